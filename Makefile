@@ -1,0 +1,60 @@
+# `make demo` and `make test` are all a fresh machine needs: they build .venv from the lock first.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench nightly mutation coverage lock locale audit clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no internet
+	@$(BIN)/hubferry demo
+
+test: lint  ## everything CI runs
+	$(PYTEST) -n 2 --dist worksteal -m "not nightly"
+
+lint: $(STAMP)  ## ruff, mypy, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(STAMP)  ## rewrite the sources in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)  ## hubferry against the others, on shaped links
+	$(BIN)/python -m benchmarks.copy_bench
+
+nightly: $(STAMP)  ## the long campaigns
+	$(PYTEST) -m nightly
+
+coverage: $(STAMP)  ## branch coverage of the test suite
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -m "not nightly"
+	$(BIN)/coverage combine && $(BIN)/coverage report
+
+locale: $(STAMP)  ## take new sentences into the Chinese catalog and compile it
+	$(BIN)/pybabel -q extract -F babel.cfg --omit-header --no-location --sort-output -k _ -k ngettext:1,2 -o /tmp/hubferry.pot src/hubferry
+	$(BIN)/pybabel -q update -D hubferry -i /tmp/hubferry.pot -d src/hubferry/locale -l zh_CN --no-fuzzy-matching --ignore-pot-creation-date
+	$(BIN)/pybabel -q compile -D hubferry -d src/hubferry/locale -l zh_CN
+
+lock:  ## pin every dependency anew (needs uv)
+	uv pip compile pyproject.toml --group test --group lint --group build --group bench --universal --python-version 3.10 \
+		--generate-hashes --no-annotate --no-header --quiet --output-file requirements.lock
+
+audit: $(STAMP)  ## known vulnerabilities in the locked dependencies
+	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
+
+clean:  ## remove what the targets created
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Copy models between hubs through a persistent, verified cache."""

@@ -1,0 +1,115 @@
+"""Everything that can go wrong, as one tree; each class carries the exit code of the command line.
+
+    HubferryError                 1   unexpected
+    ├── UsageError                2   what was asked cannot be meant
+    ├── NotFoundError             3   no such repository, revision or file
+    ├── AccessError               4   there, but not for this token
+    │   └── GatedError            4   its terms must be accepted first
+    ├── NetworkError              5   trying again later may help
+    │   └── BusyError             5   the hub asked us to wait
+    ├── IntegrityError            6   bytes are not what they should be
+    ├── DiskError                 7   full, read-only or not ours
+    ├── LockedError               8   another run holds the model
+    ├── PartialError              9   some files failed
+    └── InterruptedRunError     130   Ctrl-C, or a signal
+
+An error says what failed (its message), at which `side`, for which `path`, and what to type next (`hint`).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+Side = Literal["source", "destination", "cache"]
+
+
+class HubferryError(Exception):
+    """Report a failure: a message in the user's language, the side, the file, the next thing to type."""
+
+    exit_code: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        side: Side | None = None,
+        path: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.side = side
+        self.path = path
+        self.hint = hint
+
+
+class UsageError(HubferryError):
+    """Refuse a request that cannot be meant: a bad name, options that exclude each other."""
+
+    exit_code = 2
+
+
+class NotFoundError(HubferryError):
+    """Report a repository, revision or file that is not there, or is hidden from this token."""
+
+    exit_code = 3
+
+
+class AccessError(HubferryError):
+    """Report a missing, wrong or too weak token."""
+
+    exit_code = 4
+
+
+class GatedError(AccessError):
+    """Report a repository whose terms this account has not accepted."""
+
+
+class NetworkError(HubferryError):
+    """Report a connection or server failure that may pass."""
+
+    exit_code = 5
+    retryable = True
+
+
+class BusyError(NetworkError):
+    """Report that the hub asked for a pause; `retry_after` is in seconds, None when it named no time."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None, **details: str | None) -> None:
+        super().__init__(message, **details)  # type: ignore[arg-type]  # the same keywords, passed through
+        self.retry_after = retry_after
+
+
+class IntegrityError(HubferryError):
+    """Report bytes that do not match the digest or length that a hub listed."""
+
+    exit_code = 6
+
+
+class DiskError(HubferryError):
+    """Report a full, read-only or forbidden disk."""
+
+    exit_code = 7
+
+
+class LockedError(HubferryError):
+    """Report that another run holds the model."""
+
+    exit_code = 8
+
+
+class PartialError(HubferryError):
+    """Report that some files failed; `failures` has one error a file, in path order."""
+
+    exit_code = 9
+
+    def __init__(self, message: str, failures: tuple[HubferryError, ...], *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.failures = failures
+
+
+class InterruptedRunError(HubferryError):
+    """Report that a person or a signal ended the run."""
+
+    exit_code = 130

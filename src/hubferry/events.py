@@ -1,0 +1,115 @@
+"""What the core tells whoever listens: the command line draws it, the library's user may ignore it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from hubferry.model import Plan, RepoRef, Report, Revision
+
+Direction = Literal["fetch", "send"]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A moving name became a commit."""
+
+    side: Literal["source", "destination"]
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The plan is made; nothing has moved yet."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class FileStarted:
+    """A file begins to move; `done` bytes of it were there already."""
+
+    direction: Direction
+    path: str
+    size: int
+    done: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`count` more bytes of a file moved; negative when bytes have to be moved again."""
+
+    direction: Direction
+    path: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileDone:
+    """A file arrived whole and verified at its side."""
+
+    direction: Direction
+    path: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """Something failed in passing and is tried again after `seconds`."""
+
+    what: str
+    reason: str
+    attempt: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Another run holds the model; this one waits."""
+
+    ref: RepoRef
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A commit was made at the destination."""
+
+    commit: str
+    files: int
+    number: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something a person should know that is no failure; `message` is translated."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The run is over and proven."""
+
+    report: Report
+
+
+Event = (
+    Resolved
+    | Planned
+    | FileStarted
+    | Progress
+    | FileDone
+    | Retrying
+    | Waiting
+    | Committed
+    | Note
+    | Finished
+)
+Listener = Callable[[Event], None]
+
+
+def ignore(_event: Event) -> None:
+    """Listen to nothing."""

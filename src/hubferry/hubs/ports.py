@@ -1,0 +1,110 @@
+"""What a hub must be able to do to be copied from, and to be copied to.
+
+An adapter wraps every failure in `hubferry.errors` at its edge, with the side it was asked as. It makes one
+attempt at a time unless its own protocol demands more: what to try again is `hubferry.retry`'s affair, and the
+error's class says whether it may be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from hubferry.model import Blob, CommitAction, Limits, RepoFile, RepoRef, Revision, Visibility
+
+Body = Callable[[], AsyncIterator[bytes]]
+"""Start reading a blob from its first byte; called anew for each attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewRepository:
+    """How to create a destination that is not there yet."""
+
+    visibility: Visibility = "public"
+    license: str = "other"
+
+
+class Source(Protocol):
+    """A hub one can copy from. It has no method that writes."""
+
+    async def resolve(self, ref: RepoRef) -> Revision:
+        """Turn `ref.revision` (or the default branch) into a commit.
+
+        Raises:
+            NotFoundError: No such repository or revision, or it is hidden from this token.
+            GatedError: Its terms have to be accepted first.
+            AccessError: The token is wrong.
+            NetworkError: The hub cannot be reached.
+        """
+        ...
+
+    async def files(self, revision: Revision) -> list[RepoFile]:
+        """List every file of a revision, sorted by path, complete or an error."""
+        ...
+
+    def read(self, revision: Revision, file: RepoFile, start: int, stop: int | None) -> AsyncIterator[bytes]:
+        """Yield bytes `start` to `stop` (exclusive; None is the end) of a file, in order.
+
+        Yields exactly the range asked for, or raises: a body that ends early, goes on too long, or answers
+        another range is an IntegrityError or a NetworkError, never a short yield.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class Destination(Protocol):
+    """A hub one can copy to."""
+
+    @property
+    def limits(self) -> Limits:
+        """What it takes in one go."""
+        ...
+
+    async def resolve(self, ref: RepoRef) -> Revision:
+        """As `Source.resolve`, but a repository that is not there is a Revision with `exists=False`."""
+        ...
+
+    async def files(self, revision: Revision) -> list[RepoFile]:
+        """As `Source.files`; an absent repository has none."""
+        ...
+
+    async def ensure(self, ref: RepoRef, new: NewRepository) -> bool:
+        """Create the repository unless it is there; return whether it was created.
+
+        Raises:
+            AccessError: No token, a wrong one, or one that must not write there.
+        """
+        ...
+
+    async def missing(self, ref: RepoRef, blobs: Sequence[Blob]) -> frozenset[str]:
+        """Return the sha256 of those blobs whose bytes the hub does not have.
+
+        A blob that the hub was not clearly heard about is missing: it is never taken for stored.
+        At most `limits.blobs_per_question` go into one request; several requests run side by side.
+        """
+        ...
+
+    async def upload(self, ref: RepoRef, blob: Blob, body: Body) -> None:
+        """Store one blob; returns when the hub has confirmed it.
+
+        If the iterator of `body` raises, the request is broken off so that nothing is stored, and the
+        iterator's own error comes out.
+        """
+        ...
+
+    async def commit(self, ref: RepoRef, actions: Sequence[CommitAction], message: str) -> str:
+        """Make one commit on `ref.revision` (or the default branch) and return its name.
+
+        Raises:
+            BusyError: The hub wants it tried again.
+            NetworkError: The answer was lost: the commit may have been made. Look before trying again.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...

@@ -1,0 +1,47 @@
+"""The language of what a person reads: English is the source text, Chinese a gettext catalog."""
+
+from __future__ import annotations
+
+import gettext
+import os
+from functools import lru_cache
+from pathlib import Path
+
+_LOCALE_DIRECTORY = Path(__file__).parent / "locale"
+_CHOSEN: list[str] = []
+
+
+def set_language(language: str | None) -> None:
+    """Speak `language` (`"en"`, `"zh"`) from now on; None goes back to what the environment says."""
+    _CHOSEN[:] = [language] if language else []
+
+
+def language() -> str:
+    """Return `"zh"` or `"en"`: what was set, else HUBFERRY_LANG, else the locale of the environment.
+
+    The order among the locale's variables is gettext's own: LANGUAGE, LC_ALL, LC_MESSAGES, LANG.
+    """
+    if _CHOSEN:
+        return _CHOSEN[0]
+    for variable in ("HUBFERRY_LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+        value = os.environ.get(variable, "")
+        if value:
+            return "zh" if value.lower().startswith("zh") else "en"
+    return "en"
+
+
+@lru_cache(maxsize=2)
+def _translations(name: str) -> gettext.NullTranslations:
+    if name == "en":
+        return gettext.NullTranslations()
+    return gettext.translation("hubferry", _LOCALE_DIRECTORY, languages=["zh_CN"], fallback=True)
+
+
+def _(message: str) -> str:
+    """Translate `message` into the language of the moment."""
+    return _translations(language()).gettext(message)
+
+
+def ngettext(singular: str, plural: str, count: int) -> str:
+    """Translate a sentence that counts `count` things."""
+    return _translations(language()).ngettext(singular, plural, count)

@@ -1,0 +1,257 @@
+"""The nouns: what a repository, a file, a plan and a report are. Values only, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal
+
+HubName = Literal["hf", "ms", "dir"]
+RepoType = Literal["model", "dataset"]
+Visibility = Literal["public", "private"]
+
+
+@dataclass(frozen=True, slots=True)
+class RepoRef:
+    """Name a repository on a hub, or a folder (`hub="dir"`, `repo_id` its path)."""
+
+    hub: HubName
+    repo_id: str
+    revision: str | None = None
+    repo_type: RepoType = "model"
+    endpoint: str | None = None
+
+    def __str__(self) -> str:
+        kind = "datasets/" if self.repo_type == "dataset" else ""
+        prefix = "" if self.hub == "dir" else f"{self.hub}:"
+        return f"{prefix}{kind}{self.repo_id}" + (f"@{self.revision}" if self.revision else "")
+
+    @property
+    def name(self) -> str:
+        """The last part of the repository's name."""
+        return self.repo_id.rstrip("/").rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """Pin a repository to one commit; what a moving name meant when it was asked.
+
+    Attributes:
+        ref: The repository, with the name that was asked for.
+        commit: An immutable name. A hub that names no head commit gets a digest of its listing.
+        private: Whether anonymous readers are kept out.
+        gated: Whether terms must be accepted first.
+        license: The licence's identifier as the hub has it, None where it says nothing.
+        exists: False for a destination that is yet to be created.
+    """
+
+    ref: RepoRef
+    commit: str
+    private: bool = False
+    gated: bool = False
+    license: str | None = None
+    exists: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RepoFile:
+    """Describe one file of a listing.
+
+    Attributes:
+        path: POSIX path in the repository, as the hub spells it. Data, not yet a safe file name.
+        size: Bytes, None where the listing does not say.
+        sha256: Hex digest of the content where the hub lists it.
+        git_sha1: Hex git blob id, sha1 of `blob <size>` NUL content, for files kept in git.
+        lfs: Whether the hub keeps it as a blob outside of git.
+        xet_hash: Merkle hash in Hugging Face's chunked storage.
+        revision: The commit this file downloads by, where that is not the repository's.
+    """
+
+    path: str
+    size: int | None
+    sha256: str | None = None
+    git_sha1: str | None = None
+    lfs: bool = False
+    xet_hash: str | None = None
+    revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """What a whole file hashes to."""
+
+    size: int
+    sha256: str
+    git_sha1: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Say as data what a destination takes, so that a plan needs not know which hub it is.
+
+    Attributes:
+        actions_per_commit: Files one commit may name.
+        commit_bytes: Bytes one commit request may have, base64 and JSON included.
+        inline_size: Largest file, in bytes, that goes inside a commit when its name does not decide.
+        blob_suffixes: Lower-case suffixes that are blobs at any size.
+        inline_names: Lower-case file names that are never blobs.
+        file_size: Largest file in bytes, None where there is no limit.
+        blobs_per_question: How many digests one "which are missing?" may name.
+        files: Largest number of files in a repository, None where there is no limit.
+    """
+
+    actions_per_commit: int
+    commit_bytes: int
+    inline_size: int
+    blob_suffixes: frozenset[str] = frozenset()
+    inline_names: frozenset[str] = frozenset()
+    file_size: int | None = None
+    blobs_per_question: int = 64
+    files: int | None = None
+
+    def is_blob(self, path: str, size: int) -> bool:
+        """Return whether a file of this name and `size` in bytes is stored outside of git."""
+        name = path.rpartition("/")[2].lower()
+        if name in self.inline_names:
+            return False
+        dot = name.rfind(".")
+        return size > self.inline_size or (dot > 0 and name[dot:] in self.blob_suffixes)
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Name content by its digest."""
+
+    sha256: str
+    size: int
+
+
+class Action(str, Enum):
+    """What a plan does with one file, cheapest first."""
+
+    SAME = "same"
+    REUSE = "reuse"
+    INLINE = "inline"
+    SEND = "send"
+    FETCH_SEND = "fetch+send"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One file of a plan.
+
+    Attributes:
+        action: What to do.
+        file: The source's file; for DELETE the destination's.
+        blob: Whether the destination stores it as a blob (else inside the commit).
+        cached: Whether the whole, verified content is already on this machine.
+        replaces: Whether the destination has another file of that path.
+        sha256: The content's digest where it is known before a byte is moved.
+    """
+
+    action: Action
+    file: RepoFile
+    blob: bool = False
+    cached: bool = False
+    replaces: bool = False
+    sha256: str | None = None
+
+    @property
+    def fetches(self) -> bool:
+        """Whether its bytes must come over the network."""
+        return not self.cached and self.action in (Action.FETCH_SEND, Action.INLINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a run would do, in the order of the source's paths."""
+
+    source: Revision
+    destination: Revision
+    steps: tuple[Step, ...]
+    limits: Limits
+
+    def of(self, *actions: Action) -> tuple[Step, ...]:
+        """Return the steps whose action is one of `actions`."""
+        return tuple(step for step in self.steps if step.action in actions)
+
+    @property
+    def fetch_bytes(self) -> int:
+        """Bytes that would come from the source."""
+        return sum(step.file.size or 0 for step in self.steps if step.fetches)
+
+    @property
+    def send_bytes(self) -> int:
+        """Bytes that would go to the destination."""
+        moving = (Action.INLINE, Action.SEND, Action.FETCH_SEND)
+        return sum(step.file.size or 0 for step in self.of(*moving))
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether the destination already has everything."""
+        return all(step.action is Action.SAME for step in self.steps)
+
+
+Change = Literal["create", "update", "delete"]
+
+
+@dataclass(frozen=True, slots=True)
+class CommitAction:
+    """One file of a commit: a blob by digest, or content that goes along.
+
+    `content` is None for blobs and deletions; it is small by `Limits.inline_size` or `inline_names`.
+    """
+
+    change: Change
+    path: str
+    size: int = 0
+    sha256: str | None = None
+    content: bytes | None = field(default=None, repr=False)
+
+
+class Verdict(str, Enum):
+    """How one path compares between two listings."""
+
+    SAME = "same"
+    DIFFERS = "differs"
+    ONLY_SOURCE = "only-source"
+    ONLY_DESTINATION = "only-destination"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One path of a comparison."""
+
+    path: str
+    verdict: Verdict
+    source: RepoFile | None = None
+    destination: RepoFile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run did, in numbers; exit code 0 means that `verified` is True.
+
+    Attributes:
+        plan: What was meant to happen.
+        commits: The destination's commits made by this run.
+        fetched: Bytes that came over the network from the source.
+        sent: Bytes of blobs and inline files that went to the destination.
+        reused: Bytes that were not sent because the destination's storage had them.
+        verified: Whether the destination's own listing was read afterwards and matches.
+        seconds: Wall time.
+        files: How many files the destination now holds as the source has them.
+        size: Their bytes.
+    """
+
+    plan: Plan
+    commits: tuple[str, ...] = ()
+    fetched: int = 0
+    sent: int = 0
+    reused: int = 0
+    verified: bool = False
+    seconds: float = 0.0
+    files: int = 0
+    size: int = 0
