@@ -78,11 +78,22 @@ class RepoFile:
 
 @dataclass(frozen=True, slots=True)
 class Digests:
-    """What a whole file hashes to."""
+    """What a whole file hashes to; `git_sha1` is None where nobody needed it."""
 
     size: int
     sha256: str
-    git_sha1: str
+    git_sha1: str | None = None
+
+    def fit(self, file: RepoFile) -> bool:
+        """Return whether this is the content that `file` lists, by every digest and size it names.
+
+        A file that names no digest that is known here does not fit: nothing would prove it.
+        """
+        if file.size is not None and file.size != self.size:
+            return False
+        pairs = [(file.sha256, self.sha256), (file.git_sha1, self.git_sha1)]
+        proofs = [listed == ours for listed, ours in pairs if listed and ours]
+        return bool(proofs) and all(proofs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +158,7 @@ class Step:
         blob: Whether the destination stores it as a blob (else inside the commit).
         cached: Whether the whole, verified content is already on this machine.
         replaces: Whether the destination has another file of that path.
+        fill: Whether to fetch it although the destination needs nothing, so that the cache ends up whole.
         sha256: The content's digest where it is known before a byte is moved.
     """
 
@@ -155,12 +167,13 @@ class Step:
     blob: bool = False
     cached: bool = False
     replaces: bool = False
+    fill: bool = False
     sha256: str | None = None
 
     @property
     def fetches(self) -> bool:
         """Whether its bytes must come over the network."""
-        return not self.cached and self.action in (Action.FETCH_SEND, Action.INLINE)
+        return not self.cached and (self.fill or self.action in (Action.FETCH_SEND, Action.INLINE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +191,9 @@ class Plan:
 
     @property
     def fetch_bytes(self) -> int:
-        """Bytes that would come from the source."""
-        return sum(step.file.size or 0 for step in self.steps if step.fetches)
+        """Bytes that would come from the source; content that occurs twice counts once."""
+        wanted = {step.sha256 or step.file.path: step.file.size or 0 for step in self.steps if step.fetches}
+        return sum(wanted.values())
 
     @property
     def send_bytes(self) -> int:
@@ -190,7 +204,7 @@ class Plan:
     @property
     def nothing_to_do(self) -> bool:
         """Whether the destination already has everything."""
-        return all(step.action is Action.SAME for step in self.steps)
+        return all(step.action is Action.SAME and not step.fetches for step in self.steps)
 
 
 Change = Literal["create", "update", "delete"]

@@ -1,0 +1,109 @@
+"""A file on its way in: bytes land at their offset, a map beside it remembers which, a later run goes on.
+
+The map has one byte for each CHUNK of the file, set after the chunk's bytes were written. A killed process
+therefore loses at most the chunk each connection was in. A power cut may lose bytes that the map promises:
+that is found by the hash of the whole file, and the file is fetched anew.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from hubferry.cache.disk import disk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+CHUNK = 256 * 1024
+"""Bytes that one mark of the map stands for."""
+
+
+class PartialFile:
+    """Hold the growing content of one file, `size` bytes in the end."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        """Open or create the partial at `path`; one of another size is started over."""
+        self.path = path
+        self.size = size
+        self._map_path = path.with_name(path.name + ".map")
+        count = -(-size // CHUNK)
+        self._data = disk.open(path, os.O_RDWR | os.O_CREAT)
+        try:
+            self._map = disk.open(self._map_path, os.O_RDWR | os.O_CREAT)
+        except OSError:
+            disk.close(self._data)
+            raise
+        self._marks = bytearray(disk.pread(self._map, count + 1, 0))
+        if disk.fstat(self._data).st_size != size or len(self._marks) != count:
+            disk.truncate(self._map, 0)
+            disk.truncate(self._data, size)
+            disk.truncate(self._map, count)
+            self._marks = bytearray(count)
+
+    def missing(self) -> list[tuple[int, int]]:
+        """Return the ranges (start, stop) that have not landed, in order."""
+        return _gaps(self._marks, self.size)
+
+    def write(self, offset: int, pieces: Sequence[bytes | memoryview]) -> int:
+        """Write `pieces` one after the other from `offset` on, then mark the chunks they fill; return the bytes.
+
+        `offset` lies on a chunk's border. A last chunk that is not full is written but not marked, unless it
+        ends the file.
+        """
+        length = disk.pwrite_all(self._data, pieces, offset)
+        first = offset // CHUNK
+        stop = offset + length
+        last = len(self._marks) if stop == self.size else stop // CHUNK
+        if last > first:
+            ones = b"\x01" * (last - first)
+            disk.pwrite_all(self._map, [ones], first)
+            self._marks[first:last] = ones
+        return length
+
+    def read(self, start: int, count: int) -> bytes:
+        """Return `count` bytes from `start`, which must have landed."""
+        return disk.pread(self._data, count, start)
+
+    def forget(self) -> None:
+        """Take back everything that landed: its hash was wrong."""
+        self._marks = bytearray(len(self._marks))
+        disk.truncate(self._map, 0)
+        disk.truncate(self._map, len(self._marks))
+
+    def close(self) -> None:
+        """Close the files; what landed stays for a later run."""
+        for descriptor in (self._data, self._map):
+            if descriptor >= 0:
+                disk.close(descriptor)
+        self._data = self._map = -1
+
+    def discard_map(self) -> None:
+        """Remove the map of a file that is whole and has got its final name."""
+        disk.unlink(self._map_path, missing_ok=True)
+
+
+def missing_ranges(path: Path, size: int) -> list[tuple[int, int]]:
+    """Return what a later run would have to fetch of the partial at `path`, without opening it for writing."""
+    marks = b""
+    try:
+        if disk.stat(path).st_size == size:
+            marks = disk.read_bytes(path.with_name(path.name + ".map"))
+    except OSError:
+        marks = b""
+    count = -(-size // CHUNK)
+    return _gaps(marks if len(marks) == count else bytes(count), size)
+
+
+def _gaps(marks: bytes | bytearray, size: int) -> list[tuple[int, int]]:
+    gaps: list[tuple[int, int]] = []
+    for index, mark in enumerate(marks):
+        if mark:
+            continue
+        start, stop = index * CHUNK, min((index + 1) * CHUNK, size)
+        if gaps and gaps[-1][1] == start:
+            gaps[-1] = (gaps[-1][0], stop)
+        else:
+            gaps.append((start, stop))
+    return gaps

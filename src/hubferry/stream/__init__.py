@@ -1,0 +1,1 @@
+"""Moving bytes: what to fetch next, fetching it, and reading a file while it grows."""

@@ -1,0 +1,164 @@
+"""A file that is still arriving: where its front is, and a reader that follows it.
+
+The reader never passes the front, and holds the last block back until the whole file's hash is right. A
+destination that counts bytes can therefore not complete a blob that is wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING
+
+from hubferry.errors import HubferryError, IntegrityError
+from hubferry.i18n import _
+from hubferry.model import Digests
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+    from concurrent.futures import Executor
+
+    from hubferry.cache.partial import PartialFile
+    from hubferry.model import RepoFile
+
+BLOCK = 1024 * 1024
+"""Bytes read at a time, and the most that is held back."""
+
+
+class StartedOverError(IntegrityError):
+    """Tell readers that the file is fetched anew, because what they read was wrong. Never leaves the core."""
+
+
+class Hashes:
+    """Hash content as it comes: sha256 always, git's sha1 only where the hub lists nothing else."""
+
+    def __init__(self, file: RepoFile, size: int) -> None:
+        """Begin for a file of `size` bytes."""
+        self._size = size
+        self._sha256 = hashlib.sha256()
+        self._sha1 = None if file.sha256 else hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+
+    def update(self, data: bytes) -> None:
+        """Take in the next bytes."""
+        self._sha256.update(data)
+        if self._sha1 is not None:
+            self._sha1.update(data)
+
+    def digests(self) -> Digests:
+        """Return the digests of everything taken in."""
+        sha1 = self._sha1.hexdigest() if self._sha1 is not None else None
+        return Digests(self._size, self._sha256.hexdigest(), sha1)
+
+
+class GrowingFile:
+    """Follow one file from its first landed byte to its proven hash. Lives on the event loop."""
+
+    def __init__(self, file: RepoFile, partial: PartialFile, executor: Executor) -> None:
+        """Begin with what an earlier run left in `partial`."""
+        self.file = file
+        self.partial = partial
+        self._executor = executor
+        self._changed = asyncio.Event()
+        self._landed = _complement(partial.missing(), partial.size)
+        self._digests: Digests | None = None
+        self._error: HubferryError | None = None
+
+    @property
+    def front(self) -> int:
+        """Bytes that are there without a gap from the start."""
+        return self._landed[0][1] if self._landed and self._landed[0][0] == 0 else 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether every byte has landed; nothing is said about their being right."""
+        return self.front == self.partial.size
+
+    def landed(self, start: int, stop: int) -> None:
+        """Say that a range is on disk."""
+        self._landed = _merge(self._landed, start, stop)
+        self._wake()
+
+    def fail(self, error: HubferryError) -> None:
+        """End every reader with `error`."""
+        self._error = error
+        self._wake()
+
+    def proven(self, digests: Digests) -> None:
+        """Let readers have the last block."""
+        self._digests = digests
+        self._wake()
+
+    async def hash(self) -> Digests:
+        """Hash behind the front until the end; return the digests when they are what was listed.
+
+        Raises:
+            IntegrityError: The bytes are not those that the source listed.
+        """
+        hashes = Hashes(self.file, self.partial.size)
+        loop = asyncio.get_running_loop()
+        position = 0
+        while position < self.partial.size:
+            front = await self._beyond(position, lambda: self.front)
+            stop = min(front, position + 16 * BLOCK)
+            await loop.run_in_executor(self._executor, _hash_range, hashes, self.partial, position, stop)
+            position = stop
+        digests = hashes.digests()
+        if not digests.fit(self.file):
+            raise IntegrityError(
+                _("{path}: the bytes that arrived are not those the source lists").format(path=self.file.path),
+                side="source",
+                path=self.file.path,
+            )
+        return digests
+
+    async def read(self, sent: Callable[[int], None]) -> AsyncGenerator[bytes, None]:
+        """Yield the file from its first byte, as far as it is there; tell `sent` each new position."""
+        loop = asyncio.get_running_loop()
+        position, size = 0, self.partial.size
+        while position < size:
+            stop = min(await self._beyond(position, self._readable), position + BLOCK)
+            read = self.partial.read
+            yield await loop.run_in_executor(self._executor, read, position, stop - position)
+            position = stop
+            sent(position)
+
+    def _readable(self) -> int:
+        size = self.partial.size
+        return size if self._digests else min(self.front, max(0, size - BLOCK), size - 1)
+
+    async def _beyond(self, position: int, limit: Callable[[], int]) -> int:
+        while True:
+            if self._error is not None:
+                raise self._error
+            if limit() > position:
+                return limit()
+            await self._changed.wait()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+def _hash_range(hashes: Hashes, partial: PartialFile, start: int, stop: int) -> None:
+    for position in range(start, stop, BLOCK):
+        hashes.update(partial.read(position, min(BLOCK, stop - position)))
+
+
+def _complement(gaps: list[tuple[int, int]], size: int) -> list[tuple[int, int]]:
+    landed, position = [], 0
+    for start, stop in gaps:
+        if start > position:
+            landed.append((position, start))
+        position = stop
+    if position < size:
+        landed.append((position, size))
+    return landed
+
+
+def _merge(ranges: list[tuple[int, int]], start: int, stop: int) -> list[tuple[int, int]]:
+    before = [one for one in ranges if one[1] < start]
+    after = [one for one in ranges if one[0] > stop]
+    touching = [one for one in ranges if one[1] >= start and one[0] <= stop]
+    first = min([start, *(one[0] for one in touching)])
+    last = max([stop, *(one[1] for one in touching)])
+    return [*before, (first, last), *after]

@@ -1,0 +1,130 @@
+"""Which part of which file to fetch next. No I/O.
+
+Two lanes. Small files are bound by the time of a request, large ones by bandwidth; each connection prefers one
+lane and helps in the other. Among large files the one with most left to send comes first, but only until its
+upload has enough bytes ahead of it: then the next file gets its turn, so that every upload slot stays fed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MIB = 1024 * 1024
+SMALL = MIB
+"""Largest file, in bytes, that is fetched in one piece and kept in memory until it is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A range of a file, `start` to `stop` (exclusive)."""
+
+    path: str
+    start: int
+    stop: int
+
+
+@dataclass(slots=True)
+class Lane:
+    """A large file that is being fetched: the ranges nobody fetches yet, and how far it was handed out."""
+
+    path: str
+    size: int
+    gaps: deque[tuple[int, int]]
+    sent: int = 0
+    ahead: int = 0
+    """Offset up to which everything is there or on its way."""
+
+
+@dataclass(slots=True)
+class Schedule:
+    """Hand out parts.
+
+    Attributes:
+        largest_part: Most bytes in a part; a multiple of the partial file's chunk.
+        lead: Bytes an upload should have ahead of it before another file is preferred.
+        active: Most large files in flight when files may not pile up on disk; None for no limit.
+    """
+
+    largest_part: int = 8 * MIB
+    lead: int = 24 * MIB
+    active: int | None = None
+    small: deque[str] = field(default_factory=deque)
+    waiting: deque[Lane] = field(default_factory=deque)
+    lanes: dict[str, Lane] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    _growing: list[Lane] = field(default_factory=list)
+
+    def add(self, path: str, size: int, gaps: Iterable[tuple[int, int]]) -> None:
+        """Take in a large file; call in the order of preference, largest first."""
+        ranges = deque(gaps)
+        ahead = ranges[0][0] if ranges else size
+        lane = Lane(path, size, ranges, 0, ahead)
+        self.lanes[path] = lane
+        self.waiting.append(lane)
+
+    def add_small(self, path: str, size: int) -> None:
+        """Take in a file that is fetched in one piece."""
+        self.small.append(path)
+        self.sizes[path] = size
+
+    def next(self, *, prefer_small: bool) -> Part | None:
+        """Return the part that is needed most, None when there is nothing to hand out now."""
+        if prefer_small:
+            return self._small() or self._large()
+        return self._large() or self._small()
+
+    def put_back(self, part: Part) -> None:
+        """Take back a part, or the rest of one, that was not fetched."""
+        if part.path in self.sizes:
+            self.small.appendleft(part.path)
+            return
+        lane = self.lanes[part.path]
+        lane.gaps.appendleft((part.start, part.stop))
+        lane.ahead = min(lane.ahead, part.start)
+        if lane not in self._growing and lane not in self.waiting:
+            self._growing.insert(0, lane)
+
+    def sent(self, path: str, position: int) -> None:
+        """Say how far the upload of `path` has come."""
+        if path in self.lanes:
+            self.lanes[path].sent = position
+
+    def drop(self, path: str) -> None:
+        """Forget a file: it is done, or it failed."""
+        lane = self.lanes.pop(path, None)
+        if lane is not None:
+            self._growing = [other for other in self._growing if other is not lane]
+            self.waiting = deque(other for other in self.waiting if other is not lane)
+
+    def _small(self) -> Part | None:
+        if not self.small:
+            return None
+        path = self.small.popleft()
+        return Part(path, 0, self.sizes[path])
+
+    def _large(self) -> Part | None:
+        hungry = next((lane for lane in self._growing if lane.gaps and lane.ahead - lane.sent < self.lead), None)
+        lane = hungry or self._start() or next((lane for lane in self._growing if lane.gaps), None)
+        return self._cut(lane) if lane else None
+
+    def _start(self) -> Lane | None:
+        if not self.waiting or (self.active is not None and len(self.lanes) - len(self.waiting) >= self.active):
+            return None
+        lane = self.waiting.popleft()
+        self._growing.append(lane)
+        return lane
+
+    def _cut(self, lane: Lane) -> Part:
+        """Cut the next part: small ones at first, so that the upload starts early and several feed it."""
+        start, stop = lane.gaps.popleft()
+        size = MIB if start < 4 * MIB else min(self.largest_part, 4 * MIB if start < 16 * MIB else self.largest_part)
+        end = min(stop, (start // size + 1) * size)
+        if end < stop:
+            lane.gaps.appendleft((end, stop))
+        lane.ahead = lane.gaps[0][0] if lane.gaps else lane.size
+        return Part(lane.path, start, end)
