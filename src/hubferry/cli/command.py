@@ -1,0 +1,31 @@
+"""What every command's help has: its examples, in the reader's language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from hubferry.i18n import _
+
+
+class Command(click.Command):
+    """A command whose help ends with examples: `@click.command(cls=Command, examples=("hubferry …",))`."""
+
+    def __init__(self, *arguments: Any, examples: tuple[str, ...] = (), **options: Any) -> None:
+        options.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
+        super().__init__(*arguments, **options)
+        self.examples = examples
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples after the options."""
+        self.write_examples(formatter, self.examples)
+        super().format_epilog(ctx, formatter)
+
+    @staticmethod
+    def write_examples(formatter: click.HelpFormatter, examples: tuple[str, ...]) -> None:
+        """Write one example a line, as it is typed."""
+        if examples:
+            with formatter.section(_("Examples")):
+                for example in examples:
+                    formatter.write(" " * formatter.current_indent + example + "\n")

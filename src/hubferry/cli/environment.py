@@ -1,0 +1,34 @@
+"""The environment variables that hubferry reads, and its own version."""
+
+from __future__ import annotations
+
+from hubferry.i18n import _
+
+
+def variables() -> tuple[tuple[str, str], ...]:
+    """Return each variable with what it does."""
+    return (
+        ("HF_TOKEN", _("Token for Hugging Face; else what `hf auth login` stored.")),
+        ("HF_ENDPOINT", _("Address of Hugging Face, or of a mirror.")),
+        ("MODELSCOPE_API_TOKEN", _("Token for ModelScope; else what `modelscope login` stored.")),
+        ("MODELSCOPE_ENDPOINT", _("Address of ModelScope.")),
+        ("HUBFERRY_SOURCE_TOKEN", _("Token for the source, whichever hub it is.")),
+        ("HUBFERRY_DESTINATION_TOKEN", _("Token for the destination, whichever hub it is.")),
+        ("HUBFERRY_CACHE", _("Where models are kept; ~/.cache/model_transfer unless set.")),
+        ("HUBFERRY_LANG", _("Language of messages: en or zh; else that of the locale.")),
+        ("HUBFERRY_TOKEN", _("Token that `hubferry serve` demands.")),
+        ("HUBFERRY_DEBUG", _("Show where an unexpected error came from.")),
+        ("HF_HUB_OFFLINE", _("Ask no hub; answer from the cache.")),
+        ("NO_COLOR", _("Print without colours.")),
+    )
+
+
+def version() -> str:
+    """Return the version of the installed package."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("hubferry")
+    except PackageNotFoundError:  # run from a clone that was never installed
+        return "0+clone"

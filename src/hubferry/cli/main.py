@@ -1,0 +1,217 @@
+"""The entry: which commands there are, and the only place that turns an error into an exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import signal
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hubferry.cli import output, secrets
+from hubferry.cli.command import Command
+from hubferry.errors import DiskError, HubferryError, InterruptedRunError, PartialError, UsageError
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_READER_GONE = 128 + 13  # what a shell reports for a process that died of SIGPIPE
+
+
+def _commands() -> dict[str, str]:
+    return {
+        "copy": _("Copy a repository to another hub, and prove it."),
+        "fetch": _("Bring a repository into the cache and print its path."),
+        "check": _("Compare two repositories file by file, moving nothing."),
+        "cache": _("Look into the cache, verify it, clean it."),
+        "serve": _("Run a hub for this machine or network."),
+        "doctor": _("Find what would stop a copy: tokens, endpoints, disk, versions."),
+        "demo": _("Watch a whole copy between two hubs on this machine: no account, no internet."),
+    }
+
+
+class Commands(click.Group):
+    """A group that imports a command's module only when that command runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the help."""
+        del ctx
+        return list(_commands())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import `hubferry.cli.NAME` and return its command of that name."""
+        del ctx
+        if cmd_name not in _commands():
+            return None
+        command: click.Command = getattr(import_module(f"hubferry.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        del ctx
+        with formatter.section(_("Commands")):
+            formatter.write_dl(list(_commands().items()))
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples and the environment variables."""
+        Command.write_examples(
+            formatter,
+            (
+                "hubferry demo",
+                "hubferry copy hf:org/name ms:my-org/name",
+                "hubferry check hf:org/name ms:my-org/name",
+                "hubferry cache list",
+            ),
+        )
+        from hubferry.cli.environment import variables
+
+        del ctx
+        with formatter.section(_("Environment variables")):
+            formatter.write_dl(list(variables()))
+
+
+def _version(ctx: click.Context, _parameter: click.Parameter, value: object) -> None:
+    if value:
+        from hubferry.cli.environment import version
+
+        output.data(f"hubferry {version()}")
+        ctx.exit()
+
+
+@click.command(
+    cls=Commands,
+    help=_("Copy models between hubs through a persistent, verified cache."),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help=_("Show the version."),
+)
+@click.option(
+    "--debug", is_flag=True, expose_value=False, help=_("Show where an unexpected error came from.")
+)
+def hubferry() -> None:
+    """Run a command."""
+
+
+def main() -> int:
+    """Run the command line and return its exit code."""
+    output.prepare()
+    arguments, tokens = secrets.take_tokens(sys.argv[1:])
+    if tokens:
+        output.talk(warning_of_tokens())
+        secrets.hand_over(arguments, tokens)
+    debug = _take_debug(arguments)
+
+    def run() -> int | None:
+        result: Any = hubferry.main(arguments, prog_name="hubferry", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+
+    return guard(run, command=["hubferry", *arguments], debug=debug)
+
+
+def warning_of_tokens() -> str:
+    """Return the sentence for a token that was given as an argument."""
+    return _("warning: a token on the command line can be seen by others and stays in the shell's history; "
+             "set it in the environment instead (HF_TOKEN, MODELSCOPE_API_TOKEN)")  # fmt: skip
+
+
+def _take_debug(arguments: list[str]) -> bool:
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    if "--debug" in arguments[:end]:
+        arguments[:end] = [word for word in arguments[:end] if word != "--debug"]
+        return True
+    return bool(os.environ.get("HUBFERRY_DEBUG"))
+
+
+def guard(work: Callable[[], int | None], *, command: list[str], debug: bool = False) -> int:
+    """Do `work` and return its exit code, or that of its error after saying what failed and what to type.
+
+    Args:
+        work: Returns the exit code, None for 0.
+        command: What the person typed, for the hint that says how to continue.
+        debug: Whether to show a traceback.
+    """
+    _treat_signals_as_ctrl_c()
+    try:
+        code = work() or 0
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit; that must not complain a second time.
+        sys.stdout = output.nowhere()
+        return _READER_GONE
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.exceptions.NoArgsIsHelpError as nothing:
+        output.talk(nothing.format_message())
+        return UsageError.exit_code
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # whatever it is, it gets a sentence and a code
+        if debug:
+            import traceback
+
+            output.talk(traceback.format_exc())
+        return _explain(_as_ours(error, command), json="--json" in command)
+    return code
+
+
+def _treat_signals_as_ctrl_c() -> None:
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
+
+
+def _as_ours(error: BaseException, command: list[str]) -> HubferryError:
+    typed = shlex.join(command)
+    if isinstance(error, HubferryError):
+        return error
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return InterruptedRunError(
+            _("interrupted; what has arrived is kept, and the same command continues there"), hint=typed
+        )
+    if isinstance(error, click.UsageError):
+        path = error.ctx.command_path if error.ctx else command[0]
+        return UsageError(error.format_message(), hint=f"{path} --help")
+    if isinstance(error, click.ClickException):
+        return UsageError(error.format_message())
+    if isinstance(error, OSError) and error.errno in _DISK_ERRNOS:
+        return DiskError(str(error))
+    return HubferryError(
+        _("unexpected {kind}: {reason}").format(kind=type(error).__name__, reason=error),
+        hint=f"HUBFERRY_DEBUG=1 {typed}",
+    )
+
+
+def _explain(error: HubferryError, *, json: bool) -> int:
+    output.talk(_("error: {message}").format(message=error.message))
+    for failure in error.failures if isinstance(error, PartialError) else ():
+        output.talk(f"  {failure.path or '-'}: {failure.message}")
+    if error.hint:
+        output.talk(_("hint: {hint}").format(hint=error.hint))
+    if json:
+        output.document({"error": _described(error)})
+    return error.exit_code
+
+
+def _described(error: HubferryError) -> dict[str, object]:
+    described: dict[str, object] = {
+        "kind": type(error).__name__,
+        "message": error.message,
+        "side": error.side,
+        "path": error.path,
+        "hint": error.hint,
+        "exit_code": error.exit_code,
+    }
+    if isinstance(error, PartialError):
+        described["failures"] = [_described(failure) for failure in error.failures]
+    return described

@@ -1,0 +1,131 @@
+"""Print: data to stdout, talk to stderr; on any terminal, pipe or encoding, and never a secret."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import os
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TextIO
+
+from hubferry.cli.secrets import redact
+from hubferry.i18n import _, language, set_language
+
+_STAND_INS = {
+    "✅": "[ok]",
+    "❌": "[failed]",
+    "⚠": "[!]",
+    "🔍": "[?]",
+    "📁": "[dir]",
+    "📥": "[get]",
+    "📤": "[send]",
+    "📦": "[model]",
+    "🧹": "[clean]",
+    "💡": "[hint]",
+    "\ufe0f": "",
+    "→": "->",
+    "…": "...",
+    "·": "-",
+    "—": "-",
+    "×": "x",
+    "█": "#",
+    "░": ".",
+    "≤": "<=",
+    "≥": ">=",
+    "，": ",",
+    "。": ".",
+    "：": ":",
+}
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_STEP = 1024
+
+
+def prepare() -> None:
+    """Make every stream take every text, and speak English where Chinese letters cannot be shown."""
+    codecs.register_error("hubferry", _stand_in)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="hubferry")
+    if language() == "zh" and not all(_can_show(stream, "中") for stream in (sys.stdout, sys.stderr)):
+        set_language("en")
+    _let_click_speak()
+
+
+def _stand_in(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lost = error.object[error.start : error.end]
+    return "".join(_STAND_INS.get(letter, "?") for letter in lost), error.end
+
+
+def _can_show(stream: object, text: str) -> bool:
+    try:
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _let_click_speak() -> None:
+    # click and argparse ask gettext's global domain for their own words: "Usage:", "Options" and so on.
+    import gettext
+
+    from hubferry.i18n import _LOCALE_DIRECTORY
+
+    os.environ["LANGUAGE"] = "zh_CN" if language() == "zh" else "en"
+    gettext.bindtextdomain("hubferry", _LOCALE_DIRECTORY)
+    gettext.textdomain("hubferry")
+
+
+def data(text: str) -> None:
+    """Print a line of the answer, to stdout."""
+    print(redact(text))
+
+
+def talk(text: str = "") -> None:
+    """Print a line about the work, to stderr; a reader who has gone away does not stop the work."""
+    try:
+        print(redact(text), file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        sys.stderr = nowhere()
+
+
+def nowhere() -> TextIO:
+    """Return a stream that swallows what nobody reads any more; it lives as long as the process."""
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
+def document(value: object) -> None:
+    """Print one JSON document, to stdout."""
+    print(redact(json.dumps(value, ensure_ascii=False, indent=2)))
+
+
+def size(count: int) -> str:
+    """Return bytes as a person reads them, in steps of 1024: `23.1 GiB`."""
+    value = float(count)
+    for unit in _UNITS[:-1]:
+        if abs(value) < _STEP - 0.05 or (unit == "B" and abs(count) < _STEP):
+            return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= _STEP
+    return f"{value:.1f} {_UNITS[-1]}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a person reads it: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 05 min`."""
+    if seconds < 10:  # noqa: PLR2004  # tenths are noise from here on
+        return _("{seconds:.1f} s").format(seconds=seconds)
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return _("{seconds} s").format(seconds=rest)
+    hours, minutes_left = divmod(minutes, 60)
+    if not hours:
+        return _("{minutes} min {seconds:02d} s").format(minutes=minutes, seconds=rest)
+    return _("{hours} h {minutes:02d} min").format(hours=hours, minutes=minutes_left)
+
+
+def iso_time(timestamp: float) -> str:
+    """Return seconds since 1970 as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(timestamp, timezone.utc).isoformat(timespec="seconds")
