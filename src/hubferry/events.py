@@ -97,16 +97,7 @@ class Finished:
 
 
 Event = (
-    Resolved
-    | Planned
-    | FileStarted
-    | Progress
-    | FileDone
-    | Retrying
-    | Waiting
-    | Committed
-    | Note
-    | Finished
+    Resolved | Planned | FileStarted | Progress | FileDone | Retrying | Waiting | Committed | Note | Finished
 )
 Listener = Callable[[Event], None]
 

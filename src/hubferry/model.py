@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HubName = Literal["hf", "ms", "dir"]
 RepoType = Literal["model", "dataset"]
@@ -269,3 +272,24 @@ class Report:
     seconds: float = 0.0
     files: int = 0
     size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A model that is whole in the cache.
+
+    Attributes:
+        path: Its directory.
+        commit: The commit it holds.
+        files: How many files.
+        size: Their bytes.
+        fetched: Bytes that came over the network in this run.
+        asked: Whether the hub was asked; False when the cache answered alone (offline).
+    """
+
+    path: Path
+    commit: str
+    files: int
+    size: int
+    fetched: int
+    asked: bool = True

@@ -105,7 +105,9 @@ class GrowingFile:
         digests = hashes.digests()
         if not digests.fit(self.file):
             raise IntegrityError(
-                _("{path}: the bytes that arrived are not those the source lists").format(path=self.file.path),
+                _("{path}: the bytes that arrived are not those the source lists").format(
+                    path=self.file.path
+                ),
                 side="source",
                 path=self.file.path,
             )

@@ -1,7 +1,7 @@
 """Fetch files into the cache over several connections, while others may already read what has come.
 
-Large files arrive in parts at their offset in a partial file, small ones whole and in batches. A file gets its
-final name after its hash is right, never before.
+Large files arrive in parts at their offset in a partial file, small ones whole and in batches. A file gets
+its final name after its hash is right, never before.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _ATTEMPTS = 2
 class Intake:
     """Bring files of one revision into one model directory."""
 
-    def __init__(  # noqa: PLR0913 - the collaborators, each named
+    def __init__(
         self,
         source: Source,
         revision: Revision,
@@ -206,9 +206,7 @@ class Intake:
     async def _fetch_part(self, part: Part) -> None:
         growing = self._open(part.path)
         position, held, pieces = part.start, 0, list[bytes]()
-        async with aclosing(
-            self._source.read(self._revision, growing.file, part.start, part.stop)
-        ) as stream:
+        async with aclosing(self._source.read(self._revision, growing.file, part.start, part.stop)) as stream:
             async for piece in stream:
                 pieces.append(piece)
                 held += len(piece)

@@ -1,8 +1,8 @@
 """Which part of which file to fetch next. No I/O.
 
-Two lanes. Small files are bound by the time of a request, large ones by bandwidth; each connection prefers one
-lane and helps in the other. Among large files the one with most left to send comes first, but only until its
-upload has enough bytes ahead of it: then the next file gets its turn, so that every upload slot stays fed.
+Two lanes. Small files are bound by the time of a request, large ones by bandwidth; each connection prefers
+one lane and helps in the other. Among large files the one with most left to send comes first, but only until
+its upload has enough bytes ahead of it: then the next file gets its turn, so that every upload slot stays fed.
 """
 
 from __future__ import annotations
@@ -108,12 +108,16 @@ class Schedule:
         return Part(path, 0, self.sizes[path])
 
     def _large(self) -> Part | None:
-        hungry = next((lane for lane in self._growing if lane.gaps and lane.ahead - lane.sent < self.lead), None)
+        hungry = next(
+            (lane for lane in self._growing if lane.gaps and lane.ahead - lane.sent < self.lead), None
+        )
         lane = hungry or self._start() or next((lane for lane in self._growing if lane.gaps), None)
         return self._cut(lane) if lane else None
 
     def _start(self) -> Lane | None:
-        if not self.waiting or (self.active is not None and len(self.lanes) - len(self.waiting) >= self.active):
+        if not self.waiting or (
+            self.active is not None and len(self.lanes) - len(self.waiting) >= self.active
+        ):
             return None
         lane = self.waiting.popleft()
         self._growing.append(lane)
@@ -122,7 +126,11 @@ class Schedule:
     def _cut(self, lane: Lane) -> Part:
         """Cut the next part: small ones at first, so that the upload starts early and several feed it."""
         start, stop = lane.gaps.popleft()
-        size = MIB if start < 4 * MIB else min(self.largest_part, 4 * MIB if start < 16 * MIB else self.largest_part)
+        size = (
+            MIB
+            if start < 4 * MIB
+            else min(self.largest_part, 4 * MIB if start < 16 * MIB else self.largest_part)
+        )
         end = min(stop, (start // size + 1) * size)
         if end < stop:
             lane.gaps.appendleft((end, stop))

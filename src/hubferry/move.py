@@ -1,0 +1,229 @@
+"""Carry out the part of a plan that moves bytes: fetch into the cache, and upload from it as it grows."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hubferry.errors import HubferryError, IntegrityError, NotFoundError
+from hubferry.model import Action, Blob
+from hubferry.stream.intake import Intake
+from hubferry.stream.outlet import Outlet
+from hubferry.stream.schedule import MIB, Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable, Mapping
+    from concurrent.futures import Executor
+
+    from hubferry.cache.store import ModelDirectory
+    from hubferry.events import Listener
+    from hubferry.hubs.ports import Destination, Source
+    from hubferry.model import Digests, Plan, RepoFile, Step
+    from hubferry.stream.gate import Gate
+
+SLOTS = 8
+"""Blobs on their way to the destination at once: as many connections as fill its link, no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What moving needs besides the plan.
+
+    Attributes:
+        source: Where bytes come from.
+        gate: How many connections to it are open.
+        destination: Where blobs go; None only fetches.
+        model: The cache directory.
+        executor: Threads for the disk and for hashing.
+        listen: Hears what happens.
+        keep: Whether payload stays in the cache after it was sent.
+        slots: Most blobs on their way at once.
+    """
+
+    source: Source
+    gate: Gate
+    destination: Destination | None
+    model: ModelDirectory
+    executor: Executor
+    listen: Listener
+    keep: bool = True
+    slots: int = SLOTS
+
+
+@dataclass(slots=True)
+class Moved:
+    """What came of it: digests of every file that is here and right, and an error for each that is not."""
+
+    digests: dict[str, Digests]
+    failures: dict[str, HubferryError] = field(default_factory=dict)
+    fetched: int = 0
+    sent: int = 0
+
+
+async def move(plan: Plan, held: Mapping[str, Digests], tools: Tools) -> Moved:
+    """Fetch what the plan lacks and send its blobs; commits are somebody else's.
+
+    Raises:
+        HubferryError: Something that concerns the whole run. What concerns one file is in `failures`.
+    """
+    return await _Move(plan, held, tools).run()
+
+
+class _Move:
+    def __init__(self, plan: Plan, held: Mapping[str, Digests], tools: Tools) -> None:
+        self._plan = plan
+        self._tools = tools
+        self._moved = Moved(dict(held))
+        active = None if tools.keep else tools.slots + 2
+        lead = (24 if tools.keep else 16) * MIB
+        self._intake = Intake(
+            tools.source,
+            plan.source,
+            tools.model,
+            gate=tools.gate,
+            schedule=Schedule(lead=lead, active=active),
+            executor=tools.executor,
+            listen=tools.listen,
+            keep=tools.keep,
+        )
+        self._outlet = (
+            Outlet(
+                tools.destination,
+                plan.destination.ref,
+                tools.model,
+                slots=tools.slots,
+                executor=tools.executor,
+                listen=tools.listen,
+            )
+            if tools.destination is not None
+            else None
+        )
+
+    async def run(self) -> Moved:
+        leaders, twins = _by_content(step for step in self._plan.steps if step.fetches)
+        self._intake.add(step.file for step in leaders)
+        jobs: list[Coroutine[None, None, None]] = [self._intake.run()]
+        jobs += [self._arrival(step) for step in leaders]
+        jobs += [self._twin(step, leader) for step, leader in twins]
+        if self._outlet is not None:
+            jobs += [self._send(step) for step in self._senders()]
+            jobs.append(self._send_late())
+        await _together(jobs)
+        self._moved.fetched = self._intake.fetched
+        self._moved.sent = self._outlet.sent if self._outlet else 0
+        return self._moved
+
+    def _senders(self) -> list[Step]:
+        """Blobs whose digest is known beforehand, largest first."""
+        steps = [step for step in self._plan.of(Action.SEND, Action.FETCH_SEND) if step.sha256]
+        return sorted(steps, key=lambda step: -(step.file.size or 0))
+
+    async def _arrival(self, step: Step) -> None:
+        path = step.file.path
+        try:
+            self._moved.digests[path] = await self._intake.arrived(path)
+        except (IntegrityError, NotFoundError) as error:
+            self._moved.failures[path] = error
+
+    async def _twin(self, step: Step, leader: Step) -> None:
+        """Give content that occurs twice its second name, by link."""
+        if not self._tools.keep:
+            return
+        try:
+            await self._intake.arrived(leader.file.path)
+        except (IntegrityError, NotFoundError) as error:
+            self._moved.failures[step.file.path] = error
+            return
+        model = self._tools.model
+        loop = asyncio.get_running_loop()
+        origin = model.target(leader.file.path)
+        digests = await loop.run_in_executor(self._tools.executor, model.adopt, step.file, origin)
+        if digests is not None:
+            self._moved.digests[step.file.path] = digests
+
+    async def _send(self, step: Step) -> None:
+        assert self._outlet is not None  # noqa: S101 - `run` asks before it calls
+        file, sha256 = step.file, step.sha256 or ""
+        try:
+            if not step.fetches:
+                await self._outlet.send_cached(file, sha256)
+            elif self._intake.streams(file.path):
+                await self._outlet.send_growing(file, sha256, self._intake)
+            else:
+                await self._intake.arrived(file.path)
+                await self._outlet.send_cached(file, sha256)
+            await self._left(file)
+        except (IntegrityError, NotFoundError) as error:
+            self._moved.failures[file.path] = error
+
+    async def _send_late(self) -> None:
+        """Send blobs whose sha256 was not listed: fetched first, then asked for together."""
+        steps = [step for step in self._plan.of(Action.FETCH_SEND) if not step.sha256]
+        for step in steps:
+            await self._settled(step.file.path)
+        arrived = [step for step in steps if step.file.path in self._moved.digests]
+        if not arrived or self._tools.destination is None:
+            return
+        names = {step.file.path: self._moved.digests[step.file.path] for step in arrived}
+        blobs = {one.sha256: Blob(one.sha256, one.size) for one in names.values()}
+        missing = set(await self._tools.destination.missing(self._plan.destination.ref, list(blobs.values())))
+        senders = []
+        for step in arrived:
+            sha256 = names[step.file.path].sha256
+            if sha256 in missing:
+                missing.discard(sha256)
+                senders.append(self._send_one_late(step.file, sha256))
+        await _together(senders)
+
+    async def _send_one_late(self, file: RepoFile, sha256: str) -> None:
+        assert self._outlet is not None  # noqa: S101 - `run` asks before it calls
+        try:
+            await self._outlet.send_cached(file, sha256)
+            await self._left(file)
+        except IntegrityError as error:
+            self._moved.failures[file.path] = error
+
+    async def _settled(self, path: str) -> None:
+        try:
+            self._moved.digests[path] = await self._intake.arrived(path)
+        except (IntegrityError, NotFoundError) as error:
+            self._moved.failures[path] = error
+
+    async def _left(self, file: RepoFile) -> None:
+        """Take a file that was sent off the disk, when nothing is to stay there."""
+        if self._tools.keep:
+            return
+        if self._intake.streams(file.path):
+            await self._intake.arrived(file.path)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._tools.executor, self._tools.model.remove_file, file.path)
+        self._intake.gone(file.path)
+
+
+def _by_content(steps: Iterable[Step]) -> tuple[list[Step], list[tuple[Step, Step]]]:
+    """Split steps into the first of each content, and the others with the first they equal."""
+    first: dict[str, Step] = {}
+    twins: list[tuple[Step, Step]] = []
+    for step in steps:
+        key = step.file.sha256 or step.file.git_sha1 or step.file.path
+        if key in first:
+            twins.append((step, first[key]))
+        else:
+            first[key] = step
+    return list(first.values()), twins
+
+
+async def _together(jobs: Iterable[Coroutine[None, None, None]]) -> None:
+    """Run jobs side by side; the first failure ends them all before it comes out."""
+    tasks = [asyncio.create_task(job) for job in jobs]
+    if not tasks:
+        return
+    try:
+        done, _pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,282 @@
+"""What one run holds open: both hubs behind their wrappers, the model's directory, the threads."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubferry import refs, survey
+from hubferry.cache import adopt
+from hubferry.cache.store import Cache, free_bytes
+from hubferry.errors import DiskError, IntegrityError, NotFoundError
+from hubferry.events import Note, Waiting
+from hubferry.hubs import open_destination, open_source
+from hubferry.hubs.ports import NewRepository
+from hubferry.i18n import _
+from hubferry.model import Digests, Fetched
+from hubferry.move import SLOTS, Tools
+from hubferry.pace import PacedDestination, PacedSource
+from hubferry.retry import Policy, RetryingDestination, RetryingSource
+from hubferry.stream.gate import Gate, GatedSource
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from hubferry.options import Options
+    from hubferry.cache.store import ModelDirectory
+    from hubferry.events import Listener
+    from hubferry.hubs.ports import Destination, Source
+    from hubferry.model import Plan, RepoFile, RepoRef, Revision, Step
+    from hubferry.plan import Side
+
+MOST_CONNECTIONS = 32
+"""Connections to the source at most; 2,000 files of 4 KiB at 30 ms a request want this many."""
+FIRST_CONNECTIONS = 12
+SPARE_BYTES = 64 * 1024 * 1024
+"""What is left free on the disk beyond the payload: manifests, journals, other people's work."""
+
+
+class Session:
+    """Open what a run needs and close it again, whatever happens."""
+
+    destination: Destination
+    destination_ref: RepoRef
+
+    def __init__(self, source: str, destination: str | None, options: Options, listen: Listener) -> None:
+        """Parse the names; nothing is opened before the session is entered."""
+        self.options = options
+        self.listen = listen
+        self.source_ref = refs.parse(source, default_hub="hf")
+        if destination is not None:
+            self.destination_ref = survey.destination_ref(
+                refs.parse(destination, default_hub="ms"), self.source_ref
+            )
+        self._has_destination = destination is not None
+        most = options.jobs or MOST_CONNECTIONS
+        self.gate = Gate(most, options.jobs or FIRST_CONNECTIONS)
+        self.cache = Cache(options.cache_root)
+        self._model: ModelDirectory | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the hubs."""
+        self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hubferry")
+        policy, options = Policy(), self.options
+        access = options.source
+        raw = open_source(
+            self.source_ref, token=access.token, endpoint=access.endpoint, allow_insecure=access.insecure
+        )
+        source: Source = GatedSource(raw, self.gate)
+        if options.fetch_rate:
+            source = PacedSource(source, options.fetch_rate)
+        self.source: Source = RetryingSource(source, policy, self.listen)
+        if self._has_destination:
+            access = options.destination
+            destination: Destination = open_destination(
+                self.destination_ref,
+                token=access.token,
+                endpoint=access.endpoint,
+                allow_insecure=access.insecure,
+            )
+            if options.send_rate:
+                destination = PacedDestination(destination, options.send_rate)
+            self.destination = RetryingDestination(destination, policy, self.listen)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the hubs, and wait for the threads: nothing is written after a run has ended."""
+        await self.source.close()
+        if self._has_destination:
+            await self.destination.close()
+        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+
+    @asynccontextmanager
+    async def model(self) -> AsyncGenerator[ModelDirectory, None]:
+        """Hold the model's directory, created and locked; without a cache, one that is gone afterwards."""
+        if not self.options.cache:
+            async with self._passing() as model:
+                yield model
+            return
+        model = self.cache.open(self.source_ref, directory=self.options.directory)
+        self._model = model
+        loop = asyncio.get_running_loop()
+        lock = model.hold(wait=self.options.wait, on_wait=self._waiting)
+        await loop.run_in_executor(None, lock.__enter__)
+        try:
+            yield model
+            model.touch()
+        finally:
+            lock.__exit__(None, None, None)
+
+    @asynccontextmanager
+    async def _passing(self) -> AsyncGenerator[ModelDirectory, None]:
+        root = self.cache.root
+        root.mkdir(parents=True, exist_ok=True)
+        place = Path(tempfile.mkdtemp(prefix=".passing-", dir=root))
+        try:
+            self._model = self.cache.open(self.source_ref, directory=place)
+            yield self._model
+        finally:
+            await asyncio.get_running_loop().run_in_executor(None, shutil.rmtree, place, True)
+
+    def _waiting(self, holder: str) -> None:
+        self.listen(Waiting(self.source_ref, holder))
+
+    def existing(self) -> ModelDirectory | None:
+        """Return the model's directory if the cache has one."""
+        if self.options.directory is not None:
+            exists = self.options.directory.is_dir()
+            return self.cache.open(self.source_ref, directory=self.options.directory) if exists else None
+        return self.cache.find(self.source_ref)
+
+    def known(self, files: Sequence[RepoFile]) -> dict[str, Digests]:
+        """Return what the cache holds verified, without reading any content."""
+        return survey.known(self.existing() if self.options.cache else None, files)
+
+    def adoptable(self, files: Sequence[RepoFile]) -> dict[str, Digests]:
+        """Return what other caches of this machine claim to hold by name; nothing is read or linked."""
+        found = adopt.find(files, self.source_ref, self.cache.roots)
+        return {
+            file.path: Digests(file.size or 0, file.sha256, file.git_sha1)
+            for file in files
+            if file.path in found and file.sha256
+        }
+
+    async def hold(self, files: Sequence[RepoFile], plan: Plan) -> dict[str, Digests]:
+        """Look for the plan's files in the cache, then in other caches; read what has to be read."""
+        assert self._model is not None  # noqa: S101 - called inside `model`
+        needed = {step.file.path for step in plan.steps if step.fetches}
+        held = await self._each(self._model.lookup, files)
+        absent = [file for file in files if file.path in needed and file.path not in held]
+        if not absent or not self.options.cache:
+            return held
+        found = await asyncio.get_running_loop().run_in_executor(
+            self._threads, lambda: adopt.find(absent, self.source_ref, self.cache.roots)
+        )
+        found = {path: place for path, place in found.items() if place != self._model.target(path)}
+        adopted = await self._each(
+            lambda file: self._adopt(file, found[file.path]), [file for file in absent if file.path in found]
+        )
+        if adopted:
+            size = sum(digests.size for digests in adopted.values())
+            message = _("{count} files ({size} bytes) were already on this machine and are not fetched")
+            self.listen(Note(message.format(count=len(adopted), size=size)))
+        return held | adopted
+
+    def _adopt(self, file: RepoFile, place: Path) -> Digests | None:
+        assert self._model is not None  # noqa: S101 - called inside `model`
+        return self._model.adopt(file, place)
+
+    async def _each(self, look: object, files: Sequence[RepoFile]) -> dict[str, Digests]:
+        """Apply `look` to each file in the threads; keep what it found."""
+        loop = asyncio.get_running_loop()
+
+        def part(some: Sequence[RepoFile]) -> dict[str, Digests]:
+            found = ((file.path, look(file)) for file in some)  # type: ignore[operator]  # a callable
+            return {path: digests for path, digests in found if digests is not None}
+
+        parts = [files[start::4] for start in range(4)]
+        results = await asyncio.gather(*(loop.run_in_executor(self._threads, part, some) for some in parts))
+        return {path: digests for result in results for path, digests in result.items()}
+
+    def tools(self) -> Tools:
+        """Return what moving bytes needs."""
+        assert self._model is not None  # noqa: S101 - called inside `model`
+        return Tools(
+            source=self.source,
+            gate=self.gate,
+            destination=self.destination if self._has_destination else None,
+            model=self._model,
+            executor=self._threads,
+            listen=self.listen,
+            keep=self.options.cache,
+            slots=min(SLOTS, self.options.jobs or SLOTS),
+        )
+
+    def check_space(self, plan: Plan) -> None:
+        """Refuse a run that cannot fit, before its first byte.
+
+        Raises:
+            DiskError: The disk has less free than what is yet to come.
+        """
+        assert self._model is not None  # noqa: S101 - called inside `model`
+        if self.options.cache:
+            needed = plan.fetch_bytes - self._model.partial_bytes()
+        else:
+            sizes = sorted((step.file.size or 0 for step in plan.steps if step.fetches), reverse=True)
+            needed = sum(sizes[: SLOTS + 2])
+        free = free_bytes(self._model.path)
+        if needed <= 0 or needed + SPARE_BYTES <= free:
+            return
+        message = _("the disk of {path} has {free} bytes free; {needed} more are needed")
+        raise DiskError(
+            message.format(path=self._model.path, free=free, needed=needed + SPARE_BYTES - free),
+            side="cache",
+            hint="hubferry cache prune --max-size 100G   # or another disk: HUBFERRY_CACHE=/another/disk",
+        )
+
+    def small_content(self, step: Step) -> bytes:
+        """Read a file that goes inside the commit, and make sure that it is still what was verified."""
+        assert self._model is not None  # noqa: S101 - called inside `model`
+        return self._model.read_verified(step.file)
+
+    def record(self, side: Side, digests: Mapping[str, Digests]) -> None:
+        """Write into the manifest which commit the directory now holds, if it holds all of it."""
+        if self.options.cache and self._model is not None:
+            whole = all(file.path in digests for file in side.files)
+            self._model.finish(side.revision, side.files if whole else [])
+
+    def new_repository(self, source: Revision) -> NewRepository:
+        """Say how to create the destination: as private as the source, under the source's licence."""
+        hidden = source.private or source.gated
+        return NewRepository(
+            self.options.visibility or ("private" if hidden else "public"),
+            self.options.license or source.license or "other",
+        )
+
+    def message(self, plan: Plan) -> str:
+        """Return the commit's message."""
+        return self.options.message or f"Copy {survey.pinned(plan.source)} with hubferry"
+
+    @classmethod
+    def from_cache(cls, source: str, options: Options, listen: Listener) -> Fetched:
+        """Answer from the cache alone, naming the commit it answers for.
+
+        Raises:
+            NotFoundError: The cache does not hold the whole model.
+            IntegrityError: A file is no longer what was verified.
+        """
+        session = cls(source, None, options, listen)
+        model = session.existing()
+        state = model.complete() if model is not None else None
+        if model is None or state is None:
+            raise NotFoundError(
+                _("{ref} is not whole in the cache, and the hub is not asked (offline)").format(
+                    ref=session.source_ref
+                ),
+                side="cache",
+                hint="unset HF_HUB_OFFLINE; hubferry fetch " + source,
+            )
+        revision, files = state
+        bad = [file.path for file in files if model.lookup(file) is None]
+        if bad:
+            message = _("{path}: the cached file has changed since it was verified").format(path=bad[0])
+            raise IntegrityError(message, side="cache", path=bad[0], hint="hubferry cache verify")
+        listen(
+            Note(
+                _("answered from the cache for commit {commit}; the hub was not asked").format(
+                    commit=revision
+                )
+            )
+        )
+        size = sum(file.size or 0 for file in files)
+        return Fetched(model.path, revision, len(files), size, 0, asked=False)

@@ -1,0 +1,117 @@
+"""Send blobs to the destination: from a file that is still growing, or from the cache, proven either way."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING
+
+from hubferry.errors import IntegrityError
+from hubferry.events import FileDone, FileStarted, Listener, Progress
+from hubferry.i18n import _
+from hubferry.model import Blob
+from hubferry.stream.growing import BLOCK, StartedOverError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+    from concurrent.futures import Executor
+
+    from hubferry.cache.store import ModelDirectory
+    from hubferry.hubs.ports import Destination
+    from hubferry.model import RepoFile, RepoRef
+    from hubferry.stream.intake import Intake
+
+
+class Outlet:
+    """Send the blobs of one model, a few at a time."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        ref: RepoRef,
+        model: ModelDirectory,
+        *,
+        slots: int,
+        executor: Executor,
+        listen: Listener,
+    ) -> None:
+        """Take what is needed; `slots` is the most blobs on their way at once."""
+        self._destination = destination
+        self._ref = ref
+        self._model = model
+        self._slots = asyncio.Semaphore(slots)
+        self._executor = executor
+        self._listen = listen
+        self.sent = 0
+
+    async def send_growing(self, file: RepoFile, sha256: str, intake: Intake) -> None:
+        """Send a file while it arrives; when it turns out wrong and is fetched anew, begin again."""
+        while True:
+            try:
+                async with intake.following(file.path) as growing, self._slots:
+                    await self._send(
+                        file,
+                        sha256,
+                        lambda tell: growing.read(tell),  # noqa: PLW0108 - a new reader for each attempt
+                        lambda position: intake.sent(file.path, position),
+                    )
+            except StartedOverError:
+                continue
+            return
+
+    async def send_cached(self, file: RepoFile, sha256: str) -> None:
+        """Send a file of the cache, hashed once more on its way: its last block waits for the digest."""
+        async with self._slots:
+            await self._send(file, sha256, lambda tell: self._read_cached(file, sha256, tell))
+
+    async def _send(
+        self,
+        file: RepoFile,
+        sha256: str,
+        read: Callable[[Callable[[int], None]], AsyncGenerator[bytes, None]],
+        tell: Callable[[int], None] | None = None,
+    ) -> None:
+        size = file.size or 0
+        told = 0
+        self._listen(FileStarted("send", file.path, size))
+
+        def progress(position: int) -> None:
+            nonlocal told
+            self._listen(Progress("send", file.path, position - told))
+            told = position
+            if tell is not None:
+                tell(position)
+
+        def body() -> AsyncGenerator[bytes, None]:
+            if told:
+                progress(0)
+            return read(progress)
+
+        await self._destination.upload(self._ref, Blob(sha256, size), body)
+        self.sent += size
+        self._listen(FileDone("send", file.path, size))
+
+    async def _read_cached(
+        self, file: RepoFile, sha256: str, tell: Callable[[int], None]
+    ) -> AsyncGenerator[bytes, None]:
+        loop = asyncio.get_running_loop()
+        hashes = hashlib.sha256()
+        size, position = file.size or 0, 0
+        with self._model.disk_errors(), self._model.target(file.path).open("rb") as content:
+            while position < size:
+                piece = await loop.run_in_executor(self._executor, content.read, BLOCK)
+                await loop.run_in_executor(self._executor, hashes.update, piece)
+                position += len(piece)
+                if not piece or (position >= size and hashes.hexdigest() != sha256):
+                    raise _changed(file)
+                yield piece
+                tell(position)
+
+
+def _changed(file: RepoFile) -> IntegrityError:
+    return IntegrityError(
+        _("{path}: the cached file has changed since it was verified").format(path=file.path),
+        side="cache",
+        path=file.path,
+        hint="hubferry cache verify",
+    )

@@ -1,0 +1,165 @@
+"""The story of a copy: resolve, plan, fetch, verify, upload, commit, look again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from hubferry import publish, refs, survey
+from hubferry.compare import compare
+from hubferry.errors import PartialError
+from hubferry.events import Finished, Planned
+from hubferry.i18n import ngettext
+from hubferry.model import Action, Fetched, Report
+from hubferry.move import move
+from hubferry.session import Session
+from hubferry.survey import Survey
+
+if TYPE_CHECKING:
+    from hubferry.options import Options
+    from hubferry.events import Listener
+    from hubferry.model import Comparison, Digests, Plan, RepoFile, Step
+    from hubferry.move import Moved
+
+_CHANGES = (Action.INLINE, Action.REUSE, Action.SEND, Action.FETCH_SEND, Action.DELETE)
+
+
+async def copy(source: str, destination: str, options: Options, listen: Listener) -> Report:
+    """Copy one repository; return when the destination's own listing shows every file."""
+    started = time.monotonic()
+    async with Session(source, destination, options, listen) as session:
+        seen = await _look(session)
+        plan = survey.draft(seen, session.destination, session.known(seen.source.files), options)
+        if plan.nothing_to_do:
+            listen(Planned(plan))
+            return _finish(session, plan, started)
+        async with session.model() as model:
+            seen = await _create_if_absent(session, seen)
+            held = await session.hold(seen.source.files, plan)
+            plan = await survey.decide(seen, session.destination, held, options)
+            listen(Planned(plan))
+            session.check_space(plan)
+            moved = await move(plan, held, session.tools())
+            _refuse_failures(moved, options)
+            session.record(seen.source, moved.digests)
+            commits = await _publish(session, seen, plan, moved)
+            model.mark_published(plan.destination.ref, commits[-1] if commits else plan.destination.commit)
+        return _finish(session, plan, started, moved, commits)
+
+
+async def plan(source: str, destination: str, options: Options, listen: Listener) -> Plan:
+    """Make the plan that `copy` would carry out, and write nothing."""
+    async with Session(source, destination, options, listen) as session:
+        seen = await _look(session)
+        held = session.known(seen.source.files) | session.adoptable(seen.source.files)
+        made = await survey.decide(seen, session.destination, held, options)
+        listen(Planned(made))
+        return made
+
+
+async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
+    """Bring a repository into the cache: every file there, every hash right."""
+    if refs.offline():
+        return Session.from_cache(source, options, listen)
+    async with Session(source, None, options, listen) as session:
+        side = await survey.look_at_source(session.source, session.source_ref, options, listen)
+        async with session.model() as model:
+            plan = survey.everything(side)
+            held = await session.hold(side.files, plan)
+            plan = survey.everything(side, held)
+            listen(Planned(plan))
+            session.check_space(plan)
+            moved = await move(plan, held, session.tools())
+            _refuse_failures(moved, options)
+            session.record(side, moved.digests)
+            size = sum(file.size or 0 for file in side.files)
+            return Fetched(model.path, side.revision.commit, len(side.files), size, moved.fetched)
+
+
+async def check(source: str, destination: str, options: Options, listen: Listener) -> tuple[Comparison, ...]:
+    """Compare two repositories by digest; small files without a common digest are read and hashed."""
+    async with Session(source, destination, options, listen) as session:
+        seen = await _look(session)
+        here, there = seen.source, seen.destination
+        known = session.known(here.files)
+        found = compare(here.files, there.files, known)
+        known |= await survey.settle(session.source, here, survey.undecided(found))
+        return compare(here.files, there.files, known)
+
+
+async def _look(session: Session) -> Survey:
+    here, there = await asyncio.gather(
+        survey.look_at_source(session.source, session.source_ref, session.options, session.listen),
+        survey.look_at_destination(session.destination, session.destination_ref, session.listen),
+    )
+    return Survey(here, there)
+
+
+async def _create_if_absent(session: Session, seen: Survey) -> Survey:
+    """Create the destination; a new one may come with files of its own, so it is listed again."""
+    if seen.destination.revision.exists:
+        return seen
+    await session.destination.ensure(session.destination_ref, session.new_repository(seen.source.revision))
+    there = await survey.look_at_destination(session.destination, session.destination_ref, session.listen)
+    return Survey(seen.source, there)
+
+
+def _refuse_failures(moved: Moved, options: Options) -> None:
+    """Publish nothing when a file failed, unless the good ones are wanted all the same."""
+    failures = tuple(moved.failures[path] for path in sorted(moved.failures))
+    if not failures or options.keep_going:
+        return
+    if len(failures) == 1:
+        raise failures[0]
+    message = ngettext("{count} file failed", "{count} files failed", len(failures))
+    raise PartialError(message.format(count=len(failures)), failures)
+
+
+async def _publish(session: Session, seen: Survey, plan: Plan, moved: Moved) -> tuple[str, ...]:
+    """Commit what changed, then hold the destination's listing against the source's."""
+    good = [step for step in plan.steps if step.file.path not in moved.failures]
+    listed = {file.path: file for file in seen.destination.files}
+    changes = [step for step in good if _changes(step, listed.get(step.file.path), moved.digests)]
+    work = publish.Publication(
+        session.destination, plan.destination.ref, plan, moved.digests, session.small_content
+    )
+    commits = await publish.publish(work, changes, session.message(plan), session.listen)
+    if commits:
+        deleted = [step for step in changes if step.action is Action.DELETE]
+        await publish.prove(work, [step for step in good if step.action is not Action.DELETE], deleted)
+    return commits
+
+
+def _changes(step: Step, listed: RepoFile | None, digests: dict[str, Digests]) -> bool:
+    """Return whether a step belongs into the commit, now that every digest is known."""
+    if step.action not in _CHANGES:
+        return False
+    ours = digests.get(step.file.path)
+    return step.action is Action.DELETE or listed is None or ours is None or not ours.fit(listed)
+
+
+def _finish(
+    session: Session, plan: Plan, started: float, moved: Moved | None = None, commits: tuple[str, ...] = ()
+) -> Report:
+    failures = moved.failures if moved else {}
+    good = [
+        step for step in plan.steps if step.action is not Action.DELETE and step.file.path not in failures
+    ]
+    report = Report(
+        plan=plan,
+        commits=commits,
+        fetched=moved.fetched if moved else 0,
+        sent=moved.sent if moved else 0,
+        reused=sum(step.file.size or 0 for step in plan.of(Action.REUSE)),
+        verified=not failures,
+        seconds=time.monotonic() - started,
+        files=len(good),
+        size=sum(step.file.size or 0 for step in good),
+    )
+    session.listen(Finished(report))
+    if failures:
+        message = ngettext("{count} file failed", "{count} files failed", len(failures))
+        ordered = tuple(failures[path] for path in sorted(failures))
+        raise PartialError(message.format(count=len(ordered)), ordered)
+    return report
