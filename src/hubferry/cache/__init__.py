@@ -1,0 +1,1 @@
+"""The cache: plain directories of verified files, one a model."""

@@ -1,0 +1,253 @@
+"""The seam to the operating system: every file operation of the cache is a method of `Disk`.
+
+A test makes an operation fail, or records the order of all of them, by setting a method on the one instance
+`disk`; nothing in the cache calls `os` for files past it. Methods raise OSError; `disk_errors` turns that
+into a sentence once, at the edge of the store.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sys
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from hubferry.errors import DiskError
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+_BINARY = getattr(os, "O_BINARY", 0)
+_DIRECTORY = getattr(os, "O_DIRECTORY", 0)
+_FICLONE = 0x40049409
+"""_IOW(0x94, 9, int) of linux/fs.h: share a whole file's extents."""
+_PIECES_AT_ONCE = 512
+"""Below IOV_MAX, 1,024 on Linux and macOS."""
+_POSITIONED = hasattr(os, "pread") and hasattr(os, "pwritev")
+_seek_lock = threading.Lock()
+
+
+class Disk:
+    """File operations, one line each wherever the system has them."""
+
+    def open(self, path: Path, flags: int, mode: int = 0o666) -> int:
+        """Open and return a descriptor; `flags` as in `os.open`."""
+        return os.open(path, flags | _BINARY, mode)
+
+    def close(self, descriptor: int) -> None:
+        """Close a descriptor."""
+        os.close(descriptor)
+
+    def read(self, descriptor: int, count: int) -> bytes:
+        """Read up to `count` bytes from where the descriptor stands."""
+        return os.read(descriptor, count)
+
+    def pread(self, descriptor: int, count: int, offset: int) -> bytes:
+        """Read `count` bytes from `offset`, fewer only at the end of the file."""
+        pieces: list[bytes] = []
+        while count > 0:
+            piece = _read_at(descriptor, count, offset)
+            if not piece:
+                break
+            pieces.append(piece)
+            count -= len(piece)
+            offset += len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def pwrite_all(self, descriptor: int, pieces: Sequence[bytes | memoryview], offset: int) -> int:
+        """Write all of `pieces`, one after the other, from `offset` on; return how many bytes."""
+        start = offset
+        for first in range(0, len(pieces), _PIECES_AT_ONCE):
+            views = [memoryview(piece) for piece in pieces[first : first + _PIECES_AT_ONCE] if len(piece)]
+            while views:
+                written = _write_at(descriptor, views, offset)
+                offset += written
+                views = _after(views, written)
+        return offset - start
+
+    def append(self, descriptor: int, data: bytes) -> None:
+        """Write all of `data` at the end of a file that was opened with O_APPEND."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+
+    def truncate(self, descriptor: int, size: int) -> None:
+        """Cut or extend the file to `size` bytes."""
+        os.ftruncate(descriptor, size)
+
+    def fsync(self, descriptor: int) -> None:
+        """Return when the file's bytes and length survive a power cut."""
+        os.fsync(descriptor)
+
+    def fsync_directory(self, path: Path) -> None:
+        """Return when the names in a directory survive a power cut; a no-op where the system cannot."""
+        if not _DIRECTORY:
+            return
+        descriptor = os.open(path, os.O_RDONLY | _DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network filesystems have no such call
+                raise
+        finally:
+            os.close(descriptor)
+
+    def fstat(self, descriptor: int) -> os.stat_result:
+        """Describe an open file."""
+        return os.fstat(descriptor)
+
+    def stat(self, path: Path) -> os.stat_result:
+        """Describe what a path leads to, through symlinks."""
+        return path.stat()
+
+    def lstat(self, path: Path) -> os.stat_result:
+        """Describe a name itself, not what a symlink leads to."""
+        return path.lstat()
+
+    def scandir(self, path: Path) -> list[os.DirEntry[str]]:
+        """List a directory, sorted by name."""
+        with os.scandir(path) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+
+    def read_bytes(self, path: Path) -> bytes:
+        """Read a small file whole."""
+        return path.read_bytes()
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Rename, in one step, over whatever file has the name."""
+        source.replace(target)
+
+    def link(self, origin: Path, target: Path) -> None:
+        """Give a file a second name."""
+        target.hardlink_to(origin)
+
+    def reflink(self, origin: int, target: int) -> None:
+        """Let an empty open file share the bytes of another until either is written (btrfs, XFS, ...)."""
+        if sys.platform != "linux":
+            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+        import fcntl  # absent on Windows
+
+        fcntl.ioctl(target, _FICLONE, origin)
+
+    def unlink(self, path: Path, *, missing_ok: bool = False) -> None:
+        """Remove a name."""
+        path.unlink(missing_ok=missing_ok)
+
+    def mkdir(self, path: Path) -> None:
+        """Create one directory in an existing one."""
+        path.mkdir()
+
+    def rmdir(self, path: Path) -> None:
+        """Remove an empty directory."""
+        path.rmdir()
+
+    def free(self, path: Path) -> int:
+        """Return the bytes that this user may still write on the filesystem of an existing path."""
+        return shutil.disk_usage(path).free
+
+
+disk = Disk()
+
+
+def _read_at(descriptor: int, count: int, offset: int) -> bytes:
+    if _POSITIONED:
+        return os.pread(descriptor, count, offset)
+    with _seek_lock:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        return os.read(descriptor, count)
+
+
+def _write_at(descriptor: int, views: Sequence[memoryview], offset: int) -> int:
+    if _POSITIONED:
+        return os.pwritev(descriptor, views, offset)
+    with _seek_lock:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        return os.write(descriptor, views[0])
+
+
+def _after(views: list[memoryview], written: int) -> list[memoryview]:
+    """Drop the first `written` bytes of `views`."""
+    for index, view in enumerate(views):
+        if written < len(view):
+            return [view[written:], *views[index + 1 :]]
+        written -= len(view)
+    return []
+
+
+def existing(path: Path) -> Path:
+    """Return `path`, or the nearest directory above it that is there."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
+
+
+@contextmanager
+def disk_errors(path: Path, *, needed: int | None = None) -> Iterator[None]:
+    """Turn every OSError into a DiskError that says what is wrong with the disk and what to do.
+
+    Args:
+        path: Where the work is done, named where the system's error names no file.
+        needed: Bytes that the work takes, so that a full disk can say how many are missing.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _explain(error, path, needed) from error
+
+
+def _explain(error: OSError, path: Path, needed: int | None) -> DiskError:
+    name = str(error.filename or path)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return full(path, needed)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return DiskError(
+            _("{path}: no permission").format(path=name),
+            side="cache",
+            path=name,
+            hint=_("give yourself the right to write there, or choose another place with HUBFERRY_CACHE"),
+        )
+    if error.errno == errno.EROFS:
+        return DiskError(
+            _("{path}: the disk is read-only").format(path=name),
+            side="cache",
+            path=name,
+            hint=_("choose another place with HUBFERRY_CACHE"),
+        )
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return DiskError(
+            _("too many files are open"), side="cache", path=name, hint=_("ulimit -n 4096, or fewer --jobs")
+        )
+    reason = error.strerror or str(error)
+    return DiskError(_("{path}: {reason}").format(path=name, reason=reason), side="cache", path=name)
+
+
+def full(path: Path, needed: int | None) -> DiskError:
+    """Say that the disk is full, and by how much where `needed` bytes are known."""
+    missing = 0
+    if needed is not None:
+        with suppress(OSError):
+            missing = needed - disk.free(existing(path))
+    if missing > 0:
+        message = _("{path}: the disk is full, {size} more are needed")
+    else:
+        message = _("{path}: the disk is full")
+    return DiskError(
+        message.format(path=path, size=_size(missing)),
+        side="cache",
+        path=str(path),
+        hint="hubferry cache prune",
+    )
+
+
+def _size(count: int) -> str:
+    value = float(count)
+    for unit in ("B", "KB", "MB", "GB"):
+        if value < 1000:  # noqa: PLR2004 - the decimal step, as disks are sold
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"

@@ -1,0 +1,187 @@
+"""Names: a repository's directory, and which of a hub's file names may become files. No I/O.
+
+A hub's file name is data that anybody may have written. What could leave the model's directory, hide in our
+own records, or fall together with another file is refused before a byte is fetched; nothing is renamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from hubferry.errors import IntegrityError
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from hubferry.model import RepoRef
+
+RECORDS = ".hubferry"
+"""The directory, inside a model's, that holds what we remember about it."""
+
+_RESERVED_TOPS = frozenset({RECORDS, ".git"})
+_COMPONENT_BYTES = 255
+_PATH_BYTES = 3072
+"""PATH_MAX of Linux is 4,096; the rest is for the root and our own directory."""
+_NAME_BYTES = 180
+_DIGITS = 8
+_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", "conin$", "conout$", "clock$"}
+    | {f"{port}{number}" for port in ("com", "lpt") for number in "0123456789¹²³"}
+)
+_WINDOWS_CHARACTERS = re.compile(r'[<>:"|?*]')
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+def safe_name(repo_id: str) -> str:
+    """Return the directory name of a repository: whatever is neither letter nor digit becomes `_`."""
+    return _shorten(re.sub(r"[^\w]", "_", repo_id), repo_id)
+
+
+def dotted_name(repo_id: str) -> str:
+    """Return the name as older caches spelled it: with the dots kept."""
+    name = re.sub(r"[^\w.]", "_", repo_id)
+    return safe_name(repo_id) if name.startswith(".") else _shorten(name, repo_id)
+
+
+def plain_names(ref: RepoRef) -> tuple[str, ...]:
+    """Return the directory names that a repository may have, the current spelling first."""
+    return tuple(dict.fromkeys((safe_name(ref.repo_id), dotted_name(ref.repo_id))))
+
+
+def suffixed_name(ref: RepoRef) -> str:
+    """Return the name for a repository whose plain name another one has.
+
+    The hyphen keeps it apart from every plain name, which has none.
+    """
+    identity = f"{ref.hub}:{ref.repo_type}:{ref.repo_id}"
+    return f"{safe_name(ref.repo_id)}-{_digest(identity)}"
+
+
+def _shorten(name: str, repo_id: str) -> str:
+    encoded = name.encode()
+    if len(encoded) <= _NAME_BYTES:
+        return name
+    return encoded[:_NAME_BYTES].decode(errors="ignore") + "-" + _digest(repo_id)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:_DIGITS]
+
+
+def check_path(path: str, *, windows: bool = os.name == "nt") -> None:
+    """Refuse a file name of a hub that must not, or cannot, become a file.
+
+    Device names, trailing dots and spaces, and characters that only Windows forbids are refused on Windows
+    alone: elsewhere they are names like any other.
+
+    Raises:
+        IntegrityError: With the path and the reason.
+    """
+    problem = _problem(path) or (_windows_problem(path) if windows else None)
+    if problem:
+        shown = path.encode("unicode_escape").decode("ascii") if not path.isprintable() else path
+        message = _("the repository has a file name that is not safe to store, {path}: {problem}")
+        raise IntegrityError(message.format(path=shown, problem=problem), side="source", path=shown)
+
+
+def _problem(path: str) -> str | None:
+    parts = path.split("/")
+    lengths = [len(part.encode(errors="surrogatepass")) for part in parts]
+    categories = {unicodedata.category(character) for character in path}
+    found = (
+        ("Cs" in categories, _("it is not valid Unicode")),
+        ("Cc" in categories, _("it has a control character")),
+        (path.startswith("/") or _DRIVE.match(path), _("it is an absolute path")),
+        ("\\" in path, _("it has a backslash")),
+        (not all(parts), _("a part of it is empty")),
+        (".." in parts or "." in parts, _("it points out of its directory")),
+        (_fold(parts[0]) in _RESERVED_TOPS, _("{name} is reserved").format(name=parts[0])),
+        (max(lengths) > _COMPONENT_BYTES, _("a part of it is too long")),
+        (sum(lengths) + len(parts) > _PATH_BYTES, _("it is too long")),
+    )
+    return next((reason for wrong, reason in found if wrong), None)
+
+
+def _windows_problem(path: str) -> str | None:
+    for part in path.split("/"):
+        if part[-1] in ". ":
+            return _("Windows drops a dot or space at the end")
+        if _WINDOWS_CHARACTERS.search(part):
+            return _("Windows does not allow such characters")
+        if part.split(".")[0].rstrip(" ").lower() in _DEVICES:
+            return _("Windows has a device of that name")
+    return None
+
+
+def check_paths(
+    paths: Iterable[str],
+    *,
+    windows: bool = os.name == "nt",
+    tells_case_apart: Callable[[], bool] = lambda: False,
+) -> None:
+    """Refuse a listing unless all its names can be files side by side.
+
+    Args:
+        paths: Every path of a listing, in any order.
+        windows: Whether the rules of Windows hold.
+        tells_case_apart: Asked only when two names differ in case alone: whether the filesystem that is
+            written to keeps both. Names that differ only in Unicode composition are refused anywhere.
+
+    Raises:
+        IntegrityError: With the path and the reason.
+    """
+    listed = list(paths)
+    for path in listed:
+        check_path(path, windows=windows)
+    _check_composition(listed)
+    _check_places(listed, lambda text: text)
+    try:
+        _check_places(listed, _fold)
+    except IntegrityError:
+        if windows or not tells_case_apart():
+            raise
+
+
+def _check_composition(listed: list[str]) -> None:
+    seen: dict[str, str] = {}
+    for path in listed:
+        twin = seen.setdefault(unicodedata.normalize("NFC", path), path)
+        if twin != path:
+            raise _collision(path, twin, _("they differ only in how Unicode composes a character"))
+
+
+def _check_places(listed: list[str], fold: Callable[[str], str]) -> None:
+    """Refuse two files of one name, and a file where another's directory has to be."""
+    files: dict[str, str] = {}
+    for path in listed:
+        name = fold(path)
+        if name in files:
+            reason = _("the listing names it twice") if files[name] == path else _("they differ only in case")
+            raise _collision(path, files[name], reason)
+        files[name] = path
+    for path in listed:
+        name = fold(path)
+        while "/" in name:
+            name = name.rpartition("/")[0]
+            if name in files:
+                raise _collision(path, files[name], _("one is a file where the other needs a directory"))
+
+
+def _collision(path: str, other: str, reason: str) -> IntegrityError:
+    message = _("{path} and {other} cannot be stored side by side: {reason}")
+    return IntegrityError(
+        message.format(path=path, other=other, reason=reason),
+        side="source",
+        path=path,
+        hint=_("leave one out with --exclude"),
+    )
+
+
+def _fold(text: str) -> str:
+    """Make equal what a filesystem that ignores case may take for equal."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
