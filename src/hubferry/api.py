@@ -1,4 +1,4 @@
-"""The verbs, as plain functions: copy, fetch, check. Each runs its own event loop and returns when it is proven."""
+"""The verbs, as plain functions: copy, fetch, check. Each runs its own event loop until it is proven."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hubferry.options import Access, Options
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+
     from hubferry.model import Comparison, Plan, Report
 
 Result = TypeVar("Result")

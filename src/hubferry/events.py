@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from hubferry.model import Plan, RepoRef, Report, Revision
+if TYPE_CHECKING:
+    from hubferry.model import Plan, RepoRef, Report, Revision
 
 Direction = Literal["fetch", "send"]
 

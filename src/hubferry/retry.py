@@ -109,7 +109,7 @@ class RetryingSource:
 
 
 class RetryingDestination:
-    """A destination that is asked again; a commit only when it was refused, never when its answer was lost."""
+    """A destination that is asked again; a commit only if it was refused, never when its answer was lost."""
 
     def __init__(self, destination: Destination, policy: Policy, listen: Listener = ignore) -> None:
         """Wrap `destination`."""

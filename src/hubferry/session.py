@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from hubferry.options import Options
     from hubferry.cache.store import ModelDirectory
     from hubferry.events import Listener
     from hubferry.hubs.ports import Destination, Source
     from hubferry.model import Plan, RepoFile, RepoRef, Revision, Step
+    from hubferry.options import Options
     from hubferry.plan import Side
 
 MOST_CONNECTIONS = 32

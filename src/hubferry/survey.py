@@ -16,10 +16,10 @@ from hubferry.model import Action, Blob, Limits, Plan, Revision, Step, Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hubferry.options import Options
     from hubferry.cache.store import ModelDirectory
     from hubferry.hubs.ports import Destination, Source
     from hubferry.model import Comparison, Digests, RepoFile, RepoRef
+    from hubferry.options import Options
 
 
 @dataclass(frozen=True, slots=True)

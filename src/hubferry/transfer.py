@@ -17,10 +17,10 @@ from hubferry.session import Session
 from hubferry.survey import Survey
 
 if TYPE_CHECKING:
-    from hubferry.options import Options
     from hubferry.events import Listener
     from hubferry.model import Comparison, Digests, Plan, RepoFile, Step
     from hubferry.move import Moved
+    from hubferry.options import Options
 
 _CHANGES = (Action.INLINE, Action.REUSE, Action.SEND, Action.FETCH_SEND, Action.DELETE)
 

@@ -47,7 +47,7 @@ class PartialFile:
         return _gaps(self._marks, self.size)
 
     def write(self, offset: int, pieces: Sequence[bytes | memoryview]) -> int:
-        """Write `pieces` one after the other from `offset` on, then mark the chunks they fill; return the bytes.
+        """Write `pieces` one after the other from `offset` on, mark the chunks they fill, return the bytes.
 
         `offset` lies on a chunk's border. A last chunk that is not full is written but not marked, unless it
         ends the file.
@@ -85,7 +85,7 @@ class PartialFile:
 
 
 def missing_ranges(path: Path, size: int) -> list[tuple[int, int]]:
-    """Return what a later run would have to fetch of the partial at `path`, without opening it for writing."""
+    """Return what a later run would have to fetch of the partial at `path`; nothing is created."""
     marks = b""
     try:
         if disk.stat(path).st_size == size:

@@ -2,7 +2,7 @@
 
 Two lanes. Small files are bound by the time of a request, large ones by bandwidth; each connection prefers
 one lane and helps in the other. Among large files the one with most left to send comes first, but only until
-its upload has enough bytes ahead of it: then the next file gets its turn, so that every upload slot stays fed.
+its upload has enough bytes ahead of it: then the next file gets its turn, so that every upload stays fed.
 """
 
 from __future__ import annotations
@@ -77,17 +77,6 @@ class Schedule:
         if prefer_small:
             return self._small() or self._large()
         return self._large() or self._small()
-
-    def put_back(self, part: Part) -> None:
-        """Take back a part, or the rest of one, that was not fetched."""
-        if part.path in self.sizes:
-            self.small.appendleft(part.path)
-            return
-        lane = self.lanes[part.path]
-        lane.gaps.appendleft((part.start, part.stop))
-        lane.ahead = min(lane.ahead, part.start)
-        if lane not in self._growing and lane not in self.waiting:
-            self._growing.insert(0, lane)
 
     def sent(self, path: str, position: int) -> None:
         """Say how far the upload of `path` has come."""

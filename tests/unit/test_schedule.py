@@ -1,0 +1,68 @@
+from itertools import pairwise
+
+from hubferry.stream.schedule import MIB, Part, Schedule
+
+
+def drain(schedule: Schedule, *, prefer_small: bool = False) -> list[Part]:
+    parts = []
+    while (part := schedule.next(prefer_small=prefer_small)) is not None:
+        parts.append(part)
+    return parts
+
+
+def test_parts_of_a_file_cover_it_once_and_in_order():
+    schedule = Schedule()
+    schedule.add("a", 100 * MIB + 7, [(0, 100 * MIB + 7)])
+    parts = drain(schedule)
+    assert parts[0].start == 0
+    assert parts[-1].stop == 100 * MIB + 7
+    assert all(one.stop == other.start for one, other in pairwise(parts))
+    assert max(part.stop - part.start for part in parts) <= schedule.largest_part
+
+
+def test_the_first_parts_are_small_so_that_an_upload_can_begin():
+    schedule = Schedule()
+    schedule.add("a", 100 * MIB, [(0, 100 * MIB)])
+    first = schedule.next(prefer_small=False)
+    assert first == Part("a", 0, MIB)
+
+
+def test_what_an_earlier_run_left_is_not_handed_out():
+    schedule = Schedule()
+    schedule.add("a", 10 * MIB, [(2 * MIB, 3 * MIB), (9 * MIB, 10 * MIB)])
+    assert drain(schedule) == [Part("a", 2 * MIB, 3 * MIB), Part("a", 9 * MIB, 10 * MIB)]
+
+
+def test_a_file_whose_upload_has_enough_ahead_lets_the_next_one_start():
+    schedule = Schedule(lead=4 * MIB)
+    schedule.add("large", 64 * MIB, [(0, 64 * MIB)])
+    schedule.add("next", 32 * MIB, [(0, 32 * MIB)])
+    paths = [schedule.next(prefer_small=False).path for _ in range(5)]
+    assert paths == ["large"] * 4 + ["next"]
+
+
+def test_a_hungry_upload_is_fed_before_any_other():
+    schedule = Schedule(lead=4 * MIB)
+    schedule.add("large", 64 * MIB, [(0, 64 * MIB)])
+    schedule.add("next", 32 * MIB, [(0, 32 * MIB)])
+    for _ in range(6):
+        schedule.next(prefer_small=False)
+    schedule.sent("large", 3 * MIB)
+    assert schedule.next(prefer_small=False).path == "large"
+
+
+def test_no_more_files_are_begun_than_may_be_in_flight():
+    schedule = Schedule(lead=MIB, active=2)
+    for name in "abc":
+        schedule.add(name, 4 * MIB, [(0, 4 * MIB)])
+    assert {part.path for part in drain(schedule)} == {"a", "b"}
+    schedule.drop("a")
+    assert {part.path for part in drain(schedule)} == {"c"}
+
+
+def test_each_lane_helps_in_the_other_when_its_own_is_empty():
+    schedule = Schedule()
+    schedule.add_small("tiny", 5)
+    assert schedule.next(prefer_small=False) == Part("tiny", 0, 5)
+    schedule.add("a", 2 * MIB, [(0, 2 * MIB)])
+    assert schedule.next(prefer_small=True) == Part("a", 0, MIB)
