@@ -1,0 +1,22 @@
+"""A hub for one machine or network that speaks the Hugging Face and the ModelScope dialect."""
+
+from hubferry.serve.access import Account, Credential, Policy
+from hubferry.serve.application import create_application
+from hubferry.serve.hub import AccessRecord, Seams, ServerLimits
+from hubferry.serve.records import Delete, Put
+from hubferry.serve.signing import Signer
+from hubferry.serve.store import Store
+
+__all__ = [
+    "AccessRecord",
+    "Account",
+    "Credential",
+    "Delete",
+    "Policy",
+    "Put",
+    "Seams",
+    "ServerLimits",
+    "Signer",
+    "Store",
+    "create_application",
+]

@@ -1,0 +1,112 @@
+"""Who may do what on the embedded hub. No I/O."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hubferry.serve.records import RepositoryRecord
+from hubferry.serve.refusal import Reason, Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Someone with a token.
+
+    Attributes:
+        name: The user name, the namespace of repositories named without one.
+        may_write: Whether the token may change anything.
+        namespaces: The owners whose private repositories it sees and may write to; None is all of them.
+    """
+
+    name: str = "local"
+    may_write: bool = True
+    namespaces: frozenset[str] | None = None
+
+    def belongs_to(self, repo_id: str) -> bool:
+        """Return whether the repository lies in one of the account's namespaces."""
+        return self.namespaces is None or repo_id.partition("/")[0] in self.namespaces
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A token and whose it is."""
+
+    token: str = field(repr=False)
+    account: Account = Account()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the hub lets whom do.
+
+    Attributes:
+        credentials: The known tokens. Without any, every token is taken, as befits a hub on loopback.
+        writable: Whether anything may be changed at all.
+        anonymous_reads: Whether public repositories are open to a request without a token.
+    """
+
+    credentials: Sequence[Credential] = ()
+    writable: bool = False
+    anonymous_reads: bool = True
+
+    def identify(self, token: str | None) -> Account | None:
+        """Return whose token it is, None for a request without one.
+
+        Raises:
+            Refusal: A token that is not known.
+        """
+        if not token:
+            return None
+        if not self.credentials:
+            return Account()
+        given = token.encode(errors="replace")
+        found: Account | None = None
+        for credential in self.credentials:  # all of them, so that the time tells nothing
+            if hmac.compare_digest(given, credential.token.encode()):
+                found = credential.account
+        if found is None:
+            raise Refusal(Reason.WRONG_CREDENTIALS, "Invalid credentials")
+        return found
+
+    def require_account(self, account: Account | None) -> Account:
+        """Return the account, or refuse a request without a token."""
+        if account is None:
+            raise Refusal(Reason.NO_CREDENTIALS, "A token is required")
+        return account
+
+    def require_entry(self, account: Account | None) -> None:
+        """Refuse an anonymous request where even public repositories need a token."""
+        if account is None and not self.anonymous_reads:
+            raise Refusal(Reason.NO_CREDENTIALS, "A token is required")
+
+    def sees(self, account: Account | None, repository: RepositoryRecord) -> bool:
+        """Return whether the repository exists as far as this account can tell."""
+        if not repository.private:
+            return account is not None or self.anonymous_reads
+        return account is not None and account.belongs_to(repository.repo_id)
+
+    def require_content(self, account: Account | None, repository: RepositoryRecord) -> None:
+        """Refuse the content of a gated repository to whom it was not granted.
+
+        An account named like the repository's owner, or granted by name, has it.
+        """
+        if repository.gated is None:
+            return
+        owner = repository.repo_id.partition("/")[0]
+        if account is None or account.name not in (owner, *repository.granted):
+            raise Refusal(
+                Reason.GATED,
+                f"Access to model {repository.repo_id} is restricted: its terms must be accepted first",
+                about="anonymous" if account is None else account.name,
+            )
+
+    def require_write(self, account: Account | None, repo_id: str) -> Account:
+        """Return the account that may change the repository, or refuse."""
+        writer = self.require_account(account)
+        if not self.writable:
+            raise Refusal(Reason.FORBIDDEN, "This hub is read-only: start it with --writable")
+        if not writer.may_write or not writer.belongs_to(repo_id):
+            raise Refusal(Reason.FORBIDDEN, f"This token may not write to {repo_id}")
+        return writer

@@ -1,0 +1,60 @@
+"""How Hugging Face says no: a status, X-Error-Code, X-Error-Message, and a short JSON body."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from hubferry.serve.hub import token_of
+from hubferry.serve.refusal import Reason, Refusal
+from hubferry.serve.storage import absolute
+
+_STATUS: dict[Reason, tuple[int, str | None]] = {
+    Reason.REPOSITORY_MISSING: (404, "RepoNotFound"),
+    Reason.REVISION_MISSING: (404, "RevisionNotFound"),
+    Reason.ENTRY_MISSING: (404, "EntryNotFound"),
+    Reason.ROUTE_MISSING: (404, None),
+    Reason.METHOD: (405, None),
+    Reason.NO_CREDENTIALS: (401, None),
+    Reason.WRONG_CREDENTIALS: (401, None),
+    Reason.FORBIDDEN: (403, None),
+    Reason.GATED: (403, "GatedRepo"),
+    Reason.REPOSITORY_EXISTS: (409, None),
+    Reason.REFERENCE_EXISTS: (409, None),
+    Reason.OUTDATED: (412, None),
+    Reason.INVALID: (400, None),
+    Reason.TOO_LARGE: (413, None),
+    Reason.TOO_MANY_ACTIONS: (422, None),
+    Reason.BLOB_MISSING: (400, "LfsObjectNotFound"),
+    Reason.WRONG_BYTES: (400, None),
+    Reason.EXPIRED: (403, None),
+    Reason.RANGE: (416, None),
+    Reason.DISK: (507, None),
+}
+
+
+def answer(request: web.Request, refusal: Refusal) -> web.Response:
+    """Return the answer to a refused request."""
+    status, code = _STATUS[refusal.reason]
+    text = refusal.text
+    if refusal.reason is Reason.REPOSITORY_MISSING and token_of(request) is None:
+        status, text = (
+            401,
+            "Invalid username or password.",
+        )  # to nobody, a missing repository looks like a private
+    if refusal.reason is Reason.GATED and refusal.about == "anonymous":
+        status = 401
+    if refusal.reason is Reason.WRONG_CREDENTIALS:
+        text = "Invalid credentials in Authorization header"  # huggingface_hub.utils._http knows this text
+    headers = {
+        "X-Error-Message": text.encode("ascii", "replace").decode().replace("\n", " ").replace("\r", " ")
+    }
+    if code:
+        headers["X-Error-Code"] = code
+    if refusal.reason is Reason.RANGE:
+        headers["Content-Range"] = f"bytes */{refusal.about}"
+    body: dict[str, object] = {"error": text}
+    if refusal.reason is Reason.REPOSITORY_EXISTS and refusal.about:
+        prefix = "datasets/" if "datasets" in request.path else ""
+        body["url"] = absolute(request, f"/{prefix}{refusal.about}")
+        body["id"] = refusal.about
+    return web.json_response(body, status=status, headers=headers)

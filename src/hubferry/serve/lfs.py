@@ -1,0 +1,31 @@
+"""Which files a hub keeps outside of git. Pure."""
+
+from __future__ import annotations
+
+_SUFFIXES = frozenset(
+    ".7z .arrow .bin .bz2 .ckpt .ftz .gguf .gz .h5 .joblib .mlmodel .model .msgpack .npy .npz .onnx "
+    ".ot .parquet .pb .pickle .pkl .pt .pth .rar .safetensors .tar .tflite .tgz .wasm .xz .zip .zst "
+    ".jpg .jpeg .png .gif .webp .mp3 .mp4 .wav .flac".split()
+)
+_THRESHOLD = 10 * 1024 * 1024
+NEVER = frozenset(
+    "readme.md .gitattributes .gitignore configuration.json configuration.yaml configuration.yml "
+    "dataset_infos.json config.json .msc .mdl".split()
+)
+"""Names that are never blobs, since a hub reads them (modelscope_hub.constants.UPLOAD_INLINE_METADATA_PATHS)."""
+
+
+def never_lfs(path: str) -> bool:
+    """Return whether the hub must be able to read this file itself."""
+    return path.rpartition("/")[2].lower() in NEVER
+
+
+def is_lfs(path: str, size: int, sample: bytes) -> bool:
+    """Return how the hub wants a file of `size` bytes beginning with `sample`: as a blob, or in git.
+
+    Empty files are always regular (huggingface_hub._commit_api._fetch_upload_modes).
+    """
+    if size == 0 or never_lfs(path):
+        return False
+    name = path.rpartition("/")[2].lower()
+    return size > _THRESHOLD or any(name.endswith(suffix) for suffix in _SUFFIXES) or b"\0" in sample

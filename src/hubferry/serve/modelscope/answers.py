@@ -1,0 +1,64 @@
+"""How ModelScope answers: everything in one envelope, failures with a numeric code of their own."""
+
+from __future__ import annotations
+
+import uuid
+
+from aiohttp import web
+
+from hubferry.serve.refusal import Reason, Refusal
+
+_STATUS: dict[Reason, tuple[int, int, str]] = {
+    # reason: status, code of /api/v1, code of /openapi/v1
+    Reason.REPOSITORY_MISSING: (404, 10010205001, "ResourceNotFound"),
+    Reason.REVISION_MISSING: (404, 10010205006, "ResourceNotFound"),
+    Reason.ENTRY_MISSING: (404, 10990101002, "ResourceNotFound"),
+    Reason.ROUTE_MISSING: (404, 404, "ResourceNotFound"),
+    Reason.METHOD: (405, 405, "InputParameterError"),
+    Reason.NO_CREDENTIALS: (401, 10010101401, "InvalidAuthentication"),
+    Reason.WRONG_CREDENTIALS: (401, 10010101401, "InvalidAuthentication"),
+    Reason.FORBIDDEN: (403, 10010101403, "OperationNotAllowed"),
+    Reason.GATED: (403, 10010101403, "OperationNotAllowed"),
+    Reason.REPOSITORY_EXISTS: (400, 10010101001, "DuplicateEntity"),
+    Reason.REFERENCE_EXISTS: (409, 10010101409, "DuplicateEntity"),
+    Reason.OUTDATED: (409, 10030000001, "OperationNotAllowed"),
+    Reason.INVALID: (400, 10010101400, "InputParameterError"),
+    Reason.TOO_LARGE: (413, 10010101413, "InputParameterError"),
+    Reason.TOO_MANY_ACTIONS: (422, 10010101422, "InputParameterError"),
+    Reason.BLOB_MISSING: (400, 10010101404, "InputParameterError"),
+    Reason.WRONG_BYTES: (400, 10010101400, "InputParameterError"),
+    Reason.EXPIRED: (403, 10010101403, "OperationNotAllowed"),
+    Reason.RANGE: (416, 10010101416, "InputParameterError"),
+    Reason.DISK: (507, 10010101507, "InternalServerError"),
+}
+
+
+def success(data: object) -> web.Response:
+    """Return an answer of `/api/v1`."""
+    return web.json_response(
+        {"Code": 200, "Data": data, "Message": "success", "RequestId": uuid.uuid4().hex, "Success": True}
+    )
+
+
+def open_success(data: object) -> web.Response:
+    """Return an answer of `/openapi/v1`."""
+    return web.json_response({"success": True, "request_id": uuid.uuid4().hex, "data": data})
+
+
+def answer(request: web.Request, refusal: Refusal) -> web.Response:
+    """Return the answer to a refused request."""
+    status, code, open_code = _STATUS[refusal.reason]
+    name = uuid.uuid4().hex
+    headers = {"Content-Range": f"bytes */{refusal.about}"} if refusal.reason is Reason.RANGE else {}
+    if request.path.startswith("/openapi/"):
+        body: dict[str, object] = {
+            "success": False,
+            "code": open_code,
+            "message": refusal.text,
+            "request_id": name,
+        }
+        return web.json_response(body, status=status, headers=headers)
+    if request.path == "/api/v1/login" and refusal.reason is Reason.WRONG_CREDENTIALS:
+        status, code = 400, 10010103009  # what the real login says (modelscope_hub.errors)
+    body = {"Code": code, "Data": None, "Message": refusal.text, "RequestId": name, "Success": False}
+    return web.json_response(body, status=status, headers=headers)

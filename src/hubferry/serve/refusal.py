@@ -1,0 +1,40 @@
+"""Why the embedded hub says no; each dialect turns a reason into its own status, code and headers."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Reason(Enum):
+    """What a request ran into, in no dialect."""
+
+    REPOSITORY_MISSING = "repository missing"
+    REVISION_MISSING = "revision missing"
+    ENTRY_MISSING = "entry missing"
+    ROUTE_MISSING = "route missing"
+    METHOD = "method not allowed"
+    NO_CREDENTIALS = "no credentials"
+    WRONG_CREDENTIALS = "wrong credentials"
+    FORBIDDEN = "forbidden"
+    GATED = "gated"
+    REPOSITORY_EXISTS = "repository exists"
+    REFERENCE_EXISTS = "reference exists"
+    OUTDATED = "the branch moved"
+    INVALID = "invalid"
+    TOO_LARGE = "too large"
+    TOO_MANY_ACTIONS = "too many actions"
+    BLOB_MISSING = "blob missing"
+    WRONG_BYTES = "wrong bytes"
+    EXPIRED = "expired"
+    RANGE = "range"
+    DISK = "disk"
+
+
+class Refusal(Exception):  # noqa: N818  # an answer to a client, not a failure of ours
+    """Refuse a request; `text` goes over the wire in English, as the real hubs answer."""
+
+    def __init__(self, reason: Reason, text: str, *, about: str | None = None) -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.text = text
+        self.about = about

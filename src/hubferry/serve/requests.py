@@ -1,0 +1,59 @@
+"""Reading what clients send: JSON of a sane size and shape, and paths that git would take."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+
+from hubferry.serve.hub import hub_of
+from hubferry.serve.refusal import Reason, Refusal
+
+Shape = TypeVar("Shape")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_LONGEST_PATH = 1024
+_LONGEST_NAME = 255
+
+
+async def read_body(request: web.Request, limit: int) -> bytes:
+    """Return a whole body of at most `limit` bytes."""
+    if (request.content_length or 0) > limit:
+        raise Refusal(Reason.TOO_LARGE, f"The request is larger than {limit} bytes")
+    gathered = bytearray()
+    idle = hub_of(request).limits.idle_seconds
+    while chunk := await asyncio.wait_for(request.content.readany(), idle):
+        gathered += chunk
+        if len(gathered) > limit:
+            raise Refusal(Reason.TOO_LARGE, f"The request is larger than {limit} bytes")
+    return bytes(gathered)
+
+
+async def read_json(request: web.Request, shape: type[Shape], limit: int | None = None) -> Shape:
+    """Return a JSON body as `shape`, refusing what does not fit."""
+    body = await read_body(request, limit or hub_of(request).limits.json_bytes)
+    return decode_json(body, shape)
+
+
+def decode_json(body: bytes, shape: type[Shape]) -> Shape:
+    """Decode JSON as `shape`, refusing what does not fit."""
+    try:
+        return msgspec.json.decode(body or b"{}", type=shape)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal(Reason.INVALID, f"Malformed request: {error}") from error
+
+
+def check_path(path: str) -> str:
+    """Return a path that git and every file system could hold, else refuse."""
+    names = path.split("/")
+    if (
+        not path
+        or len(path.encode(errors="replace")) > _LONGEST_PATH
+        or _CONTROL.search(path)
+        or any(name in ("", ".", "..") or name.lower() == ".git" for name in names)
+        or any(len(name.encode(errors="replace")) > _LONGEST_NAME for name in names)
+    ):
+        raise Refusal(Reason.INVALID, f"Invalid path: {path[:200]!r}")
+    return path

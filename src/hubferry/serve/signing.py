@@ -1,0 +1,45 @@
+"""Signed addresses that expire: who holds one may read or write exactly one blob, without a token."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from hubferry.serve.refusal import Reason, Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Sign and check addresses; the key lives as long as the process.
+
+    Attributes:
+        lifetime: Seconds for which an address works.
+    """
+
+    lifetime: float = 3600.0
+    key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+
+    def address(self, purpose: str, sha256: str, **claims: str) -> str:
+        """Return path and query of an address for `purpose` (`get`, `put`); claims come back on checking."""
+        claims = {"expires": str(int(time.time() + self.lifetime)), **claims}
+        claims["signature"] = self._sign(purpose, sha256, claims)
+        query = "&".join(f"{name}={quote(value, safe='')}" for name, value in claims.items())
+        return f"/storage/{sha256}?{query}"
+
+    def check(self, purpose: str, sha256: str, claims: Mapping[str, str]) -> None:
+        """Refuse an address that was not signed here for this purpose, or has expired."""
+        expected = self._sign(purpose, sha256, {k: v for k, v in claims.items() if k != "signature"})
+        given = claims.get("signature", "")
+        if not hmac.compare_digest(expected.encode(), given.encode(errors="replace")):
+            raise Refusal(Reason.EXPIRED, "The signature does not match")
+        if float(claims.get("expires", "0")) < time.time():
+            raise Refusal(Reason.EXPIRED, "Request has expired")
+
+    def _sign(self, purpose: str, sha256: str, claims: Mapping[str, str]) -> str:
+        text = "\0".join([purpose, sha256, *(f"{k}={v}" for k, v in sorted(claims.items()))])
+        return hmac.new(self.key, text.encode(errors="replace"), hashlib.sha256).hexdigest()

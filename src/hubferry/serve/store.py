@@ -1,0 +1,136 @@
+"""The hub's memory on disk: repositories, their branches, tags and commits, and the blobs below them.
+
+    <root>/blobs/ab/abcdef...                       content by sha256
+    <root>/incoming/                                blobs that are arriving
+    <root>/repositories/model/owner@name/repository.json
+    <root>/repositories/model/owner@name/commits/<id>.json
+
+Blobs are on disk before a commit names them, the commit before a branch points to it; a branch moves last.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+
+from hubferry.serve.blobs import Blobs
+from hubferry.serve.lfs import is_lfs
+from hubferry.serve.records import Change, CommitRecord, Put, RepositoryRecord
+from hubferry.serve.refusal import Reason, Refusal
+from hubferry.serve.repository import DEFAULT_BRANCH, Repository
+
+_SEGMENT = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_-])?")
+KINDS = ("model", "dataset")
+
+
+def check_repo_id(repo_id: str) -> str:
+    """Return `repo_id` if it is `name` or `owner/name` in the characters both hubs allow, else refuse."""
+    parts = repo_id.split("/")
+    if len(parts) > 2 or not all(_SEGMENT.fullmatch(part) and ".." not in part for part in parts):  # noqa: PLR2004  # owner and name
+        raise Refusal(Reason.INVALID, f"Invalid repository name: {repo_id[:200]!r}")
+    return repo_id
+
+
+class Store:
+    """Open a store, or make an empty one. Safe to use from several threads, by one process at a time."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.blobs = Blobs(root)
+        self._folder = root / "repositories"
+        self._known: dict[tuple[str, str], Repository] = {}
+        self._lock = threading.RLock()
+        for kind in KINDS:
+            (self._folder / kind).mkdir(parents=True, exist_ok=True)
+            for path in (self._folder / kind).iterdir():
+                if (path / "repository.json").exists():
+                    repository = Repository.open(path, self.blobs)
+                    self._known[kind, repository.record.repo_id] = repository
+
+    def find(self, repo_id: str, kind: str = "model") -> Repository:
+        """Return a repository.
+
+        Raises:
+            Refusal: There is none of that name.
+        """
+        found = self._known.get((kind, repo_id))
+        if found is None:
+            raise Refusal(Reason.REPOSITORY_MISSING, f"Repository not found: {repo_id}", about=repo_id)
+        return found
+
+    def repositories(self, kind: str = "model") -> Iterator[Repository]:
+        """Yield every repository of a kind, by name."""
+        for _, repository in sorted(self._known.items()):
+            if repository.record.kind == kind:
+                yield repository
+
+    def create(
+        self,
+        repo_id: str,
+        kind: str = "model",
+        *,
+        private: bool = False,
+        gated: str | None = None,
+        license: str | None = None,  # noqa: A002  # the word for it
+        description: str = "",
+        granted: Sequence[str] = (),
+    ) -> Repository:
+        """Make an empty repository.
+
+        Raises:
+            Refusal: The name is taken or no name.
+        """
+        check_repo_id(repo_id)
+        if kind not in KINDS:
+            raise Refusal(Reason.INVALID, f"Unknown repository type: {kind[:40]!r}")
+        with self._lock:
+            if (kind, repo_id) in self._known:
+                raise Refusal(
+                    Reason.REPOSITORY_EXISTS, f"Repository already exists: {repo_id}", about=repo_id
+                )
+            now = time.time()
+            record = RepositoryRecord(
+                repo_id, kind, now, now, private, gated, license, description, tuple(granted)
+            )
+            repository = Repository.make(self._path(repo_id, kind), self.blobs, record)
+            self._known[kind, repo_id] = repository
+            return repository
+
+    def delete(self, repo_id: str, kind: str = "model") -> None:
+        """Remove a repository; its blobs stay, others may name them."""
+        with self._lock:
+            repository = self.find(repo_id, kind)
+            del self._known[kind, repo_id]
+            shutil.rmtree(repository.folder)
+
+    def add(
+        self,
+        repo_id: str,
+        files: Mapping[str, bytes | Path],
+        message: str = "Add files",
+        *,
+        kind: str = "model",
+        branch: str = DEFAULT_BRANCH,
+        author: str = "local",
+    ) -> CommitRecord:
+        """Commit contents or local files directly, creating the repository if need be.
+
+        Paths are data here and are taken as they are, also those that a client could never commit.
+        """
+        repository = self._known.get((kind, repo_id)) or self.create(repo_id, kind)
+        changes: list[Change] = []
+        for path, content in files.items():
+            inline = isinstance(content, bytes)
+            sha256 = self.blobs.put(content) if isinstance(content, bytes) else self.blobs.put_file(content)
+            size = self.blobs.size(sha256) or 0
+            sample = content[:512] if isinstance(content, bytes) else b""
+            changes.append(Put(path, sha256, is_lfs(path, size, sample if inline else b"")))
+        return repository.commit(branch, changes, title=message, author=author)
+
+    def _path(self, repo_id: str, kind: str) -> Path:
+        return self._folder / kind / repo_id.replace("/", "@")

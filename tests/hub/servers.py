@@ -1,0 +1,194 @@
+"""Real hubs for tests: in this process on a thread of their own, or as `hubferry serve` in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hubferry.serve import AccessRecord, Account, Credential, Policy, Seams, ServerLimits, Signer, Store
+from hubferry.serve.application import create_application
+from hubferry.serve.server import start
+
+WRITE_TOKEN = "hf_test_write"
+READ_TOKEN = "hf_test_read"
+USER = "tester"
+CREDENTIALS = (
+    Credential(WRITE_TOKEN, Account(USER)),
+    Credential(READ_TOKEN, Account("reader", may_write=False)),
+)
+
+
+@dataclass
+class Requests:
+    """The requests a hub has answered, in order."""
+
+    records: list[AccessRecord] = field(default_factory=list)
+
+    def clear(self) -> None:
+        self.records.clear()
+
+    def routes(self) -> list[str]:
+        return [record.route for record in self.records]
+
+    def count(self, *routes: str) -> int:
+        return sum(record.route in routes for record in self.records)
+
+    @property
+    def commits(self) -> int:
+        return sum(r.route in ("hf:commit", "ms:commit") and r.status == 200 for r in self.records)
+
+    @property
+    def blobs_received(self) -> int:
+        return sum(r.route == "storage:put" and r.status == 200 for r in self.records)
+
+    @property
+    def bytes_received(self) -> int:
+        return sum(record.received for record in self.records)
+
+    @property
+    def bytes_sent(self) -> int:
+        return sum(record.sent for record in self.records)
+
+
+@dataclass(frozen=True)
+class TestHub:
+    """A running hub: where it is, what it holds, and what it was asked."""
+
+    __test__ = False
+
+    url: str
+    store: Store
+    token: str = WRITE_TOKEN
+    read_token: str = READ_TOKEN
+    user: str = USER
+    requests: Requests = field(default_factory=Requests)
+
+    def environment(self, home: Path) -> dict[str, str]:
+        """Return the environment for an SDK or the command in a process of its own, with `home` as its HOME."""
+        return sdk_environment(home, hf=self, ms=self)
+
+
+def sdk_environment(home: Path, *, hf: TestHub | None = None, ms: TestHub | None = None) -> dict[str, str]:
+    """Return an environment in which the SDKs find the hubs, and nothing of the real HOME."""
+    home.mkdir(parents=True, exist_ok=True)
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("HF_", "HUGGING", "MODELSCOPE_", "HUBFERRY_", "XDG_"))
+        and not name.lower().endswith("_proxy")
+    }
+    environment |= {
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "HF_HOME": str(home / "huggingface"),
+        "HUBFERRY_CACHE": str(home / "cache"),
+        "MODELSCOPE_CACHE": str(home / "modelscope"),
+        "MODELSCOPE_HOME": str(home / "modelscope-home"),
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "NO_COLOR": "1",
+        "PYTHONIOENCODING": "utf-8",
+    }
+    if hf is not None:
+        environment |= {"HF_ENDPOINT": hf.url, "HF_TOKEN": hf.token}
+    if ms is not None:
+        environment |= {"MODELSCOPE_ENDPOINT": ms.url, "MODELSCOPE_API_TOKEN": ms.token}
+    return environment
+
+
+@contextlib.contextmanager
+def running_hub(
+    root: Path,
+    *,
+    policy: Policy | None = None,
+    limits: ServerLimits | None = None,
+    seams: Seams | None = None,
+    signer: Signer | None = None,
+    initial_files: bool = False,
+    port: int = 0,
+) -> Iterator[TestHub]:
+    """Run a hub over `root` in a thread of this process; both tokens of this module are known to it."""
+    requests = Requests()
+    seams = seams or Seams()
+    application = create_application(
+        store := Store(root),
+        policy or Policy(CREDENTIALS, writable=True),
+        limits=limits,
+        seams=Seams(seams.middlewares, seams.pace, seams.record or requests.records.append),
+        signer=signer,
+        initial_files=initial_files,
+    )
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="hub", daemon=True)
+    thread.start()
+    running = asyncio.run_coroutine_threadsafe(start(application, port=port), loop).result(10)
+    try:
+        yield TestHub(running.url, store, requests=requests)
+    finally:
+        asyncio.run_coroutine_threadsafe(running.stop(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+@dataclass(frozen=True)
+class HubProcess:
+    """`hubferry serve` in a process of its own."""
+
+    url: str
+    process: subprocess.Popen[str]
+    token: str = WRITE_TOKEN
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+
+@contextlib.contextmanager
+def hub_process(
+    root: Path, *options: str, token: str | None = WRITE_TOKEN, environment: dict[str, str] | None = None
+) -> Iterator[HubProcess]:
+    """Run `hubferry serve ROOT --port 0 --writable`, wait for its address, end it with SIGTERM."""
+    given = dict(os.environ if environment is None else environment)
+    given.pop("HUBFERRY_TOKEN", None)
+    if token is not None:
+        given["HUBFERRY_TOKEN"] = token
+    line = [
+        sys.executable,
+        "-m",
+        "hubferry",
+        "serve",
+        str(root),
+        "--port",
+        "0",
+        "--writable",
+        "--json",
+        *options,
+    ]
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=given)
+    assert process.stdout is not None
+    try:
+        first = process.stdout.readline()
+        if not first:
+            raise RuntimeError(f"hubferry serve ended with {process.wait(10)}")
+        yield HubProcess(json.loads(first)["url"], process)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
+        process.stdout.close()
