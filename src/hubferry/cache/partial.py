@@ -7,6 +7,7 @@ that is found by the hash of the whole file, and the file is fetched anew.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from hubferry.model import RepoFile
+
 CHUNK = 256 * 1024
 """Bytes that one mark of the map stands for."""
+_OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 
 
 class PartialFile:
@@ -29,9 +33,9 @@ class PartialFile:
         self.size = size
         self._map_path = path.with_name(path.name + ".map")
         count = -(-size // CHUNK)
-        self._data = disk.open(path, os.O_RDWR | os.O_CREAT)
+        self._data = disk.open(path, _OPEN)
         try:
-            self._map = disk.open(self._map_path, os.O_RDWR | os.O_CREAT)
+            self._map = disk.open(self._map_path, _OPEN)
         except OSError:
             disk.close(self._data)
             raise
@@ -82,6 +86,12 @@ class PartialFile:
     def discard_map(self) -> None:
         """Remove the map of a file that is whole and has got its final name."""
         disk.unlink(self._map_path, missing_ok=True)
+
+
+def partial_path(directory: Path, file: RepoFile) -> Path:
+    """Return where the partial of a file lies: named by its content, so that any run of it can go on."""
+    name = file.sha256 or file.git_sha1 or hashlib.sha256(file.path.encode()).hexdigest()
+    return directory / f"{name}.part"
 
 
 def missing_ranges(path: Path, size: int) -> list[tuple[int, int]]:

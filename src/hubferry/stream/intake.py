@@ -7,11 +7,11 @@ its final name after its hash is right, never before.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from hubferry.cache.partial import CHUNK, PartialFile, missing_ranges
+from hubferry.cache.disk import disk_errors
+from hubferry.cache.partial import CHUNK, PartialFile, missing_ranges, partial_path
 from hubferry.errors import HubferryError, IntegrityError, InterruptedRunError, NotFoundError
 from hubferry.events import FileDone, FileStarted, Listener, Progress
 from hubferry.i18n import _
@@ -229,7 +229,7 @@ class Intake:
         if future.done():
             return future.result()
         file = self._files[path]
-        with self._model.disk_errors():
+        with disk_errors(self._model.path):
             partial = PartialFile(self._partial_path(file), file.size or 0)
         return self._grow(partial, file)
 
@@ -306,14 +306,13 @@ class Intake:
         self, action: Callable[Arguments, Result], *arguments: Arguments.args, **keywords: Arguments.kwargs
     ) -> Result:
         def guarded() -> Result:
-            with self._model.disk_errors():
+            with disk_errors(self._model.path):
                 return action(*arguments, **keywords)
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, guarded)
 
     def _partial_path(self, file: RepoFile) -> Path:
-        name = file.sha256 or file.git_sha1 or hashlib.sha256(file.path.encode()).hexdigest()
-        return self._model.partial_directory / f"{name}.part"
+        return partial_path(self._model.partial_directory, file)
 
     def _wake(self) -> None:
         self._work_changed.set()

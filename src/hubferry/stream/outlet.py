@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from typing import TYPE_CHECKING
 
+from hubferry.cache.disk import disk_errors
 from hubferry.errors import IntegrityError
 from hubferry.events import FileDone, FileStarted, Listener, Progress
 from hubferry.i18n import _
@@ -97,7 +98,7 @@ class Outlet:
         loop = asyncio.get_running_loop()
         hashes = hashlib.sha256()
         size, position = file.size or 0, 0
-        with self._model.disk_errors(), self._model.target(file.path).open("rb") as content:
+        with disk_errors(self._model.path), self._model.target(file.path).open("rb") as content:
             while position < size:
                 piece = await loop.run_in_executor(self._executor, content.read, BLOCK)
                 await loop.run_in_executor(self._executor, hashes.update, piece)
