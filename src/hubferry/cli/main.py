@@ -109,7 +109,7 @@ def main() -> int:
     output.prepare()
     arguments, tokens = secrets.take_tokens(sys.argv[1:])
     if tokens:
-        output.talk(warning_of_tokens())
+        output.talk(warning_of_tokens(), label=_("warning:"), colour="yellow")
         secrets.hand_over(arguments, tokens)
     debug = _take_debug(arguments)
 
@@ -122,7 +122,7 @@ def main() -> int:
 
 def warning_of_tokens() -> str:
     """Return the sentence for a token that was given as an argument."""
-    return _("warning: a token on the command line can be seen by others and stays in the shell's history; "
+    return _("a token on the command line can be seen by others and stays in the shell's history; "
              "set it in the environment instead (HF_TOKEN, MODELSCOPE_API_TOKEN)")  # fmt: skip
 
 
@@ -193,11 +193,11 @@ def _as_ours(error: BaseException, command: list[str]) -> HubferryError:
 
 
 def _explain(error: HubferryError, *, json: bool) -> int:
-    output.talk(_("error: {message}").format(message=error.message))
+    output.talk(error.message, label=_("error:"), colour="red")
     for failure in error.failures if isinstance(error, PartialError) else ():
-        output.talk(f"  {failure.path or '-'}: {failure.message}")
+        output.talk(f"  {output.visible(failure.path or '-')}: {failure.message}")
     if error.hint:
-        output.talk(_("hint: {hint}").format(hint=error.hint))
+        output.talk(error.hint, label=_("hint:"), colour="cyan")
     if json:
         output.document({"error": _described(error)})
     return error.exit_code

@@ -39,6 +39,7 @@ _STAND_INS = {
     "。": ".",
     "：": ":",
 }
+_COLOURS = {"red": 31, "yellow": 33, "cyan": 36}
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _STEP = 1024
 
@@ -80,17 +81,44 @@ def _let_click_speak() -> None:
     gettext.textdomain("hubferry")
 
 
+def visible(name: str) -> str:
+    """Return a hub's file name on one line, without anything that a terminal would obey."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
+
+
+def presentable(text: str) -> str:
+    """Return `text` without secrets and without control characters, line by line."""
+    return "\n".join(visible(line.expandtabs()) for line in redact(text).split("\n"))
+
+
 def data(text: str) -> None:
     """Print a line of the answer, to stdout."""
-    print(redact(text))
+    print(presentable(text))
 
 
-def talk(text: str = "") -> None:
-    """Print a line about the work, to stderr; a reader who has gone away does not stop the work."""
+def talk(text: str = "", *, label: str = "", colour: str = "") -> None:
+    """Print a line about the work, to stderr; a reader who has gone away does not stop the work.
+
+    Args:
+        text: What to say.
+        label: What stands before it, such as `error:`.
+        colour: Of the label, where the terminal has colours.
+    """
+    painted = f"\x1b[1;{_COLOURS[colour]}m{label}\x1b[0m" if colour and has_colours() else label
     try:
-        print(redact(text), file=sys.stderr, flush=True)
+        print(" ".join(filter(None, (painted, presentable(text)))), file=sys.stderr, flush=True)
     except BrokenPipeError:
         sys.stderr = nowhere()
+
+
+def is_terminal() -> bool:
+    """Return whether a person watches stderr on a terminal that can redraw a line."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def has_colours() -> bool:
+    """Return whether stderr shows colours: a terminal, and nobody said NO_COLOR."""
+    return is_terminal() and not os.environ.get("NO_COLOR") and os.name == "posix"
 
 
 def nowhere() -> TextIO:

@@ -1,0 +1,106 @@
+"""`hubferry check`: two listings side by side, one line a path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hubferry.cli import options, output
+from hubferry.cli.command import Command
+from hubferry.cli.progress import follow
+from hubferry.errors import IntegrityError
+from hubferry.i18n import _
+from hubferry.model import Verdict
+
+if TYPE_CHECKING:
+    from hubferry.model import Comparison
+
+SIGNS = {
+    Verdict.SAME: "=",
+    Verdict.ONLY_SOURCE: "+",
+    Verdict.ONLY_DESTINATION: "-",
+    Verdict.DIFFERS: "*",
+    Verdict.UNKNOWN: "!",
+}
+
+
+@click.command(
+    cls=Command,
+    help=_(
+        "Compare SOURCE and DESTINATION file by file, by digest; nothing is transferred or changed.\n\n"
+        "\b\n"
+        "= the same\n"
+        "+ only in the source\n"
+        "- only in the destination\n"
+        "* different content\n"
+        "! could not be compared\n\n"
+        "Exit code 0 when everything is the same, 6 when it is not."
+    ),
+    examples=(
+        "hubferry check hf:org/name ms:my-org/name",
+        "hubferry check ./folder ms:my-org/name --differences",
+        "hubferry check hf:org/name@v1.0 ms:my-org/name@v1.0 --json",
+    ),
+)
+@click.argument("source")
+@click.argument("destination")
+@options.selection()
+@click.option("--differences", "-d", is_flag=True, help=_("Print only what is not the same."))
+@options.both_access()
+@options.talking()
+def check(source: str, destination: str, **words: Any) -> int:
+    """Run the command."""
+    from hubferry import api
+
+    pinned = options.source_words(source, words)
+    with follow(quiet=words["quiet"]) as listen:
+        found = api.check(pinned, destination, options.build(**words), listen)
+    if words["as_json"]:
+        output.document(_document(found))
+    else:
+        _print(found, only_differences=words["differences"], quiet=words["quiet"])
+    return 0 if all(one.verdict is Verdict.SAME for one in found) else IntegrityError.exit_code
+
+
+def _print(found: tuple[Comparison, ...], *, only_differences: bool, quiet: bool) -> None:
+    for one in found:
+        if not (only_differences and one.verdict is Verdict.SAME):
+            output.data(f"{SIGNS[one.verdict]} {output.visible(one.path)}")
+    if not quiet:
+        counts = _counts(found)
+        sentence = _(
+            "{same} the same, {different} different, {missing} only in the source, "
+            "{extra} only in the destination, {unknown} could not be compared"
+        )
+        output.talk(
+            sentence.format(
+                same=counts[Verdict.SAME],
+                different=counts[Verdict.DIFFERS],
+                missing=counts[Verdict.ONLY_SOURCE],
+                extra=counts[Verdict.ONLY_DESTINATION],
+                unknown=counts[Verdict.UNKNOWN],
+            )
+        )
+
+
+def _counts(found: tuple[Comparison, ...]) -> dict[Verdict, int]:
+    return {verdict: sum(one.verdict is verdict for one in found) for verdict in Verdict}
+
+
+def _document(found: tuple[Comparison, ...]) -> dict[str, object]:
+    return {
+        "same": all(one.verdict is Verdict.SAME for one in found),
+        "counts": {verdict.value: count for verdict, count in _counts(found).items()},
+        "files": [
+            {
+                "path": one.path,
+                "verdict": one.verdict.value,
+                "source_size": one.source.size if one.source else None,
+                "destination_size": one.destination.size if one.destination else None,
+                "source_sha256": one.source.sha256 if one.source else None,
+                "destination_sha256": one.destination.sha256 if one.destination else None,
+            }
+            for one in found
+        ],
+    }

@@ -1,0 +1,84 @@
+"""`hubferry copy`: show the plan, carry it out, say what is proven."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hubferry.cli import options, output, present
+from hubferry.cli.command import Command
+from hubferry.cli.progress import follow
+from hubferry.errors import UsageError
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from hubferry.options import Options
+
+
+@click.command(
+    cls=Command,
+    help=_(
+        "Copy SOURCE to DESTINATION: fetch into the cache, verify, upload, commit once, and read the "
+        "destination's listing to prove it. Files that are there already do not move.\n\n"
+        "SOURCE and DESTINATION are hf:org/name, ms:org/name, a pasted web address, or a folder; "
+        "@ names a branch, tag or commit."
+    ),
+    examples=(
+        "hubferry copy hf:org/name ms:my-org/name",
+        "hubferry copy hf:org/name@v1.0 ms:my-org/name --dry-run",
+        "hubferry copy hf:org/name ms:my-org/name --include '*.safetensors' --include '*.json'",
+        "hubferry copy hf:org/name ms:my-org/name --bwlimit 50M:10M --private",
+        "hubferry copy hf:gpt2 ms:my-org/gpt2 --verify-only",
+    ),
+)
+@click.argument("source")
+@click.argument("destination")
+@options.selection()
+@click.option("--dry-run", "-n", is_flag=True, help=_("Print what would be done, and do nothing."))
+@click.option("--verify-only", is_flag=True, help=_("Fetch and verify into the cache, publish nothing."))
+@click.option("--delete", is_flag=True, help=_("Delete at the destination what the source does not have."))
+@click.option("--private", "visibility", flag_value="private", help=_("Create the destination as private."))
+@click.option("--public", "visibility", flag_value="public", help=_("Create the destination as public."))
+@click.option("--license", metavar="NAME", help=_("Licence of a new destination; the source's unless given."))
+@click.option("--message", "-m", metavar="TEXT", help=_("Message of the commit."))
+@options.transfer()
+@click.option("--no-cache", is_flag=True, help=_("Keep no payload on disk once it was sent."))
+@click.option("--keep-going", is_flag=True, help=_("Publish the good files even though some failed."))
+@options.both_access()
+@options.talking()
+def copy(source: str, destination: str, **words: Any) -> int | None:
+    """Run the command."""
+    pinned = options.source_words(source, words)
+    asked = options.build(**words)
+    if words["dry_run"] and words["verify_only"]:
+        raise UsageError(_("--dry-run and --verify-only exclude each other"))
+    if words["dry_run"]:
+        return _dry_run(pinned, destination, asked, words)
+    if words["verify_only"]:
+        from hubferry.cli.fetch import bring
+
+        return bring(pinned, asked, as_json=words["as_json"], quiet=words["quiet"])
+    from hubferry import api
+
+    with follow(quiet=words["quiet"]) as listen:
+        report = api.copy(pinned, destination, asked, listen)
+    if words["as_json"]:
+        output.document(present.report_document(report))
+    elif not words["quiet"]:
+        for line in present.report_lines(report):
+            output.data(line)
+    return 0
+
+
+def _dry_run(source: str, destination: str, asked: Options, words: dict[str, Any]) -> int:
+    from hubferry import api
+
+    with follow(quiet=True) as listen:
+        plan = api.plan(source, destination, asked, listen)
+    if words["as_json"]:
+        output.document(present.plan_document(plan))
+        return 0
+    for line in present.plan_lines(plan):
+        output.data(line)
+    return 0

@@ -1,0 +1,79 @@
+"""`hubferry fetch`: bring a repository into the cache, print where it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hubferry.cli import options, output
+from hubferry.cli.command import Command
+from hubferry.cli.progress import follow
+from hubferry.i18n import _, ngettext
+
+if TYPE_CHECKING:
+    from hubferry.model import Fetched
+    from hubferry.options import Options
+
+
+@click.command(
+    cls=Command,
+    help=_(
+        "Bring SOURCE into the cache, verify every file, and print the directory. "
+        "What is on this machine already is not fetched again."
+    ),
+    examples=(
+        "hubferry fetch hf:org/name",
+        "hubferry fetch ms:org/name@v1.0 --include '*.json'",
+        'python run.py --model "$(hubferry fetch -q hf:org/name)"',
+    ),
+)
+@click.argument("source")
+@options.selection()
+@options.transfer()
+@options.one_access()
+@options.talking()
+def fetch(source: str, **words: Any) -> int:
+    """Run the command."""
+    pinned = options.source_words(source, words)
+    return bring(pinned, options.build(**words), as_json=words["as_json"], quiet=words["quiet"])
+
+
+def bring(source: str, asked: Options, *, as_json: bool, quiet: bool) -> int:
+    """Fetch, say what is there, and print the path."""
+    from hubferry import api
+
+    with follow(quiet=quiet) as listen:
+        fetched = api.fetch(source, asked, listen)
+    if as_json:
+        output.document(_document(fetched))
+        return 0
+    if not quiet:
+        output.talk(_sentence(fetched))
+    output.data(str(fetched.path))
+    return 0
+
+
+def _sentence(fetched: Fetched) -> str:
+    whole = ngettext(
+        "whole and verified: {count} file, {size}, commit {commit}; fetched {fetched}",
+        "whole and verified: {count} files, {size}, commit {commit}; fetched {fetched}",
+        fetched.files,
+    ).format(
+        count=fetched.files,
+        size=output.size(fetched.size),
+        commit=fetched.commit[:12],
+        fetched=output.size(fetched.fetched),
+    )
+    return whole if fetched.asked else whole + _(" (offline: the hub was not asked)")
+
+
+def _document(fetched: Fetched) -> dict[str, object]:
+    return {
+        "path": str(fetched.path),
+        "commit": fetched.commit,
+        "files": fetched.files,
+        "size": fetched.size,
+        "fetched": fetched.fetched,
+        "hub_asked": fetched.asked,
+    }

@@ -1,0 +1,200 @@
+"""Options that several commands share, and how their words become `hubferry.options.Options`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hubferry.options import Access, Options
+
+Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
+
+_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b?)(?:/s)?", re.IGNORECASE)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Most bytes a second in each direction, None where there is no limit."""
+
+    fetch: int | None = None
+    send: int | None = None
+
+
+class RateType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer clicks only
+    """Read `20M` (both directions) or `50M:10M` (fetch, then send); K, M, G are steps of 1024."""
+
+    name = "RATE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Rates:
+        """Return the rates, or fail with a sentence."""
+        if isinstance(value, Rates):
+            return value
+        words = str(value).split(":")
+        rates = [self._one(word.strip()) for word in words]
+        if len(rates) > 2 or -1 in rates:  # noqa: PLR2004  # two directions
+            self.fail(_("{value!r} is not a rate such as 20M or 50M:10M").format(value=value), param, ctx)
+        return Rates(rates[0], rates[-1])
+
+    @staticmethod
+    def _one(word: str) -> int | None:
+        """Return bytes a second, None for `off`, -1 for what cannot be read."""
+        if word.lower() in ("", "off", "0"):
+            return None
+        match = _RATE.fullmatch(word)
+        return int(float(match[1]) * 1024 ** _POWERS[match[2].lower()]) if match else -1
+
+
+def together(*decorators: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
+    """Make one decorator of several; their options appear in this order."""
+
+    def decorate(function: Decorated) -> Decorated:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+def source_access() -> Callable[[Decorated], Decorated]:
+    """Add how to reach the source."""
+    return together(
+        click.option("--source-token", metavar="TOKEN", envvar="HUBFERRY_SOURCE_TOKEN",
+                     help=_("Token for the source; better set HF_TOKEN or MODELSCOPE_API_TOKEN.")),
+        click.option("--source-endpoint", metavar="URL",
+                     help=_("Address of the source's hub, or of a mirror.")),
+    )  # fmt: skip
+
+
+def destination_access() -> Callable[[Decorated], Decorated]:
+    """Add how to reach the destination."""
+    return together(
+        click.option("--destination-token", metavar="TOKEN", envvar="HUBFERRY_DESTINATION_TOKEN",
+                     help=_("Token for the destination.")),
+        click.option("--destination-endpoint", metavar="URL", help=_("Address of the destination's hub.")),
+    )  # fmt: skip
+
+
+def both_access() -> Callable[[Decorated], Decorated]:
+    """Add how to reach both sides."""
+    return together(
+        click.option("--token", metavar="TOKEN", help=_("Token for both sides.")),
+        source_access(),
+        destination_access(),
+        _insecure(),
+    )
+
+
+def one_access() -> Callable[[Decorated], Decorated]:
+    """Add how to reach the only side there is."""
+    return together(
+        click.option("--token", metavar="TOKEN", help=_("Token for the source.")),
+        source_access(),
+        _insecure(),
+    )
+
+
+def _insecure() -> Callable[[Any], Any]:
+    return click.option(
+        "--insecure", is_flag=True, help=_("Allow a token over plain http to another machine.")
+    )
+
+
+def selection() -> Callable[[Decorated], Decorated]:
+    """Add which revision and which files."""
+    return together(
+        click.option("--revision", metavar="NAME",
+                     help=_("Branch, tag or commit of the source; its default branch unless given.")),
+        click.option("--include", metavar="GLOB", multiple=True,
+                     help=_("Take only paths that match; may be repeated.")),
+        click.option("--exclude", metavar="GLOB", multiple=True,
+                     help=_("Leave out paths that match; may be repeated, and wins over --include.")),
+    )  # fmt: skip
+
+
+def transfer() -> Callable[[Decorated], Decorated]:
+    """Add how bytes move and where they are kept."""
+    return together(
+        click.option("--jobs", metavar="N", type=click.IntRange(min=1),
+                     help=_("Most connections at once in each direction; adapts unless given.")),
+        click.option("--bwlimit", metavar="RATE", type=RateType(), default=Rates(), show_default=False,
+                     help=_("Most bytes a second: 20M each way, or 50M:10M for fetching and sending.")),
+        click.option("--cache-dir", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
+                     help=_("Keep models here instead of HUBFERRY_CACHE.")),
+    )  # fmt: skip
+
+
+def talking() -> Callable[[Decorated], Decorated]:
+    """Add how much is said, and in which form."""
+    return together(
+        click.option("--json", "as_json", is_flag=True, help=_("Print one JSON document instead of text.")),
+        click.option("--quiet", "-q", is_flag=True, help=_("Say nothing but errors.")),
+    )
+
+
+def access(token: str | None, endpoint: str | None, *, insecure: bool) -> Access:
+    """Return how to reach one side."""
+    from hubferry.options import Access
+
+    return Access(token=token or None, endpoint=endpoint, insecure=insecure)
+
+
+def build(**words: Any) -> Options:
+    """Turn the words of a command line into what the library takes; absent words keep its defaults."""
+    from hubferry.options import Options
+
+    common, insecure = words.get("token"), bool(words.get("insecure"))
+    rates: Rates = words.get("bwlimit") or Rates()
+    return Options(
+        include=tuple(words.get("include", ())),
+        exclude=tuple(words.get("exclude", ())),
+        delete=words.get("delete", False),
+        visibility=words.get("visibility"),
+        license=words.get("license"),
+        message=words.get("message"),
+        jobs=words.get("jobs"),
+        fetch_rate=rates.fetch,
+        send_rate=rates.send,
+        cache=not words.get("no_cache", False),
+        cache_root=words.get("cache_dir"),
+        keep_going=words.get("keep_going", False),
+        source=access(words.get("source_token") or common, words.get("source_endpoint"), insecure=insecure),
+        destination=access(
+            words.get("destination_token") or common, words.get("destination_endpoint"), insecure=insecure
+        ),
+    )
+
+
+def source_words(source: str, words: dict[str, Any]) -> str:
+    """Return the source at the revision of `--revision`; a mirror in its address becomes its endpoint.
+
+    Raises:
+        UsageError: The source names another revision already.
+    """
+    revision = words.get("revision")
+    if not revision:
+        return source
+    from dataclasses import replace
+
+    from hubferry.errors import UsageError
+    from hubferry.refs import parse
+
+    ref = parse(source, default_hub="hf")
+    if ref.revision not in (None, revision):
+        raise UsageError(
+            _("{source} names another revision than --revision does; leave one of them out").format(
+                source=source
+            )
+        )
+    if ref.endpoint and not words.get("source_endpoint"):
+        words["source_endpoint"] = ref.endpoint
+    return str(replace(ref, revision=revision))

@@ -1,0 +1,129 @@
+"""Count what the core tells: totals, files in flight, rates. No terminal in here."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from hubferry.events import Direction, FileDone, FileStarted, Planned, Progress
+from hubferry.model import Action
+
+if TYPE_CHECKING:
+    from hubferry.events import Event
+    from hubferry.model import Plan
+
+_WINDOW = 10.0
+"""Seconds over which a rate is taken: long enough to be steady, short enough to notice a stall."""
+
+
+@dataclass(slots=True)
+class Meter:
+    """Bytes that move one way.
+
+    Attributes:
+        total: Bytes expected.
+        done: Bytes moved.
+    """
+
+    total: int = 0
+    done: int = 0
+    samples: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def sample(self, now: float) -> None:
+        """Remember where it stands at `now`, in seconds of a steady clock."""
+        self.samples.append((now, self.done))
+        while len(self.samples) > 2 and now - self.samples[0][0] > _WINDOW:  # noqa: PLR2004  # a rate needs two
+            self.samples.popleft()
+
+    @property
+    def rate(self) -> float:
+        """Bytes a second over the last samples."""
+        if len(self.samples) < 2:  # noqa: PLR2004  # a rate needs two
+            return 0.0
+        (start, before), (end, after) = self.samples[0], self.samples[-1]
+        return max(0.0, (after - before) / (end - start)) if end > start else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the rest has moved, None while nothing moves."""
+        rest = self.total - self.done
+        if rest <= 0:
+            return 0.0
+        return rest / self.rate if self.rate else None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one drawing of the progress needs, taken at one moment."""
+
+    fetch: Meter
+    send: Meter
+    files_done: int
+    files: int
+    flight: tuple[tuple[Direction, str, Meter], ...]
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until both directions are done, None while one of them stands still."""
+        both = (self.fetch.seconds_left, self.send.seconds_left)
+        known = [seconds for seconds in both if seconds is not None]
+        return max(known) if len(known) == len(both) else None
+
+
+class Tally:
+    """Take every event at the cost of a dictionary look-up; give a snapshot when asked."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._meters: dict[Direction, Meter] = {"fetch": Meter(), "send": Meter()}
+        self._flight: dict[tuple[Direction, str], Meter] = {}
+        self._last_leg: dict[str, Direction] = {}
+        self._files_done = 0
+
+    def take(self, event: Event) -> None:
+        """Count one event; those that move no bytes change nothing."""
+        with self._lock:
+            if isinstance(event, Progress):
+                self._meters[event.direction].done += event.count
+                meter = self._flight.get((event.direction, event.path))
+                if meter is not None:
+                    meter.done += event.count
+            elif isinstance(event, FileStarted):
+                self._start(event)
+            elif isinstance(event, FileDone):
+                self._flight.pop((event.direction, event.path), None)
+                self._files_done += self._last_leg.get(event.path) == event.direction
+            elif isinstance(event, Planned):
+                self._expect(event.plan)
+
+    def _expect(self, plan: Plan) -> None:
+        """Files inside a commit have no leg of their own to the destination: they are done when fetched."""
+        blobs = plan.of(Action.SEND, Action.FETCH_SEND)
+        fetching = [step for step in plan.steps if step.fetches]
+        self._last_leg = {step.file.path: "fetch" for step in fetching}
+        self._last_leg |= {step.file.path: "send" for step in blobs}
+        self._meters["fetch"].total = plan.fetch_bytes
+        sizes = {step.sha256 or step.file.path: step.file.size or 0 for step in blobs}
+        self._meters["send"].total = sum(sizes.values())
+
+    def _start(self, event: FileStarted) -> None:
+        key = (event.direction, event.path)
+        if key not in self._flight:
+            self._meters[event.direction].done += event.done
+        self._flight[key] = Meter(event.size, event.done)
+
+    def snapshot(self, now: float) -> Snapshot:
+        """Return where everything stands at `now`, in seconds of a steady clock; the largest files first."""
+        with self._lock:
+            for meter in (*self._meters.values(), *self._flight.values()):
+                meter.sample(now)
+            flight = sorted(self._flight.items(), key=lambda item: -item[1].total)
+            return Snapshot(
+                self._meters["fetch"],
+                self._meters["send"],
+                self._files_done,
+                len(self._last_leg),
+                tuple((direction, path, meter) for (direction, path), meter in flight),
+            )
