@@ -95,7 +95,7 @@ class RetryingSource:
                 async with aclosing(self._source.read(revision, file, position, stop)) as pieces:
                     async for piece in pieces:
                         position += len(piece)
-                        failures = 0
+                        failures = 0 if piece else failures
                         yield piece
             except HubferryError as error:
                 failures += 1
