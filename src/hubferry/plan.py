@@ -88,11 +88,11 @@ def make(source: Side, destination: Side, known: Knowledge, limits: Limits, poli
         step = _step(comparison, known, limits, policy)
         if step is None:
             continue
-        if step.action in (Action.SEND, Action.FETCH_SEND) and step.sha256:
-            if step.sha256 in moving:
-                step = replace(step, action=Action.REUSE)
-            else:
-                moving.add(step.sha256)
+        sha256 = step.sha256 if step.action in (Action.SEND, Action.FETCH_SEND) else None
+        if sha256 in moving:
+            step = replace(step, action=Action.REUSE)
+        elif sha256:
+            moving.add(sha256)
         steps.append(step)
     return Plan(source.revision, destination.revision, tuple(steps), limits)
 

@@ -42,7 +42,7 @@ class Policy:
             return None
         if isinstance(error, BusyError) and error.retry_after is not None:
             return error.retry_after if error.retry_after <= self.patience else None
-        ceiling = min(self.longest, self.first * 2 ** (failures - 1))
+        ceiling = min(self.longest, self.first * 2.0 ** (failures - 1))
         return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, guards nothing
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from hubferry import refs, survey
 from hubferry.cache import adopt
+from hubferry.cache.disk import disk, disk_errors
+from hubferry.cache.partial import missing_ranges, partial_path
 from hubferry.cache.store import Cache, free_bytes
 from hubferry.errors import DiskError, IntegrityError, NotFoundError
 from hubferry.events import Note, Waiting
@@ -23,6 +26,7 @@ from hubferry.move import SLOTS, Tools
 from hubferry.pace import PacedDestination, PacedSource
 from hubferry.retry import Policy, RetryingDestination, RetryingSource
 from hubferry.stream.gate import Gate, GatedSource
+from hubferry.stream.growing import Hashes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -42,6 +46,11 @@ MOST_CONNECTIONS = 32
 FIRST_CONNECTIONS = 12
 SPARE_BYTES = 64 * 1024 * 1024
 """What is left free on the disk beyond the payload: manifests, journals, other people's work."""
+
+
+def offline() -> bool:
+    """Return whether HF_HUB_OFFLINE forbids to ask a hub, by the official client's reading of it."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
 
 
 class Session:
@@ -210,7 +219,7 @@ class Session:
         """
         assert self._model is not None  # noqa: S101 - called inside `model`
         if self.options.cache:
-            needed = plan.fetch_bytes - self._model.partial_bytes()
+            needed = plan.fetch_bytes - self._landed(plan)
         else:
             sizes = sorted((step.file.size or 0 for step in plan.steps if step.fetches), reverse=True)
             needed = sum(sizes[: SLOTS + 2])
@@ -224,10 +233,29 @@ class Session:
             hint="hubferry cache prune --max-size 100G   # or another disk: HUBFERRY_CACHE=/another/disk",
         )
 
+    def _landed(self, plan: Plan) -> int:
+        """Count the bytes that an earlier run left in partial files."""
+        assert self._model is not None  # noqa: S101 - called inside `model`
+        landed = 0
+        for step in plan.steps:
+            size = step.file.size or 0
+            path = partial_path(self._model.partial_directory, step.file)
+            if step.fetches and path.exists():
+                landed += size - sum(stop - start for start, stop in missing_ranges(path, size))
+        return landed
+
     def small_content(self, step: Step) -> bytes:
         """Read a file that goes inside the commit, and make sure that it is still what was verified."""
         assert self._model is not None  # noqa: S101 - called inside `model`
-        return self._model.read_verified(step.file)
+        path = step.file.path
+        with disk_errors(self._model.path):
+            content = disk.read_bytes(self._model.target(path))
+        hashes = Hashes(step.file, len(content))
+        hashes.update(content)
+        if not hashes.digests().fit(step.file):
+            message = _("{path}: the cached file has changed since it was verified").format(path=path)
+            raise IntegrityError(message, side="cache", path=path, hint="hubferry cache verify")
+        return content
 
     def record(self, side: Side, digests: Mapping[str, Digests]) -> None:
         """Write into the manifest which commit the directory now holds, if it holds all of it."""

@@ -6,14 +6,14 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from hubferry import publish, refs, survey
+from hubferry import publish, survey
 from hubferry.compare import compare
 from hubferry.errors import PartialError
 from hubferry.events import Finished, Planned
 from hubferry.i18n import ngettext
 from hubferry.model import Action, Fetched, Report
 from hubferry.move import move
-from hubferry.session import Session
+from hubferry.session import Session, offline
 from hubferry.survey import Survey
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ async def plan(source: str, destination: str, options: Options, listen: Listener
 
 async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
     """Bring a repository into the cache: every file there, every hash right."""
-    if refs.offline():
+    if offline():
         return Session.from_cache(source, options, listen)
     async with Session(source, None, options, listen) as session:
         side = await survey.look_at_source(session.source, session.source_ref, options, listen)

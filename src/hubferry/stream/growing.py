@@ -38,7 +38,7 @@ class Hashes:
         self._sha256 = hashlib.sha256()
         self._sha1 = None if file.sha256 else hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: bytes | bytearray) -> None:
         """Take in the next bytes."""
         self._sha256.update(data)
         if self._sha1 is not None:
