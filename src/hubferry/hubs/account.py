@@ -1,0 +1,94 @@
+"""Whose token it is: the owner of what an account creates, and the proof that a token is taken.
+
+Wire facts: huggingface_hub/hf_api.py (`whoami`); modelscope_hub/_openapi.py (`get_current_username`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hubferry.errors import AccessError, HubferryError
+from hubferry.hubs import credentials, huggingface, modelscope
+from hubferry.hubs.http import HubClient, Request
+from hubferry.i18n import _
+from hubferry.model import RepoRef
+
+if TYPE_CHECKING:
+    from hubferry.errors import Side
+    from hubferry.hubs.answers import Answer
+
+_NAMES = ("Username", "username", "name", "preferred_username")
+"""In this order: the login before a display name; the fields have changed over time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How to ask a hub who we are; None is what the official tools would find."""
+
+    token: str | None = None
+    endpoint: str | None = None
+    allow_insecure: bool = False
+    side: Side = "destination"
+
+
+def modelscope_account(login: Login = Login()) -> str:
+    """Return the name of the ModelScope account that the token belongs to.
+
+    Raises:
+        AccessError: There is no token, or it is not taken.
+        NetworkError: The hub cannot be reached.
+    """
+    endpoint = login.endpoint or credentials.modelscope_endpoint()
+    token = login.token or credentials.modelscope_token(endpoint=endpoint)
+    client = HubClient(
+        endpoint, token, side=login.side, login=modelscope.login, allow_insecure=login.allow_insecure
+    )
+    wire = modelscope.Wire(client)
+    if token is None:
+        raise wire.access(_("{host} needs a token, and none is set."), "")
+    nobody = RepoRef("ms", "account")
+    answer = _ask(client, "/openapi/v1/users/me")
+    return _named(
+        wire.checked(nobody, answer).json(), wire.access(_("{host} names no account for this token."), "")
+    )
+
+
+def huggingface_account(login: Login = Login()) -> str:
+    """Return the name of the Hugging Face account that the token belongs to; errors as for ModelScope."""
+    endpoint = login.endpoint or credentials.huggingface_endpoint()
+    token = login.token or credentials.huggingface_token()
+    client = HubClient(
+        endpoint, token, side=login.side, login=huggingface.login, allow_insecure=login.allow_insecure
+    )
+    hint = _("Set HF_TOKEN to a token from {url}").format(url="https://huggingface.co/settings/tokens")
+    if token is None:
+        message = _("{host} needs a token, and none is set.").format(host=client.host)
+        raise AccessError(message, side=login.side, hint=hint)
+    refused = AccessError(
+        _("{host} does not take this token.").format(host=client.host), side=login.side, hint=hint
+    )
+    answer = _ask(client, "/api/whoami-v2")
+    if answer.status in (401, 403):
+        raise refused
+    return _named(huggingface.Wire(client).checked(RepoRef("hf", "account"), answer).json(), refused)
+
+
+def _ask(client: HubClient, path: str) -> Answer:
+    async def once() -> Answer:
+        try:
+            return await client.ask(Request("GET", client.endpoint + path, {"Accept": "application/json"}))
+        finally:
+            await client.close()
+
+    return asyncio.run(once())
+
+
+def _named(body: Any, otherwise: HubferryError) -> str:
+    """Return the account's name from an answer, with or without an envelope around it."""
+    for place in (body, *(body.get(key) for key in ("data", "Data") if isinstance(body, dict))):
+        for key in _NAMES:
+            if isinstance(place, dict) and isinstance(place.get(key), str) and place[key]:
+                return str(place[key])
+    raise otherwise
