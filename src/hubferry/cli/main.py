@@ -49,7 +49,8 @@ class Commands(click.Group):
         del ctx
         if cmd_name not in _commands():
             return None
-        command: click.Command = getattr(import_module(f"hubferry.cli.{cmd_name}"), cmd_name)
+        module = import_module(f"hubferry.cli.{cmd_name}")
+        command: click.Command = vars(module).get(cmd_name) or module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -75,6 +75,15 @@ def huggingface_account(login: Login = Login()) -> str:
     return _named(huggingface.Wire(client).checked(RepoRef("hf", "account"), answer).json(), refused)
 
 
+def reachable(endpoint: str, *, side: Side) -> None:
+    """Return when a server answers at `endpoint`, whatever it says.
+
+    Raises:
+        NetworkError: Nothing does.
+    """
+    _ask(HubClient(endpoint, None, side=side, login=huggingface.login), "/")
+
+
 def _ask(client: HubClient, path: str) -> Answer:
     async def once() -> Answer:
         try:

@@ -1,0 +1,154 @@
+"""`hubferry demo`: a whole copy between two hubs of our own, by the same commands a person types."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hubferry.cli import demo_model, output
+from hubferry.cli.command import Command
+from hubferry.errors import HubferryError
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MODEL = "demo/tiny-llama"
+_FOREIGN = ("HF_", "HUGGING_FACE_", "MODELSCOPE_", "HUBFERRY_", "XDG_")
+_KEPT = ("HUBFERRY_LANG", "HUBFERRY_DEBUG")
+_STOP_SECONDS = 5
+
+
+@click.command(
+    cls=Command,
+    help=_(
+        "Watch a whole copy: two hubs start on this machine, a small model moves from one to the other, "
+        "is proven identical, and does not move a second time. It needs no account and no internet, and "
+        "leaves nothing behind."
+    ),
+    examples=("hubferry demo",),
+)
+def demo() -> None:
+    """Run the command."""
+    started = time.monotonic()
+    with ExitStack() as stack:
+        home = stack.enter_context(_temporary_home())
+        token = secrets.token_hex(16)
+        _say(_("Two hubs of our own start on this machine, in a home that is gone afterwards."))
+        source = stack.enter_context(_hub(home, "huggingface", token))
+        destination = stack.enter_context(_hub(home, "modelscope", token))
+        environment = _environment(home) | {
+            "HF_ENDPOINT": source,
+            "HF_TOKEN": token,
+            "MODELSCOPE_ENDPOINT": destination,
+            "MODELSCOPE_API_TOKEN": token,
+        }
+        demo_model.write(home / "tiny-llama")
+        for sentence, words in _acts():
+            _say(sentence)
+            _run(words, environment, home)
+    _say(
+        _("Done in {time}; nothing is left behind.").format(time=output.duration(time.monotonic() - started))
+    )
+    output.talk(_("Next: hubferry doctor, then hubferry copy hf:org/name ms:my-org/name"))
+
+
+def _acts() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    pair = (f"hf:{_MODEL}", f"ms:{_MODEL}")
+    return (
+        (_("A small model goes onto the first hub."), ("copy", "./tiny-llama", pair[0], "--quiet")),
+        (_("What would a copy do?"), ("copy", *pair, "--dry-run")),
+        (_("The copy itself."), ("copy", *pair)),
+        (_("The proof: both hubs' listings, file by file."), ("check", *pair)),
+        (_("Again: nothing moves."), ("copy", *pair)),
+        (_("The cache keeps what was verified."), ("cache", "list")),
+    )
+
+
+def _say(sentence: str) -> None:
+    output.talk()
+    output.talk(sentence, label="#", colour="cyan")
+
+
+def _run(words: tuple[str, ...], environment: dict[str, str], home: Path) -> None:
+    output.talk(" ".join(("hubferry", *words)), label="$", colour="cyan")
+    sys.stdout.flush()
+    done = subprocess.run(  # noqa: S603  # our own command
+        [sys.executable, "-m", "hubferry", *words],
+        env=environment,
+        cwd=home,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    if done.returncode:
+        raise HubferryError(
+            _("the demo's command ended with exit code {code}").format(code=done.returncode),
+            hint="HUBFERRY_DEBUG=1 hubferry demo",
+        )
+
+
+@contextmanager
+def _temporary_home() -> Iterator[Path]:
+    home = Path(tempfile.mkdtemp(prefix="hubferry-demo-"))
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def _hub(home: Path, name: str, token: str) -> Iterator[str]:
+    """Run a hub in a process of its own, and give its address."""
+    words = ["serve", str(home / name), "--port", "0", "--writable", "--json"]
+    process = subprocess.Popen(  # noqa: S603  # our own command
+        [sys.executable, "-m", "hubferry", *words],
+        env=_environment(home) | {"HUBFERRY_TOKEN": token},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+    try:
+        line = process.stdout.readline() if process.stdout else ""
+        yield _address(line)
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def _address(line: str) -> str:
+    try:
+        return str(json.loads(line)["url"])
+    except (ValueError, KeyError):  # what went wrong, the hub has said itself
+        raise HubferryError(_("the demo's hub did not start"), hint="hubferry serve --port 0") from None
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Return this environment without anybody's tokens, caches and proxies."""
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if (name in _KEPT or not name.startswith(_FOREIGN)) and not name.lower().endswith("_proxy")
+    }
+    return ours | {
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "HUBFERRY_CACHE": str(home / "cache"),
+    }

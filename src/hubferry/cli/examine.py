@@ -1,0 +1,171 @@
+"""What `hubferry doctor` looks at: one finding a thing, none of them with a secret in it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.request import getproxies
+
+from hubferry.cli import environment, output
+from hubferry.errors import AccessError, DiskError, HubferryError
+from hubferry.hubs import credentials
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hubferry.hubs.account import Login
+
+State = Literal["good", "note", "bad"]
+_PACKAGES = ("huggingface_hub", "hf_xet", "modelscope-hub", "aiohttp", "uvloop", "click", "rich")
+_LITTLE_SPACE = 10 * 1024**3
+"""Free bytes below which most models no longer fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes:
+        subject: What was looked at.
+        state: `good`, `note` (worth knowing) or `bad` (would stop a copy).
+        text: What was found.
+        hint: What to type or set.
+        exit_code: Of the error that a copy would end with; 0 unless bad.
+    """
+
+    subject: str
+    state: State
+    text: str
+    hint: str | None = None
+    exit_code: int = 0
+
+
+def examine(*, ask_hubs: bool) -> list[Finding]:
+    """Look at this machine and, if asked to, at both hubs."""
+    found = [_versions(), _disk(), *_network_settings()]
+    found += [_huggingface_token(), _modelscope_token()]
+    if ask_hubs and not _offline():
+        found += [_huggingface(), _modelscope()]
+    return found
+
+
+def _versions() -> Finding:
+    words = [f"hubferry {environment.version()}", f"Python {platform.python_version()}", platform.platform()]
+    for package in _PACKAGES:
+        try:
+            words.append(f"{package} {installed(package)}")
+        except PackageNotFoundError:
+            words.append(_("{package} missing").format(package=package))
+    return Finding(_("versions"), "good", ", ".join(words))
+
+
+def _disk() -> Finding:
+    from hubferry.cache.roots import default_root
+
+    root = default_root()
+    place = _nearest(root)
+    free = output.size(shutil.disk_usage(place).free)
+    text = _("{path}: {free} free").format(path=root, free=free)
+    subject = _("cache")
+    if not os.access(place, os.W_OK | os.X_OK):
+        hint = "HUBFERRY_CACHE=/another/disk hubferry doctor"
+        text = _("{path}: no permission to write").format(path=place)
+        return Finding(subject, "bad", text, hint, DiskError.exit_code)
+    if shutil.disk_usage(place).free < _LITTLE_SPACE:
+        return Finding(subject, "note", text, "hubferry cache list; hubferry cache clean NAME")
+    return Finding(subject, "good", text)
+
+
+def _nearest(path: Path) -> Path:
+    """Return `path`, or the nearest directory above it that exists."""
+    return next(place for place in (path, *path.absolute().parents) if place.exists())
+
+
+def _offline() -> bool:
+    return os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
+
+
+def _network_settings() -> list[Finding]:
+    found = []
+    if _offline():
+        text = _("HF_HUB_OFFLINE is set: no hub is asked, and nothing can be copied")
+        found.append(Finding(_("network"), "bad", text, "unset HF_HUB_OFFLINE", 5))
+    proxies = getproxies()
+    for scheme in ("https", "http", "all"):
+        if scheme in proxies:
+            text = _("{scheme} goes through {address}").format(scheme=scheme, address=proxies[scheme])
+            found.append(Finding(_("proxy"), "note", text))
+    return found
+
+
+def _huggingface_token() -> Finding:
+    subject = _("Hugging Face token")
+    for variable in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        if os.environ.get(variable):
+            return Finding(subject, "good", _("found in {place}").format(place=variable))
+    if credentials.huggingface_token():
+        return Finding(
+            subject, "good", _("found in {place}").format(place=credentials.huggingface_token_file())
+        )
+    text = _("none; public models can be fetched, private and gated ones cannot")
+    return Finding(subject, "note", text, "export HF_TOKEN=hf_...   # https://huggingface.co/settings/tokens")
+
+
+def _modelscope_token() -> Finding:
+    subject = _("ModelScope token")
+    if os.environ.get("MODELSCOPE_API_TOKEN"):
+        return Finding(subject, "good", _("found in {place}").format(place="MODELSCOPE_API_TOKEN"))
+    if credentials.modelscope_token():
+        place = credentials.modelscope_cookie_file()
+        return Finding(subject, "good", _("found in {place}").format(place=place))
+    return Finding(
+        subject,
+        "bad",
+        _("none; nothing can be published on ModelScope"),
+        "export MODELSCOPE_API_TOKEN=ms-...   # https://modelscope.cn/my/myaccesstoken",
+        AccessError.exit_code,
+    )
+
+
+def _huggingface() -> Finding:
+    from hubferry.hubs.account import Login, huggingface_account
+
+    login = Login(side="source")
+    signed_in = credentials.huggingface_token() is not None
+    return _account(
+        "Hugging Face", credentials.huggingface_endpoint(), huggingface_account, login, signed_in=signed_in
+    )
+
+
+def _modelscope() -> Finding:
+    from hubferry.hubs.account import Login, modelscope_account
+
+    signed_in = credentials.modelscope_token() is not None
+    return _account(
+        "ModelScope", credentials.modelscope_endpoint(), modelscope_account, Login(), signed_in=signed_in
+    )
+
+
+def _account(
+    subject: str, endpoint: str, ask: Callable[[Login], str], login: Login, *, signed_in: bool
+) -> Finding:
+    """Ask a hub who we are; without a token it is enough that it answers."""
+    from hubferry.hubs.account import reachable
+
+    try:
+        if not signed_in:
+            reachable(endpoint, side=login.side)
+            return Finding(subject, "good", _("{endpoint} answers").format(endpoint=endpoint))
+        name = ask(login)
+    except HubferryError as error:
+        return Finding(subject, "bad", error.message, error.hint, error.exit_code)
+    return Finding(
+        subject, "good", _("{endpoint} answers; signed in as {name}").format(endpoint=endpoint, name=name)
+    )
