@@ -186,6 +186,26 @@ def existing(path: Path) -> Path:
     return path
 
 
+def tells_case_apart(directory: Path) -> bool:
+    """Return whether an existing directory keeps two names that differ only in case. Nothing is written.
+
+    Some name that is there is asked for in the other case. False where no name can tell.
+    """
+    device = disk.stat(directory).st_dev
+    for place in (directory, *directory.parents):
+        if disk.stat(place).st_dev != device:
+            break
+        for entry in disk.scandir(place):
+            other = place / entry.name.swapcase()
+            if other.name == entry.name:
+                continue
+            try:
+                return not os.path.samestat(disk.lstat(place / entry.name), disk.lstat(other))
+            except FileNotFoundError:
+                return True
+    return False
+
+
 @contextmanager
 def disk_errors(path: Path, *, needed: int | None = None) -> Iterator[None]:
     """Turn every OSError into a DiskError that says what is wrong with the disk and what to do.

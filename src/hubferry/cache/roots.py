@@ -36,7 +36,7 @@ def all_roots(root: Path | None = None) -> tuple[Path, ...]:
     return tuple(roots)
 
 
-def create(root: Path) -> None:
+def create_root(root: Path) -> None:
     """Create a root where it is new, and mark it as a cache.
 
     Raises:

@@ -1,0 +1,417 @@
+"""One model's directory: nothing gets a name in it that is not proven.
+
+Order of every write, so that a power cut at any moment leaves the truth or less than it: content under a
+temporary name → hash compared → fsync → rename → fsync of the directory → journal. What the journal says was
+durable before it said so.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hubferry.cache import locks, manifest, placing
+from hubferry.cache.disk import disk, disk_errors, tells_case_apart
+from hubferry.cache.manifest import (
+    Doubted,
+    Entry,
+    Manifest,
+    Pinned,
+    Publication,
+    Published,
+    Signature,
+    Stored,
+    Used,
+)
+from hubferry.cache.names import RECORDS
+from hubferry.cache.roots import make_directories
+from hubferry.errors import IntegrityError
+from hubferry.i18n import _
+from hubferry.model import Digests, RepoFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from hubferry.cache.manifest import Record
+    from hubferry.model import RepoRef, Revision
+
+_PARTIAL = "partial"
+_FSYNC_THREADS = 16
+_CLAIM_SECONDS = 10.0
+
+
+class ModelDirectory:
+    """One model's files. Its methods may be called from several threads; writing wants `hold` around it."""
+
+    def __init__(self, path: Path, ref: RepoRef) -> None:
+        """Look at what is known about the directory at `path`; nothing is created."""
+        self.path = path
+        self.ref = ref
+        self._records = path / RECORDS
+        self._changing = threading.Lock()
+        with self.disk_errors():
+            self._manifest = manifest.load(self._records)
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """What is known; None when nothing is, or a record that was tampered with is not relied upon."""
+        return self._manifest
+
+    @property
+    def partial_directory(self) -> Path:
+        """Where unfinished files are, created on demand."""
+        path = self._records / _PARTIAL
+        with self.disk_errors():
+            make_directories(path)
+        return path
+
+    def disk_errors(self, *, needed: int | None = None) -> AbstractContextManager[None]:
+        """Turn OSErrors of work in this directory into DiskErrors; see `disk.disk_errors`."""
+        return disk_errors(self.path, needed=needed)
+
+    @contextmanager
+    def hold(
+        self, *, wait: float | None, on_wait: Callable[[str], None] = lambda _holder: None
+    ) -> Iterator[None]:
+        """Keep every other run out of this directory; see `locks.hold`."""
+        with locks.hold(self._records, name=str(self.ref), wait=wait, on_wait=on_wait):
+            with self.disk_errors():
+                with self._changing:
+                    self._manifest = manifest.load(self._records)
+                self._sweep()
+            yield
+
+    def claim(self) -> bool:
+        """Write down whose directory this is unless that is known; return whether it is this repository's."""
+        if self._manifest is None:
+            with self.hold(wait=_CLAIM_SECONDS), self.disk_errors(), self._changing:
+                self._state()
+        return self._state().belongs_to(self.ref)
+
+    def target(self, path: str) -> Path:
+        """Return the final place of a hub's file.
+
+        Raises:
+            IntegrityError: The name would leave the directory, or the way leads through a symlink.
+        """
+        return placing.place_of(self.path, path)
+
+    def known(self, file: RepoFile) -> Digests | None:
+        """Return the digests of `file` if it is here and proven; content is never read."""
+        entry = self._entry(file.path)
+        if entry is None or entry.signature is None or not entry.digests.fit(file):
+            return None
+        return entry.digests if entry.signature == self._signature(file.path) else None
+
+    def lookup(self, file: RepoFile) -> Digests | None:
+        """Return the digests of `file` if its content is here, hashing what is there when it is not proven.
+
+        What turns out to have changed since it was verified is forgotten, what turns out right is recorded.
+        """
+        with self.disk_errors():
+            if digests := self.known(file):
+                return digests
+            place = self.target(file.path)
+            if place.is_symlink():
+                return self.adopt(file, place.resolve())
+            signature, entry = self._signature(file.path), self._entry(file.path)
+            if entry is not None and _changed(entry, signature):
+                self._remember([Doubted(file.path)])
+            if signature is None or file.size not in (None, signature.size):
+                return None
+            if entry is not None and entry.signature == signature and _comparable(entry, file):
+                return None  # proven to be something else
+            return self._prove(file, place, entry)
+
+    def _prove(self, file: RepoFile, place: Path, entry: Entry | None) -> Digests | None:
+        """Hash the file at `place` and write down what it is."""
+        hashed = placing.hash_path(place, git=file.sha256 is None)
+        digests = hashed.digests if hashed is not None else None
+        fits = digests is not None and digests.fit(file)
+        touched = digests is not None and entry is not None and digests.sha256 == entry.sha256
+        if hashed is not None and (fits or touched):
+            self._remember([_stored(file.path, hashed.digests, hashed.signature)])
+        elif entry is not None and entry.signature is not None:
+            self._remember([Doubted(file.path)])
+        return digests if fits else None
+
+    def publish(self, file: RepoFile, partial: Path, digests: Digests) -> None:
+        """Give a whole file its final name.
+
+        Args:
+            file: What the source listed.
+            partial: On the same filesystem; gone afterwards.
+            digests: What the content of `partial` hashes to.
+
+        Raises:
+            IntegrityError: The content is not what was listed. `partial` is left as it is.
+            DiskError: The disk is full, failing or forbidden.
+        """
+        _demand(file, digests)
+        with self.disk_errors():
+            place = self.target(file.path)
+            signature = placing.settle(partial)
+            if signature is None or signature.size != digests.size:
+                raise _unproven(file)
+            self._place([(partial, place)])
+            self._remember([_stored(file.path, digests, signature)], must=True)
+
+    def put_many(self, items: Sequence[tuple[RepoFile, bytes, Digests]]) -> None:
+        """Store many small files with one wait for the disk instead of one each; errors as in `publish`."""
+        for file, content, digests in items:
+            _demand(file, digests)
+            if len(content) != digests.size:
+                raise _unproven(file)
+        directory = self.partial_directory
+        names = [placing.new_name(directory) for _item in items]
+        places = [self.target(file.path) for file, _content, _digests in items]
+        with self.disk_errors(needed=sum(digests.size for _file, _content, digests in items)):
+            try:
+                with ThreadPoolExecutor(_FSYNC_THREADS) as threads:
+                    contents = [content for _file, content, _digests in items]
+                    signatures = list(threads.map(placing.write_new, names, contents))
+                self._place(list(zip(names, places, strict=True)))
+            finally:
+                for name in names:
+                    with suppress(OSError):
+                        disk.unlink(name, missing_ok=True)
+            changes = [
+                _stored(file.path, digests, signature)
+                for (file, _content, digests), signature in zip(items, signatures, strict=True)
+            ]
+            self._remember(changes, must=True)
+
+    def adopt(
+        self, file: RepoFile, origin: Path, *, on_copy: Callable[[Path], None] = lambda _origin: None
+    ) -> Digests | None:
+        """Take in a file that is elsewhere on this machine, if its content is what `file` lists.
+
+        It is shared by hard link or reflink where the filesystem can, else copied, and `on_copy` is told so.
+        `origin` itself is never altered. None when its content does not fit, or it is not there.
+        """
+        with self.disk_errors(needed=file.size):
+            try:
+                origin = origin.resolve(strict=True)
+                status = disk.stat(origin)
+            except OSError:
+                return None
+            if not stat.S_ISREG(status.st_mode) or file.size not in (None, status.st_size):
+                return None
+            if not os.access(origin, os.R_OK):
+                return None
+            return self._take_in(file, origin, on_copy)
+
+    def _take_in(self, file: RepoFile, origin: Path, on_copy: Callable[[Path], None]) -> Digests | None:
+        place, git = self.target(file.path), file.sha256 is None
+        temporary = placing.new_name(self.partial_directory)
+        try:
+            hashed: placing.Hashed | None = None
+            signature: Signature | None = None
+            if disk.stat(origin).st_dev == disk.stat(self._records).st_dev:
+                hashed = self._hashed_within(origin) or placing.hash_path(origin, git=git)
+                if hashed is None or not hashed.digests.fit(file):
+                    return None
+                signature = placing.share(origin, temporary, hashed)
+            if hashed is None or signature is None:
+                on_copy(origin)
+                hashed = placing.copy_hashing(origin, temporary, git=git)
+                signature = hashed.signature
+            if not hashed.digests.fit(file):
+                return None
+            self._place([(temporary, place)])
+            self._remember([_stored(file.path, hashed.digests, signature)], must=True)
+            return hashed.digests
+        finally:
+            with suppress(OSError):
+                disk.unlink(temporary, missing_ok=True)
+
+    def _hashed_within(self, origin: Path) -> placing.Hashed | None:
+        """Return what is proven about a file of this very directory, so that it is not hashed again."""
+        with suppress(ValueError):
+            entry = self._entry(origin.relative_to(self.path.resolve()).as_posix())
+            if entry is not None and entry.signature == Signature.of(disk.lstat(origin)):
+                return placing.Hashed(entry.digests, entry.signature)
+        return None
+
+    def remove_file(self, path: str) -> None:
+        """Remove a file, and the directories that it leaves empty; one that is not there is no error."""
+        with self.disk_errors():
+            place = self.target(path)
+            with suppress(FileNotFoundError):
+                disk.unlink(place)
+                disk.fsync_directory(place.parent)
+            for parent in place.parents:
+                if parent == self.path:
+                    break
+                try:
+                    disk.rmdir(parent)
+                except OSError:
+                    break
+            if self._entry(path) is not None:
+                self._remember([Doubted(path)])
+
+    def finish(self, revision: Revision, files: Sequence[RepoFile], *, whole: bool = True) -> None:
+        """Write down which commit this is.
+
+        Args:
+            revision: What was brought in.
+            files: Those of its files that this run brought in, or found here.
+            whole: Whether they are all of it. A part is added to what is known of the same commit.
+        """
+        with self.disk_errors(), self._changing:
+            state = self._state()
+            same = state.commit == revision.commit
+            listed = {file.path for file in files if _holds(state, file)}
+            complete = whole and bool(files) and len(listed) == len(files)
+            if not complete and same:
+                listed |= {path for path, entry in state.files.items() if entry.listed}
+            entries = {
+                path: msgspec.structs.replace(entry, listed=path in listed)
+                for path, entry in state.files.items()
+                if entry.signature is not None or path in listed
+            }
+            state = msgspec.structs.replace(
+                state,
+                files=entries,
+                commit=revision.commit,
+                whole=complete or (same and state.whole),
+                used=time.time(),
+            )
+            self._manifest = manifest.save(self._records, state)
+
+    def complete(self) -> tuple[str, list[RepoFile]] | None:
+        """Return the commit that was brought in whole, and its files as the source listed them.
+
+        Says what has to be here, not that it still is: `lookup` tells that. None when no whole commit is
+        known.
+        """
+        state = self._manifest
+        if state is None or state.commit is None or not state.whole:
+            return None
+        files = [
+            RepoFile(path, entry.size, entry.sha256, entry.git_sha1)
+            for path, entry in sorted(state.files.items())
+            if entry.listed
+        ]
+        return state.commit, files
+
+    def mark_published(self, destination: RepoRef, commit: str) -> None:
+        """Write down that this model was proven to be at `destination`."""
+        publication = Publication(str(replace(destination, revision=None)), commit, time.time())
+        self._remember([Published(publication)], must=True)
+
+    def pin(self, *, pinned: bool) -> None:
+        """Keep pruning away from this model, or no longer."""
+        self._remember([Pinned(pinned)], must=True)
+
+    def touch(self) -> None:
+        """Write down that the model was used now."""
+        self._remember([Used(time.time())])
+
+    def tells_case_apart(self) -> bool:
+        """Return whether two names that differ in case alone are two files here."""
+        return tells_case_apart(self._records if self._records.is_dir() else self.path)
+
+    def _entry(self, path: str) -> Entry | None:
+        return self._manifest.files.get(path) if self._manifest is not None else None
+
+    def _signature(self, path: str) -> Signature | None:
+        """Return a regular file's signature; None for anything else, or nothing."""
+        try:
+            status = disk.lstat(self.target(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return Signature.of(status) if stat.S_ISREG(status.st_mode) else None
+
+    def _place(self, moves: Sequence[tuple[Path, Path]]) -> None:
+        """Rename durable files to their final names, then make the names durable."""
+        grown: set[Path] = set()
+        for source, place in moves:
+            grown |= placing.make_parents(self.path, place, clear=self._clear)
+            if place.is_dir() and not place.is_symlink():
+                self._clear(place)
+            disk.replace(source, place)
+            grown.add(place.parent)
+        if len(grown) == 1:
+            disk.fsync_directory(*grown)
+            return
+        with ThreadPoolExecutor(_FSYNC_THREADS) as threads:
+            list(threads.map(disk.fsync_directory, sorted(grown)))
+
+    def _clear(self, place: Path) -> None:
+        """Take away what an earlier commit left where a file, or a directory, of another kind has to be.
+
+        Only files that the manifest knows are removed; anything else makes the caller's rename fail.
+        """
+        name = place.relative_to(self.path).as_posix()
+        state = self._manifest
+        for path in list(state.files) if state is not None else []:
+            if path == name or path.startswith(name + "/"):
+                self.remove_file(path)
+
+    def _state(self) -> Manifest:
+        """Return what is known, beginning a manifest where there is none."""
+        if self._manifest is None:
+            make_directories(self._records)
+            self._manifest = manifest.save(self._records, manifest.new(self.ref))
+        return self._manifest
+
+    def _remember(self, changes: Sequence[Record], *, must: bool = False) -> None:
+        """Record changes; unless they `must` be recorded, a directory that cannot be written is no error."""
+        with self.disk_errors(), self._changing:
+            try:
+                state = self._state()
+                manifest.append(self._records, state.number, changes, durable=must)
+            except OSError:
+                if must:
+                    raise
+                state = self._manifest or manifest.new(self.ref)
+                self._manifest = state
+            manifest.apply(state, changes)
+
+    def _sweep(self) -> None:
+        """Remove the temporary files that killed runs left; only whoever holds the lock may."""
+        for directory, stray in ((self._records, manifest.MANIFEST + "."), (self._records / _PARTIAL, "")):
+            if directory.is_dir():
+                for entry in disk.scandir(directory):
+                    if (stray and entry.name.startswith(stray)) or entry.name.endswith(
+                        placing.TEMPORARY_SUFFIX
+                    ):
+                        disk.unlink(directory / entry.name, missing_ok=True)
+
+
+def _changed(entry: Entry, signature: Signature | None) -> bool:
+    """Return whether a file is certainly not what was verified, without reading it."""
+    return entry.signature is not None and (signature is None or signature.size != entry.size)
+
+
+def _comparable(entry: Entry, file: RepoFile) -> bool:
+    return file.sha256 is not None or (file.git_sha1 is not None and entry.git_sha1 is not None)
+
+
+def _holds(state: Manifest, file: RepoFile) -> bool:
+    entry = state.files.get(file.path)
+    return entry is not None and entry.signature is not None and entry.digests.fit(file)
+
+
+def _stored(path: str, digests: Digests, signature: Signature) -> Stored:
+    return Stored(path, Entry(digests.size, digests.sha256, digests.git_sha1, signature))
+
+
+def _demand(file: RepoFile, digests: Digests) -> None:
+    if not digests.fit(file):
+        raise _unproven(file)
+
+
+def _unproven(file: RepoFile) -> IntegrityError:
+    message = _("{path}: the content is not what the source lists, and is not stored")
+    return IntegrityError(message.format(path=file.path), side="source", path=file.path)

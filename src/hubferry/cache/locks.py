@@ -1,0 +1,175 @@
+"""One run at a time for one model: a lock that dies with its process, and who holds it.
+
+The lock is the kernel's (`flock`) where the filesystem has it. Elsewhere, and with HUBFERRY_LOCK=soft, it is
+a file that exists while the lock is held and names its process: another process of the same machine takes it
+over once that one is dead. A holder on another machine cannot be proven dead, so its file has to be removed
+by hand; the message says which.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import socket
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+from filelock import FileLock, SoftFileLock, Timeout
+
+from hubferry.cache.disk import disk
+from hubferry.cache.roots import make_directories
+from hubferry.errors import LockedError
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from filelock import BaseFileLock
+
+LOCK = "lock"
+_SOFT_LOCK = "lock.soft"
+_HOLDER = "lock.holder"
+_PAUSE = 0.2
+_NO_KERNEL_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who holds a lock; `since` in seconds since 1970."""
+
+    pid: int
+    host: str
+    since: float
+
+    def __str__(self) -> str:
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
+        return _("process {pid} on {host}, since {since}").format(pid=self.pid, host=self.host, since=since)
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Holder)
+
+
+def holder(records: Path) -> Holder | None:
+    """Return who last said to hold the lock in `records`; None when nobody did, or it cannot be read.
+
+    A process that was killed cannot take its word back: `is_held` tells whether it is true.
+    """
+    try:
+        return _decoder.decode(disk.read_bytes(records / _HOLDER))
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def is_held(records: Path) -> bool:
+    """Return whether a living run holds the lock in `records`; creates nothing that was not there."""
+    if not (records / LOCK).exists() and not (records / _SOFT_LOCK).exists():
+        return False
+    lock = _try(records)
+    if lock is None:
+        return True
+    lock.release()
+    return False
+
+
+@contextmanager
+def hold(
+    records: Path, *, name: str, wait: float | None, on_wait: Callable[[str], None] = lambda _holder: None
+) -> Iterator[None]:
+    """Hold the lock of the model whose `.hubferry` is `records`.
+
+    Args:
+        records: Created where it is missing, also when somebody removes the model while this waits.
+        name: The model's name, for messages.
+        wait: Seconds to wait for another holder, 0 not to wait, None for ever.
+        on_wait: Called with who holds it when the waiting begins, and when that changes.
+
+    Raises:
+        LockedError: Another run still holds it when the time is over.
+        OSError: The lock cannot be made.
+    """
+    lock = _acquire(records, name, wait, on_wait)
+    try:
+        _introduce(records)
+        yield
+    finally:
+        with suppress(OSError):
+            disk.unlink(records / _HOLDER, missing_ok=True)
+        lock.release()
+
+
+def _acquire(records: Path, name: str, wait: float | None, on_wait: Callable[[str], None]) -> BaseFileLock:
+    deadline = None if wait is None else time.monotonic() + wait
+    told: str | None = None
+    while True:
+        make_directories(records)
+        lock = _try(records)
+        if lock is not None:
+            return lock
+        who = str(holder(records) or _("another run"))
+        if deadline is not None and time.monotonic() >= deadline:
+            raise _locked(records, name, who)
+        if who != told:
+            told = who
+            on_wait(who)
+        time.sleep(_PAUSE)
+
+
+def _locked(records: Path, name: str, who: str) -> LockedError:
+    hint = _("wait for it to end")
+    soft = records / _SOFT_LOCK
+    if soft.exists():
+        hint = _("if that process is gone, remove {path}").format(path=soft)
+    message = _("{name} is in use by {holder}").format(name=name, holder=who)
+    return LockedError(message, side="cache", path=str(records.parent), hint=hint)
+
+
+def _try(records: Path) -> BaseFileLock | None:
+    """Take the lock if it is free."""
+    if os.environ.get("HUBFERRY_LOCK") == "soft":
+        return _take(SoftFileLock(records / _SOFT_LOCK, timeout=0, thread_local=False), records / _SOFT_LOCK)
+    try:
+        return _take(FileLock(records / LOCK, timeout=0, thread_local=False), records / LOCK)
+    except OSError as error:
+        if error.errno not in _NO_KERNEL_LOCKS:
+            raise
+    return _take(SoftFileLock(records / _SOFT_LOCK, timeout=0, thread_local=False), records / _SOFT_LOCK)
+
+
+def _take(lock: BaseFileLock, path: Path) -> BaseFileLock | None:
+    """Acquire `lock` unless somebody has it, or removed its file while it was being acquired.
+
+    Whoever cleans a model away holds this lock and removes its file; a lock on the removed file would keep
+    nobody out.
+    """
+    try:
+        lock.acquire()
+    except Timeout:
+        return None
+    descriptor = lock._context.lock_file_fd  # noqa: SLF001 - filelock tells no other way which file it locked
+    try:
+        if descriptor is not None and os.path.samestat(disk.fstat(descriptor), disk.stat(path)):
+            return lock
+    except FileNotFoundError:
+        pass
+    lock.release()
+    return None
+
+
+def _introduce(records: Path) -> None:
+    """Say who we are; that it cannot be said is no reason not to work."""
+    me = Holder(os.getpid(), socket.gethostname(), time.time())
+    temporary = records / f"{_HOLDER}.{secrets.token_hex(8)}"
+    try:
+        descriptor = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        try:
+            disk.pwrite_all(descriptor, [_encoder.encode(me)], 0)
+        finally:
+            disk.close(descriptor)
+        disk.replace(temporary, records / _HOLDER)
+    except OSError:
+        with suppress(OSError):
+            disk.unlink(temporary, missing_ok=True)

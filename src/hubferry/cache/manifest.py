@@ -1,0 +1,297 @@
+"""What a model's directory knows about itself: a manifest, and a journal of what happened since.
+
+Every change is one appended line of `journal.jsonl`, so that a killed run loses nothing and recording a file
+costs the same for the first and the ten-thousandth. `save` folds the journal into `manifest.json` and starts
+a new one. A journal belongs to one manifest by its number; a stale one is ignored, never replayed.
+
+A manifest or journal that cannot be read is the same as none: nothing is known, content is hashed again.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hubferry.cache.disk import disk
+from hubferry.cache.names import check_path
+from hubferry.errors import IntegrityError
+from hubferry.model import Digests, HubName, RepoRef, RepoType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+MANIFEST = "manifest.json"
+JOURNAL = "journal.jsonl"
+_SCHEMA = 1
+
+
+class Signature(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Tell cheaply whether a file is still the one that was hashed."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Signature:
+        """Take the signature of a file that was just described."""
+        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One file.
+
+    Attributes:
+        size: Bytes.
+        sha256: Hex digest of the content that was verified.
+        git_sha1: Git's blob id where it was needed.
+        signature: What the file looked like when it was verified; None when its content is in doubt.
+        listed: Whether `Manifest.commit` has this very file.
+    """
+
+    size: int
+    sha256: str
+    git_sha1: str | None = None
+    signature: Signature | None = None
+    listed: bool = False
+
+    @property
+    def digests(self) -> Digests:
+        """The verified content's digests."""
+        return Digests(self.size, self.sha256, self.git_sha1)
+
+
+class Publication(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where this model was proven to be published, and when (seconds since 1970)."""
+
+    destination: str
+    commit: str
+    at: float
+
+
+class Manifest(msgspec.Struct, forbid_unknown_fields=True):
+    """Everything known about one model's directory; only `apply` and the store change it.
+
+    Attributes:
+        hub: With `repo_type` and `repo_id`, whose directory this is.
+        commit: The commit that was last brought in, None before the first run finished.
+        whole: Whether the listed files are the whole listing of `commit`.
+        files: By path, everything that was verified here.
+        created: Seconds since 1970, as the other times.
+        pinned: Whether pruning must leave it alone.
+        number: Counts the times it was saved; a journal names the number it continues.
+    """
+
+    hub: HubName
+    repo_id: str
+    repo_type: RepoType
+    created: float
+    used: float
+    schema: int = _SCHEMA
+    number: int = 1
+    commit: str | None = None
+    whole: bool = False
+    pinned: bool = False
+    published: tuple[Publication, ...] = ()
+    files: dict[str, Entry] = {}
+
+    @property
+    def ref(self) -> RepoRef:
+        """Whose directory this is."""
+        return RepoRef(self.hub, self.repo_id, repo_type=self.repo_type)
+
+    def belongs_to(self, ref: RepoRef) -> bool:
+        """Return whether the directory is that of `ref`; its revision and endpoint do not matter."""
+        return (self.hub, self.repo_type, self.repo_id) == (ref.hub, ref.repo_type, ref.repo_id)
+
+
+class Stored(msgspec.Struct, frozen=True, tag="stored", forbid_unknown_fields=True):
+    """Record that a file is there and verified."""
+
+    path: str
+    entry: Entry
+
+
+class Doubted(msgspec.Struct, frozen=True, tag="doubted", forbid_unknown_fields=True):
+    """Record that a file is gone, or no longer what it was."""
+
+    path: str
+
+
+class Used(msgspec.Struct, frozen=True, tag="used", forbid_unknown_fields=True):
+    """Record a use."""
+
+    at: float
+
+
+class Published(msgspec.Struct, frozen=True, tag="published", forbid_unknown_fields=True):
+    """Record that the model was proven to be at a destination."""
+
+    publication: Publication
+
+
+class Pinned(msgspec.Struct, frozen=True, tag="pinned", forbid_unknown_fields=True):
+    """Record that pruning must, or need no longer, leave the model alone."""
+
+    pinned: bool
+
+
+Record = Stored | Doubted | Used | Published | Pinned
+
+
+class _Head(msgspec.Struct, frozen=True, tag="journal", forbid_unknown_fields=True):
+    """First line of a journal: which manifest it continues."""
+
+    continues: int
+
+
+_encoder = msgspec.json.Encoder()
+_manifest_decoder = msgspec.json.Decoder(Manifest)
+_record_decoder = msgspec.json.Decoder(Record)
+_head_decoder = msgspec.json.Decoder(_Head)
+
+
+def new(ref: RepoRef) -> Manifest:
+    """Return the manifest of a directory about which nothing is known but its owner."""
+    now = time.time()
+    return Manifest(ref.hub, ref.repo_id, ref.repo_type, created=now, used=now)
+
+
+def load(records: Path) -> Manifest | None:
+    """Read what is known: the manifest and what its journal adds; None when there is none to rely on.
+
+    Raises:
+        OSError: The disk failed or forbids reading; a missing or broken file is no error.
+    """
+    try:
+        manifest = _manifest_decoder.decode(disk.read_bytes(records / MANIFEST))
+        for path in manifest.files:
+            check_path(path)
+    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError, UnicodeDecodeError, IntegrityError):
+        return None
+    if manifest.schema != _SCHEMA:
+        return None
+    apply(manifest, _journal(records / JOURNAL, manifest.number))
+    return manifest
+
+
+def apply(manifest: Manifest, records: Sequence[Record]) -> None:
+    """Bring `manifest` to what it is after `records`. Repeating them changes nothing."""
+    for record in records:
+        if isinstance(record, Stored):
+            old = manifest.files.get(record.path)
+            entry = _succeed(old, record.entry)
+            manifest.whole = manifest.whole and (entry.listed or old is None or not old.listed)
+            manifest.files[record.path] = entry
+        elif isinstance(record, Doubted):
+            _doubt(manifest.files, record.path)
+        elif isinstance(record, Used):
+            manifest.used = max(manifest.used, record.at)
+        elif isinstance(record, Published):
+            new = record.publication
+            others = (one for one in manifest.published if one.destination != new.destination)
+            manifest.published = (*others, new)
+        else:
+            manifest.pinned = record.pinned
+
+
+def _succeed(old: Entry | None, new: Entry) -> Entry:
+    """Keep an entry listed when the same content comes again, and the digests that are already known."""
+    if old is None or (old.size, old.sha256) != (new.size, new.sha256):
+        return msgspec.structs.replace(new, listed=False)
+    return msgspec.structs.replace(new, listed=old.listed, git_sha1=new.git_sha1 or old.git_sha1)
+
+
+def _doubt(files: dict[str, Entry], path: str) -> None:
+    """Forget a file; of one that the commit needs, remember what it has to be."""
+    entry = files.get(path)
+    if entry is None:
+        return
+    if entry.listed:
+        files[path] = msgspec.structs.replace(entry, signature=None)
+    else:
+        del files[path]
+
+
+def _journal(path: Path, number: int) -> list[Record]:
+    """Read the records that continue manifest `number`."""
+    try:
+        lines = disk.read_bytes(path).split(b"\n")
+    except FileNotFoundError:
+        return []
+    try:
+        if _head_decoder.decode(lines[0]).continues != number:
+            return []
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return []
+    return [record for line in lines[1:] if (record := _record(line)) is not None]
+
+
+def _record(line: bytes) -> Record | None:
+    """Decode one line; None for the torn end of a killed run, wherever later lines have put it."""
+    try:
+        record: Record = _record_decoder.decode(line)
+        if isinstance(record, (Stored, Doubted)):
+            check_path(record.path)
+    except (msgspec.DecodeError, UnicodeDecodeError, IntegrityError):
+        return None
+    return record
+
+
+def append(records: Path, number: int, changes: Sequence[Record], *, durable: bool) -> None:
+    """Add `changes` to the journal of manifest `number`, in one write.
+
+    Args:
+        records: The model's own `.hubferry`.
+        number: A journal that continues another manifest is started over.
+        changes: In the order in which they happened.
+        durable: Whether to return only when they survive a power cut.
+
+    Raises:
+        OSError: The disk is full, failing or forbidden.
+    """
+    path = records / JOURNAL
+    lines = b"".join(_encoder.encode(change) + b"\n" for change in changes)
+    descriptor = disk.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        head = _encoder.encode(_Head(number)) + b"\n"
+        length = disk.fstat(descriptor).st_size
+        if disk.pread(descriptor, len(head), 0) != head:
+            disk.truncate(descriptor, 0)
+            lines = head + lines
+        elif disk.pread(descriptor, 1, length - 1) != b"\n":
+            lines = b"\n" + lines
+        disk.append(descriptor, lines)
+        if durable:
+            disk.fsync(descriptor)
+    finally:
+        disk.close(descriptor)
+
+
+def save(records: Path, manifest: Manifest) -> Manifest:
+    """Write the manifest so that a power cut leaves the old one or the new, and begin a new journal.
+
+    Raises:
+        OSError: The disk is full, failing or forbidden; the old manifest is untouched.
+    """
+    manifest = msgspec.structs.replace(manifest, number=manifest.number + 1)
+    temporary = records / f"{MANIFEST}.{secrets.token_hex(8)}"
+    descriptor = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        try:
+            disk.pwrite_all(descriptor, [_encoder.encode(manifest)], 0)
+            disk.fsync(descriptor)
+        finally:
+            disk.close(descriptor)
+        disk.replace(temporary, records / MANIFEST)
+    except BaseException:
+        disk.unlink(temporary, missing_ok=True)
+        raise
+    disk.fsync_directory(records)
+    disk.unlink(records / JOURNAL, missing_ok=True)
+    return manifest

@@ -1,0 +1,224 @@
+"""Bring a file to its place inside a model's directory: nowhere else, never through a symlink, never half."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hubferry.cache.digests import digest_file
+from hubferry.cache.disk import disk
+from hubferry.cache.manifest import Signature
+from hubferry.cache.names import check_path
+from hubferry.errors import IntegrityError
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hubferry.model import Digests
+
+TEMPORARY_SUFFIX = ".tmp"
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_FINE_TICK_NS = 20_000_000
+"""Twice the coarsest clock tick (10 ms) by which common kernels stamp files."""
+_COARSE_TICK_NS = 2_000_000_000
+"""FAT stamps files every two seconds."""
+_CANNOT_LINK = (
+    errno.EXDEV,
+    errno.EPERM,
+    errno.EACCES,
+    errno.EMLINK,
+    errno.ENOTSUP,
+    errno.ENOSYS,
+    errno.EINVAL,
+)
+_CANNOT_REFLINK = (*_CANNOT_LINK, errno.ENOTTY, errno.ETXTBSY, errno.EBADF)
+
+
+def place_of(directory: Path, path: str) -> Path:
+    """Return where a hub's file of this name belongs in `directory`.
+
+    Raises:
+        IntegrityError: The name is not safe, or a directory on the way is a symlink.
+    """
+    check_path(path)
+    parent = directory
+    for part in path.split("/")[:-1]:
+        parent /= part
+        if parent.is_symlink():
+            message = _("{path} is a symbolic link; nothing is stored through one")
+            hint = _("remove the link")
+            raise IntegrityError(message.format(path=parent), side="cache", path=path, hint=hint)
+    return directory / path
+
+
+def make_parents(directory: Path, place: Path, *, clear: Callable[[Path], None]) -> set[Path]:
+    """Create the directories between `directory` and `place`; return those in which a new one was made.
+
+    `clear` is asked to remove a file that stands where a directory has to be.
+    """
+    grown: set[Path] = set()
+    parent = directory
+    for part in place.relative_to(directory).parts[:-1]:
+        child = parent / part
+        if child.is_file() and not child.is_symlink():
+            clear(child)
+        with suppress(FileExistsError):
+            disk.mkdir(child)
+            grown.add(parent)
+        if not stat.S_ISDIR(disk.lstat(child).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(child))
+        parent = child
+    return grown
+
+
+def new_name(directory: Path) -> Path:
+    """Return a name in `directory` that nobody can guess."""
+    return directory / (secrets.token_hex(16) + TEMPORARY_SUFFIX)
+
+
+def write_new(path: Path, content: bytes) -> Signature:
+    """Write a new file so that it survives a power cut; nothing is left of it when that fails."""
+    descriptor = disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        try:
+            disk.pwrite_all(descriptor, [content], 0)
+            disk.fsync(descriptor)
+            return Signature.of(disk.fstat(descriptor))
+        finally:
+            disk.close(descriptor)
+    except BaseException:
+        disk.unlink(path, missing_ok=True)
+        raise
+
+
+def settle(path: Path) -> Signature | None:
+    """Make a written file's bytes durable and return its signature; None when it is no regular file."""
+    descriptor = disk.open(path, os.O_RDWR | _NO_FOLLOW)
+    try:
+        if not stat.S_ISREG(disk.fstat(descriptor).st_mode):
+            return None
+        disk.fsync(descriptor)
+        return Signature.of(disk.fstat(descriptor))
+    finally:
+        disk.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """A file as it was while it was hashed."""
+
+    digests: Digests
+    signature: Signature
+
+
+def hash_path(path: Path, *, git: bool, follow: bool = False) -> Hashed | None:
+    """Hash a regular file; None when it is none, or changed meanwhile.
+
+    A file that was written this very moment is given the time to get a later stamp if it is written again:
+    else its signature could not tell the two contents apart.
+    """
+    descriptor = disk.open(path, os.O_RDONLY | (0 if follow else _NO_FOLLOW))
+    try:
+        before = disk.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            return None
+        _let_the_clock_tick(before.st_mtime_ns)
+        digests = digest_file(descriptor, before.st_size, git=git)
+        signature = Signature.of(disk.fstat(descriptor))
+        return Hashed(digests, signature) if signature == Signature.of(before) else None
+    finally:
+        disk.close(descriptor)
+
+
+def _let_the_clock_tick(mtime_ns: int) -> None:
+    tick = _FINE_TICK_NS if mtime_ns % 1_000_000_000 else _COARSE_TICK_NS
+    left = mtime_ns + tick - time.time_ns()
+    if 0 < left <= tick:
+        time.sleep(left / 1_000_000_000)
+
+
+def share(origin: Path, temporary: Path, hashed: Hashed) -> Signature | None:
+    """Give the content of `origin` the name `temporary` without copying it.
+
+    Returns:
+        What the new name's signature is; None where the filesystem (or a limit of it) demands a copy, or
+        `origin` is no longer what was hashed.
+    """
+    try:
+        disk.link(origin, temporary)
+    except OSError as error:
+        if error.errno not in _CANNOT_LINK:
+            raise
+    else:
+        if (signature := settle_shared(temporary)) == hashed.signature:
+            return signature
+        disk.unlink(temporary)
+        return None
+    return _clone(origin, temporary, hashed)
+
+
+def settle_shared(path: Path) -> Signature:
+    """Make a file durable that is not ours to write, and return its signature."""
+    descriptor = disk.open(path, os.O_RDONLY | _NO_FOLLOW)
+    try:
+        with suppress(PermissionError):
+            disk.fsync(descriptor)
+        return Signature.of(disk.fstat(descriptor))
+    finally:
+        disk.close(descriptor)
+
+
+def _clone(origin: Path, temporary: Path, hashed: Hashed) -> Signature | None:
+    source = disk.open(origin, os.O_RDONLY | _NO_FOLLOW)
+    try:
+        if Signature.of(disk.fstat(source)) != hashed.signature:
+            return None
+        target = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            disk.reflink(source, target)
+            if Signature.of(disk.fstat(source)) == hashed.signature:
+                disk.fsync(target)
+                return Signature.of(disk.fstat(target))
+        except OSError as error:
+            if error.errno not in _CANNOT_REFLINK:
+                raise
+        finally:
+            disk.close(target)
+        disk.unlink(temporary)
+        return None
+    finally:
+        disk.close(source)
+
+
+def copy_hashing(origin: Path, temporary: Path, *, git: bool) -> Hashed:
+    """Copy `origin` to a new durable file and hash what was written, in one reading."""
+    source = disk.open(origin, os.O_RDONLY)
+    try:
+        target = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            size = disk.fstat(source).st_size
+            digests = digest_file(source, size, git=git, also=_writer(target))
+            disk.fsync(target)
+            return Hashed(digests, Signature.of(disk.fstat(target)))
+        except BaseException:
+            disk.unlink(temporary, missing_ok=True)
+            raise
+        finally:
+            disk.close(target)
+    finally:
+        disk.close(source)
+
+
+def _writer(descriptor: int) -> Callable[[bytes, int], None]:
+    def write(block: bytes, offset: int) -> None:
+        disk.pwrite_all(descriptor, [block], offset)
+
+    return write
