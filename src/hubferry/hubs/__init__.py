@@ -1,1 +1,71 @@
-"""The hubs: what one must be able to do (`ports`), and each that we know."""
+"""The hubs one can copy from and to; each adapter is imported only when it is opened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hubferry.hubs import credentials
+
+if TYPE_CHECKING:
+    from hubferry.hubs.ports import Destination, Source
+    from hubferry.model import RepoRef
+
+
+def open_source(
+    ref: RepoRef,
+    *,
+    token: str | None = None,
+    endpoint: str | None = None,
+    connections: int | None = None,
+    allow_insecure: bool = False,
+) -> Source:
+    """Open the hub of `ref` for reading.
+
+    Args:
+        ref: What is going to be read; its own `endpoint` comes first.
+        token: Instead of the one that the official tools would find.
+        endpoint: Instead of the environment's.
+        connections: Most connections at a time.
+        allow_insecure: Whether a token may travel unencrypted to another machine.
+
+    Raises:
+        UsageError: A token would travel unencrypted, or the endpoint is no web address.
+    """
+    where = ref.endpoint or endpoint
+    if ref.hub == "dir":
+        from hubferry.hubs.directory_source import DirectorySource
+
+        return DirectorySource()
+    if ref.hub == "ms":
+        from hubferry.hubs.modelscope_source import ModelScopeSource
+
+        where = where or credentials.modelscope_endpoint()
+        token = token or credentials.modelscope_token(endpoint=where)
+        return ModelScopeSource(where, token, connections=connections, allow_insecure=allow_insecure)
+    from hubferry.hubs.huggingface_source import HuggingFaceSource
+
+    where = where or credentials.huggingface_endpoint()
+    token = token or credentials.huggingface_token()
+    return HuggingFaceSource(where, token, connections=connections, allow_insecure=allow_insecure)
+
+
+def open_destination(
+    ref: RepoRef, *, token: str | None = None, endpoint: str | None = None, allow_insecure: bool = False
+) -> Destination:
+    """Open the hub of `ref` for writing; the arguments are those of `open_source`."""
+    where = ref.endpoint or endpoint
+    if ref.hub == "dir":
+        from hubferry.hubs.directory_destination import DirectoryDestination
+
+        return DirectoryDestination()
+    if ref.hub == "ms":
+        from hubferry.hubs.modelscope_destination import ModelScopeDestination
+
+        where = where or credentials.modelscope_endpoint()
+        token = token or credentials.modelscope_token(endpoint=where)
+        return ModelScopeDestination(where, token, allow_insecure=allow_insecure)
+    from hubferry.hubs.huggingface_destination import HuggingFaceDestination
+
+    where = where or credentials.huggingface_endpoint()
+    token = token or credentials.huggingface_token()
+    return HuggingFaceDestination(where, token, allow_insecure=allow_insecure)

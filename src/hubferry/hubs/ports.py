@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TYPE_CHECKING
 
-from hubferry.model import Blob, CommitAction, Limits, RepoFile, RepoRef, Revision, Visibility
+
+if TYPE_CHECKING:
+    from hubferry.model import Blob, CommitAction, Limits, RepoFile, RepoRef, Revision, Visibility
 
 Body = Callable[[], AsyncGenerator[bytes, None]]
 """Start reading a blob from its first byte; called anew for each attempt."""
@@ -43,7 +45,9 @@ class Source(Protocol):
         """List every file of a revision, sorted by path, complete or an error."""
         ...
 
-    def read(self, revision: Revision, file: RepoFile, start: int, stop: int | None) -> AsyncGenerator[bytes, None]:
+    def read(
+        self, revision: Revision, file: RepoFile, start: int, stop: int | None
+    ) -> AsyncGenerator[bytes, None]:
         """Yield bytes `start` to `stop` (exclusive; None is the end) of a file, in order.
 
         Yields exactly the range asked for, or raises: a body that ends early, goes on too long, or answers

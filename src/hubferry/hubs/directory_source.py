@@ -1,0 +1,128 @@
+"""Read from a plain folder as if it were a hub."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubferry.errors import DiskError, IntegrityError, NotFoundError, Side
+from hubferry.i18n import _
+from hubferry.model import RepoFile, Revision
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterator
+
+    from hubferry.model import RepoRef
+
+OWN_FOLDER = ".hubferry"
+_LEFT_OUT = frozenset({".git", OWN_FOLDER, "._____temp"})
+_LEFT_OUT_PATHS = frozenset({".cache/huggingface", ".ms_upload_cache", ".ms_upload_progress"})
+_PIECE = 1 << 20
+_HASHED_AT_ONCE = 4
+
+
+class DirectorySource:
+    """A folder as a source: its commit is a digest of its paths and contents, so it is hashed to be resolved."""
+
+    side: Side = "source"
+
+    def __init__(self) -> None:
+        """Prepare; nothing is read yet."""
+        self._listings: dict[str, list[RepoFile]] = {}
+
+    async def resolve(self, ref: RepoRef) -> Revision:
+        """Hash the folder; see `Source.resolve`."""
+        root = root_of(ref)
+        if not root.is_dir():
+            raise NotFoundError(_("There is no folder {path}.").format(path=root), side=self.side)
+        files = await self._listed(root)
+        digest = hashlib.sha256()
+        for file in files:
+            digest.update(f"{file.path}\0{file.size}\0{file.sha256}\n".encode("utf-8", "surrogateescape"))
+        self._listings[digest.hexdigest()] = files
+        return Revision(ref, digest.hexdigest())
+
+    async def files(self, revision: Revision) -> list[RepoFile]:
+        """Return the listing that `revision` stands for, or what is there now if it is not known any more."""
+        held = self._listings.get(revision.commit)
+        return held if held is not None else await self._listed(root_of(revision.ref))
+
+    async def read(
+        self, revision: Revision, file: RepoFile, start: int, stop: int | None
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield a range of a file; see `Source.read`."""
+        path = root_of(revision.ref) / file.path
+        left = (file.size or 0 if stop is None else stop) - start
+        try:
+            stream = await asyncio.to_thread(path.open, "rb", 0)
+        except OSError as error:
+            raise self._unreadable(file.path, error) from error
+        with stream:
+            stream.seek(start)
+            while left > 0:
+                try:
+                    piece = await asyncio.to_thread(stream.read, min(_PIECE, left))
+                except OSError as error:
+                    raise self._unreadable(file.path, error) from error
+                if not piece:
+                    raise IntegrityError(
+                        _("{path} is not as long as it is listed.").format(path=file.path),
+                        side=self.side,
+                        path=file.path,
+                    )
+                left -= len(piece)
+                yield piece
+
+    async def close(self) -> None:
+        """Do nothing: no file stays open."""
+
+    async def _listed(self, root: Path) -> list[RepoFile]:
+        gate = asyncio.Semaphore(_HASHED_AT_ONCE)
+
+        async def hashed(relative: str) -> RepoFile:
+            async with gate:
+                try:
+                    size, sha256 = await asyncio.to_thread(_hash, root / relative)
+                except OSError as error:
+                    raise self._unreadable(relative, error) from error
+            return RepoFile(relative, size, sha256=sha256)
+
+        found = await asyncio.to_thread(lambda: sorted(_walk(root, "")))
+        return list(await asyncio.gather(*(hashed(relative) for relative in found)))
+
+    def _unreadable(self, path: str, error: OSError) -> DiskError:
+        return DiskError(
+            _("{path} cannot be read: {reason}").format(path=path, reason=error.strerror),
+            side=self.side,
+            path=path,
+        )
+
+
+def root_of(ref: RepoRef) -> Path:
+    """Return the folder that a reference names."""
+    return Path(ref.repo_id).expanduser().absolute()
+
+
+def _walk(root: Path, below: str) -> Iterator[str]:
+    """Yield the files below a folder. Links to files are read through, as in a hub's cache; links to folders not."""
+    with os.scandir(root / below) as entries:
+        for entry in entries:
+            relative = f"{below}/{entry.name}" if below else entry.name
+            if entry.name in _LEFT_OUT or relative in _LEFT_OUT_PATHS:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(root, relative)
+            elif entry.is_file():
+                yield relative
+
+
+def _hash(path: Path) -> tuple[int, str]:
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb", 0) as stream:
+        while piece := stream.read(_PIECE):
+            digest.update(piece)
+            size += len(piece)
+    return size, digest.hexdigest()

@@ -1,0 +1,333 @@
+"""One HTTP client for both hubs: a token that stays at its own origin, redirects by hand, errors with a meaning.
+
+One attempt a request; `hubferry.retry` tries again. Nothing here puts a token or the query of a foreign address
+into an error: object storage signs its addresses in the query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from hubferry.errors import HubferryError, NetworkError, Side, UsageError
+from hubferry.hubs.answers import Answer
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+
+    import aiohttp
+
+CONNECT_SECONDS = 20.0
+SILENCE_SECONDS = 60.0
+CONNECTIONS = 64
+READ_BUFFER = 1 << 19
+"""Bytes a connection may hold unread; aiohttp stops reading at twice that."""
+USER_AGENT = "hubferry"
+LARGEST_ANSWER = 1 << 28
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request before it is sent.
+
+    Attributes:
+        method: GET, HEAD, POST or PUT.
+        url: Absolute.
+        headers: Without those of the login, which are added where they belong.
+        body: Bytes, or an asynchronous generator whose length a Content-Length header states.
+        silence: Seconds without a byte after which to give up.
+        trusted: Whether `url`, when elsewhere than at the endpoint, may see the token nevertheless.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | AsyncGenerator[bytes, None] | None = None
+    silence: float = SILENCE_SECONDS
+    trusted: bool = False
+
+
+class HubClient:
+    """Talks to one hub as one account."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        token: str | None,
+        *,
+        side: Side,
+        login: Callable[[str], Mapping[str, str]],
+        connections: int | None = None,
+        allow_insecure: bool = False,
+    ) -> None:
+        """Prepare; nothing is imported or opened before the first request.
+
+        Args:
+            endpoint: Where the hub is, for example `https://huggingface.co`.
+            token: The account's, None to read anonymously.
+            side: For errors.
+            login: Makes request headers of a token.
+            connections: Most connections at a time.
+            allow_insecure: Whether the token may travel unencrypted to another machine.
+
+        Raises:
+            UsageError: The endpoint is no web address, or the token would travel unencrypted.
+        """
+        self.endpoint = endpoint.rstrip("/")
+        self.token = token
+        self.side: Side = side
+        self._login = login
+        self._connections = connections or CONNECTIONS
+        self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[str, str | None] = {}
+        self._origin = origin(self.endpoint)
+        if self._origin is None:
+            raise UsageError(
+                _("“{endpoint}” is not the web address of a hub.").format(
+                    endpoint=without_query(self.endpoint)
+                ),
+                side=side,
+                hint=_("An endpoint looks like https://hub.example.com"),
+            )
+        if token and self._origin[0] == "http" and not (allow_insecure or _is_loopback(self._origin[1])):
+            raise UsageError(
+                _("The token would travel unencrypted to {host}.").format(host=self._origin[1]),
+                side=side,
+                hint=_("Use https, or allow it in so many words if you trust the network in between."),
+            )
+
+    @property
+    def host(self) -> str:
+        """The hub's host and port, for messages."""
+        return urlsplit(self.endpoint).netloc.rpartition("@")[2]
+
+    def is_own(self, url: str) -> bool:
+        """Return whether `url` is at the hub's own origin."""
+        return origin(url) == self._origin
+
+    async def ask(self, request: Request, *, follow: bool = True) -> Answer:
+        """Send a request and read its whole answer, whatever its status.
+
+        Raises:
+            NetworkError: No answer, or not all of it.
+        """
+        async with self.stream(request, follow=follow) as response:
+            body = bytearray()
+            with self.failures_named():
+                async for piece in response.content.iter_any():
+                    body += piece
+                    if len(body) > LARGEST_ANSWER:
+                        raise NetworkError(
+                            _("{host} answered without end.").format(host=self.host), side=self.side
+                        )
+            return Answer(response.status, response.headers, bytes(body), str(response.url))
+
+    @asynccontextmanager
+    async def stream(self, request: Request, *, follow: bool = True) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send a request and follow its redirects; the answer's body is the caller's to read.
+
+        The token is sent to the hub's own origin, and to none that a redirect leads to, nor back from there.
+        Only GET and HEAD are followed to another origin.
+        """
+        response = await self._send(request)
+        try:
+            trusted = request.trusted or self.is_own(request.url)
+            url = request.url
+            for _hop in range(_MOST_REDIRECTS):
+                target = self.redirect(request.method, url, response) if follow else None
+                if target is None:
+                    break
+                response.release()
+                trusted = trusted and origin(target) == origin(url)
+                url = target
+                onward = Request(request.method, url, request.headers, request.body, request.silence)
+                response = await self._send(onward, trusted=trusted)
+            else:
+                raise NetworkError(_("{host} redirects in a circle.").format(host=self.host), side=self.side)
+            yield response
+        finally:
+            # What was not read to its end is not worth draining: the connection goes.
+            response.release() if response.content.at_eof() else response.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def failures_named(self, url: str | None = None) -> _Named:
+        """Turn what aiohttp raises in a `with` block into a NetworkError of ours."""
+        return _Named(self.host if url is None else host_of(url), self.side)
+
+    async def _send(self, request: Request, *, trusted: bool | None = None) -> aiohttp.ClientResponse:
+        import aiohttp
+        from yarl import URL
+
+        if trusted is None:
+            trusted = request.trusted or self.is_own(request.url)
+        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **request.headers}
+        if trusted and self.token:
+            headers = {**self._login(self.token), **headers}
+        timeout = aiohttp.ClientTimeout(
+            total=None, connect=None, sock_connect=CONNECT_SECONDS, sock_read=request.silence
+        )
+        with self.failures_named(request.url):
+            return await self._opened().request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=headers,
+                data=request.body,
+                allow_redirects=False,
+                timeout=timeout,
+                proxy=self._proxy(request.url),
+            )
+
+    def _opened(self) -> aiohttp.ClientSession:
+        import aiohttp
+
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._connections, ttl_dns_cache=300),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                read_bufsize=READ_BUFFER,
+            )
+        return self._session
+
+    def _proxy(self, url: str) -> str | None:
+        """Return the environment's proxy. Not by aiohttp's `trust_env`: that reads ~/.netrc at each request."""
+        parts = urlsplit(url)
+        if parts.netloc not in self._proxies:
+            proxies = {} if proxy_bypass(parts.netloc) else getproxies()
+            self._proxies[parts.netloc] = proxies.get(parts.scheme) or proxies.get("all")
+        return self._proxies[parts.netloc]
+
+    def redirect(self, method: str, url: str, response: aiohttp.ClientResponse) -> str | None:
+        """Return where an answer redirects to, None for one that does not.
+
+        Raises:
+            HubferryError: To a place where nothing of ours should go.
+        """
+        location = response.headers.get("Location")
+        if response.status not in _REDIRECTS or not location:
+            return None
+        target = urljoin(url, location)
+        self._check_redirect(method, url, target)
+        return target
+
+    def _check_redirect(self, method: str, url: str, target: str) -> None:
+        if origin(target) is None:
+            raise NetworkError(
+                _("{host} redirects to no web address.").format(host=self.host), side=self.side
+            )
+        if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
+            raise NetworkError(
+                _("{host} redirects to an unencrypted address.").format(host=self.host), side=self.side
+            )
+        if method not in ("GET", "HEAD") and origin(target) != origin(url):
+            raise HubferryError(
+                _("{host} does not take changes: it sends them on to {other}.").format(
+                    host=host_of(url), other=host_of(target)
+                ),
+                side=self.side,
+                hint=_("Write to that hub itself: set its endpoint to {endpoint}").format(
+                    endpoint=_endpoint(target)
+                ),
+            )
+
+
+class _Named:
+    """Name a failure of the connection in words, without addresses that might be signed."""
+
+    def __init__(self, host: str, side: Side) -> None:
+        self._host = host
+        self._side: Side = side
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        if error is None or isinstance(error, (HubferryError, asyncio.CancelledError, GeneratorExit)):
+            return
+        reason = _reason(error)
+        if reason is not None:
+            message = _("{host}: {reason}").format(host=self._host, reason=reason)
+            # The original's text may hold a signed address or a proxy's password.
+            raise NetworkError(message, side=self._side, hint=_hint(error)) from None
+
+
+def _reason(error: BaseException) -> str | None:
+    """Return why a connection failed, None where `error` is not about a connection."""
+    import aiohttp
+
+    if isinstance(error, (asyncio.TimeoutError, TimeoutError)):
+        return _("no answer in time")
+    if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError, ssl.SSLError)):
+        return _("no encrypted connection could be made")
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return _("the host's name is not known")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return error.strerror or _("no connection")
+    if isinstance(error, aiohttp.InvalidURL):
+        return _("an address that cannot be read")
+    if isinstance(error, (aiohttp.ClientError, ConnectionError)):
+        return _("the connection broke off")
+    return None
+
+
+def _hint(error: BaseException) -> str | None:
+    import aiohttp
+
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return _("Check the network and the proxy settings (HTTPS_PROXY); hubferry doctor tests both hubs.")
+    return None
+
+
+def origin(url: str) -> tuple[str, str, int] | None:
+    """Return scheme, host and port, None for what is no web address."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return None
+    return parts.scheme, parts.hostname.lower(), port or (443 if parts.scheme == "https" else 80)
+
+
+def host_of(url: str) -> str:
+    """Return an address's host and port, which is all of it that may be shown."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def without_query(url: str) -> str:
+    """Return an address without login, query and fragment."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{host_of(url)}{parts.path}" if parts.netloc else parts.path
+
+
+def json_body(value: Any) -> bytes:
+    """Encode a request's body."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _endpoint(url: str) -> str:
+    return f"{urlsplit(url).scheme}://{host_of(url)}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,192 @@
+"""Read a byte range through redirects and expiring addresses, exactly or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from hubferry.errors import AccessError, HubferryError, IntegrityError, NetworkError, NotFoundError
+from hubferry.hubs.answers import Answer, failure
+from hubferry.hubs.http import HubClient, Request, host_of
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+
+    import aiohttp
+
+    from hubferry.model import RepoFile
+
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_OK, _PARTIAL_CONTENT, _UNSATISFIABLE = 200, 206, 416
+_EXPIRED = frozenset({400, 401, 403, 404, 410})
+_LARGEST_REFUSAL = 1 << 16
+_DIRECT = ""
+
+
+class RangeReader:
+    """Reads ranges of one hub's files; remembers where each file's bytes are until that address expires.
+
+    Attributes:
+        ignored: Whether the hub was seen to answer a range with the whole file.
+    """
+
+    def __init__(self, client: HubClient) -> None:
+        """Read over `client`."""
+        self._client = client
+        self._places: dict[str, str] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
+        self.ignored = False
+
+    async def read(
+        self, url: str, file: RepoFile, start: int, stop: int | None, check: Callable[[Answer], Answer]
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield bytes `start` to `stop` of the file at `url`, which may redirect to object storage.
+
+        Args:
+            url: The hub's own address of the file.
+            file: What is listed; its size is held against the answer.
+            start: First byte.
+            stop: Past the last byte, None for the file's end.
+            check: Raises what a refusal of the hub itself stands for.
+
+        Raises:
+            IntegrityError: The file is not as long as it is listed, or the answer goes on too long.
+            NetworkError: The answer ends early, or is not the range that was asked for.
+        """
+        stop = file.size if stop is None else stop
+        if stop is not None and start >= stop:
+            return
+        whole = start == 0 and stop == file.size
+        headers = {} if whole else {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"}
+        async with self._opened(url, headers) as response:
+            await self._accept(response, file, check)
+            skip = self._skip(response, file, start, stop)
+            count = None if stop is None else stop - start
+            with self._client.failures_named(str(response.url)):
+                async for piece in self._exactly(response, file, skip, count):
+                    yield piece
+
+    @asynccontextmanager
+    async def _opened(self, url: str, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Open the storage's address while one is known and good, else ask the hub for it."""
+        place = self._places.get(url)
+        if place:
+            async with self._client.stream(Request("GET", place, headers)) as response:
+                if response.status not in _EXPIRED:
+                    yield response
+                    return
+            if self._places.get(url) == place:
+                del self._places[url]
+        async with AsyncExitStack() as stack:
+            yield await self._asked(stack, url, headers)
+
+    async def _asked(
+        self, stack: AsyncExitStack, url: str, headers: dict[str, str]
+    ) -> aiohttp.ClientResponse:
+        """Ask the hub. Whoever asks first learns the address for all that want another part of the same file."""
+        if self._places.get(url) == _DIRECT:
+            return await stack.enter_async_context(self._client.stream(Request("GET", url, headers)))
+        async with self._turns.setdefault(url, asyncio.Lock()):
+            place = self._places.get(url)
+            if not place:
+                response = await stack.enter_async_context(
+                    self._client.stream(Request("GET", url, headers), follow=False)
+                )
+                place = self._client.redirect("GET", url, response)
+                if place is None:
+                    if response.status in (_OK, _PARTIAL_CONTENT):
+                        self._places[url] = _DIRECT
+                    return response
+                await stack.aclose()
+                self._places[url] = place
+        return await stack.enter_async_context(self._client.stream(Request("GET", place, headers)))
+
+    async def _accept(
+        self, response: aiohttp.ClientResponse, file: RepoFile, check: Callable[[Answer], Answer]
+    ) -> None:
+        """Raise unless the answer carries bytes of the file."""
+        side, url = self._client.side, str(response.url)
+        if response.status in (_OK, _PARTIAL_CONTENT):
+            if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+                raise self._wrong(file, url)
+            return
+        if response.status == _UNSATISFIABLE:
+            raise self._wrong_size(file)
+        with self._client.failures_named(url):
+            body = await response.content.read(_LARGEST_REFUSAL)
+        answer = Answer(response.status, response.headers, body)
+        if self._client.is_own(url):
+            check(answer)
+        error: HubferryError = failure(answer, host=host_of(url), side=side, token=self._client.token)
+        if isinstance(error, (AccessError, NotFoundError)):
+            # Storage refuses an address that the hub has just signed: a matter of seconds, not of rights.
+            error = NetworkError(error.message, side=side)
+        error.path = file.path
+        raise error
+
+    def _skip(self, response: aiohttp.ClientResponse, file: RepoFile, start: int, stop: int | None) -> int:
+        """Return how many bytes of the answer come before the range, after holding its headers against it."""
+        url, length = str(response.url), response.content_length
+        if response.status == _OK:
+            if None not in (length, file.size) and length != file.size:
+                raise self._wrong_size(file)
+            self.ignored = self.ignored or start > 0
+            return start
+        told = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if told is None or int(told[1]) != start or (stop is not None and int(told[2]) != stop - 1):
+            raise self._wrong(file, url)
+        if told[3] != "*" and file.size is not None and int(told[3]) != file.size:
+            raise self._wrong_size(file)
+        if length is not None and length != int(told[2]) - start + 1:
+            raise self._wrong(file, url)
+        return 0
+
+    async def _exactly(
+        self, response: aiohttp.ClientResponse, file: RepoFile, skip: int, count: int | None
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield `count` bytes after `skip`; None is all the rest."""
+        ranged = response.status == _OK and (skip > 0 or count != file.size)
+        left = count
+        async for piece in response.content.iter_any():
+            if skip >= len(piece):
+                skip -= len(piece)
+                continue
+            wanted = piece[skip:] if skip else piece
+            skip = 0
+            if left is not None:
+                if len(wanted) > left and not ranged:
+                    raise self._wrong_size(file)
+                wanted = wanted[:left]
+                left -= len(wanted)
+            if wanted:
+                yield wanted
+            if left == 0 and ranged:
+                return
+        if left or skip:
+            raise NetworkError(
+                _("{host} broke off in the middle of {path}.").format(
+                    host=host_of(str(response.url)), path=file.path
+                ),
+                side=self._client.side,
+                path=file.path,
+            )
+
+    def _wrong(self, file: RepoFile, url: str) -> NetworkError:
+        return NetworkError(
+            _("{host} sent other bytes of {path} than those asked for.").format(
+                host=host_of(url), path=file.path
+            ),
+            side=self._client.side,
+            path=file.path,
+        )
+
+    def _wrong_size(self, file: RepoFile) -> IntegrityError:
+        return IntegrityError(
+            _("{path} is not as long as it is listed.").format(path=file.path),
+            side=self._client.side,
+            path=file.path,
+            hint=_("It may have changed meanwhile: run the same command again."),
+        )

@@ -1,0 +1,210 @@
+"""What a person types, `hf:org/name@rev`, a pasted web address or a folder, becomes a `RepoRef`. No I/O."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from hubferry.errors import UsageError
+from hubferry.i18n import _
+from hubferry.model import HubName, RepoRef, RepoType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PREFIXES: dict[str, HubName] = {"hf": "hf", "huggingface": "hf", "ms": "ms", "modelscope": "ms"}
+_KINDS: dict[str, RepoType] = {
+    "datasets": "dataset",
+    "dataset": "dataset",
+    "models": "model",
+    "model": "model",
+}
+_OTHER_KINDS = frozenset({"spaces", "studios", "collections", "papers", "docs", "organization"})
+
+# huggingface_hub/utils/_validators.py: letters, digits, "-", "_", "."; neither end is "-" or "."; 96 at most.
+_PART = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
+# git check-ref-format, less what no hub takes in an address.
+_BAD_REVISION = re.compile(r"[\x00-\x20\x7f~^:?*\[\]\\]|\.\.|//|@\{|^[-./]|[./]$|\.lock$")
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """A web host and the hub behind it; `endpoint` is None where the environment may choose a mirror."""
+
+    hub: HubName
+    endpoint: str | None = None
+
+
+_SITES: dict[str, _Site] = {
+    "huggingface.co": _Site("hf"),
+    "www.huggingface.co": _Site("hf"),
+    "hf.co": _Site("hf"),
+    "hf-mirror.com": _Site("hf", "https://hf-mirror.com"),
+    "modelscope.cn": _Site("ms"),
+    "www.modelscope.cn": _Site("ms"),
+    "modelscope.ai": _Site("ms", "https://www.modelscope.ai"),
+    "www.modelscope.ai": _Site("ms", "https://www.modelscope.ai"),
+}
+
+
+def parse(
+    text: str,
+    *,
+    default_hub: HubName | None = None,
+    hf_endpoint: str | None = None,
+    ms_endpoint: str | None = None,
+) -> RepoRef:
+    """Turn what a person typed into a `RepoRef`.
+
+    Args:
+        text: `hf:org/name@rev`, `ms:org/name`, `hf:datasets/org/name`, a web address, or a folder that begins
+            with `.`, `~`, `/` or a drive letter.
+        default_hub: The hub of a bare `org/name`; without it a bare name is refused.
+        hf_endpoint: The Hugging Face server in use, whose web addresses are then understood.
+        ms_endpoint: The ModelScope server in use, likewise.
+
+    Raises:
+        UsageError: With a hint that shows a right form.
+    """
+    text = text.strip()
+    if not text:
+        raise UsageError(_("The name of a repository is empty."), hint=_examples())
+    if _is_folder(text):
+        return RepoRef("dir", text)
+    sites = {**_SITES, **_own_sites(hf_endpoint, ms_endpoint)}
+    scheme, colon, rest = text.partition(":")
+    if colon and scheme.lower() in _PREFIXES:
+        return _named(_PREFIXES[scheme.lower()], rest.removeprefix("//"), text)
+    if "://" in text:
+        return _web(text, sites)
+    if text.partition("/")[0].lower() in sites:
+        return _web(f"https://{text}", sites)
+    if default_hub == "dir":
+        return RepoRef("dir", text)
+    if default_hub is None:
+        raise UsageError(_("“{text}” does not say which hub.").format(text=text), hint=_did_you_mean(text))
+    return _named(default_hub, text, text)
+
+
+def _is_folder(text: str) -> bool:
+    if text in (".", "..", "~") or _DRIVE.match(text):
+        return True
+    return text.startswith(("./", "../", "/", "~/", ".\\", "..\\", "\\\\", "~\\"))
+
+
+def _own_sites(hf_endpoint: str | None, ms_endpoint: str | None) -> dict[str, _Site]:
+    own: tuple[tuple[HubName, str | None], ...] = (("ms", ms_endpoint), ("hf", hf_endpoint))
+    return {
+        urlsplit(endpoint).netloc.lower(): _Site(hub, endpoint.rstrip("/"))
+        for hub, endpoint in own
+        if endpoint and urlsplit(endpoint).netloc.lower() not in _SITES
+    }
+
+
+def _named(hub: HubName, name: str, text: str) -> RepoRef:
+    path, at, revision = name.rpartition("@") if "@" in name else (name, "", "")
+    if at and not revision:
+        raise UsageError(_("“{text}” ends without a revision.").format(text=text), hint=_did_you_mean(path))
+    kind: RepoType = "model"
+    head, slash, tail = path.partition("/")
+    if slash and (head in _KINDS and (tail.count("/") == 1 or head.endswith("s"))):
+        kind, path = _KINDS[head], tail
+    elif slash and head in _OTHER_KINDS and tail.count("/") == 1:
+        raise _not_a_model(text)
+    return _checked(RepoRef(hub, path, revision or None, kind), text)
+
+
+def _web(address: str, sites: dict[str, _Site]) -> RepoRef:
+    shown = address.partition("?")[0]
+    try:
+        parts = urlsplit(address)
+        site = sites.get(parts.netloc.rpartition("@")[2].lower())
+    except ValueError:
+        site = None
+    if site is None or parts.scheme not in ("http", "https"):
+        raise UsageError(
+            _("“{text}” is not an address of a hub that hubferry knows.").format(text=shown), hint=_examples()
+        )
+    segments = [unquote(segment) for segment in parts.path.split("/") if segment]
+    kind: RepoType = "model"
+    if segments and segments[0] in _OTHER_KINDS:
+        raise _not_a_model(shown)
+    if segments and segments[0] in ("models", "datasets"):
+        kind = _KINDS[segments.pop(0)]
+    owned = len(segments) > 1 and not _views(segments[1:])
+    name = "/".join(segments[: 2 if owned else 1])
+    revision = _viewed(segments[2 if owned else 1 :])
+    asked = parse_qs(parts.query).get("Revision") or parse_qs(parts.query).get("revision")
+    return _checked(
+        RepoRef(site.hub, name, revision or (asked[0] if asked else None), kind, site.endpoint), shown
+    )
+
+
+def _views(segments: Sequence[str]) -> bool:
+    """Return whether these segments are a page of a repository rather than the second half of its name."""
+    return segments[0] in ("tree", "blob", "resolve", "raw", "commit", "commits", "discussions")
+
+
+def _viewed(segments: Sequence[str]) -> str | None:
+    """Return the revision that a page of a repository shows, None where it shows none."""
+    if len(segments) > 2 and segments[:2] == ["file", "view"]:
+        return segments[2]
+    if len(segments) < 2 or not _views(segments) or segments[0] == "discussions":
+        return None
+    if segments[1] == "refs" and len(segments) > 3:
+        return "/".join(segments[1:4])
+    return segments[1]
+
+
+def _checked(ref: RepoRef, text: str) -> RepoRef:
+    parts = ref.repo_id.split("/")
+    two = 2  # an owner and a name
+    if len(parts) > two or not all(_PART.fullmatch(part) for part in parts) or _forbidden(ref):
+        raise UsageError(
+            _(
+                "“{text}” is not the name of a repository: letters, digits, “-”, “_” and “.” in the form owner/name."
+            ).format(text=text),
+            hint=_did_you_mean(ref.repo_id, ref.hub),
+        )
+    if len(parts) == 1 and ref.hub == "ms":
+        raise UsageError(
+            _("“{text}” lacks the owner: at ModelScope every repository has one.").format(text=text),
+            hint=_did_you_mean(f"owner/{ref.repo_id}", "ms"),
+        )
+    if ref.revision is not None and _BAD_REVISION.search(ref.revision):
+        raise UsageError(
+            _("“{revision}” cannot be a branch, a tag or a commit.").format(revision=ref.revision),
+            hint=_did_you_mean(f"{ref.repo_id}@main", ref.hub),
+        )
+    return ref
+
+
+def _forbidden(ref: RepoRef) -> bool:
+    doubled = ".." in ref.repo_id or (ref.hub == "hf" and "--" in ref.repo_id)
+    return doubled or ref.repo_id.lower().endswith(".git")
+
+
+def _not_a_model(text: str) -> UsageError:
+    return UsageError(
+        _("“{text}” is neither a model nor a dataset.").format(text=text), hint=_did_you_mean("org/name")
+    )
+
+
+def _did_you_mean(text: str, hub: HubName | None = None) -> str:
+    """Build the nearest right form of what was typed."""
+    cleaned = [re.sub(r"[^A-Za-z0-9._-]+", "-", part).strip("-.") for part in text.split("/")]
+    name = re.sub(r"\.{2,}|-{2,}", "-", "/".join([part for part in cleaned if part][-2:])) or "org/name"
+    if hub in ("hf", "ms"):
+        return _("Did you mean {name}?").format(name=f"{hub}:{name}")
+    if "/" not in name:
+        return _("Did you mean {name} or the folder {folder}?").format(name=f"hf:{name}", folder=f"./{name}")
+    return _("Did you mean {name} or {other}?").format(name=f"hf:{name}", other=f"ms:{name}")
+
+
+def _examples() -> str:
+    return _(
+        "Write hf:org/name, ms:org/name, hf:org/name@revision, a web address of either hub, or ./folder."
+    )
