@@ -67,7 +67,7 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Another run holds the model; this one waits."""
+    """Another run holds the model; this one waits. `holder` says who, in a translated sentence."""
 
     ref: RepoRef
     holder: str

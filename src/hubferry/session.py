@@ -6,8 +6,9 @@ import asyncio
 import os
 import shutil
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from hubferry.cache import adopt
 from hubferry.cache.disk import disk, disk_errors
 from hubferry.cache.partial import missing_ranges, partial_path
 from hubferry.cache.store import Cache, free_bytes
-from hubferry.errors import DiskError, IntegrityError, NotFoundError
+from hubferry.errors import DiskError, IntegrityError, LockedError, NotFoundError
 from hubferry.events import Note, Waiting
 from hubferry.hubs import open_destination, open_source
 from hubferry.hubs.ports import NewRepository
@@ -108,6 +109,12 @@ class Session:
             await self.destination.close()
         await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
 
+    async def look_at_source(self) -> Side:
+        """List the source; see `survey.look_at_source`."""
+        return await survey.look_at_source(
+            self.source, self.source_ref, self.options, self.listen, self.cache.tells_case_apart
+        )
+
     @asynccontextmanager
     async def model(self) -> AsyncGenerator[ModelDirectory, None]:
         """Hold the model's directory, created and locked; without a cache, one that is gone afterwards."""
@@ -117,14 +124,28 @@ class Session:
             return
         model = self.cache.open(self.source_ref, directory=self.options.directory)
         self._model = model
-        loop = asyncio.get_running_loop()
-        lock = model.hold(wait=self.options.wait, on_wait=self._waiting)
-        await loop.run_in_executor(None, lock.__enter__)
-        try:
+        with ExitStack() as stack:
+            await self._hold(model, stack)
             yield model
             model.touch()
-        finally:
-            lock.__exit__(None, None, None)
+
+    async def _hold(self, model: ModelDirectory, stack: ExitStack) -> None:
+        """Take the model's lock, waiting in small steps so that Ctrl-C is heard."""
+        limit = self.options.wait
+        deadline = None if limit is None else time.monotonic() + limit
+        told = False
+        while True:
+            try:
+                stack.enter_context(model.hold(wait=0))
+            except LockedError as error:
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise
+                if not told:
+                    self.listen(Waiting(self.source_ref, error.message))
+                told = True
+                await asyncio.sleep(0.2)
+            else:
+                return
 
     @asynccontextmanager
     async def _passing(self) -> AsyncGenerator[ModelDirectory, None]:
@@ -136,9 +157,6 @@ class Session:
             yield self._model
         finally:
             await asyncio.get_running_loop().run_in_executor(None, shutil.rmtree, place, True)
-
-    def _waiting(self, holder: str) -> None:
-        self.listen(Waiting(self.source_ref, holder))
 
     def existing(self) -> ModelDirectory | None:
         """Return the model's directory if the cache has one."""
@@ -260,8 +278,9 @@ class Session:
     def record(self, side: Side, digests: Mapping[str, Digests]) -> None:
         """Write into the manifest which commit the directory now holds, if it holds all of it."""
         if self.options.cache and self._model is not None:
-            whole = all(file.path in digests for file in side.files)
-            self._model.finish(side.revision, side.files if whole else [])
+            held = [file for file in side.files if file.path in digests]
+            partly = bool(self.options.include or self.options.exclude)
+            self._model.finish(side.revision, held, whole=not partly and len(held) == len(side.files))
 
     def new_repository(self, source: Revision) -> NewRepository:
         """Say how to create the destination: as private as the source, under the source's licence."""

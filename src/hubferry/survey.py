@@ -14,7 +14,7 @@ from hubferry.i18n import _
 from hubferry.model import Action, Blob, Limits, Plan, Revision, Step, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hubferry.cache.store import ModelDirectory
     from hubferry.hubs.ports import Destination, Source
@@ -35,8 +35,12 @@ class Survey:
     destination: planning.Side
 
 
-async def look_at_source(source: Source, ref: RepoRef, options: Options, listen: Listener) -> planning.Side:
+async def look_at_source(
+    source: Source, ref: RepoRef, options: Options, listen: Listener, tells_case_apart: Callable[[], bool]
+) -> planning.Side:
     """Pin the source and list what was selected of it.
+
+    `tells_case_apart` is asked only when two names differ in case alone: whether the disk keeps both.
 
     Raises:
         NotFoundError: Nothing is there, or nothing matches the patterns.
@@ -51,7 +55,7 @@ async def look_at_source(source: Source, ref: RepoRef, options: Options, listen:
             side="source",
             hint=_("look at --include and --exclude, and at the repository's file list"),
         )
-    check_paths([file.path for file in files])
+    check_paths([file.path for file in files], tells_case_apart=tells_case_apart)
     for file in files:
         if file.size is None or not (file.sha256 or file.git_sha1):
             message = _("{path}: the source lists neither size nor digest, so nothing could prove a copy")

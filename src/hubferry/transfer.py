@@ -63,7 +63,7 @@ async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
     if offline():
         return Session.from_cache(source, options, listen)
     async with Session(source, None, options, listen) as session:
-        side = await survey.look_at_source(session.source, session.source_ref, options, listen)
+        side = await session.look_at_source()
         async with session.model() as model:
             plan = survey.everything(side)
             held = await session.hold(side.files, plan)
@@ -90,7 +90,7 @@ async def check(source: str, destination: str, options: Options, listen: Listene
 
 async def _look(session: Session) -> Survey:
     here, there = await asyncio.gather(
-        survey.look_at_source(session.source, session.source_ref, session.options, session.listen),
+        session.look_at_source(),
         survey.look_at_destination(session.destination, session.destination_ref, session.listen),
     )
     return Survey(here, there)
