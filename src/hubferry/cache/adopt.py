@@ -1,0 +1,260 @@
+"""Find where on this machine the bytes of wanted files already are. Nothing is read but names and records.
+
+A file's own name speaks for most candidates: Hugging Face's cache calls a blob by its sha256, or its git id.
+For some only path and size do. Either way `ModelDirectory.adopt` hashes a file before it counts, and alters no
+other cache.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubferry.cache import manifest
+from hubferry.cache.disk import disk
+from hubferry.cache.manifest import Signature
+from hubferry.cache.names import RECORDS, plain_names
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from hubferry.model import RepoFile, RepoRef
+
+_METADATA = Path(".cache/huggingface/download")
+_METADATA_LINES = 3
+
+
+def find(
+    files: Sequence[RepoFile], ref: RepoRef, roots: Sequence[Path], *, exclude: Collection[Path] = ()
+) -> dict[str, Path]:
+    """Return where content that may be that of `files` is, by path; the most trustworthy place of each.
+
+    Args:
+        files: What is wanted.
+        ref: Whose files they are; folders without digests are searched under its name only.
+        roots: Our own caches, searched whole by digest.
+        exclude: Directories whose files are no candidates, such as the one that wants them.
+    """
+    search = _Search(files, exclude)
+    for directory in _recorded(roots):
+        search.by_record(directory)
+    for hub in huggingface_caches():
+        search.by_shared_blob(hub)
+        for blobs in _blob_directories(hub, ref):
+            search.by_digest(blobs)
+    for folder in _folders(ref, roots):
+        search.by_place(folder)
+    return search.found
+
+
+def find_in_folder(files: Sequence[RepoFile], folder: Path) -> dict[str, Path]:
+    """Return which of `files` a folder seems to hold: same path and size, and no record of another digest."""
+    search = _Search(files, ())
+    search.by_place(folder)
+    noted = folder_metadata(folder)
+    wanted = {file.path: {file.sha256, file.git_sha1} for file in files}
+    return {
+        path: place
+        for path, place in search.found.items()
+        if path not in noted or noted[path].digest in wanted[path]
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class FolderMetadata:
+    """What `huggingface_hub` notes beside a file that it downloaded into a folder.
+
+    Attributes:
+        commit: The commit it came from.
+        digest: Its ETag: sha256 of an LFS file, git's blob id of another.
+    """
+
+    commit: str
+    digest: str
+
+
+def folder_metadata(folder: Path) -> dict[str, FolderMetadata]:
+    """Read the notes in a `local_dir` folder, by the file's path; strange ones are left out.
+
+    Each is `.cache/huggingface/download/<path>.metadata`, of three lines: commit, ETag, time
+    (huggingface_hub/_local_folder.py).
+    """
+    found: dict[str, FolderMetadata] = {}
+    top = folder / _METADATA
+    for place, _directories, names in os.walk(top):
+        for name in names:
+            if not name.endswith(".metadata"):
+                continue
+            path = (Path(place).relative_to(top) / name.removesuffix(".metadata")).as_posix()
+            try:
+                lines = disk.read_bytes(Path(place) / name).decode().split("\n")
+            except (OSError, UnicodeDecodeError):
+                continue
+            if len(lines) >= _METADATA_LINES:
+                found[path] = FolderMetadata(lines[0].strip(), lines[1].strip())
+    return found
+
+
+class _Search:
+    """Collect the first place found for each wanted file; the surest kinds of place are asked first."""
+
+    def __init__(self, files: Sequence[RepoFile], exclude: Collection[Path]) -> None:
+        self.found: dict[str, Path] = {}
+        self._files = files
+        self._exclude = [path.resolve() for path in exclude]
+        self._by_digest: dict[str, list[RepoFile]] = {}
+        for file in files:
+            for digest in {file.sha256, file.git_sha1} - {None, ""}:
+                self._by_digest.setdefault(str(digest), []).append(file)
+
+    def by_record(self, directory: Path) -> None:
+        """Take what a directory's manifest says, of files that still look like it."""
+        if self._excluded(directory):
+            return
+        try:
+            known = manifest.load(directory / RECORDS)
+        except OSError:
+            return
+        for path, entry in known.files.items() if known is not None else ():
+            for digest in (entry.sha256, entry.git_sha1):
+                if digest in self._by_digest and entry.signature == _signature(directory / path):
+                    self._take(digest, directory / path)
+
+    def by_digest(self, blobs: Path) -> None:
+        """Take files whose name is a wanted digest."""
+        try:
+            names = os.listdir(blobs)  # noqa: PTH208 - names are all that is needed, of very many files
+        except OSError:
+            return
+        for name in names:
+            if name in self._by_digest:
+                self._take(name, blobs / name)
+
+    def by_shared_blob(self, hub: Path) -> None:
+        """Take files from the store that Xet's files share: `blobs/<two digits>/<xet hash>`."""
+        shared = hub / "blobs"
+        if not shared.is_dir():
+            return
+        for file in self._missing():
+            name = file.xet_hash or ""
+            if name.isalnum():
+                self._take_file(file, shared / name[:2] / name)
+
+    def by_place(self, folder: Path) -> None:
+        """Take files of the same path and size."""
+        if not self._excluded(folder) and folder.is_dir():
+            for file in self._missing():
+                if ".." not in file.path.split("/") and not file.path.startswith("/"):
+                    self._take_file(file, folder / file.path)
+
+    def _missing(self) -> list[RepoFile]:
+        return [file for file in self._files if file.path not in self.found]
+
+    def _take(self, digest: str | None, place: Path) -> None:
+        for file in self._by_digest.get(digest or "", ()):
+            self._take_file(file, place)
+
+    def _take_file(self, file: RepoFile, place: Path) -> None:
+        if file.path in self.found:
+            return
+        try:
+            status = disk.stat(place)
+        except (OSError, ValueError):
+            return
+        if stat.S_ISREG(status.st_mode) and file.size in (None, status.st_size):
+            self.found[file.path] = place
+
+    def _excluded(self, directory: Path) -> bool:
+        return bool(self._exclude) and directory.resolve() in self._exclude
+
+
+def _signature(path: Path) -> Signature | None:
+    try:
+        return Signature.of(disk.lstat(path))
+    except OSError:
+        return None
+
+
+def _entries(directory: Path) -> list[os.DirEntry[str]]:
+    try:
+        return disk.scandir(directory)
+    except OSError:
+        return []
+
+
+def _recorded(roots: Iterable[Path]) -> Iterator[Path]:
+    """Yield every model's directory in our own roots that has records; a link is not followed."""
+    for root in roots:
+        for entry in _entries(root):
+            if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+                yield root / entry.name
+
+
+def _directories(candidates: Iterable[Path]) -> list[Path]:
+    """Keep what exists, once each."""
+    found = {path.resolve(): path for path in reversed(list(candidates)) if path.is_dir()}
+    return list(reversed(found.values()))
+
+
+def huggingface_caches() -> list[Path]:
+    """Return the Hugging Face hub caches of this machine, as huggingface_hub/constants.py finds them."""
+    environment = os.environ
+    candidates = [environment.get(name) for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")]
+    if environment.get("HF_HOME"):
+        candidates.append(f"{environment['HF_HOME']}/hub")
+    if environment.get("XDG_CACHE_HOME"):
+        candidates.append(f"{environment['XDG_CACHE_HOME']}/huggingface/hub")
+    candidates.append("~/.cache/huggingface/hub")
+    return _directories(Path(name).expanduser() for name in candidates if name)
+
+
+def _blob_directories(hub: Path, ref: RepoRef) -> list[Path]:
+    """Return every repository's blobs, those of `ref` first: a fork may have the very same files."""
+    own = f"{ref.repo_type}s--{ref.repo_id.replace('/', '--')}"
+    names = [entry.name for entry in _entries(hub) if "--" in entry.name]
+    return [hub / name / "blobs" for name in sorted(names, key=lambda name: (name != own, name))]
+
+
+def _folders(ref: RepoRef, roots: Sequence[Path]) -> list[Path]:
+    """Return the folders that are this repository's by their name, and say nothing about digests."""
+    if ref.hub == "dir":
+        return []
+    named = [root / name for root in roots for name in plain_names(ref)]
+    candidates = [path for path in named if not (path / RECORDS / manifest.MANIFEST).exists()]
+    own = f"{ref.repo_type}s--{ref.repo_id.replace('/', '--')}"
+    for hub in huggingface_caches():
+        candidates += _snapshots(hub / own)
+    for base in _modelscope_bases():
+        candidates += _modelscope_folders(base, ref)
+    return _directories(candidates)
+
+
+def _modelscope_bases() -> list[Path]:
+    chosen = os.environ.get("MODELSCOPE_CACHE") or "~/.cache/modelscope"
+    base = Path(chosen).expanduser()
+    return _directories((base, base / "hub"))
+
+
+def _modelscope_folders(base: Path, ref: RepoRef) -> Iterator[Path]:
+    """Yield where ModelScope's tools keep a repository: owner--name with snapshots, or owner/name.
+
+    Dots of the name were once written `___` (modelscope_hub/_download.py).
+    """
+    kind = f"{ref.repo_type}s"
+    flat = ref.repo_id.replace("/", "--")
+    yield from _snapshots(base / kind / flat)
+    yield from _snapshots(base / f"{kind}--{flat}")
+    owner, _slash, name = ref.repo_id.rpartition("/")
+    for spelling in (name, name.replace(".", "___")):
+        yield base / kind / owner / spelling
+        yield base / owner / spelling
+
+
+def _snapshots(repository: Path) -> list[Path]:
+    """Return a repository's snapshots, the latest first."""
+    entries = [entry for entry in _entries(repository / "snapshots") if entry.is_dir()]
+    entries.sort(key=lambda entry: entry.stat().st_mtime_ns, reverse=True)
+    return [repository / "snapshots" / entry.name for entry in entries]
