@@ -8,7 +8,6 @@ import shutil
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.request import getproxies
 
@@ -19,6 +18,7 @@ from hubferry.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from hubferry.hubs.account import Login
 

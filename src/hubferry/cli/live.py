@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
@@ -15,6 +16,8 @@ from hubferry.cli import output
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hubferry.cli.tally import Meter, Snapshot, Tally
     from hubferry.events import Direction
 
@@ -47,6 +50,15 @@ class LiveLines:
     def say(self, sentence: str) -> None:
         """Print a line above the ones that redraw."""
         self._console.print(Text(sentence))
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the lines away while somebody else prints."""
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
 
     def stop(self) -> None:
         """Take the lines off the terminal."""

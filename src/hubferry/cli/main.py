@@ -132,7 +132,7 @@ def _take_debug(arguments: list[str]) -> bool:
     if "--debug" in arguments[:end]:
         arguments[:end] = [word for word in arguments[:end] if word != "--debug"]
         return True
-    return bool(os.environ.get("HUBFERRY_DEBUG"))
+    return False
 
 
 def guard(work: Callable[[], int | None], *, command: list[str], debug: bool = False) -> int:
@@ -141,7 +141,7 @@ def guard(work: Callable[[], int | None], *, command: list[str], debug: bool = F
     Args:
         work: Returns the exit code, None for 0.
         command: What the person typed, for the hint that says how to continue.
-        debug: Whether to show a traceback.
+        debug: Whether to show a traceback; HUBFERRY_DEBUG asks for one, too.
     """
     _treat_signals_as_ctrl_c()
     try:
@@ -157,7 +157,7 @@ def guard(work: Callable[[], int | None], *, command: list[str], debug: bool = F
         output.talk(nothing.format_message())
         return UsageError.exit_code
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # whatever it is, it gets a sentence and a code
-        if debug:
+        if debug or os.environ.get("HUBFERRY_DEBUG"):
             import traceback
 
             output.talk(traceback.format_exc())

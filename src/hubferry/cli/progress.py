@@ -83,6 +83,15 @@ class Follower:
         elif isinstance(event, Finished):
             self.stop()
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Make room for lines that somebody else prints."""
+        if self._live is None:
+            yield
+            return
+        with self._live.aside():
+            yield
+
     def stop(self) -> None:
         """Draw no more; the terminal is left as it was."""
         display, self._display, self._live = self._display, None, None

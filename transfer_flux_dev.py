@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""Move black-forest-labs/FLUX.1-dev to ModelScope; the copy in ~/flux_model_cache/flux-dev stays."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+try:
+    from hubferry import compat
+except ImportError:  # run from a clone that is not installed
+    sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
+    from hubferry import compat
+from hubferry.i18n import _
+
+MODEL = "black-forest-labs/FLUX.1-dev"
+
+
+def check_model_exists(directory: "str | Path | None" = None) -> bool:
+    """Say what the cache holds; return whether the model is there, whole."""
+    return compat.check_directory(Path(directory) if directory else compat.FLUX.of(None))
+
+
+def main() -> int:
+    """Parse, call the library, return the exit code."""
+    parser = argparse.ArgumentParser(description=_("Move FLUX.1-dev from Hugging Face to ModelScope."))
+    where = _("destination; <your account>/FLUX.1-dev unless given, also by FLUX_MS_MODEL")
+    parser.add_argument("ms_model", nargs="?", help=where)
+    parser.add_argument("--ms-model", dest="named", default=os.environ.get("FLUX_MS_MODEL"), help=where)
+    parser.add_argument("--verify-only", action="store_true", help=_("download and verify, send nothing"))
+    options = parser.parse_args()
+    warning = _("⚠️  Note: this is a large model (~23GB), the download may take a while")
+    name = options.ms_model or options.named
+    return compat.Transfer(MODEL, name, compat.FLUX, warning=warning, verify_only=options.verify_only).run()
+
+
+if __name__ == "__main__":
+    compat.begin()
+    sys.exit(compat.run(main))
