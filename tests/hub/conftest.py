@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,12 @@ sys.path.insert(
     0, str(Path(__file__).parent)
 )  # importlib mode leaves the folder out, and tests share `servers`
 
+from typing import TYPE_CHECKING
+
 from servers import TestHub, running_hub
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture

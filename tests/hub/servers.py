@@ -1,4 +1,4 @@
-"""Real hubs for tests: in this process on a thread of their own, or as `hubferry serve` in a process of its own."""
+"""Real hubs for tests: on a thread of this process, or as `hubferry serve` in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hubferry.serve import AccessRecord, Account, Credential, Policy, Seams, ServerLimits, Signer, Store
 from hubferry.serve.application import create_application
 from hubferry.serve.server import start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 WRITE_TOKEN = "hf_test_write"
 READ_TOKEN = "hf_test_read"
@@ -73,7 +76,7 @@ class TestHub:
     requests: Requests = field(default_factory=Requests)
 
     def environment(self, home: Path) -> dict[str, str]:
-        """Return the environment for an SDK or the command in a process of its own, with `home` as its HOME."""
+        """Return the environment for an SDK or a command in a process of its own, with `home` as HOME."""
         return sdk_environment(home, hf=self, ms=self)
 
 

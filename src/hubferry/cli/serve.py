@@ -34,8 +34,8 @@ def command(store: Path, port: int, host: str, token: str | None, *, writable: b
 async def _serve(
     store: Path, host: str, port: int, token: str | None, *, writable: bool, as_json: bool
 ) -> None:
-    from hubferry.serve import Credential, Policy, Store, create_application  # noqa: PLC0415  # aiohttp is heavy
-    from hubferry.serve.server import start  # noqa: PLC0415
+    from hubferry.serve import Credential, Policy, Store, create_application  # aiohttp is heavy
+    from hubferry.serve.server import start
 
     credentials = [Credential(token)] if token else []
     application = create_application(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from hubferry.serve.records import RepositoryRecord
 from hubferry.serve.refusal import Reason, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hubferry.serve.records import RepositoryRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import errno
+import logging
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from hubferry.serve import storage
+from hubferry.serve import huggingface, modelscope, storage
 from hubferry.serve.access import Policy
 from hubferry.serve.hub import HUB, Hub, Seams, ServerLimits
-from hubferry.serve.huggingface import answers as huggingface_answers
-from hubferry.serve.huggingface import commits as huggingface_commits
-from hubferry.serve.huggingface import files as huggingface_files
-from hubferry.serve.huggingface import repositories as huggingface_repositories
-from hubferry.serve.modelscope import answers as modelscope_answers
-from hubferry.serve.modelscope import commits as modelscope_commits
-from hubferry.serve.modelscope import files as modelscope_files
-from hubferry.serve.modelscope import repositories as modelscope_repositories
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.signing import Signer
-from hubferry.serve.store import Store
 
-_TABLES = (
-    modelscope_repositories.routes,
-    modelscope_files.routes,
-    modelscope_commits.routes,
-    huggingface_repositories.routes,
-    huggingface_commits.routes,
-    storage.routes,
-    huggingface_files.routes,
-)
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
+    from hubferry.serve.store import Store
 
+_LOGGER = logging.getLogger(__name__)
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_TABLES = (*modelscope.TABLES, storage.routes, *huggingface.TABLES)
 LABELS: dict[object, str] = {}
 """What each handler is for, as `AccessRecord.route` says it."""
 
@@ -75,6 +65,7 @@ async def answer_refusals(
 ) -> web.StreamResponse:
     """Turn a refusal into the answer of the dialect that was spoken."""
     try:
+        _refuse_browsers(request)
         return await handler(request)
     except Refusal as refusal:
         return _answer(request, refusal)
@@ -82,9 +73,24 @@ async def answer_refusals(
         return _answer(request, Refusal(Reason.ROUTE_MISSING, "No such route"))
     except web.HTTPMethodNotAllowed:
         return _answer(request, Refusal(Reason.METHOD, "Method not allowed"))
+    except (web.HTTPException, ConnectionError, web.RequestPayloadError):
+        raise
+    except OSError as error:
+        if error.errno not in _DISK_FULL:
+            raise
+        return _answer(request, Refusal(Reason.DISK, "The hub's disk is full"))
+    except Exception:
+        _LOGGER.exception("%s %s failed", request.method, request.path)
+        return _answer(request, Refusal(Reason.BROKEN, "Internal error"))
+
+
+def _refuse_browsers(request: web.Request) -> None:
+    if request.method not in ("GET", "HEAD") and "Origin" in request.headers:
+        # only a page in a browser says where it comes from, and no page has business with somebody's hub
+        raise Refusal(Reason.FORBIDDEN, "Browsers may not write here")
 
 
 def _answer(request: web.Request, refusal: Refusal) -> web.Response:
     if request.path.startswith(("/api/v1/", "/openapi/")):
-        return modelscope_answers.answer(request, refusal)
-    return huggingface_answers.answer(request, refusal)
+        return modelscope.answer(request, refusal)
+    return huggingface.answer(request, refusal)

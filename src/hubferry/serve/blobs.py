@@ -6,11 +6,14 @@ import hashlib
 import os
 import re
 import secrets
-from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from hubferry.serve.refusal import Reason, Refusal
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SAMPLE = 512
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -45,6 +48,7 @@ class Incoming:
         target = self._blobs.path(found)
         target.parent.mkdir(exist_ok=True)
         self._path.replace(target)
+        self._blobs.published(found)
         return found
 
     def discard(self) -> None:
@@ -56,7 +60,9 @@ class Incoming:
 class Blobs:
     """The folder of blobs."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, durable: bool = True) -> None:
+        self._durable = durable
+        self._unsynced: set[str] = set()
         self._root = root / "blobs"
         self._incoming = root / "incoming"
         self._root.mkdir(parents=True, exist_ok=True)
@@ -116,10 +122,23 @@ class Blobs:
         """Return the whole content of a small blob."""
         return self.path(sha256).read_bytes()
 
+    def start(self, sha256: str) -> bytes:
+        """Return the first bytes of a blob, by which its kind is told."""
+        with self.path(sha256).open("rb") as file:
+            return file.read(_SAMPLE)
+
+    def published(self, sha256: str) -> None:
+        """Remember that a blob may still be in the system's memory only."""
+        if self._durable:
+            self._unsynced.add(sha256)
+
     def sync(self, sha256: str) -> None:
         """Put a blob on the platter before a commit names it."""
+        if sha256 not in self._unsynced:
+            return
         descriptor = os.open(self.path(sha256), os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        self._unsynced.discard(sha256)

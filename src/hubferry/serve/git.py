@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from hubferry.serve.records import FileRecord
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hubferry.serve.records import FileRecord
 
 
 def object_id(kind: str, content: bytes) -> str:
@@ -42,7 +45,6 @@ def _tree_id(entries: Mapping[str, tuple[str, str]]) -> str:
     # git sorts a folder as if its name ended in a slash
     ordered = sorted(entries.items(), key=lambda item: item[0] + ("/" if item[1][0] == "40000" else ""))
     body = b"".join(
-        f"{mode} {name}\0".encode(errors="surrogateescape") + bytes.fromhex(oid)
-        for name, (mode, oid) in ordered
+        f"{mode} {name}\0".encode(errors="replace") + bytes.fromhex(oid) for name, (mode, oid) in ordered
     )
     return object_id("tree", body)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
 from hubferry.serve.access import Account, Policy
 from hubferry.serve.refusal import Reason, Refusal
-from hubferry.serve.repository import Repository
 from hubferry.serve.signing import Signer
-from hubferry.serve.store import Store
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Middleware
+
+    from hubferry.serve.repository import Repository
+    from hubferry.serve.store import Store
 
 Direction = Literal["in", "out"]
 Pace = Callable[[web.BaseRequest, Direction, int], Awaitable[None]]

@@ -3,16 +3,66 @@
 from __future__ import annotations
 
 _SUFFIXES = frozenset(
-    ".7z .arrow .bin .bz2 .ckpt .ftz .gguf .gz .h5 .joblib .mlmodel .model .msgpack .npy .npz .onnx "
-    ".ot .parquet .pb .pickle .pkl .pt .pth .rar .safetensors .tar .tflite .tgz .wasm .xz .zip .zst "
-    ".jpg .jpeg .png .gif .webp .mp3 .mp4 .wav .flac".split()
+    [
+        ".7z",
+        ".arrow",
+        ".bin",
+        ".bz2",
+        ".ckpt",
+        ".ftz",
+        ".gguf",
+        ".gz",
+        ".h5",
+        ".joblib",
+        ".mlmodel",
+        ".model",
+        ".msgpack",
+        ".npy",
+        ".npz",
+        ".onnx",
+        ".ot",
+        ".parquet",
+        ".pb",
+        ".pickle",
+        ".pkl",
+        ".pt",
+        ".pth",
+        ".rar",
+        ".safetensors",
+        ".tar",
+        ".tflite",
+        ".tgz",
+        ".wasm",
+        ".xz",
+        ".zip",
+        ".zst",
+        ".jpg",
+        ".jpeg",
+        ".png",
+        ".gif",
+        ".webp",
+        ".mp3",
+        ".mp4",
+        ".wav",
+        ".flac",
+    ]
 )
 _THRESHOLD = 10 * 1024 * 1024
 NEVER = frozenset(
-    "readme.md .gitattributes .gitignore configuration.json configuration.yaml configuration.yml "
-    "dataset_infos.json config.json .msc .mdl".split()
+    [
+        "readme.md",
+        ".gitattributes",
+        ".gitignore",
+        "configuration.json",
+        "configuration.yaml",
+        "configuration.yml",
+        "dataset_infos.json",
+        "config.json",
+        ".msc",
+        ".mdl",
+    ]
 )
-"""Names that are never blobs, since a hub reads them (modelscope_hub.constants.UPLOAD_INLINE_METADATA_PATHS)."""
+"""Names that are never blobs: a hub reads them (UPLOAD_INLINE_METADATA_PATHS of modelscope_hub)."""
 
 
 def never_lfs(path: str) -> bool:

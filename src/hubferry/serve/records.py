@@ -68,6 +68,7 @@ class Put(msgspec.Struct, frozen=True):
     lfs: bool
     git_sha1: str | None = None
     size: int | None = None
+    xet_hash: str | None = None
 
 
 class Delete(msgspec.Struct, frozen=True):
@@ -78,4 +79,3 @@ class Delete(msgspec.Struct, frozen=True):
 
 
 Change = Put | Delete
-Tree = dict[str, FileRecord]

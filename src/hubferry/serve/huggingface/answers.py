@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from aiohttp import web
+from typing import TYPE_CHECKING
 
+from hubferry.serve.exchange import json_answer
 from hubferry.serve.hub import token_of
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.storage import absolute
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 _STATUS: dict[Reason, tuple[int, str | None]] = {
     Reason.REPOSITORY_MISSING: (404, "RepoNotFound"),
@@ -28,7 +32,9 @@ _STATUS: dict[Reason, tuple[int, str | None]] = {
     Reason.WRONG_BYTES: (400, None),
     Reason.EXPIRED: (403, None),
     Reason.RANGE: (416, None),
+    Reason.TOO_SLOW: (408, None),
     Reason.DISK: (507, None),
+    Reason.BROKEN: (500, None),
 }
 
 
@@ -57,4 +63,4 @@ def answer(request: web.Request, refusal: Refusal) -> web.Response:
         prefix = "datasets/" if "datasets" in request.path else ""
         body["url"] = absolute(request, f"/{prefix}{refusal.about}")
         body["id"] = refusal.about
-    return web.json_response(body, status=status, headers=headers)
+    return json_answer(body, status=status, headers=headers)

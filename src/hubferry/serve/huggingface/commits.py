@@ -5,23 +5,25 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import AsyncIterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from aiohttp import web
 
+from hubferry.serve.batch import answer_batch
+from hubferry.serve.exchange import check_path, decode_json, json_answer, read_json
 from hubferry.serve.git import object_id
-from hubferry.serve.huggingface.repositories import REPO, web_address
 from hubferry.serve.hub import Hub, hub_of, writable_repository_of
+from hubferry.serve.huggingface.routes import NAME, REPO, web_address
 from hubferry.serve.lfs import is_lfs, never_lfs
 from hubferry.serve.records import Change, Delete, Put
 from hubferry.serve.refusal import Reason, Refusal
-from hubferry.serve.requests import check_path, decode_json, read_json
-from hubferry.serve.storage import absolute
+from hubferry.serve.uploads import read_chunks
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 routes = web.RouteTableDef()
-_SHA256 = r"^[0-9a-f]{64}$"
 
 
 class PreuploadFile(msgspec.Struct, frozen=True):
@@ -38,7 +40,7 @@ class Preupload(msgspec.Struct, frozen=True):
     files: list[PreuploadFile]
 
 
-@routes.post(f"/api/{REPO}/preupload/{{revision}}", name="hf:preupload")
+@routes.post(f"{REPO}/preupload/{{revision}}", name="hf:preupload")
 async def preupload(request: web.Request) -> web.Response:
     """Say for each file whether it is a blob or goes into the commit, and what is there already."""
     repository, _account = writable_repository_of(request)
@@ -55,49 +57,15 @@ async def preupload(request: web.Request) -> web.Response:
         if there is not None:
             answer["oid"] = there.sha256 if there.lfs else there.git_sha1
         answers.append(answer)
-    return web.json_response({"files": answers})
+    return json_answer({"files": answers})
 
 
-class BatchObject(msgspec.Struct, frozen=True):
-    """A blob that someone asks about."""
-
-    oid: str
-    size: int
-
-
-class Batch(msgspec.Struct, frozen=True):
-    """The body of an LFS batch request."""
-
-    objects: list[BatchObject]
-    operation: str = "upload"
-
-
-@routes.post("/{kind:datasets}/{repo:[^/]+(?:/[^/]+)?}.git/info/lfs/objects/batch", name="hf:batch")
-@routes.post("/{repo:[^/]+(?:/[^/]+)?}.git/info/lfs/objects/batch", name="hf:batch")
+@routes.post(f"/{{kind:datasets}}/{NAME}.git/info/lfs/objects/batch", name="hf:batch")
+@routes.post(f"/{NAME}.git/info/lfs/objects/batch", name="hf:batch")
 async def batch(request: web.Request) -> web.Response:
     """Answer which blobs have to be sent, and where to (git-lfs batch API, basic transfer)."""
-    hub = hub_of(request)
     writable_repository_of(request)
-    wish = await read_json(request, Batch)
-    check_batch(hub, wish)
-    answers = []
-    for blob in wish.objects:
-        answer: dict[str, object] = {"oid": blob.oid, "size": blob.size, "authenticated": True}
-        if hub.store.blobs.size(blob.oid) != blob.size:
-            href = absolute(request, hub.signer.address("put", blob.oid, size=str(blob.size)))
-            answer["actions"] = {"upload": {"href": href}}
-        answers.append(answer)
-    return web.json_response(
-        {"transfer": "basic", "objects": answers}, content_type="application/vnd.git-lfs+json"
-    )
-
-
-def check_batch(hub: Hub, wish: Batch) -> None:
-    """Refuse a question that is too long or not about uploads."""
-    if wish.operation != "upload":
-        raise Refusal(Reason.INVALID, "Only uploads are asked for here")
-    if len(wish.objects) > hub.limits.batch_objects:
-        raise Refusal(Reason.INVALID, f"More than {hub.limits.batch_objects} objects in one request")
+    return json_answer({"transfer": "basic", "objects": await answer_batch(request)})
 
 
 class Header(msgspec.Struct, frozen=True, rename="camel"):
@@ -125,14 +93,15 @@ class Line(msgspec.Struct, frozen=True):
     value: msgspec.Raw
 
 
-@routes.post(f"/api/{REPO}/commit/{{revision}}", name="hf:commit")
+@routes.post(f"{REPO}/commit/{{revision}}", name="hf:commit")
 async def commit(request: web.Request) -> web.Response:
     """Make a commit from lines of JSON: a header, then one line a file."""
     hub = hub_of(request)
     repository, account = writable_repository_of(request)
     if request.query.get("create_pr") == "1":
         raise Refusal(Reason.FORBIDDEN, "Pull requests are not kept on this hub")
-    header, changes = Header(), []
+    header = Header()
+    changes: list[Change] = []
     async for text in _lines(request, hub):
         line = decode_json(text, Line)
         if line.key == "header":
@@ -155,7 +124,7 @@ async def commit(request: web.Request) -> web.Response:
         expected_parent=header.parent_commit,
     )
     page = web_address(request, repository)
-    return web.json_response(
+    return json_answer(
         {"success": True, "commitOid": record.id, "commitUrl": f"{page}/commit/{record.id}", "hookOutput": ""}
     )
 
@@ -179,7 +148,7 @@ def _change(hub: Hub, key: str, item: Item) -> Change:
 async def _lines(request: web.Request, hub: Hub) -> AsyncIterator[bytes]:
     rest = bytearray()
     total = 0
-    while chunk := await asyncio.wait_for(request.content.readany(), hub.limits.idle_seconds):
+    async for chunk in read_chunks(request, hub):
         total += len(chunk)
         rest += chunk
         if total > hub.limits.commit_bytes or len(rest) > hub.limits.commit_line_bytes:
@@ -205,4 +174,4 @@ def _decode_base64(text: str) -> bytes:
 async def validate_yaml(request: web.Request) -> web.Response:
     """Take any model card; a mirror must not be stopped by a card that its source has."""
     await request.release()
-    return web.json_response({"errors": [], "warnings": []})
+    return json_answer({"errors": [], "warnings": []})

@@ -1,24 +1,27 @@
-"""Repositories in the Hugging Face dialect: create, describe, delete, branches, tags, history, who am I."""
+"""Repositories in the Hugging Face dialect: create, describe, find, change, delete; and who am I."""
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from aiohttp import web
 
+from hubferry.serve.exchange import flag, json_answer, read_json
+from hubferry.serve.git import pointer
 from hubferry.serve.hub import account_of, hub_of, repository_of, writable_repository_of
-from hubferry.serve.records import CommitRecord, FileRecord
-from hubferry.serve.repository import Repository
-from hubferry.serve.requests import read_json
-from hubferry.serve.storage import absolute
+from hubferry.serve.huggingface.routes import REPO, iso_time, page_answer, web_address, window
+
+if TYPE_CHECKING:
+    from hubferry.serve.records import FileRecord
+    from hubferry.serve.repository import Repository
 
 routes = web.RouteTableDef()
-REPO = "{kind:models|datasets}/{repo:[^/]+(?:/[^/]+)?}"
+_REPOSITORIES_A_PAGE = 1_000
 
 
 class Creation(msgspec.Struct, frozen=True):
-    """The body of `POST /api/repos/create`."""
+    """The body of `POST /api/repos/create` and of `DELETE /api/repos/delete`."""
 
     name: str
     organization: str | None = None
@@ -42,16 +45,12 @@ class Creation(msgspec.Struct, frozen=True):
         return self.name if "/" in self.name else f"{self.organization or user}/{self.name}"
 
 
-def web_address(request: web.Request, repository: Repository) -> str:
-    """Return the repository's page."""
-    prefix = "/datasets" if repository.record.kind == "dataset" else ""
-    return absolute(request, f"{prefix}/{repository.record.repo_id}")
+class Settings(msgspec.Struct, frozen=True):
+    """The body of `PUT .../settings`; what is unset stays."""
 
-
-def iso_time(seconds: float) -> str:
-    """Return a time as Hugging Face writes it."""
-    moment = datetime.fromtimestamp(seconds, tz=timezone.utc)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    private: bool | None = None
+    visibility: str | None = None
+    gated: Literal["auto", "manual", False] | None = None
 
 
 @routes.get("/api/whoami-v2", name="hf:whoami")
@@ -59,7 +58,7 @@ async def who_am_i(request: web.Request) -> web.Response:
     """Tell whose token it is."""
     account = hub_of(request).policy.require_account(account_of(request))
     role = "write" if account.may_write else "read"
-    return web.json_response(
+    return json_answer(
         {
             "type": "user",
             "id": account.name,
@@ -81,7 +80,7 @@ async def create(request: web.Request) -> web.Response:
     repo_id = wish.full_name(account.name)
     hub.policy.require_write(account, repo_id)
     repository = hub.store.create(repo_id, wish.kind, private=wish.hidden, license=wish.license)
-    return web.json_response(
+    return json_answer(
         {"url": web_address(request, repository), "name": repo_id, "id": repo_id, "private": wish.hidden}
     )
 
@@ -95,75 +94,80 @@ async def delete(request: web.Request) -> web.Response:
     repo_id = wish.full_name(account.name)
     hub.policy.require_write(account, repo_id)
     hub.store.delete(repo_id, wish.kind)
-    return web.json_response({})
+    return json_answer({})
 
 
-@routes.get(f"/api/{REPO}/refs", name="hf:refs")
-async def references(request: web.Request) -> web.Response:
-    """List branches and tags with their commits."""
-    record = repository_of(request).record
-    return web.json_response(
-        {
-            "branches": [
-                {"name": name, "ref": f"refs/heads/{name}", "targetCommit": commit}
-                for name, commit in sorted(record.branches.items())
-            ],
-            "tags": [
-                {"name": name, "ref": f"refs/tags/{name}", "targetCommit": commit}
-                for name, commit in sorted(record.tags.items())
-            ],
-            "converts": [],
-        }
-    )
+@routes.get("/api/{kind:models|datasets}", name="hf:list")
+async def find(request: web.Request) -> web.Response:
+    """List a page of the repositories that whoever asks may see."""
+    hub = hub_of(request)
+    account = account_of(request)
+    search, author = request.query.get("search", "").lower(), request.query.get("author")
+    found = [
+        repository
+        for repository in hub.store.repositories(request.match_info["kind"].removesuffix("s"))
+        if hub.policy.sees(account, repository.record)
+        and search in repository.record.repo_id.lower()
+        and author in (None, repository.record.repo_id.partition("/")[0])
+    ]
+    part = window(request, _REPOSITORIES_A_PAGE)
+    shown = [_described(repository, repository.resolve(None)) for repository in found[part]]
+    return page_answer(request, part, shown, len(found))
 
 
-@routes.get(f"/api/{REPO}/commits/{{revision}}", name="hf:commits")
-async def commits(request: web.Request) -> web.Response:
-    """List the history of a revision, newest first, in pages."""
+@routes.put(f"{REPO}/settings", name="hf:settings")
+async def change(request: web.Request) -> web.Response:
+    """Set who may see a repository and whether its terms must be accepted."""
+    repository, _account = writable_repository_of(request)
+    wish = await read_json(request, Settings)
+    fields: dict[str, object] = {}
+    if wish.private is not None or wish.visibility is not None:
+        fields["private"] = bool(wish.private) or wish.visibility in ("private", "protected")
+    if wish.gated is not None:
+        fields["gated"] = wish.gated or None
+    repository.change(**fields)
+    return json_answer({"private": repository.record.private, "gated": repository.record.gated or False})
+
+
+@routes.get(f"{REPO}/auth-check", name="hf:auth-check")
+async def check_access(request: web.Request) -> web.Response:
+    """Say whether whoever asks may read the content."""
     repository = repository_of(request)
-    return web.json_response(
-        [_commit(record) for record in repository.history(repository.resolve(request.match_info["revision"]))]
-    )
+    hub_of(request).policy.require_content(account_of(request), repository.record)
+    return json_answer({})
 
 
-def _commit(record: CommitRecord) -> dict[str, object]:
-    return {
-        "id": record.id,
-        "title": record.title,
-        "message": record.description,
-        "authors": [{"user": record.author, "avatar": ""}],
-        "date": iso_time(record.time),
-    }
-
-
-@routes.get(f"/api/{REPO}/revision/{{revision}}", name="hf:info")
-@routes.get(f"/api/{REPO}", name="hf:info")
+@routes.get(f"{REPO}/revision/{{revision}}", name="hf:info")
+@routes.get(REPO, name="hf:info")
 async def info(request: web.Request) -> web.Response:
     """Describe a repository at a revision."""
     repository = repository_of(request)
     commit = repository.resolve(request.match_info.get("revision"))
-    blobs = request.query.get("blobs", "").lower() in ("true", "1")
     tree = repository.tree(commit)
+    with_blobs = flag(request, "blobs")
+    siblings = [_sibling(path, tree.files[path], blobs=with_blobs) for path in tree.paths]
+    used = sum(file.size for file in tree.files.values())
+    return json_answer({**_described(repository, commit), "siblings": siblings, "usedStorage": used})
+
+
+def _described(repository: Repository, commit: str) -> dict[str, object]:
     record = repository.record
-    license_tag = [f"license:{record.license}"] if record.license else []
-    return web.json_response(
-        {
-            "_id": record.repo_id,
-            "id": record.repo_id,
-            "modelId": record.repo_id,
-            "author": record.repo_id.partition("/")[0],
-            "sha": commit,
-            "lastModified": iso_time(repository.commit_record(commit).time),
-            "createdAt": iso_time(record.created),
-            "private": record.private,
-            "gated": record.gated or False,
-            "disabled": False,
-            "downloads": 0,
-            "likes": 0,
-            "tags": license_tag,
-            "siblings": [_sibling(path, file, blobs=blobs) for path, file in sorted(tree.items())],
-        }
-    )
+    return {
+        "_id": record.repo_id,
+        "id": record.repo_id,
+        "modelId": record.repo_id,
+        "author": record.repo_id.partition("/")[0] if "/" in record.repo_id else None,
+        "sha": commit,
+        "lastModified": iso_time(repository.history.commit(commit).time),
+        "createdAt": iso_time(record.created),
+        "private": record.private,
+        "gated": record.gated or False,
+        "disabled": False,
+        "downloads": 0,
+        "likes": 0,
+        "tags": [f"license:{record.license}"] if record.license else [],
+        "cardData": {"license": record.license} if record.license else None,
+    }
 
 
 def _sibling(path: str, file: FileRecord, *, blobs: bool) -> dict[str, object]:
@@ -171,52 +175,6 @@ def _sibling(path: str, file: FileRecord, *, blobs: bool) -> dict[str, object]:
     if blobs:
         found |= {"size": file.size, "blobId": file.git_sha1}
         if file.lfs:
-            found["lfs"] = {"sha256": file.sha256, "size": file.size, "pointerSize": 134}
+            size = len(pointer(file.sha256, file.size))
+            found["lfs"] = {"sha256": file.sha256, "size": file.size, "pointerSize": size}
     return found
-
-
-class BranchCreation(msgspec.Struct, frozen=True, rename="camel"):
-    """The body of `POST .../branch/{branch}`."""
-
-    starting_point: str | None = None
-
-
-class TagCreation(msgspec.Struct, frozen=True):
-    """The body of `POST .../tag/{revision}`."""
-
-    tag: str
-    message: str | None = None
-
-
-@routes.post(f"/api/{REPO}/branch/{{name}}", name="hf:branch")
-async def create_branch(request: web.Request) -> web.Response:
-    """Create a branch, at the default one unless told otherwise."""
-    repository, _account = writable_repository_of(request)
-    wish = await read_json(request, BranchCreation)
-    repository.add_branch(request.match_info["name"], repository.resolve(wish.starting_point))
-    return web.json_response({})
-
-
-@routes.delete(f"/api/{REPO}/branch/{{name}}", name="hf:branch")
-async def delete_branch(request: web.Request) -> web.Response:
-    """Remove a branch."""
-    repository, _account = writable_repository_of(request)
-    repository.remove_reference("branches", request.match_info["name"])
-    return web.json_response({})
-
-
-@routes.post(f"/api/{REPO}/tag/{{revision}}", name="hf:tag")
-async def create_tag(request: web.Request) -> web.Response:
-    """Create a tag at a revision."""
-    repository, _account = writable_repository_of(request)
-    wish = await read_json(request, TagCreation)
-    repository.add_tag(wish.tag, repository.resolve(request.match_info["revision"]))
-    return web.json_response({})
-
-
-@routes.delete(f"/api/{REPO}/tag/{{name}}", name="hf:tag")
-async def delete_tag(request: web.Request) -> web.Response:
-    """Remove a tag."""
-    repository, _account = writable_repository_of(request)
-    repository.remove_reference("tags", request.match_info["name"])
-    return web.json_response({})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
+from typing import TYPE_CHECKING
 
-from aiohttp import web
-
+from hubferry.serve.exchange import json_answer
 from hubferry.serve.refusal import Reason, Refusal
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 _STATUS: dict[Reason, tuple[int, int, str]] = {
     # reason: status, code of /api/v1, code of /openapi/v1
@@ -29,26 +32,28 @@ _STATUS: dict[Reason, tuple[int, int, str]] = {
     Reason.WRONG_BYTES: (400, 10010101400, "InputParameterError"),
     Reason.EXPIRED: (403, 10010101403, "OperationNotAllowed"),
     Reason.RANGE: (416, 10010101416, "InputParameterError"),
+    Reason.TOO_SLOW: (408, 10010101408, "InputParameterError"),
     Reason.DISK: (507, 10010101507, "InternalServerError"),
+    Reason.BROKEN: (500, 10010101500, "InternalServerError"),
 }
 
 
 def success(data: object) -> web.Response:
     """Return an answer of `/api/v1`."""
-    return web.json_response(
-        {"Code": 200, "Data": data, "Message": "success", "RequestId": uuid.uuid4().hex, "Success": True}
+    return json_answer(
+        {"Code": 200, "Data": data, "Message": "success", "RequestId": secrets.token_hex(16), "Success": True}
     )
 
 
 def open_success(data: object) -> web.Response:
     """Return an answer of `/openapi/v1`."""
-    return web.json_response({"success": True, "request_id": uuid.uuid4().hex, "data": data})
+    return json_answer({"success": True, "request_id": secrets.token_hex(16), "data": data})
 
 
 def answer(request: web.Request, refusal: Refusal) -> web.Response:
     """Return the answer to a refused request."""
     status, code, open_code = _STATUS[refusal.reason]
-    name = uuid.uuid4().hex
+    name = secrets.token_hex(16)
     headers = {"Content-Range": f"bytes */{refusal.about}"} if refusal.reason is Reason.RANGE else {}
     if request.path.startswith("/openapi/"):
         body: dict[str, object] = {
@@ -57,8 +62,8 @@ def answer(request: web.Request, refusal: Refusal) -> web.Response:
             "message": refusal.text,
             "request_id": name,
         }
-        return web.json_response(body, status=status, headers=headers)
+        return json_answer(body, status=status, headers=headers)
     if request.path == "/api/v1/login" and refusal.reason is Reason.WRONG_CREDENTIALS:
         status, code = 400, 10010103009  # what the real login says (modelscope_hub.errors)
     body = {"Code": code, "Data": None, "Message": refusal.text, "RequestId": name, "Success": False}
-    return web.json_response(body, status=status, headers=headers)
+    return json_answer(body, status=status, headers=headers)

@@ -10,16 +10,15 @@ from typing import Literal
 import msgspec
 from aiohttp import web
 
+from hubferry.serve.batch import answer_batch
+from hubferry.serve.exchange import check_path, read_json
 from hubferry.serve.git import object_id
-from hubferry.serve.huggingface.commits import Batch, check_batch
 from hubferry.serve.hub import Hub, hub_of, writable_repository_of
 from hubferry.serve.lfs import never_lfs
 from hubferry.serve.modelscope.answers import success
-from hubferry.serve.modelscope.repositories import REPO
+from hubferry.serve.modelscope.routes import REPO
 from hubferry.serve.records import Change, Delete, Put
 from hubferry.serve.refusal import Reason, Refusal
-from hubferry.serve.requests import check_path, read_json
-from hubferry.serve.storage import absolute
 
 routes = web.RouteTableDef()
 
@@ -27,29 +26,8 @@ routes = web.RouteTableDef()
 @routes.post(f"/api/v1/repos/{REPO}/info/lfs/objects/batch", name="ms:batch")
 async def batch(request: web.Request) -> web.Response:
     """Answer which blobs have to be sent; one that is there already is left out, as on the real hub."""
-    hub = hub_of(request)
     writable_repository_of(request)
-    wish = await read_json(request, Batch)
-    check_batch(hub, wish)
-    missing = [blob for blob in wish.objects if hub.store.blobs.size(blob.oid) != blob.size]
-    return success(
-        {
-            "objects": [
-                {
-                    "oid": blob.oid,
-                    "size": blob.size,
-                    "actions": {
-                        "upload": {
-                            "href": absolute(
-                                request, hub.signer.address("put", blob.oid, size=str(blob.size))
-                            )
-                        }
-                    },
-                }
-                for blob in missing
-            ]
-        }
-    )
+    return success({"objects": [blob for blob in await answer_batch(request) if "actions" in blob]})
 
 
 class CommitAction(msgspec.Struct, frozen=True):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from aiohttp import web
 
 from hubferry.serve.bodies import BlobResponse
-from hubferry.serve.git import folder_ids
-from hubferry.serve.huggingface.files import list_folder
+from hubferry.serve.exchange import flag, number
 from hubferry.serve.hub import account_of, hub_of, repository_of
 from hubferry.serve.modelscope.answers import success
-from hubferry.serve.modelscope.repositories import REPO
-from hubferry.serve.records import FileRecord
+from hubferry.serve.modelscope.routes import REPO
 from hubferry.serve.refusal import Reason, Refusal
-from hubferry.serve.repository import Repository
 from hubferry.serve.storage import absolute
+
+if TYPE_CHECKING:
+    from hubferry.serve.repository import Repository
+    from hubferry.serve.tree import Tree
 
 routes = web.RouteTableDef()
 
@@ -23,60 +26,48 @@ async def files(request: web.Request) -> web.Response:
     """List a folder, cut without a word at the hub's limit (REPO_FILES_TRUNCATION_LIMIT)."""
     repository = repository_of(request)
     commit = repository.resolve(request.query.get("Revision"))
-    shown = _entries(request, repository, commit)[: hub_of(request).limits.truncation]
-    return success({"Files": shown, "IsVisual": 0, "LatestCommitter": latest(repository, commit)})
-
-
-@routes.get("/api/v1/{kind:datasets}/{repo:[^/]+/[^/]+}/repo/tree", name="ms:tree")
-async def tree(request: web.Request) -> web.Response:
-    """List a page of a folder of a dataset."""
-    repository = repository_of(request)
-    commit = repository.resolve(request.query.get("Revision"))
-    entries = _entries(request, repository, commit)
-    number, size = (
-        _number(request, "PageNumber", 1),
-        _number(request, "PageSize", hub_of(request).limits.truncation),
-    )
-    page = entries[(number - 1) * size : number * size]
-    return success({"Files": page, "TotalCount": len(entries)})
-
-
-def _number(request: web.Request, name: str, default: int) -> int:
-    text = request.query.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:12]) <= 10**9:
-        raise Refusal(Reason.INVALID, f"{name} must be a positive number")
-    return int(text[:12])
-
-
-def latest(repository: Repository, commit: str) -> dict[str, object]:
-    """Return the last commit as a listing mentions it."""
-    record = repository.commit_record(commit)
-    return {
-        "Id": record.id,
-        "Message": record.title,
-        "CreatedAt": int(record.time),
-        "AuthorName": record.author,
+    tree, paths = _listed(request, repository, commit)
+    shown = [_entry(repository, tree, path) for path in paths[: hub_of(request).limits.truncation]]
+    last = repository.history.commit(commit)
+    latest = {
+        "Id": last.id,
+        "Message": last.title,
+        "CreatedAt": int(last.time),
+        "CommitterName": last.author,
     }
+    return success({"Files": shown, "IsVisual": 0, "LatestCommitter": latest})
 
 
-def _entries(request: web.Request, repository: Repository, commit: str) -> list[dict[str, object]]:
-    content = repository.tree(commit)
+@routes.get(f"/api/v1/{REPO}/repo/tree", name="ms:tree")
+async def pages(request: web.Request) -> web.Response:
+    """List a page of a folder, as datasets are listed."""
+    repository = repository_of(request)
+    tree, paths = _listed(request, repository, repository.resolve(request.query.get("Revision")))
+    limit = hub_of(request).limits.truncation
+    page, size = number(request, "PageNumber", 1), min(number(request, "PageSize", limit), limit)
+    shown = [_entry(repository, tree, path) for path in paths[max(0, page - 1) * size :][:size]]
+    return success({"Files": shown, "TotalCount": len(paths)})
+
+
+def _listed(request: web.Request, repository: Repository, commit: str) -> tuple[Tree, list[str]]:
+    tree = repository.tree(commit)
     root = request.query.get("Root", "").strip("/")
-    recursive = request.query.get("Recursive", "").lower() in ("true", "1")
-    ids = folder_ids(content)
-    return [
-        _entry(repository, path, content.get(path), ids)
-        for path in list_folder(content, root, recursive=recursive)
-    ]
+    return tree, tree.below(root, recursive=flag(request, "Recursive"))
 
 
-def _entry(
-    repository: Repository, path: str, file: FileRecord | None, ids: dict[str, str]
-) -> dict[str, object]:
+def _entry(repository: Repository, tree: Tree, path: str) -> dict[str, object]:
     name = path.rpartition("/")[2]
+    file = tree.get(path)
     if file is None:
-        return {"Path": path, "Name": name, "Type": "tree", "Size": 0, "Id": ids[path], "IsLFS": False}
-    record = repository.commit_record(file.commit)
+        return {
+            "Path": path,
+            "Name": name,
+            "Type": "tree",
+            "Size": 0,
+            "Id": tree.folders[path],
+            "IsLFS": False,
+        }
+    last = repository.history.commit(file.commit)
     return {
         "Path": path,
         "Name": name,
@@ -86,11 +77,11 @@ def _entry(
         "Id": file.git_sha1,
         "IsLFS": file.lfs,
         "Mode": "100644",
-        "Revision": file.commit,
-        "CommitId": file.commit,
-        "CommitMessage": record.title,
-        "CommittedDate": int(record.time),
-        "CommitterName": record.author,
+        "Revision": last.id,
+        "CommitId": last.id,
+        "CommitMessage": last.title,
+        "CommittedDate": int(last.time),
+        "CommitterName": last.author,
         "InCheck": False,
     }
 
@@ -106,6 +97,6 @@ async def download(request: web.Request) -> web.StreamResponse:
         raise Refusal(Reason.INVALID, "FilePath is required")
     file = repository.file(repository.resolve(request.query.get("Revision")), path)
     if not file.lfs:
-        return BlobResponse(hub.store.blobs.path(file.sha256), file.size, file.sha256)
+        return BlobResponse(request, hub.store.blobs.path(file.sha256), file.size, file.sha256)
     location = absolute(request, hub.signer.address("get", file.sha256))
     return web.Response(status=302, headers={"Location": location, "X-Linked-ETag": f'"{file.sha256}"'})

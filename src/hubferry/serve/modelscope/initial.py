@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from hubferry.serve.blobs import Blobs
+from typing import TYPE_CHECKING
+
 from hubferry.serve.records import Change, Put, RepositoryRecord
+
+if TYPE_CHECKING:
+    from hubferry.serve.blobs import Blobs
 
 _ATTRIBUTES = (
     b"*.bin filter=lfs diff=lfs merge=lfs -text\n*.safetensors filter=lfs diff=lfs merge=lfs -text\n"

@@ -1,22 +1,28 @@
-"""Repositories in the ModelScope dialect: log in, create, describe, delete, branches and tags."""
+"""Repositories in the ModelScope dialect: create, describe, find, delete; and who am I."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import msgspec
 from aiohttp import web
 
+from hubferry.serve.exchange import decode_json, number, read_body, read_json
 from hubferry.serve.hub import account_of, hub_of, repository_of, visible_repository, writable_repository_of
 from hubferry.serve.modelscope.answers import open_success, success
 from hubferry.serve.modelscope.initial import initial_files
+from hubferry.serve.modelscope.routes import REPO
 from hubferry.serve.refusal import Reason, Refusal
-from hubferry.serve.repository import DEFAULT_BRANCH, Repository
-from hubferry.serve.requests import decode_json, read_body, read_json
+from hubferry.serve.repository import DEFAULT_BRANCH
+
+if TYPE_CHECKING:
+    from hubferry.serve.repository import Repository
 
 routes = web.RouteTableDef()
-REPO = "{kind:models|datasets}/{repo:[^/]+/[^/]+}"
-PRIVATE, INTERNAL, PUBLIC = 1, 3, 5
+_PRIVATE, _PUBLIC = 1, 5  # modelscope_hub.constants.Visibility; 3 is "internal"
+_GATED, _OPEN = 1, 2
+_MOST_A_PAGE = 100
 
 
 class Login(msgspec.Struct, frozen=True, rename="pascal"):
@@ -26,30 +32,22 @@ class Login(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class Creation(msgspec.Struct, frozen=True, rename="pascal"):
-    """The body of `POST /api/v1/models` and `/api/v1/datasets`."""
+    """The body of `POST /api/v1/models` (owner in `Path`) and of `/api/v1/datasets` (in `Owner`)."""
 
     name: str
     path: str = ""
     owner: str = ""
-    visibility: int = PUBLIC
+    visibility: int = _PUBLIC
     license: str = "Apache-2.0"
     description: str = ""
-    protected_mode: int = 2
-
-
-class TagCreation(msgspec.Struct, frozen=True, rename="pascal"):
-    """The body of `POST .../repo/tag`."""
-
-    tag_name: str
-    ref: str = "master"
+    protected_mode: int = _OPEN
 
 
 @routes.post("/api/v1/login", name="ms:login")
 async def log_in(request: web.Request) -> web.Response:
     """Exchange a token for a session cookie, which is the token again."""
-    hub = hub_of(request)
     wish = await read_json(request, Login)
-    account = hub.policy.identify(wish.access_token)
+    account = hub_of(request).policy.identify(wish.access_token)
     if account is None:
         raise Refusal(Reason.WRONG_CREDENTIALS, "AccessToken is invalid or expired")
     response = success({"Username": account.name, "Email": "", "AccessToken": wish.access_token})
@@ -75,62 +73,111 @@ async def create(request: web.Request) -> web.Response:
     repository = hub.store.create(
         repo_id,
         request.match_info["kind"].removesuffix("s"),
-        private=wish.visibility != PUBLIC,
-        gated="manual" if wish.protected_mode == 1 else None,
+        private=wish.visibility != _PUBLIC,
+        gated="manual" if wish.protected_mode == _GATED else None,
         license=wish.license,
         description=wish.description,
         granted=[account.name],
     )
     if hub.initial_files:
-        repository.commit(
-            DEFAULT_BRANCH, initial_files(hub.store.blobs, repository.record), title="Initial files"
-        )
-    return success(describe(repository))
+        changes = initial_files(hub.store.blobs, repository.record)
+        repository.commit(DEFAULT_BRANCH, changes, title="Initial files")
+    return success(_described(repository))
 
 
 async def _creation(request: web.Request) -> Creation:
-    if request.content_type.startswith("multipart/"):
-        # datasets are created by a form (modelscope_hub._legacy_api.create_repo)
-        form = await request.post()
-        fields: dict[str, Any] = {name: value for name, value in form.items() if isinstance(value, str)}
-        try:
-            return msgspec.convert(fields, Creation, strict=False)
-        except msgspec.ValidationError as error:
-            raise Refusal(Reason.INVALID, f"Malformed request: {error}") from error
-    return decode_json(await read_body(request, hub_of(request).limits.json_bytes), Creation)
+    body = await read_body(request, hub_of(request).limits.json_bytes)
+    if request.content_type != "multipart/form-data":
+        return decode_json(body, Creation)
+    fields = _form_fields(request.headers.get("Content-Type", ""), body)
+    try:
+        return msgspec.convert(fields, Creation, strict=False)
+    except msgspec.ValidationError as error:
+        raise Refusal(Reason.INVALID, f"Malformed request: {error}") from error
 
 
-def describe(repository: Repository) -> dict[str, object]:
-    """Return a repository as `/api/v1` shows it."""
+def _form_fields(content_type: str, body: bytes) -> dict[str, Any]:
+    """Return the fields of a form, by which datasets are created (modelscope_hub._legacy_api.create_repo)."""
+    from email.parser import BytesParser
+
+    message = BytesParser().parsebytes(
+        f"Content-Type: {content_type}\r\n\r\n".encode(errors="replace") + body
+    )
+    fields: dict[str, Any] = {}
+    for part in message.walk():
+        name = part.get_param("name", header="content-disposition")
+        content = part.get_payload(decode=True)
+        if isinstance(name, str) and isinstance(content, bytes):
+            fields[name] = content.decode(errors="replace")
+    return fields
+
+
+def _described(repository: Repository) -> dict[str, object]:
     record = repository.record
-    owner, _, name = record.repo_id.partition("/")
+    owner, _, name = record.repo_id.rpartition("/")
     return {
-        "Id": abs(hash(record.repo_id)) % 10**9,
+        "Id": crc32(record.repo_id.encode()),
         "Path": owner,
         "Name": name,
         "ModelId": record.repo_id,
-        "Visibility": PRIVATE if record.private else PUBLIC,
+        "Visibility": _PRIVATE if record.private else _PUBLIC,
         "License": record.license or "",
         "Description": record.description,
         "CreatedTime": int(record.created),
         "LastUpdatedTime": int(record.changed),
-        "ProtectedMode": 1 if record.gated else 2,
+        "ProtectedMode": _GATED if record.gated else _OPEN,
         "Revision": "master",
+    }
+
+
+def _open_described(repository: Repository) -> dict[str, object]:
+    record = repository.record
+    owner, _, name = record.repo_id.rpartition("/")
+    return {
+        "id": record.repo_id,
+        "owner": owner,
+        "name": name,
+        "private": record.private,
+        "gated": record.gated is not None,
+        "license": record.license or "",
+        "description": record.description,
+        "downloads": 0,
+        "likes": 0,
+        "tags": [],
     }
 
 
 @routes.get(f"/api/v1/{REPO}", name="ms:info")
 async def info(request: web.Request) -> web.Response:
     """Describe a repository."""
-    return success(describe(repository_of(request)))
+    return success(_described(repository_of(request)))
 
 
 @routes.delete(f"/api/v1/{REPO}", name="ms:delete")
+@routes.delete(f"/api/v1/{REPO}/file", name="ms:delete")
 async def delete(request: web.Request) -> web.Response:
-    """Remove a repository."""
-    repository, _account = writable_repository_of(request)
-    hub_of(request).store.delete(repository.record.repo_id, repository.record.kind)
-    return success({})
+    """Refuse, like the real hub: a token deletes files by a commit, and repositories not at all."""
+    writable_repository_of(request)
+    raise Refusal(Reason.FORBIDDEN, "the current token no longer supports deletion operations")
+
+
+@routes.get("/openapi/v1/{kind:models|datasets}", name="ms:list")
+async def find(request: web.Request) -> web.Response:
+    """List a page of the repositories that whoever asks may see."""
+    hub = hub_of(request)
+    account = account_of(request)
+    kind = request.match_info["kind"]
+    search, owner = request.query.get("search", "").lower(), request.query.get("author")
+    found = [
+        repository
+        for repository in hub.store.repositories(kind.removesuffix("s"))
+        if hub.policy.sees(account, repository.record)
+        and search in repository.record.repo_id.lower()
+        and owner in (None, repository.record.repo_id.rpartition("/")[0])
+    ]
+    page, size = number(request, "page_number", 1), min(number(request, "page_size", 10), _MOST_A_PAGE)
+    shown = [_open_described(repository) for repository in found[max(0, page - 1) * size :][:size]]
+    return open_success({kind: shown, "total_count": len(found), "page_number": page, "page_size": size})
 
 
 @routes.get("/openapi/v1/{kind:models|datasets}/{owner}/{name}", name="ms:info")
@@ -138,47 +185,10 @@ async def open_info(request: web.Request) -> web.Response:
     """Describe a repository the way the open API does."""
     repo_id = f"{request.match_info['owner']}/{request.match_info['name']}"
     kind = request.match_info["kind"].removesuffix("s")
-    repository = visible_repository(request, repo_id, kind)
-    record = repository.record
-    owner, _, name = record.repo_id.partition("/")
-    return open_success(
-        {
-            "id": record.repo_id,
-            "owner": owner,
-            "name": name,
-            "private": record.private,
-            "gated": record.gated is not None,
-            "license": record.license or "",
-            "description": record.description,
-            "downloads": 0,
-            "likes": 0,
-            "tags": [],
-        }
-    )
+    return open_success(_open_described(visible_repository(request, repo_id, kind)))
 
 
-@routes.get(f"/api/v1/{REPO}/revisions", name="ms:revisions")
-async def revisions(request: web.Request) -> web.Response:
-    """List the names of branches and tags; like the real hub, without their commits."""
-    repository = repository_of(request)
-    record = repository.record
-
-    def described(references: dict[str, str]) -> list[dict[str, object]]:
-        return [
-            {
-                "Revision": "master" if name == DEFAULT_BRANCH else name,
-                "CreatedAt": int(repository.commit_record(commit).time),
-            }
-            for name, commit in sorted(references.items())
-        ]
-
-    return success({"RevisionMap": {"Branches": described(record.branches), "Tags": described(record.tags)}})
-
-
-@routes.post(f"/api/v1/{REPO}/repo/tag", name="ms:tag")
-async def create_tag(request: web.Request) -> web.Response:
-    """Create a tag at a revision."""
-    repository, _account = writable_repository_of(request)
-    wish = await read_json(request, TagCreation)
-    repository.add_tag(wish.tag_name, repository.resolve(wish.ref))
-    return success({"TagName": wish.tag_name})
+@routes.get("/api/v1/repos/internalAccelerationInfo", name="ms:region")
+async def region(_request: web.Request) -> web.Response:
+    """Say that there is no nearer address (modelscope_hub._download._detect_region_uncached)."""
+    return success({"InternalRegionQueryAddress": ""})

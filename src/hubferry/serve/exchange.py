@@ -1,21 +1,25 @@
-"""Reading what clients send: JSON of a sane size and shape, and paths that git would take."""
+"""Reading what clients send, in a sane size and shape, and answering in JSON."""
 
 from __future__ import annotations
 
-import asyncio
 import re
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from hubferry.serve.hub import hub_of
 from hubferry.serve.refusal import Reason, Refusal
+from hubferry.serve.uploads import read_chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Shape = TypeVar("Shape")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _LONGEST_PATH = 1024
 _LONGEST_NAME = 255
+_LONGEST_NUMBER = 12
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:
@@ -23,8 +27,7 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     if (request.content_length or 0) > limit:
         raise Refusal(Reason.TOO_LARGE, f"The request is larger than {limit} bytes")
     gathered = bytearray()
-    idle = hub_of(request).limits.idle_seconds
-    while chunk := await asyncio.wait_for(request.content.readany(), idle):
+    async for chunk in read_chunks(request, hub_of(request)):
         gathered += chunk
         if len(gathered) > limit:
             raise Refusal(Reason.TOO_LARGE, f"The request is larger than {limit} bytes")
@@ -57,3 +60,27 @@ def check_path(path: str) -> str:
     ):
         raise Refusal(Reason.INVALID, f"Invalid path: {path[:200]!r}")
     return path
+
+
+def number(request: web.Request, name: str, default: int) -> int:
+    """Return a count from the query, refusing what is none."""
+    text = request.query.get(name)
+    if text is None or not text:
+        return default
+    if len(text) > _LONGEST_NUMBER or not (text.isascii() and text.isdigit()):
+        raise Refusal(Reason.INVALID, f"{name} must be a number")
+    return int(text)
+
+
+def flag(request: web.Request, name: str) -> bool:
+    """Return whether the query says yes."""
+    return request.query.get(name, "").lower() in ("true", "1")
+
+
+def json_answer(
+    value: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Return `value` as JSON."""
+    return web.Response(
+        body=msgspec.json.encode(value), status=status, headers=headers, content_type="application/json"
+    )

@@ -1,0 +1,50 @@
+"""The LFS batch question, which both dialects ask: which of these blobs have to be sent, and where to?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hubferry.serve.exchange import read_json
+from hubferry.serve.hub import hub_of
+from hubferry.serve.refusal import Reason, Refusal
+from hubferry.serve.storage import put_address
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+
+class BatchObject(msgspec.Struct, frozen=True):
+    """A blob that someone asks about."""
+
+    oid: str
+    size: int
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """The body of an LFS batch request (git-lfs, docs/api/batch.md)."""
+
+    objects: list[BatchObject]
+    operation: str = "upload"
+
+
+async def answer_batch(request: web.Request) -> list[dict[str, object]]:
+    """Return an answer for each blob asked about, with an upload action where it is missing.
+
+    Raises:
+        Refusal: Not about uploads, or about too many blobs.
+    """
+    hub = hub_of(request)
+    wish = await read_json(request, Batch)
+    if wish.operation != "upload":
+        raise Refusal(Reason.INVALID, "Only uploads are asked for here")
+    if len(wish.objects) > hub.limits.batch_objects:
+        raise Refusal(Reason.INVALID, f"More than {hub.limits.batch_objects} objects in one request")
+    answers = []
+    for blob in wish.objects:
+        answer: dict[str, object] = {"oid": blob.oid, "size": blob.size}
+        if hub.store.blobs.size(blob.oid) != blob.size:
+            answer["actions"] = {"upload": {"href": put_address(request, blob.oid, blob.size)}}
+        answers.append(answer)
+    return answers

@@ -1,0 +1,89 @@
+"""A repository's commits on disk, and the tree that each of them makes."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hubferry.serve.disk import write_atomically
+from hubferry.serve.records import CommitRecord
+from hubferry.serve.tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_TREES_KEPT = 8
+_SHORTEST_ID, _WHOLE_ID = 7, 40  # git itself takes from 4 digits on; shorter ones are usually words
+
+
+class History:
+    """Read and append commits; one is never changed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._commits: dict[str, CommitRecord] = {}
+        self._trees: OrderedDict[str, Tree] = OrderedDict()
+
+    def commit(self, name: str) -> CommitRecord:
+        """Return a commit by its full id."""
+        found = self._commits.get(name)
+        if found is None:
+            content = (self._folder / f"{name}.json").read_bytes()
+            found = self._commits[name] = msgspec.json.decode(content, type=CommitRecord)
+        return found
+
+    def walk(self, name: str) -> Iterator[CommitRecord]:
+        """Yield a commit and those before it, newest first."""
+        current: str | None = name
+        while current is not None:
+            record = self.commit(current)
+            yield record
+            current = record.parent
+
+    def find(self, name: str) -> str | None:
+        """Return the full id of a commit named by its first digits, None where that names none or several."""
+        if not _SHORTEST_ID <= len(name) <= _WHOLE_ID or set(name) - set("0123456789abcdef"):
+            return None
+        if name in self._commits or (self._folder / f"{name}.json").exists():
+            return name
+        found = list(self._folder.glob(f"{name}*.json"))
+        return found[0].stem if len(found) == 1 else None
+
+    def append(self, record: CommitRecord) -> CommitRecord:
+        """Write a commit, which gets its id here."""
+        content = msgspec.json.encode(record) + secrets.token_bytes(8)  # two alike are still two commits
+        name = hashlib.sha1(content, usedforsecurity=False).hexdigest()
+        record = msgspec.structs.replace(record, id=name)
+        write_atomically(self._folder / f"{name}.json", msgspec.json.encode(record))
+        self._commits[name] = record
+        return record
+
+    def tree(self, name: str) -> Tree:
+        """Return all files of a commit."""
+        found = self._trees.get(name)
+        if found is not None:
+            return found
+        with self._lock:
+            return self._build(name)
+
+    def _build(self, name: str) -> Tree:
+        pending: list[CommitRecord] = []
+        current: str | None = name
+        while current is not None and current not in self._trees:
+            record = self.commit(current)
+            pending.append(record)
+            current = record.parent
+        tree = self._trees[current] if current is not None else Tree({})
+        for record in reversed(pending):
+            tree = tree.after(record.changes, record.id)
+        self._trees[name] = tree
+        while len(self._trees) > _TREES_KEPT:
+            self._trees.popitem(last=False)
+        return tree

@@ -1,0 +1,109 @@
+"""Branches, tags and history in the Hugging Face dialect."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+
+from hubferry.serve.exchange import json_answer, read_json
+from hubferry.serve.hub import repository_of, writable_repository_of
+from hubferry.serve.huggingface.routes import REPO, iso_time, page_answer, window
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hubferry.serve.records import CommitRecord
+
+routes = web.RouteTableDef()
+_COMMITS_A_PAGE = 50
+
+
+class BranchCreation(msgspec.Struct, frozen=True, rename="camel"):
+    """The body of `POST .../branch/{branch}`."""
+
+    starting_point: str | None = None
+
+
+class TagCreation(msgspec.Struct, frozen=True):
+    """The body of `POST .../tag/{revision}`."""
+
+    tag: str
+    message: str | None = None
+
+
+@routes.get(f"{REPO}/refs", name="hf:refs")
+async def references(request: web.Request) -> web.Response:
+    """List branches and tags with their commits."""
+    record = repository_of(request).record
+
+    def described(kind: str, found: Mapping[str, str]) -> list[dict[str, str]]:
+        return [
+            {"name": name, "ref": f"refs/{kind}/{name}", "targetCommit": commit}
+            for name, commit in sorted(found.items())
+        ]
+
+    return json_answer(
+        {
+            "branches": described("heads", record.branches),
+            "tags": described("tags", record.tags),
+            "converts": [],
+        }
+    )
+
+
+@routes.get(f"{REPO}/commits/{{revision}}", name="hf:commits")
+async def commits(request: web.Request) -> web.Response:
+    """List a page of the history of a revision, newest first."""
+    repository = repository_of(request)
+    part = window(request, _COMMITS_A_PAGE)
+    walk = repository.history.walk(repository.resolve(request.match_info["revision"]))
+    found = list(islice(walk, part.start, part.stop + 1))
+    shown = [_described(record) for record in found[: part.stop - part.start]]
+    return page_answer(request, part, shown, part.start + len(found))
+
+
+def _described(record: CommitRecord) -> dict[str, object]:
+    return {
+        "id": record.id,
+        "title": record.title,
+        "message": record.description,
+        "authors": [{"user": record.author, "avatar": ""}],
+        "date": iso_time(record.time),
+    }
+
+
+@routes.post(f"{REPO}/branch/{{name}}", name="hf:branch")
+async def create_branch(request: web.Request) -> web.Response:
+    """Create a branch, at the default one unless told otherwise."""
+    repository, _account = writable_repository_of(request)
+    wish = await read_json(request, BranchCreation)
+    repository.add_branch(request.match_info["name"], repository.resolve(wish.starting_point))
+    return json_answer({})
+
+
+@routes.delete(f"{REPO}/branch/{{name}}", name="hf:branch")
+async def delete_branch(request: web.Request) -> web.Response:
+    """Remove a branch."""
+    repository, _account = writable_repository_of(request)
+    repository.remove_branch(request.match_info["name"])
+    return json_answer({})
+
+
+@routes.post(f"{REPO}/tag/{{revision}}", name="hf:tag")
+async def create_tag(request: web.Request) -> web.Response:
+    """Create a tag at a revision."""
+    repository, _account = writable_repository_of(request)
+    wish = await read_json(request, TagCreation)
+    repository.add_tag(wish.tag, repository.resolve(request.match_info["revision"]))
+    return json_answer({})
+
+
+@routes.delete(f"{REPO}/tag/{{name}}", name="hf:tag")
+async def delete_tag(request: web.Request) -> web.Response:
+    """Remove a tag."""
+    repository, _account = writable_repository_of(request)
+    repository.remove_tag(request.match_info["name"])
+    return json_answer({})

@@ -1,0 +1,79 @@
+"""All files of one commit, with what listings ask of them computed once. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hubferry.serve.git import folder_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from hubferry.serve.records import FileRecord
+
+_AFTER_SLASH = "0"  # the character that follows "/" in ASCII
+
+
+class Tree:
+    """Files by path; never changes."""
+
+    def __init__(self, files: Mapping[str, FileRecord]) -> None:
+        self.files = files
+
+    def __contains__(self, path: object) -> bool:
+        return path in self.files
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.paths)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def get(self, path: str) -> FileRecord | None:
+        """Return a file, None where there is none of that path."""
+        return self.files.get(path)
+
+    def after(self, changes: Mapping[str, FileRecord | None], commit: str) -> Tree:
+        """Return the tree that `commit` makes of this one."""
+        files = dict(self.files)
+        for path, file in changes.items():
+            if file is None:
+                files.pop(path, None)
+            else:
+                files[path] = msgspec.structs.replace(file, commit=commit)
+        return Tree(files)
+
+    @cached_property
+    def paths(self) -> list[str]:
+        """Every file's path, sorted."""
+        return sorted(self.files)
+
+    @cached_property
+    def folders(self) -> dict[str, str]:
+        """Every folder's path and git tree id, the root's under the empty path."""
+        return folder_ids(self.files)
+
+    @cached_property
+    def entries(self) -> list[str]:
+        """Every file's and folder's path, sorted."""
+        return sorted([*self.files, *(folder for folder in self.folders if folder)])
+
+    def is_folder(self, path: str) -> bool:
+        """Return whether anything lies below `path`, without computing folders."""
+        prefix = f"{path}/"
+        position = bisect_left(self.paths, prefix)
+        return position < len(self.paths) and self.paths[position].startswith(prefix)
+
+    def below(self, folder: str, *, recursive: bool) -> list[str]:
+        """Return the paths of files and folders in `folder` (empty is the root), sorted."""
+        prefix = f"{folder}/" if folder else ""
+        entries = self.entries
+        if folder:
+            entries = entries[bisect_left(entries, prefix) : bisect_left(entries, folder + _AFTER_SLASH)]
+        if recursive:
+            return entries
+        return [path for path in entries if "/" not in path[len(prefix) :]]
