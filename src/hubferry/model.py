@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
+LARGEST_IN_GIT = 16 * 1024 * 1024
+"""Bytes above which every known hub stores a file outside of git (Hugging Face's own line is 10 MB)."""
+
 HubName = Literal["hf", "ms", "dir"]
 RepoType = Literal["model", "dataset"]
 Visibility = Literal["public", "private"]
@@ -77,6 +80,11 @@ class RepoFile:
     lfs: bool = False
     xet_hash: str | None = None
     revision: str | None = None
+
+    @property
+    def may_be_in_git(self) -> bool:
+        """Whether some hub may keep it in git, and list nothing but its git sha1."""
+        return self.sha256 is None or (self.size or 0) <= LARGEST_IN_GIT
 
 
 @dataclass(frozen=True, slots=True)

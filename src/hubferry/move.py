@@ -13,7 +13,7 @@ from hubferry.stream.outlet import Outlet
 from hubferry.stream.schedule import MIB, Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping
+    from collections.abc import Coroutine, Iterable, Mapping, Sequence
     from concurrent.futures import Executor
 
     from hubferry.cache.store import ModelDirectory
@@ -101,7 +101,7 @@ class _Move:
         )
 
     async def run(self) -> Moved:
-        leaders, twins = _by_content(step for step in self._plan.steps if step.fetches)
+        leaders, twins = _by_content(self._plan.steps)
         self._intake.add(step.file for step in leaders)
         jobs: list[Coroutine[None, None, None]] = [self._intake.run()]
         jobs += [self._arrival(step) for step in leaders]
@@ -201,17 +201,22 @@ class _Move:
         self._intake.gone(file.path)
 
 
-def _by_content(steps: Iterable[Step]) -> tuple[list[Step], list[tuple[Step, Step]]]:
-    """Split steps into the first of each content, and the others with the first they equal."""
+def _by_content(steps: Sequence[Step]) -> tuple[list[Step], list[tuple[Step, Step]]]:
+    """Return the steps to fetch, one for each content, and the others that get the content of one of them."""
     first: dict[str, Step] = {}
-    twins: list[tuple[Step, Step]] = []
     for step in steps:
-        key = step.file.sha256 or step.file.git_sha1 or step.file.path
-        if key in first:
-            twins.append((step, first[key]))
-        else:
-            first[key] = step
-    return list(first.values()), twins
+        if step.fetches:
+            first.setdefault(_content(step), step)
+    twins = [
+        (step, first[_content(step)])
+        for step in steps
+        if not step.cached and step.action is not Action.DELETE and _content(step) in first
+    ]
+    return list(first.values()), [(step, leader) for step, leader in twins if step is not leader]
+
+
+def _content(step: Step) -> str:
+    return step.file.sha256 or step.file.git_sha1 or step.file.path
 
 
 async def _together(jobs: Iterable[Coroutine[None, None, None]]) -> None:

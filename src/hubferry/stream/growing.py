@@ -30,13 +30,14 @@ class StartedOverError(IntegrityError):
 
 
 class Hashes:
-    """Hash content as it comes: sha256 always, git's sha1 only where the hub lists nothing else."""
+    """Hash content as it comes: sha256 always, git's sha1 where some hub may list nothing else."""
 
     def __init__(self, file: RepoFile, size: int) -> None:
         """Begin for a file of `size` bytes."""
         self._size = size
         self._sha256 = hashlib.sha256()
-        self._sha1 = None if file.sha256 else hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+        git = file.may_be_in_git
+        self._sha1 = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False) if git else None
 
     def update(self, data: bytes | bytearray) -> None:
         """Take in the next bytes."""

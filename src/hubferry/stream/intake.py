@@ -71,6 +71,7 @@ class Intake:
         self._proofs: set[asyncio.Task[None]] = set()
         self._batch: asyncio.Queue[tuple[RepoFile, bytes, Digests]] = asyncio.Queue(maxsize=256)
         self._work_changed = asyncio.Event()
+        self._ended = False
         self.fetched = 0
 
     def add(self, files: Iterable[RepoFile]) -> None:
@@ -146,21 +147,21 @@ class Intake:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._ended = True
         for path, future in self._growing.items():
-            if future.done() and not future.cancelled():
+            if future.done() and not future.cancelled() and future.exception() is None:
                 if not self._arrivals[path].done():
                     future.result().fail(InterruptedRunError(_("the run was broken off")))
-                self._followers[path] = 0
                 self._release(path)
 
     async def _work(self, number: int) -> None:
         while True:
+            changed = self._work_changed
             async with self._gate:
                 part = self._schedule.next(prefer_small=number % 4 == 0)
                 if part is not None:
                     await self._fetch(part)
                     continue
-            changed = self._work_changed
             await changed.wait()
 
     async def _fetch(self, part: Part) -> None:
@@ -295,11 +296,11 @@ class Intake:
         self._wake()
 
     def _release(self, path: str) -> None:
-        """Close a file that has arrived and that nobody reads any more."""
+        """Close a file that will not grow any more and that nobody reads."""
         future = self._growing.get(path)
         if future is None or not future.done() or future.exception() is not None:
             return
-        if self._arrivals[path].done() and not self._followers.get(path):
+        if (self._ended or self._arrivals[path].done()) and not self._followers.get(path):
             future.result().partial.close()
 
     async def _in_thread(
