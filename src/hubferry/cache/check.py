@@ -17,13 +17,13 @@ from hubferry.cache.disk import disk, disk_errors
 from hubferry.cache.names import RECORDS
 from hubferry.cache.problem import Kind, Problem
 from hubferry.i18n import _
-from hubferry.model import RepoRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hubferry.cache.inventory import Inventory
     from hubferry.cache.manifest import Manifest
+    from hubferry.model import RepoRef
 
 __all__ = ["Kind", "ModelState", "Problem", "State", "check_model", "check_model_exists"]
 
@@ -87,13 +87,20 @@ def check_model(directory: Path) -> ModelState:
         if not directory.is_dir():
             return ModelState(directory, State.ABSENT)
         directory = _snapshot(directory)
-        known = manifest.load(directory / RECORDS)
-        found = inventory.take(directory)
-        state = ModelState(directory, State.UNKNOWN, found.size, len(found.files))
-        if known is None:
-            return _by_structure(state, found)
-        state = replace(state, ref=RepoRef(known.hub, known.repo_id, known.commit, known.repo_type))
-        return _by_manifest(state, known, found)
+        return judge(directory, inventory.take(directory), manifest.load(directory / RECORDS))
+
+
+def judge(directory: Path, found: Inventory, known: Manifest | None) -> ModelState:
+    """Say whether the model of these files, about which this is known, is whole; see `check_model`.
+
+    Raises:
+        OSError: A header cannot be read.
+    """
+    state = ModelState(directory, State.UNKNOWN, found.size, len(found.files))
+    if known is None:
+        return _by_structure(state, found)
+    state = replace(state, ref=replace(known.ref, revision=known.commit))
+    return _by_manifest(state, known, found)
 
 
 def check_model_exists(directory: Path) -> bool:
@@ -143,7 +150,7 @@ def _compare(known: Manifest, found: Inventory) -> tuple[list[Problem], set[str]
     problems: list[Problem] = []
     trusted: set[str] = set()
     changed: list[str] = []
-    if known.commit is None:
+    if known.commit is None and known.files:
         problems.append(Problem("./", _("is not finished: its transfer was interrupted"), Kind.MISSING))
     for path, entry in known.files.items():
         status = found.files.get(path)

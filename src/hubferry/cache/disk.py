@@ -146,6 +146,10 @@ class Disk:
         """Remove an empty directory."""
         path.rmdir()
 
+    def remove_tree(self, path: Path) -> None:
+        """Remove a directory and everything below it; a symlink is removed, never followed."""
+        shutil.rmtree(path)
+
     def free(self, path: Path) -> int:
         """Return the bytes that this user may still write on the filesystem of an existing path."""
         return shutil.disk_usage(path).free

@@ -1,0 +1,220 @@
+"""What is in the cache: every model of every root, what it takes, whose it is, and whether it is whole.
+
+Names, stat and manifests only; headers are read where nothing was recorded about a model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from hubferry.cache import inventory, manifest, usage
+from hubferry.cache.check import State, judge
+from hubferry.cache.disk import disk, disk_errors
+from hubferry.cache.names import RECORDS
+from hubferry.cache.problem import Kind, Problem
+from hubferry.cache.usage import Usage
+from hubferry.errors import NotFoundError
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from hubferry.model import RepoRef
+
+DOOMED_SUFFIX = ".hubferry-deleting"
+"""Ends the hidden name of a directory that is being deleted, or whose deletion was interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class CachedModel:
+    """One directory of a root.
+
+    Attributes:
+        path: Where it is.
+        root: The root it lies in.
+        state: Whether it is whole.
+        ref: Whose it is, where its manifest says so; the revision is the commit.
+        size: Bytes of its files, as `ls` counts them.
+        files: How many files the model has.
+        used: Last use, in seconds since 1970; without a manifest the last change.
+        pinned: Whether pruning leaves it alone.
+        published: The destinations where it was proven to be.
+        problems: What is wrong, file by file.
+        usage: Its inodes.
+        identity: Device and inode of the directory itself when it was listed.
+        link_to: Where it leads, for a symbolic link in place of a directory; nothing of it is counted.
+    """
+
+    path: Path
+    root: Path
+    state: State = State.UNKNOWN
+    ref: RepoRef | None = None
+    size: int = 0
+    files: int = 0
+    used: float = 0.0
+    pinned: bool = False
+    published: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    usage: Usage = field(default_factory=Usage, repr=False)
+    identity: tuple[int, int] = (0, 0)
+    link_to: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The directory's name."""
+        return self.path.name
+
+    @property
+    def title(self) -> str:
+        """What a person calls it: the repository where it is known, else the directory's name."""
+        return self.name if self.ref is None else self.ref.repo_id
+
+    @property
+    def commit(self) -> str | None:
+        """The commit it holds."""
+        return None if self.ref is None else self.ref.revision
+
+    @property
+    def disk(self) -> int:
+        """Bytes on the disk, as `du` counts them."""
+        return self.usage.disk
+
+    @property
+    def frees(self) -> int:
+        """Bytes that deleting it, and nothing else, would free."""
+        return usage.freed([self.usage])
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Everything in the roots.
+
+    Attributes:
+        models: By root, then name.
+        doomed: Directories whose deletion was interrupted, with what they take.
+    """
+
+    models: tuple[CachedModel, ...] = ()
+    doomed: tuple[CachedModel, ...] = ()
+
+    @property
+    def disk(self) -> int:
+        """Bytes on the disk of all models together, as `du` counts them."""
+        return usage.disk(model.usage for model in self.models)
+
+    @property
+    def frees(self) -> int:
+        """Bytes that deleting all of them would free."""
+        return usage.freed(model.usage for model in self.models)
+
+    def sharing(self, model: CachedModel) -> tuple[CachedModel, ...]:
+        """Return the other models that store some of their bytes in the same inodes."""
+        own = _content(model).keys()
+        return tuple(one for one in self.models if one is not model and not own.isdisjoint(_content(one)))
+
+    def matching(self, name: str) -> tuple[CachedModel, ...]:
+        """Return the models that `name` means: a whole name, or else any part of one, in any case.
+
+        Raises:
+            NotFoundError: It means none; the hint lists what there is.
+        """
+        exact = [model for model in self.models if name in _names(model)]
+        wanted = name.lower()
+        found = exact or [
+            model for model in self.models if any(wanted in known.lower() for known in _names(model)[:3])
+        ]
+        if not found:
+            raise no_such_model(name, self.models)
+        return tuple(found)
+
+
+def no_such_model(name: str, models: Iterable[CachedModel]) -> NotFoundError:
+    """Return the error for a name that matches nothing, which lists what there is."""
+    there = ", ".join(sorted(model.title for model in models))
+    hint = _("there is: {names}").format(names=there) if there else _("the cache is empty")
+    return NotFoundError(
+        _("no model in the cache is called {name}").format(name=name), side="cache", hint=hint
+    )
+
+
+def freed(models: Iterable[CachedModel]) -> int:
+    """Return the bytes that deleting these models together would free."""
+    return usage.freed(model.usage for model in models)
+
+
+def list_models(roots: Sequence[Path]) -> Listing:
+    """Look through the roots; one that is not there is empty.
+
+    Raises:
+        DiskError: A root must not or cannot be read.
+    """
+    models: list[CachedModel] = []
+    doomed: list[CachedModel] = []
+    for root in roots:
+        with disk_errors(root):
+            if root.is_dir():
+                for entry in disk.scandir(root):
+                    if entry.name.endswith(DOOMED_SUFFIX):
+                        doomed.append(_doomed(root, entry))
+                    elif not entry.name.startswith(".") and entry.is_dir():
+                        models.append(describe(root / entry.name, root))
+    return Listing(tuple(models), tuple(doomed))
+
+
+def describe(path: Path, root: Path) -> CachedModel:
+    """Describe the model in the directory `path` of `root`.
+
+    Raises:
+        OSError: It is not there.
+    """
+    status = disk.lstat(path)
+    bare = CachedModel(path, root, identity=(status.st_dev, status.st_ino), used=status.st_mtime)
+    if path.is_symlink():
+        return replace(bare, link_to=str(path.readlink()))
+    try:
+        return _described(bare)
+    except OSError as error:  # one bad directory hides none of the others
+        return replace(bare, problems=(Problem("./", error.strerror or str(error), Kind.BROKEN),))
+
+
+def _described(bare: CachedModel) -> CachedModel:
+    path = bare.path
+    found = inventory.take(path)
+    known = manifest.load(path / RECORDS)
+    state = judge(path, found, known)
+    newest = max((file.st_mtime for file in found.files.values()), default=bare.used)
+    return replace(
+        bare,
+        state=state.verdict,
+        ref=state.ref,
+        size=state.size,
+        files=state.files,
+        used=known.used if known is not None else newest,
+        pinned=known is not None and known.pinned,
+        published=tuple(one.destination for one in known.published) if known is not None else (),
+        problems=state.problems,
+        usage=found.usage,
+    )
+
+
+def _doomed(root: Path, entry: os.DirEntry[str]) -> CachedModel:
+    path = root / entry.name
+    status = disk.lstat(path)
+    found = inventory.take(path) if entry.is_dir(follow_symlinks=False) else inventory.Inventory()
+    identity = (status.st_dev, status.st_ino)
+    return CachedModel(path, root, State.BROKEN, usage=found.usage, identity=identity)
+
+
+def _names(model: CachedModel) -> tuple[str, ...]:
+    """Return what a model may be called, the names that a part may be taken of first."""
+    ref = model.ref
+    if ref is None:
+        return (model.name, model.name, model.name, str(model.path))
+    return (model.name, ref.repo_id, f"{ref.hub}:{ref.repo_id}", str(ref), str(model.path))
+
+
+def _content(model: CachedModel) -> dict[usage.Inode, int]:
+    return {inode: size for inode, size in model.usage.bytes.items() if model.usage.links[inode] > 1}

@@ -1,0 +1,126 @@
+"""Decide which cached models to let go of. Pure: what is known goes in, names and reasons come out.
+
+A model goes when any of the limits wants it gone and nothing protects it; the oldest use goes first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+
+
+class Reason(str, Enum):
+    """Why a model goes."""
+
+    PARTIAL = "partial"
+    OLD = "old"
+    SURPLUS = "surplus"
+    """More recently used ones are enough."""
+    SIZE = "size"
+    """The cache is larger than it may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What to keep. A limit that is None demands nothing.
+
+    Attributes:
+        max_size: Bytes that all models together may take on the disk.
+        older_than: Seconds since the last use after which a model goes.
+        keep_last: The most recently used ones, which stay whatever the other limits say; without another
+            limit everything else goes.
+        partial: Whether unfinished models go, however old.
+        keep_unpublished: Whether models stay that were not yet proven to be at a destination.
+    """
+
+    max_size: int | None = None
+    older_than: float | None = None
+    keep_last: int | None = None
+    partial: bool = False
+    keep_unpublished: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all would ever go."""
+        return (self.max_size, self.older_than, self.keep_last) == (None, None, None) and not self.partial
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What retention has to know about one model.
+
+    Attributes:
+        name: Tells it from the others.
+        used: Last use, in seconds since 1970.
+        extents: Bytes on the disk by what they are stored in; two models that share a key share the bytes.
+        partial: Whether its transfer never finished.
+        published: Whether it was proven to be at a destination.
+        protected: Whether it is pinned, or a running transfer holds it.
+    """
+
+    name: str
+    used: float
+    extents: Mapping[Hashable, int] = field(default_factory=dict)
+    partial: bool = False
+    published: bool = False
+    protected: bool = False
+
+
+def choose(candidates: Sequence[Candidate], policy: Policy, *, now: float) -> dict[str, Reason]:
+    """Return which models go, and why, the oldest use first.
+
+    Args:
+        candidates: Every model there is; those that stay count for the size.
+        policy: What to keep.
+        now: Seconds since 1970.
+    """
+    oldest_first = sorted(candidates, key=lambda candidate: (candidate.used, candidate.name))
+    reasons: dict[str, Reason] = {}
+    finished = [candidate for candidate in oldest_first if not (policy.partial and candidate.partial)]
+    recent = {one.name for one in finished[max(0, len(finished) - (policy.keep_last or 0)) :]}
+    removable = [one for one in oldest_first if not _stays(one, policy)]
+    for candidate in removable:
+        if policy.partial and candidate.partial:
+            reasons[candidate.name] = Reason.PARTIAL
+        elif candidate.name in recent:
+            continue
+        elif policy.older_than is not None and now - candidate.used > policy.older_than:
+            reasons[candidate.name] = Reason.OLD
+        elif policy.keep_last is not None and policy.older_than is None and policy.max_size is None:
+            reasons[candidate.name] = Reason.SURPLUS
+    if policy.max_size is not None:
+        spare = [one for one in removable if one.name not in recent]
+        reasons |= _shrink(oldest_first, spare, reasons, policy.max_size)
+    return {one.name: reasons[one.name] for one in oldest_first if one.name in reasons}
+
+
+def _stays(candidate: Candidate, policy: Policy) -> bool:
+    return candidate.protected or (policy.keep_unpublished and not candidate.published)
+
+
+def _shrink(
+    everything: Sequence[Candidate], spare: Sequence[Candidate], going: Mapping[str, Reason], most: int
+) -> dict[str, Reason]:
+    """Return which of `spare` have to go as well until the rest takes no more than `most` bytes."""
+    holders: dict[Hashable, int] = {}
+    total = 0
+    for candidate in everything:
+        if candidate.name not in going:
+            for extent, size in candidate.extents.items():
+                total += 0 if extent in holders else size
+                holders[extent] = holders.get(extent, 0) + 1
+    reasons: dict[str, Reason] = {}
+    for candidate in spare:
+        if total <= most:
+            break
+        if candidate.name in going:
+            continue
+        reasons[candidate.name] = Reason.SIZE
+        for extent, size in candidate.extents.items():
+            holders[extent] -= 1
+            total -= size if holders[extent] == 0 else 0
+    return reasons
