@@ -45,8 +45,10 @@ coverage: $(STAMP)  ## branch coverage of the test suite
 	$(BIN)/coverage combine && $(BIN)/coverage report
 
 locale: $(STAMP)  ## take new sentences into the Chinese catalog and compile it
-	$(BIN)/pybabel -q extract -F babel.cfg --omit-header --no-location --sort-output -k _ -k ngettext:1,2 -o /tmp/hubferry.pot src/hubferry
-	$(BIN)/pybabel -q update -D hubferry -i /tmp/hubferry.pot -d src/hubferry/locale -l zh_CN --no-fuzzy-matching --ignore-pot-creation-date
+	$(BIN)/pybabel -q extract -F babel.cfg --omit-header --no-location --sort-output --no-default-keywords \
+		-k _ -k ngettext:1,2 -k N_:1,2,3t -k N_:1,1t -o $(VENV)/hubferry.pot src/hubferry scripts transfer_flux_dev.py
+	$(BIN)/pybabel -q update -D hubferry -i $(VENV)/hubferry.pot -d src/hubferry/locale -l zh_CN \
+		--omit-header --no-fuzzy-matching --ignore-obsolete --no-wrap
 	$(BIN)/pybabel -q compile -D hubferry -d src/hubferry/locale -l zh_CN
 
 lock:  ## pin every dependency anew (needs uv)

@@ -10,7 +10,7 @@ from hubferry.cli import options, output
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
 from hubferry.errors import IntegrityError
-from hubferry.i18n import _
+from hubferry.i18n import _, ngettext
 from hubferry.model import Verdict
 
 if TYPE_CHECKING:
@@ -68,20 +68,21 @@ def _print(found: tuple[Comparison, ...], *, only_differences: bool, quiet: bool
         if not (only_differences and one.verdict is Verdict.SAME):
             output.data(f"{SIGNS[one.verdict]} {output.visible(one.path)}")
     if not quiet:
-        counts = _counts(found)
-        sentence = _(
-            "{same} the same, {different} different, {missing} only in the source, "
-            "{extra} only in the destination, {unknown} could not be compared"
-        )
-        output.talk(
-            sentence.format(
-                same=counts[Verdict.SAME],
-                different=counts[Verdict.DIFFERS],
-                missing=counts[Verdict.ONLY_SOURCE],
-                extra=counts[Verdict.ONLY_DESTINATION],
-                unknown=counts[Verdict.UNKNOWN],
-            )
-        )
+        output.talk(_sum(_counts(found)))
+
+
+def _sum(counts: dict[Verdict, int]) -> str:
+    sentences = {
+        Verdict.SAME: _("{count} the same"),
+        Verdict.DIFFERS: _("{count} different"),
+        Verdict.ONLY_SOURCE: _("{count} only in the source"),
+        Verdict.ONLY_DESTINATION: _("{count} only in the destination"),
+        Verdict.UNKNOWN: _("{count} could not be compared"),
+    }
+    if not any(counts[verdict] for verdict in Verdict if verdict is not Verdict.SAME):
+        count = counts[Verdict.SAME]
+        return ngettext("identical: {count} file", "identical: {count} files", count).format(count=count)
+    return _(", ").join(sentence.format(count=counts[v]) for v, sentence in sentences.items() if counts[v])
 
 
 def _counts(found: tuple[Comparison, ...]) -> dict[Verdict, int]:

@@ -67,7 +67,10 @@ def demo() -> None:
 def _acts() -> tuple[tuple[str, tuple[str, ...]], ...]:
     pair = (f"hf:{_MODEL}", f"ms:{_MODEL}")
     return (
-        (_("A small model goes onto the first hub."), ("copy", "./tiny-llama", pair[0], "--quiet")),
+        (
+            _("A small model goes onto the first hub."),
+            ("copy", "./tiny-llama", pair[0], "--no-cache", "--quiet"),
+        ),
         (_("What would a copy do?"), ("copy", *pair, "--dry-run")),
         (_("The copy itself."), ("copy", *pair)),
         (_("The proof: both hubs' listings, file by file."), ("check", *pair)),
