@@ -128,7 +128,7 @@ class _Move:
 
     async def _twin(self, step: Step, leader: Step) -> None:
         """Give content that occurs twice its second name, by link."""
-        if not self._tools.keep:
+        if not self._tools.keep and step.blob:
             return
         try:
             await self._intake.arrived(leader.file.path)

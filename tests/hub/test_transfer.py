@@ -265,6 +265,12 @@ def test_without_a_cache_nothing_stays_on_the_disk(world):
     assert not any(path.is_file() and path.name != "CACHEDIR.TAG" for path in world.cache.rglob("*"))
 
 
+def test_without_a_cache_small_files_of_one_content_arrive_under_both_names(world):
+    world.source.store.add("org/pair", {"a/x.txt": b"same", "b/x.txt": b"same", "w.bin": b"w" * 99})
+    world.copy("hf:org/pair", "ms:mine/pair", cache=False)
+    assert set(world.published("mine/pair")) == {"a/x.txt", "b/x.txt", "w.bin"}
+
+
 def test_many_small_files_need_one_commit_and_few_requests(world):
     files = {f"{number % 7}/{number}.json": b'{"n": %d}' % number for number in range(300)}
     world.source.store.add("org/many", files)
