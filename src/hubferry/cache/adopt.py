@@ -1,8 +1,8 @@
 """Find where on this machine the bytes of wanted files already are. Nothing is read but names and records.
 
 A file's own name speaks for most candidates: Hugging Face's cache calls a blob by its sha256, or its git id.
-For some only path and size do. Either way `ModelDirectory.adopt` hashes a file before it counts, and alters no
-other cache.
+For some only path and size do. Either way `ModelDirectory.adopt` hashes a file before it counts, and alters
+no other cache.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def check_path(path: str, *, windows: bool = os.name == "nt") -> None:
     """
     problem = next(_problems(path), None) or (next(_windows_problems(path), None) if windows else None)
     if problem:
-        shown = path.encode("unicode_escape").decode("ascii") if not path.isprintable() else path
+        shown = path if path.isprintable() and path else ascii(path)
         message = _("the repository has a file name that is not safe to store, {path}: {problem}")
         raise IntegrityError(message.format(path=shown, problem=problem), side="source", path=shown)
 
