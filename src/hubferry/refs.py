@@ -150,13 +150,14 @@ def _views(segments: Sequence[str]) -> bool:
 
 def _viewed(segments: Sequence[str]) -> str | None:
     """Return the revision that a page of a repository shows, None where it shows none."""
-    if len(segments) > 2 and segments[:2] == ["file", "view"]:
-        return segments[2]
-    if len(segments) < 2 or not _views(segments) or segments[0] == "discussions":
-        return None
-    if segments[1] == "refs" and len(segments) > 3:
-        return "/".join(segments[1:4])
-    return segments[1]
+    match segments:
+        case ["file", "view", revision, *_rest]:
+            return revision
+        case ["tree" | "blob" | "resolve" | "raw" | "commit" | "commits", "refs", kind, name, *_rest]:
+            return f"refs/{kind}/{name}"
+        case ["tree" | "blob" | "resolve" | "raw" | "commit" | "commits", revision, *_rest]:
+            return revision
+    return None
 
 
 def _checked(ref: RepoRef, text: str) -> RepoRef:
@@ -164,9 +165,7 @@ def _checked(ref: RepoRef, text: str) -> RepoRef:
     two = 2  # an owner and a name
     if len(parts) > two or not all(_PART.fullmatch(part) for part in parts) or _forbidden(ref):
         raise UsageError(
-            _(
-                "“{text}” is not the name of a repository: letters, digits, “-”, “_” and “.” in the form owner/name."
-            ).format(text=text),
+            _("“{text}” is not owner/name with letters, digits, “-”, “_” and “.” alone.").format(text=text),
             hint=_did_you_mean(ref.repo_id, ref.hub),
         )
     if len(parts) == 1 and ref.hub == "ms":

@@ -40,12 +40,12 @@ def open_source(
         from hubferry.hubs.modelscope_source import ModelScopeSource
 
         where = where or credentials.modelscope_endpoint()
-        token = token or credentials.modelscope_token(endpoint=where)
+        token = credentials.modelscope_token(endpoint=where) if token is None else token
         return ModelScopeSource(where, token, connections=connections, allow_insecure=allow_insecure)
     from hubferry.hubs.huggingface_source import HuggingFaceSource
 
     where = where or credentials.huggingface_endpoint()
-    token = token or credentials.huggingface_token()
+    token = credentials.huggingface_token() if token is None else token
     return HuggingFaceSource(where, token, connections=connections, allow_insecure=allow_insecure)
 
 
@@ -62,10 +62,10 @@ def open_destination(
         from hubferry.hubs.modelscope_destination import ModelScopeDestination
 
         where = where or credentials.modelscope_endpoint()
-        token = token or credentials.modelscope_token(endpoint=where)
+        token = credentials.modelscope_token(endpoint=where) if token is None else token
         return ModelScopeDestination(where, token, allow_insecure=allow_insecure)
     from hubferry.hubs.huggingface_destination import HuggingFaceDestination
 
     where = where or credentials.huggingface_endpoint()
-    token = token or credentials.huggingface_token()
+    token = credentials.huggingface_token() if token is None else token
     return HuggingFaceDestination(where, token, allow_insecure=allow_insecure)

@@ -7,6 +7,7 @@ import re
 import time
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from hubferry.errors import AccessError, BusyError, HubferryError, NetworkError, NotFoundError, Side
@@ -67,7 +68,7 @@ def _message(body: Any) -> str | None:
 
 
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Return the seconds that a hub asks to wait, from Retry-After or Hugging Face's RateLimit; None if neither."""
+    """Return the seconds a hub asks to wait, by Retry-After or Hugging Face's RateLimit; None if neither."""
     asked = headers.get("Retry-After", "").strip()
     try:
         return max(0.0, float(asked))
@@ -89,7 +90,8 @@ def failure(answer: Answer, *, host: str, side: Side, token: str | None = None) 
     detail = f"HTTP {answer.status}" + (f": {said}" if said else "")
     message = _("{host} answered {detail}").format(host=host, detail=detail)
     status = answer.status
-    if status == 429 or (status == 503 and "Retry-After" in answer.headers):
+    asked = status == HTTPStatus.SERVICE_UNAVAILABLE and "Retry-After" in answer.headers
+    if asked or status == HTTPStatus.TOO_MANY_REQUESTS:
         return BusyError(message, side=side, retry_after=retry_after(answer.headers))
     if status in _SERVER_ERRORS or status in (408, 425):
         return NetworkError(message, side=side)

@@ -1,7 +1,7 @@
 """The session cookie out of a pickled cookie jar, without ever loading the pickle.
 
-`modelscope login` stores a pickled `requests.cookies.RequestsCookieJar` (modelscope_hub/config.py: `save_token`).
-Loading a pickle runs code of whoever wrote it; here its opcodes are only read, as text would be.
+`modelscope login` stores a pickled `requests.cookies.RequestsCookieJar` (modelscope_hub/config.py:
+`save_token`). Loading a pickle runs code of whoever wrote it; here its opcodes are only read, as text.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _atoms(pickled: bytes) -> Iterator[object]:
             memo[len(memo)] = last
             continue
         if opcode.name in _STORES:
-            memo[int(argument)] = last
+            memo[int(str(argument))] = last
             continue
         if opcode.name in _STRUCTURE:
             last = _OTHER
@@ -72,7 +72,7 @@ def _atoms(pickled: bytes) -> Iterator[object]:
         if opcode.name in _STRINGS or opcode.name in _NUMBERS:
             last = argument
         elif opcode.name in _LOADS:
-            last = memo[int(argument)]
+            last = memo[int(str(argument))]
         else:
             last = _OTHER
         yield last

@@ -49,7 +49,7 @@ class DirectoryDestination(DirectorySource):
         """List the folder; nothing where it is not there yet."""
         return await super().files(revision) if revision.exists else []
 
-    async def ensure(self, ref: RepoRef, new: NewRepository) -> bool:
+    async def ensure(self, ref: RepoRef, new: NewRepository) -> bool:  # noqa: ARG002 - a folder has no licence
         """Make the folder; return False where it was there."""
         root = root_of(ref)
         try:
@@ -85,7 +85,12 @@ class DirectoryDestination(DirectorySource):
         except OSError as error:
             raise self._failed(str(aside), error) from error
 
-    async def commit(self, ref: RepoRef, actions: Sequence[CommitAction], message: str) -> str:
+    async def commit(
+        self,
+        ref: RepoRef,
+        actions: Sequence[CommitAction],
+        message: str,  # noqa: ARG002 - a folder keeps no history
+    ) -> str:
         """Put every file in its place, each whole or not at all; return a digest of what was done."""
         root = root_of(ref)
         targets = [_inside(root, action.path) for action in actions]

@@ -25,7 +25,7 @@ _HASHED_AT_ONCE = 4
 
 
 class DirectorySource:
-    """A folder as a source: its commit is a digest of its paths and contents, so it is hashed to be resolved."""
+    """A folder as a source: its commit is a digest of paths and contents, so it is hashed to be resolved."""
 
     side: Side = "source"
 
@@ -107,7 +107,7 @@ def root_of(ref: RepoRef) -> Path:
 
 
 def _walk(root: Path, below: str) -> Iterator[str]:
-    """Yield the files below a folder. Links to files are read through, as in a hub's cache; links to folders not."""
+    """Yield the files below a folder. Links to files are read through, as in caches; to folders not."""
     with os.scandir(root / below) as entries:
         for entry in entries:
             relative = f"{below}/{entry.name}" if below else entry.name

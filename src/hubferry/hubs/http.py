@@ -1,23 +1,22 @@
-"""One HTTP client for both hubs: a token that stays at its own origin, redirects by hand, errors with a meaning.
+"""One HTTP client for both hubs: a token that stays at its origin, redirects by hand, errors with meaning.
 
-One attempt a request; `hubferry.retry` tries again. Nothing here puts a token or the query of a foreign address
-into an error: object storage signs its addresses in the query.
+One attempt a request; `hubferry.retry` tries again. Nothing here puts a token or the query of a foreign
+address into an error: object storage signs its addresses in the query.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import ssl
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from ipaddress import ip_address
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from hubferry.errors import HubferryError, NetworkError, Side, UsageError
+from hubferry.hubs.addresses import endpoint_of, host_of, is_loopback, origin, without_query
 from hubferry.hubs.answers import Answer
+from hubferry.hubs.connections import FailuresNamed
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ USER_AGENT = "hubferry"
 LARGEST_ANSWER = 1 << 28
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 8
+_RESERVED = ":/?#[]@!$&'()*+,;=%"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ class Request:
     """
 
     method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes | AsyncGenerator[bytes, None] | None = None
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | AsyncGenerator[memoryview, None] | None = field(default=None, repr=False)
     silence: float = SILENCE_SECONDS
     trusted: bool = False
 
@@ -99,7 +99,7 @@ class HubClient:
                 side=side,
                 hint=_("An endpoint looks like https://hub.example.com"),
             )
-        if token and self._origin[0] == "http" and not (allow_insecure or _is_loopback(self._origin[1])):
+        if token and self._origin[0] == "http" and not (allow_insecure or is_loopback(self._origin[1])):
             raise UsageError(
                 _("The token would travel unencrypted to {host}.").format(host=self._origin[1]),
                 side=side,
@@ -165,9 +165,9 @@ class HubClient:
         if session is not None:
             await session.close()
 
-    def failures_named(self, url: str | None = None) -> _Named:
+    def failures_named(self, url: str | None = None) -> FailuresNamed:
         """Turn what aiohttp raises in a `with` block into a NetworkError of ours."""
-        return _Named(self.host if url is None else host_of(url), self.side)
+        return FailuresNamed(self.host if url is None else host_of(url), self.side)
 
     async def _send(self, request: Request, *, trusted: bool | None = None) -> aiohttp.ClientResponse:
         import aiohttp
@@ -204,7 +204,7 @@ class HubClient:
         return self._session
 
     def _proxy(self, url: str) -> str | None:
-        """Return the environment's proxy. Not by aiohttp's `trust_env`: that reads ~/.netrc at each request."""
+        """Return the environment's proxy; aiohttp's `trust_env` would read ~/.netrc at each request."""
         parts = urlsplit(url)
         if parts.netloc not in self._proxies:
             proxies = {} if proxy_bypass(parts.netloc) else getproxies()
@@ -220,7 +220,8 @@ class HubClient:
         location = response.headers.get("Location")
         if response.status not in _REDIRECTS or not location:
             return None
-        target = urljoin(url, location)
+        # Some servers name a file in Location as it is: blanks and letters that no address may hold.
+        target = quote(urljoin(url, location), safe=_RESERVED)
         self._check_redirect(method, url, target)
         return target
 
@@ -240,94 +241,11 @@ class HubClient:
                 ),
                 side=self.side,
                 hint=_("Write to that hub itself: set its endpoint to {endpoint}").format(
-                    endpoint=_endpoint(target)
+                    endpoint=endpoint_of(target)
                 ),
             )
-
-
-class _Named:
-    """Name a failure of the connection in words, without addresses that might be signed."""
-
-    def __init__(self, host: str, side: Side) -> None:
-        self._host = host
-        self._side: Side = side
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        if error is None or isinstance(error, (HubferryError, asyncio.CancelledError, GeneratorExit)):
-            return
-        reason = _reason(error)
-        if reason is not None:
-            message = _("{host}: {reason}").format(host=self._host, reason=reason)
-            # The original's text may hold a signed address or a proxy's password.
-            raise NetworkError(message, side=self._side, hint=_hint(error)) from None
-
-
-def _reason(error: BaseException) -> str | None:
-    """Return why a connection failed, None where `error` is not about a connection."""
-    import aiohttp
-
-    if isinstance(error, (asyncio.TimeoutError, TimeoutError)):
-        return _("no answer in time")
-    if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError, ssl.SSLError)):
-        return _("no encrypted connection could be made")
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return _("the host's name is not known")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return error.strerror or _("no connection")
-    if isinstance(error, aiohttp.InvalidURL):
-        return _("an address that cannot be read")
-    if isinstance(error, (aiohttp.ClientError, ConnectionError)):
-        return _("the connection broke off")
-    return None
-
-
-def _hint(error: BaseException) -> str | None:
-    import aiohttp
-
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return _("Check the network and the proxy settings (HTTPS_PROXY); hubferry doctor tests both hubs.")
-    return None
-
-
-def origin(url: str) -> tuple[str, str, int] | None:
-    """Return scheme, host and port, None for what is no web address."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return None
-    return parts.scheme, parts.hostname.lower(), port or (443 if parts.scheme == "https" else 80)
-
-
-def host_of(url: str) -> str:
-    """Return an address's host and port, which is all of it that may be shown."""
-    return urlsplit(url).netloc.rpartition("@")[2]
-
-
-def without_query(url: str) -> str:
-    """Return an address without login, query and fragment."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{host_of(url)}{parts.path}" if parts.netloc else parts.path
 
 
 def json_body(value: Any) -> bytes:
     """Encode a request's body."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _endpoint(url: str) -> str:
-    return f"{urlsplit(url).scheme}://{host_of(url)}"
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

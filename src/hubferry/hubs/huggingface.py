@@ -35,7 +35,7 @@ class Wire:
         return f"{self.client.endpoint}/api/{ref.repo_type}s/{quoted(ref.repo_id)}{rest}"
 
     def page(self, ref: RepoRef, rest: str = "") -> str:
-        """Return the address where a person, git and downloads find the repository; `rest` is already quoted."""
+        """Return the address where people, git and downloads find it; `rest` is already quoted."""
         kind = "datasets/" if ref.repo_type == "dataset" else ""
         return f"{self.client.endpoint}/{kind}{quoted(ref.repo_id)}{rest}"
 

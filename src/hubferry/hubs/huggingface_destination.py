@@ -1,4 +1,4 @@
-"""Write to the Hugging Face Hub over git LFS: its batch question, one PUT or several parts a blob, one commit.
+"""Write to the Hugging Face Hub over git LFS: one question for many blobs, one commit for many files.
 
 Wire facts: huggingface_hub 2.4.0, lfs.py and _commit_api.py.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from base64 import b64encode
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hubferry.errors import AccessError, NetworkError, NotFoundError, UsageError
@@ -19,9 +20,9 @@ from hubferry.i18n import _
 from hubferry.model import Blob, Limits, Revision
 
 if TYPE_CHECKING:
-    from hubferry.hubs.answers import Answer
     from collections.abc import AsyncGenerator, Sequence
 
+    from hubferry.hubs.answers import Answer
     from hubferry.hubs.ports import Body, NewRepository
     from hubferry.model import CommitAction, RepoFile, RepoRef
 
@@ -192,7 +193,7 @@ class HuggingFaceDestination(HuggingFaceSource):
         )
         for sha256 in sorted(absent):
             content = stored[sha256].content or b""
-            await self.upload(ref, Blob(sha256, len(content)), lambda content=content: _once(content))
+            await self.upload(ref, Blob(sha256, len(content)), partial(_once, content))
         return frozenset(wanted)
 
     async def _post(self, url: str, value: Any) -> Answer:

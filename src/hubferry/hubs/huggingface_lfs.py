@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from hubferry.errors import HubferryError, IntegrityError, NetworkError
+from hubferry.hubs.addresses import host_of
 from hubferry.hubs.answers import Answer, failure, not_understood
-from hubferry.hubs.http import Request, host_of, json_body
+from hubferry.hubs.http import Request, json_body
 from hubferry.hubs.uploads import put
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
-    from hubferry.hubs.huggingface import Wire
     from collections.abc import AsyncGenerator, Sequence
 
+    from hubferry.hubs.huggingface import Wire
     from hubferry.hubs.ports import Body
     from hubferry.model import Blob, RepoRef
 
@@ -110,7 +111,7 @@ class BlobStorage:
             self._wire.checked(ref, await self._wire.client.ask(request))
 
     async def _ask(self, ref: RepoRef, group: Sequence[Blob]) -> Answer:
-        question = {
+        question: dict[str, Any] = {
             "operation": "upload",
             "transfers": ["basic", "multipart"],
             "objects": [{"oid": blob.sha256, "size": blob.size} for blob in group],

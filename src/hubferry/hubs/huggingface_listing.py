@@ -130,8 +130,8 @@ class Listing:
     async def _probed(self, file: RepoFile) -> RepoFile:
         """Learn size and digest of one file from the headers of its download.
 
-        Wire fact: file_download.py `get_hf_file_metadata`: X-Linked-Size and X-Linked-Etag before the redirect,
-        Content-Length and ETag where there is none.
+        Wire fact: file_download.py `get_hf_file_metadata`: X-Linked-Size and X-Linked-Etag before the
+        redirect, Content-Length and ETag where there is none.
         """
         ref, commit = self._revision.ref, quoted_revision(self._revision.commit)
         url = self._wire.page(ref, f"/resolve/{commit}/{quoted(file.path)}")
@@ -161,7 +161,7 @@ class Listing:
 
 
 def _file(entry: Any) -> RepoFile | None:
-    """Make a file of one entry; None for a folder. A server's folder may come without a path, or without a type."""
+    """Make a file of one entry; None for a folder, which may come without a path, or without a type."""
     if not isinstance(entry, dict):
         return None
     path = entry.get("path")

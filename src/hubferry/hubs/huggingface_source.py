@@ -112,7 +112,7 @@ class HuggingFaceSource:
             return
 
     async def _check_name(self, ref: RepoRef, commit: str) -> None:
-        """Refuse a commit that answers to another name: some servers take an unknown revision for their main one.
+        """Refuse a commit of another name: some servers take an unknown revision for their main one.
 
         Raises:
             NotFoundError: The revision asked for is certainly not `commit`.
@@ -134,7 +134,7 @@ class HuggingFaceSource:
             )
 
     async def _is_unknown(self, ref: RepoRef, name: str) -> bool:
-        """Return whether the server's own list of branches and tags lacks `name`; False where it has no list."""
+        """Return whether the server's list of branches and tags lacks `name`; False where it has no list."""
         try:
             refs = (await self._wire.get(ref, self._wire.api(ref, "/refs"))).json()
         except HubferryError:

@@ -6,6 +6,7 @@ Wire facts: modelscope_hub 0.5.1, _legacy_api.py and errors.py (`raise_for_statu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -23,6 +24,7 @@ DEFAULT_BRANCH = "master"
 _BAD_LOGIN = 10010103009
 _NOT_LOGGED_IN = ("not logged in", "未登录", "please login", "invalid token", "access token")
 _ABSENT = ("not exist", "not found", "不存在", "no such", "does not have")
+_CONTENT = ("blob", "lfs", "object", "sha256")
 _DENIED = ("access denied", "no permission", "not allowed", "forbidden", "无权限", "没有权限")
 _CLIENT_ERRORS = range(400, 500)
 
@@ -66,7 +68,7 @@ class Wire:
         return body.get("Data") if "Data" in body else body
 
     def checked(self, ref: RepoRef, answer: Answer, path: str | None = None) -> Answer:
-        """Return `answer` if it is a success by its status and by its envelope, else raise what it stands for."""
+        """Return `answer` if its status and its envelope say success, else raise what it stands for."""
         if answer.ok and not refused(answer.json()):
             return answer
         error = self.explained(ref, answer)
@@ -74,15 +76,17 @@ class Wire:
         raise error
 
     def explained(self, ref: RepoRef, answer: Answer) -> HubferryError:
-        """Make an error of a refusal: by its code and its words first, by its status where those say nothing."""
+        """Make an error of a refusal: by code and words first, by status where those say nothing."""
         said = answer.text(self.client.token)
         words, number = said.lower(), code(answer.json())
         own = answer.ok or answer.status in _CLIENT_ERRORS
-        if own and (number == _BAD_LOGIN or answer.status == 401 or _has(words, _NOT_LOGGED_IN)):
+        if own and (
+            number == _BAD_LOGIN or answer.status == HTTPStatus.UNAUTHORIZED or _has(words, _NOT_LOGGED_IN)
+        ):
             return self.access(_("{host} does not accept the login: {said}"), said)
-        if own and (answer.status == 403 or number == 403 or _has(words, _DENIED)):
+        if own and (HTTPStatus.FORBIDDEN in (answer.status, number) or _has(words, _DENIED)):
             return self.access(_("{host} denies access: {said}"), said)
-        if own and (answer.status == 404 or number == 404 or _has(words, _ABSENT)):
+        if own and (HTTPStatus.NOT_FOUND in (answer.status, number) or _is_absence(words)):
             return self.missing(ref)
         if answer.ok:
             # A success by status that its envelope denies: nothing says that it is for good.
@@ -142,6 +146,11 @@ def refused(body: Any) -> bool:
     if not isinstance(body, dict):
         return False
     return body.get("Success", body.get("success")) is False or code(body) not in (None, 0, 200)
+
+
+def _is_absence(words: str) -> bool:
+    """Return whether a refusal is about a repository that is not there, rather than a blob of a commit."""
+    return _has(words, _ABSENT) and not _has(words, _CONTENT)
 
 
 def _has(words: str, signs: tuple[str, ...]) -> bool:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from base64 import b64encode
-from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote
 
-from hubferry.errors import AccessError, BusyError, HubferryError, NetworkError, NotFoundError, UsageError
-from hubferry.hubs.answers import Answer, not_understood, retry_after
-from hubferry.hubs.http import Request, host_of, json_body
+from hubferry.errors import AccessError, BusyError, NotFoundError, UsageError
+from hubferry.hubs.answers import Answer, retry_after
+from hubferry.hubs.http import Request, json_body
 from hubferry.hubs.modelscope import DEFAULT_BRANCH, code
+from hubferry.hubs.modelscope_blobs import BlobStorage
 from hubferry.hubs.modelscope_licenses import license_name
 from hubferry.hubs.modelscope_source import ModelScopeSource
-from hubferry.hubs.uploads import put
 from hubferry.i18n import _
 from hubferry.model import Blob, Limits, Revision
 
@@ -25,9 +24,9 @@ if TYPE_CHECKING:
     from hubferry.hubs.ports import Body, NewRepository
     from hubferry.model import CommitAction, RepoFile, RepoRef
 
-# constants.py: COMMIT_MAX_ACTIONS_PER_REQUEST, UPLOAD_COMMIT_MAX_INLINE_BYTES, UPLOAD_LFS_FORCE_THRESHOLD_BYTES,
-# MODEL_LFS_SUFFIX, DATASET_LFS_SUFFIX, UPLOAD_INLINE_METADATA_PATHS, UPLOAD_MAX_FILE_SIZE_BYTES,
-# UPLOAD_BLOB_VALIDATION_BATCH_MAX_OBJECTS, UPLOAD_MAX_FILE_COUNT
+# modelscope_hub/constants.py: COMMIT_MAX_ACTIONS_PER_REQUEST, UPLOAD_COMMIT_MAX_INLINE_BYTES,
+# MODEL_LFS_SUFFIX, UPLOAD_LFS_FORCE_THRESHOLD_BYTES, UPLOAD_INLINE_METADATA_PATHS,
+# UPLOAD_MAX_FILE_SIZE_BYTES, UPLOAD_BLOB_VALIDATION_BATCH_MAX_OBJECTS, UPLOAD_MAX_FILE_COUNT
 LIMITS = Limits(
     actions_per_commit=2000,
     commit_bytes=8 << 20,
@@ -90,23 +89,7 @@ _EXISTS = frozenset({10020101001, 10010101001, 10010202004})
 _EXISTS_WORDS = ("already", "exists", "已存在", "已被注册", "名称不可用")
 _BUSY = frozenset({10030000001})
 _BUSY_WORDS = ("branch changed", "could not update refs", "please retry", "try again", "repository policy")
-_QUESTIONS_AT_ONCE = 8
 _COMMIT_SECONDS = 300.0
-_LINK_SECONDS = 600.0
-_CONFLICT = 409
-
-
-@dataclass(frozen=True, slots=True)
-class _Link:
-    """Where a blob goes, as the hub said at `since`; its address is signed and does not last."""
-
-    url: str = field(repr=False)
-    headers: dict[str, str] = field(repr=False)
-    since: float
-
-    @property
-    def fresh(self) -> bool:
-        return time.monotonic() - self.since < _LINK_SECONDS
 
 
 class ModelScopeDestination(ModelScopeSource):
@@ -115,7 +98,7 @@ class ModelScopeDestination(ModelScopeSource):
     def __init__(self, endpoint: str, token: str | None = None, *, allow_insecure: bool = False) -> None:
         """Prepare; see `HubClient`."""
         super().__init__(endpoint, token, allow_insecure=allow_insecure, side="destination")
-        self._links: dict[str, _Link] = {}
+        self._storage = BlobStorage(self._wire)
 
     @property
     def limits(self) -> Limits:
@@ -136,7 +119,7 @@ class ModelScopeDestination(ModelScopeSource):
     async def ensure(self, ref: RepoRef, new: NewRepository) -> bool:
         """Create the repository; return False where it was there.
 
-        Wire fact: api.py `create_repo`, which posts Apache-2.0 for a silent caller: a licence always goes along.
+        Wire fact: api.py `create_repo` posts Apache-2.0 for a silent caller: a licence always goes along.
         """
         owner, slash, name = ref.repo_id.partition("/")
         if not slash:
@@ -163,40 +146,21 @@ class ModelScopeDestination(ModelScopeSource):
         """Ask in groups, several at a time; see `Destination.missing`."""
         self._need_token()
         unique = list({blob.sha256: blob for blob in blobs}.values())
-        size, gate = self.limits.blobs_per_question, asyncio.Semaphore(_QUESTIONS_AT_ONCE)
-
-        async def ask(group: list[Blob]) -> set[str]:
-            async with gate:
-                return await self._missing(ref, group)
-
+        size = self.limits.blobs_per_question
         groups = [unique[at : at + size] for at in range(0, len(unique), size)]
-        answers = await asyncio.gather(*(ask(group) for group in groups))
+        answers = await asyncio.gather(*(self._storage.missing(ref, group) for group in groups))
         return frozenset().union(*answers)
 
     async def upload(self, ref: RepoRef, blob: Blob, body: Body) -> None:
         """Store one blob with one PUT; see `Destination.upload`."""
-        link = self._links.pop(blob.sha256, None)
-        if link is None or not link.fresh:
-            if not await self.missing(ref, [blob]):
-                return
-            link = self._links.pop(blob.sha256)
-        answer = await put(
-            self._client, link.url, body(), blob.size, headers=link.headers, trusted=_may_see_token(link.url)
-        )
-        if self._client.is_own(link.url):
-            self._wire.checked(ref, answer)
-            return
-        try:
-            self._wire.checked(ref, answer)
-        except (AccessError, NotFoundError) as error:
-            # Storage refuses an address that the hub has signed: it has expired, and the next try gets a new one.
-            message = _("{host} does not take the blob any more.").format(host=host_of(link.url))
-            raise NetworkError(message, side="destination") from error
+        self._need_token()
+        await self._storage.upload(ref, blob, body)
 
     async def commit(self, ref: RepoRef, actions: Sequence[CommitAction], message: str) -> str:
         """Make one commit of all `actions`; see `Destination.commit`.
 
-        Wire fact: _legacy_api.py `create_commit`; _upload.py `_build_operation`, `_is_retryable_commit_error`.
+        Wire facts: _legacy_api.py `create_commit`, _upload.py `_build_operation` and
+        `_is_retryable_commit_error`.
         """
         self._need_token()
         body = json_body({"commit_message": message, "actions": [_operation(action) for action in actions]})
@@ -208,48 +172,14 @@ class ModelScopeDestination(ModelScopeSource):
         self._listings.clear()
         return _commit_name(data)
 
-    async def _missing(self, ref: RepoRef, group: list[Blob]) -> set[str]:
-        """Ask about one group. What a proper answer leaves out is there; an improper one says nothing at all.
-
-        Wire fact: _legacy_api.py `validate_blobs`, _upload.py `_validate_blobs_batch`.
-        """
-        objects = [{"oid": blob.sha256, "size": blob.size} for blob in group]
-        url = self._wire.repos(ref, "/info/lfs/objects/batch")
-        body = json_body({"operation": "upload", "objects": objects})
-        answer = await self._client.ask(Request("POST", url, {"Content-Type": "application/json"}, body))
-        data = self._wire.opened(ref, answer)
-        entries = data.get("objects") if isinstance(data, dict) else None
-        wanted = {blob.sha256 for blob in group}
-        found: set[str] = set()
-        for entry in entries if isinstance(entries, list) else [None]:
-            oid = entry.get("oid") if isinstance(entry, dict) else None
-            if oid not in wanted or entry.get("error"):
-                raise self._unclear(answer, entry)
-            upload = (entry.get("actions") or {}).get("upload")
-            if upload is None:
-                continue
-            if not isinstance(upload, dict) or not isinstance(upload.get("href"), str) or not upload["href"]:
-                raise self._unclear(answer, entry)
-            headers = {str(key): str(value) for key, value in (upload.get("header") or {}).items()}
-            self._links[oid] = _Link(urljoin(url, upload["href"]), headers, time.monotonic())
-            found.add(oid)
-        return found
-
-    def _unclear(self, answer: Answer, entry: Any) -> HubferryError:
-        error = entry.get("error") if isinstance(entry, dict) else None
-        if not isinstance(error, dict):
-            return not_understood(answer, host=self._client.host, side="destination")
-        said = " ".join(str(error.get("message", "")).split())
-        message = _("{host} does not take a blob: {said}").format(host=self._client.host, said=said)
-        final = str(error.get("code")) in ("403", "413", "422")
-        return (HubferryError if final else NetworkError)(message, side="destination")
-
     def _raise_busy(self, answer: Answer) -> None:
         """Raise where the hub refused a commit for the moment, having done nothing."""
         said = answer.text(self._client.token)
-        client_error = answer.ok or answer.status in (400, _CONFLICT, 403, 422)
+        client_error = answer.ok or answer.status in (400, HTTPStatus.CONFLICT, 403, 422)
         policy = code(answer.json()) in _BUSY or any(word in said.lower() for word in _BUSY_WORDS)
-        refused = answer.status == 429 or (client_error and policy and not _succeeded(answer))
+        refused = answer.status == HTTPStatus.TOO_MANY_REQUESTS or (
+            client_error and policy and not _succeeded(answer)
+        )
         if refused:
             raise BusyError(
                 _("{host} asks to wait with the commit: {said}").format(
@@ -286,9 +216,9 @@ def _operation(action: CommitAction) -> dict[str, Any]:
 def _says_exists(answer: Answer) -> bool:
     """Return whether a creation was refused because there is such a repository. Wire fact: errors.py."""
     body = answer.json()
-    if answer.status == _CONFLICT or code(body) in _EXISTS:
+    if answer.status == HTTPStatus.CONFLICT or code(body) in _EXISTS:
         return True
-    denied = not _succeeded(answer) and (answer.ok or answer.status == 400)
+    denied = not _succeeded(answer) and (answer.ok or answer.status == HTTPStatus.BAD_REQUEST)
     return denied and any(word in answer.text().lower() for word in _EXISTS_WORDS)
 
 
@@ -309,14 +239,6 @@ def _commit_name(data: Any) -> str:
         [data[name] for name in names if isinstance(data.get(name), str)] if isinstance(data, dict) else []
     )
     return found[0] if found else ""
-
-
-def _may_see_token(url: str) -> bool:
-    """Return whether an upload address is one of ModelScope's own hosts."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    own = any(host == site or host.endswith(f".{site}") for site in ("modelscope.cn", "modelscope.ai"))
-    return parts.scheme == "https" and own
 
 
 def _form(fields: dict[str, Any]) -> tuple[str, bytes]:

@@ -32,7 +32,7 @@ _UNNAMED = frozenset({"", "other", "unknown", "none", "n/a"})
 
 
 def license_name(name: str | None) -> str:
-    """Return the licence to create a repository with: never silence, which ModelScope takes for Apache-2.0."""
+    """Return the licence to create a repository with: never silence, which counts as Apache-2.0 there."""
     plain = (name or "").strip()
     key = _SPOKEN.get(plain.lower(), plain.lower())
     if key in _UNNAMED:

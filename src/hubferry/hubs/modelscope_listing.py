@@ -26,7 +26,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Listing:
-    """One listing in the making; `pause` is the seconds before a denied request is tried again, then doubled."""
+    """One listing in the making; `pause` is the seconds before a denial is asked again, then doubled."""
 
     def __init__(self, wire: Wire, ref: RepoRef, pause: float = 1.0) -> None:
         """List `ref` over `wire`."""

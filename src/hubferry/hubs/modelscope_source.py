@@ -1,7 +1,7 @@
 """Read from ModelScope.
 
-The hub names no head commit, so a revision here is a digest of its listing, and each file is read by the commit
-that last changed it: what was listed is what is read, whatever happens to the branch meanwhile.
+The hub names no head commit, so a revision here is a digest of its listing, and each file is read by the
+commit that last changed it: what was listed is what is read, whatever happens to the branch meanwhile.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def listing_digest(files: Iterable[RepoFile]) -> str:
 
 
 def _is_private(facts: dict[str, Any]) -> bool:
-    """Return whether strangers are kept out. Wire fact: constants.py `Visibility`: 1 private, 3 internal, 5 public."""
+    """Return whether strangers are kept out; constants.py `Visibility`: 1 private, 3 internal, 5 public."""
     visibility = facts.get("Visibility")
     return isinstance(visibility, int) and visibility != _PUBLIC
 

@@ -1,16 +1,15 @@
 """What a hub must be able to do to be copied from, and to be copied to.
 
 An adapter wraps every failure in `hubferry.errors` at its edge, with the side it was asked as. It makes one
-attempt at a time unless its own protocol demands more: what to try again is `hubferry.retry`'s affair, and the
-error's class says whether it may be.
+attempt at a time unless its own protocol demands more: what to try again is `hubferry.retry`'s affair, and
+the error's class says whether it may be.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TYPE_CHECKING
-
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from hubferry.model import Blob, CommitAction, Limits, RepoFile, RepoRef, Revision, Visibility

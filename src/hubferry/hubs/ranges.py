@@ -8,8 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from hubferry.errors import AccessError, HubferryError, IntegrityError, NetworkError, NotFoundError
+from hubferry.hubs.addresses import host_of
 from hubferry.hubs.answers import Answer, failure
-from hubferry.hubs.http import HubClient, Request, host_of
+from hubferry.hubs.http import HubClient, Request
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class RangeReader:
     async def _asked(
         self, stack: AsyncExitStack, url: str, headers: dict[str, str]
     ) -> aiohttp.ClientResponse:
-        """Ask the hub. Whoever asks first learns the address for all that want another part of the same file."""
+        """Ask the hub; who asks first learns the address for all that want another part of the same file."""
         if self._places.get(url) == _DIRECT:
             return await stack.enter_async_context(self._client.stream(Request("GET", url, headers)))
         async with self._turns.setdefault(url, asyncio.Lock()):

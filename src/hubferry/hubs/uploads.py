@@ -7,7 +7,8 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
 from hubferry.errors import HubferryError, IntegrityError, NetworkError, Side
-from hubferry.hubs.http import SILENCE_SECONDS, HubClient, Request, host_of
+from hubferry.hubs.addresses import host_of
+from hubferry.hubs.http import SILENCE_SECONDS, HubClient, Request
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 600.0
 """Storage may hash a large blob before it answers."""
+_PIECE = 1 << 18
 
 
 async def put(
@@ -27,15 +29,16 @@ async def put(
     *,
     headers: Mapping[str, str] | None = None,
     trusted: bool = False,
+    silence: float = SILENCE_SECONDS,
 ) -> Answer:
     """PUT exactly `size` bytes to `url` and return the answer, whatever its status.
 
     Raises:
         IntegrityError: The body is longer or shorter than it should be; the request was broken off.
-        NetworkError: The connection broke off, or took nothing for a minute.
+        NetworkError: The connection broke off, took nothing for `silence` seconds, or claims success early.
         Exception: Whatever `body` raised; the request was broken off.
     """
-    sending = _Sending(body, size, client.side)
+    sending = _Sending(body, size, client.side, silence)
     length = {**(headers or {}), "Content-Length": str(size)}
     request = Request("PUT", url, length, sending.pieces(), silence=ANSWER_SECONDS, trusted=trusted)
     asked = asyncio.ensure_future(client.ask(request))
@@ -46,7 +49,7 @@ async def put(
             raise NetworkError(
                 _("{host} has stopped taking bytes.").format(host=host_of(url)), side=client.side
             )
-        return await asked
+        return sending.held_against(await asked)
     except (HubferryError, asyncio.CancelledError):
         if sending.error is not None:
             raise sending.error from None
@@ -62,28 +65,25 @@ async def put(
 class _Sending:
     """A body on its way: counts it, keeps what it raised, notices when the other side stops taking it."""
 
-    def __init__(self, body: AsyncGenerator[bytes, None], size: int, side: Side) -> None:
+    def __init__(self, body: AsyncGenerator[bytes, None], size: int, side: Side, silence: float) -> None:
         self.error: BaseException | None = None
         self._body = body
         self._size = size
         self._side: Side = side
+        self._silence = silence
         self._handed = 0
-        self._taken = asyncio.Event()
-        self._taken.set()
+        self._waiting = False
 
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Yield the body; aiohttp would cut a longer one to length and say nothing."""
+    async def pieces(self) -> AsyncGenerator[memoryview, None]:
+        """Yield the body in pieces so small that even a slow line takes one in time."""
         try:
             async with aclosing(self._body) as pieces:
                 async for piece in pieces:
-                    self._handed += len(piece)
-                    if self._handed > self._size:
-                        raise self._wrong_size()
-                    self._taken.clear()
-                    yield piece
-                    self._taken.set()
+                    for at in range(0, len(piece), _PIECE):
+                        yield self._counted(memoryview(piece)[at : at + _PIECE])
+                        self._waiting = False
             if self._handed != self._size:
-                raise self._wrong_size()
+                raise self._wrong_size()  # noqa: TRY301 - kept below, like what the body itself raises
         except (GeneratorExit, asyncio.CancelledError):
             raise
         except BaseException as error:
@@ -91,16 +91,28 @@ class _Sending:
             raise
 
     async def stalled(self) -> None:
-        """Return when a piece was not taken for a minute. Waiting for the body itself does not count."""
+        """Return when one piece was not taken for too long. Waiting for the body itself does not count."""
         while True:
-            await asyncio.sleep(1.0)
-            if self._taken.is_set():
-                continue
             before = self._handed
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._taken.wait(), SILENCE_SECONDS)
-            if self._handed == before and not self._taken.is_set() and before < self._size:
+            await asyncio.sleep(self._silence)
+            if self._waiting and self._handed == before:
                 return
+
+    def held_against(self, answer: Answer) -> Answer:
+        """Return the answer, unless it claims success for a body that was not sent to its end."""
+        if answer.ok and self._handed < self._size:
+            raise NetworkError(
+                _("The hub says that it has a blob of which it took only a part."), side=self._side
+            )
+        return answer
+
+    def _counted(self, piece: memoryview) -> memoryview:
+        # aiohttp would cut a longer body to length and say nothing.
+        if self._handed + len(piece) > self._size:
+            raise self._wrong_size()
+        self._handed += len(piece)
+        self._waiting = True
+        return piece
 
     def _wrong_size(self) -> IntegrityError:
         return IntegrityError(
