@@ -44,7 +44,7 @@ class World:
     def published(self, repo_id="mine/model"):
         """What the destination really holds: path to sha256, by its own store."""
         repository = self.destination.store.find(repo_id)
-        return {path: file.sha256 for path, file in repository.tree(repository.resolve(None)).items()}
+        return {path: file.sha256 for path, file in repository.tree(repository.resolve(None)).files.items()}
 
     def original(self):
         return {
@@ -304,7 +304,7 @@ def test_a_model_goes_back_the_other_way(world):
     assert report.verified
     repository = world.source.store.find("tester/back")
     tree = repository.tree(repository.resolve(None))
-    assert {path: file.sha256 for path, file in tree.items()} == world.original()
+    assert {path: file.sha256 for path, file in tree.files.items()} == world.original()
 
 
 def test_a_folder_is_a_source_and_a_destination(world, tmp_path):
