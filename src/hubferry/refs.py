@@ -176,7 +176,7 @@ def _checked(ref: RepoRef, text: str) -> RepoRef:
     if ref.revision is not None and _BAD_REVISION.search(ref.revision):
         raise UsageError(
             _("“{revision}” cannot be a branch, a tag or a commit.").format(revision=ref.revision),
-            hint=_did_you_mean(f"{ref.repo_id}@main", ref.hub),
+            hint=_did_you_mean(ref.repo_id, ref.hub, "@main" if ref.hub == "hf" else "@master"),
         )
     return ref
 
@@ -192,12 +192,13 @@ def _not_a_model(text: str) -> UsageError:
     )
 
 
-def _did_you_mean(text: str, hub: HubName | None = None) -> str:
+def _did_you_mean(text: str, hub: HubName | None = None, revision: str = "") -> str:
     """Build the nearest right form of what was typed."""
+    text = text.removesuffix(".git")
     cleaned = [re.sub(r"[^A-Za-z0-9._-]+", "-", part).strip("-.") for part in text.split("/")]
     name = re.sub(r"\.{2,}|-{2,}", "-", "/".join([part for part in cleaned if part][-2:])) or "org/name"
     if hub in ("hf", "ms"):
-        return _("Did you mean {name}?").format(name=f"{hub}:{name}")
+        return _("Did you mean {name}?").format(name=f"{hub}:{name}{revision}")
     if "/" not in name:
         return _("Did you mean {name} or the folder {folder}?").format(name=f"hf:{name}", folder=f"./{name}")
     return _("Did you mean {name} or {other}?").format(name=f"hf:{name}", other=f"ms:{name}")

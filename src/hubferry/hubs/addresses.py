@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -25,8 +26,8 @@ def host_of(url: str) -> str:
 
 def without_query(url: str) -> str:
     """Return an address without login, query and fragment."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{host_of(url)}{parts.path}" if parts.netloc else parts.path
+    plain = re.split(r"[?#]", url, maxsplit=1)[0]
+    return re.sub(r"//[^/@]*@", "//", plain)
 
 
 def endpoint_of(url: str) -> str:

@@ -221,7 +221,10 @@ class HubClient:
         if response.status not in _REDIRECTS or not location:
             return None
         # Some servers name a file in Location as it is: blanks and letters that no address may hold.
-        target = quote(urljoin(url, location), safe=_RESERVED)
+        try:
+            target = quote(urljoin(url, location), safe=_RESERVED)
+        except ValueError:
+            target = ""
         self._check_redirect(method, url, target)
         return target
 

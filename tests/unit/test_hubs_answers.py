@@ -1,0 +1,137 @@
+"""What an answer means: which failures may pass, how long to wait, and what of it may be shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from hubferry.errors import AccessError, BusyError, HubferryError, NetworkError, NotFoundError, UsageError
+from hubferry.hubs.addresses import host_of, is_loopback, origin, without_query
+from hubferry.hubs.answers import Answer, failure, retry_after
+from hubferry.hubs.http import HubClient
+from hubferry.hubs.huggingface import login
+from hubferry.hubs.modelscope_licenses import license_name
+
+
+def client(endpoint, token="secret", **options):
+    return HubClient(endpoint, token, side="source", login=login, **options)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, AccessError),
+        (403, AccessError),
+        (404, NotFoundError),
+        (408, NetworkError),
+        (429, BusyError),
+        (500, NetworkError),
+        (502, NetworkError),
+        (503, NetworkError),
+        (418, HubferryError),
+    ],
+)
+def test_a_status_tells_whether_to_try_again(status, kind):
+    error = failure(Answer(status, {}, b""), host="hub", side="source")
+    assert type(error) is kind
+    assert error.side == "source"
+    assert str(status) in error.message
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": "0.5"}, 0.5),
+        ({"Retry-After": "-3"}, 0.0),
+        ({"Retry-After": "Thu, 01 Jan 1970 00:01:40 GMT"}, 90.0),
+        ({"Retry-After": "Thu, 01 Jan 1970 00:00:01 GMT"}, 0.0),
+        ({"Retry-After": "soon"}, None),
+        ({"RateLimit": '"api";r=0;t=55'}, 55.0),
+        ({"RateLimit": '"api";r=12;t=55'}, None),
+        ({}, None),
+    ],
+)
+def test_a_hub_may_name_its_pause_as_seconds_or_as_a_date(headers, seconds):
+    assert retry_after(headers, now=10.0) == seconds
+
+
+def test_a_busy_hub_that_names_the_time_is_waited_for():
+    error = failure(Answer(503, {"Retry-After": "4"}, b""), host="hub", side="destination")
+    assert isinstance(error, BusyError)
+    assert error.retry_after == 4.0
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "said"),
+    [
+        ({}, b'{"error": "quota"}', "quota"),
+        ({}, '{"Message": "模型不存在"}'.encode(), "模型不存在"),
+        ({"X-Error-Message": "gone"}, b'{"error": "quota"}', "gone"),
+        ({}, b"plain\nwords", "plain words"),
+        ({}, b"<html><body>proxy</body></html>", ""),
+        ({}, b"see https://s3.example/x?X-Amz-Signature=abc", "see https://s3.example/x"),
+        ({}, b"bad token hf_secret", "bad token ***"),
+        ({}, b"x" * 5000, "x" * 300),
+    ],
+)
+def test_what_a_hub_says_is_shown_in_one_line_without_secrets(headers, body, said):
+    assert Answer(400, headers, body).text("hf_secret") == said
+
+
+def test_neither_an_answer_nor_a_client_shows_its_secrets():
+    answer = Answer(200, {}, b"secret", "https://s3.example/x?sig=secret")
+    assert "secret" not in repr(answer)
+    assert "secret" not in repr(client("https://hub.example"))
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["https://hub.example", "http://localhost:8", "http://127.0.0.2", "http://[::1]:5", "http://a.localhost"],
+)
+def test_a_token_may_travel_encrypted_or_within_the_machine(endpoint):
+    assert client(endpoint).endpoint == endpoint
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://hub.example", "http://192.168.1.4:80", "http://localhost.evil.example"]
+)
+def test_a_token_does_not_travel_unencrypted_to_another_machine(endpoint):
+    with pytest.raises(UsageError) as caught:
+        client(endpoint)
+    assert "secret" not in str(caught.value)
+    assert client(endpoint, allow_insecure=True)
+    assert client(endpoint, token=None)
+
+
+@pytest.mark.parametrize("endpoint", ["", "hub", "ftp://hub", "https://", "http://host:port", "https://[::1"])
+def test_what_is_no_web_address_is_no_endpoint(endpoint):
+    with pytest.raises(UsageError):
+        client(endpoint)
+
+
+def test_an_address_is_shown_without_login_and_query():
+    assert without_query("https://u:p@h.example:8/a/b?sig=1#f") == "https://h.example:8/a/b"
+    assert host_of("https://u:p@h.example:8/a") == "h.example:8"
+    assert origin("HTTPS://H.example/a") == ("https", "h.example", 443)
+    assert origin("http://h.example:80/") == origin("http://h.example/")
+    assert not is_loopback("127.0.0.1.evil.example")
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("apache-2.0", "Apache-2.0"),
+        ("Apache License 2.0", "Apache-2.0"),
+        ("MIT", "MIT"),
+        ("cc-by-nc-4.0", "CC-BY-NC-4.0"),
+        ("openrail", "openrail"),
+        ("llama3.1", "llama3.1"),
+        ("flux-1-dev-non-commercial-license", "flux-1-dev-non-commercial-license"),
+        ("other", "other"),
+        ("unknown", "other"),
+        ("", "other"),
+        (None, "other"),
+    ],
+)
+def test_a_licence_is_named_and_never_left_to_the_hub(given, sent):
+    assert license_name(given) == sent

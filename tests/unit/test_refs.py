@@ -1,0 +1,155 @@
+"""What a person types is understood, or refused with the right form."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubferry.errors import UsageError
+from hubferry.model import RepoRef
+from hubferry.refs import parse
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hf:org/name", RepoRef("hf", "org/name")),
+        ("hf:org/name@rev", RepoRef("hf", "org/name", "rev")),
+        ("  hf:org/name@v1.0  ", RepoRef("hf", "org/name", "v1.0")),
+        (f"hf:org/name@{COMMIT}", RepoRef("hf", "org/name", COMMIT)),
+        ("hf:org/name@refs/pr/3", RepoRef("hf", "org/name", "refs/pr/3")),
+        ("HF:Org/Name_1.5-x", RepoRef("hf", "Org/Name_1.5-x")),
+        ("hf://org/name@main", RepoRef("hf", "org/name", "main")),
+        ("hf:gpt2", RepoRef("hf", "gpt2")),
+        ("hf:gpt2@main", RepoRef("hf", "gpt2", "main")),
+        ("hf:datasets/org/name", RepoRef("hf", "org/name", None, "dataset")),
+        ("hf:datasets/squad", RepoRef("hf", "squad", None, "dataset")),
+        ("hf:models/org/name", RepoRef("hf", "org/name")),
+        ("hf:model/name", RepoRef("hf", "model/name")),
+        ("ms:org/name", RepoRef("ms", "org/name")),
+        ("modelscope:org/name@master", RepoRef("ms", "org/name", "master")),
+        ("ms:datasets/org/name", RepoRef("ms", "org/name", None, "dataset")),
+        ("ms:org/a--b", RepoRef("ms", "org/a--b")),
+    ],
+)
+def test_the_short_form_names_hub_repository_and_revision(text, expected):
+    assert parse(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://huggingface.co/org/name", RepoRef("hf", "org/name")),
+        ("https://huggingface.co/org/name/", RepoRef("hf", "org/name")),
+        ("http://huggingface.co/org/name?library=x#usage", RepoRef("hf", "org/name")),
+        ("huggingface.co/org/name", RepoRef("hf", "org/name")),
+        ("https://hf.co/gpt2", RepoRef("hf", "gpt2")),
+        ("https://huggingface.co/gpt2/tree/main", RepoRef("hf", "gpt2", "main")),
+        ("https://huggingface.co/org/name/tree/v1/sub/folder", RepoRef("hf", "org/name", "v1")),
+        ("https://huggingface.co/org/name/blob/main/a.txt", RepoRef("hf", "org/name", "main")),
+        ("https://huggingface.co/org/name/resolve/refs%2Fpr%2F1/a", RepoRef("hf", "org/name", "refs/pr/1")),
+        ("https://huggingface.co/org/name/tree/refs/pr/1", RepoRef("hf", "org/name", "refs/pr/1")),
+        (f"https://huggingface.co/org/name/commit/{COMMIT}", RepoRef("hf", "org/name", COMMIT)),
+        ("https://huggingface.co/org/name/discussions/4", RepoRef("hf", "org/name")),
+        ("https://huggingface.co/datasets/org/name/tree/main", RepoRef("hf", "org/name", "main", "dataset")),
+        ("https://hf-mirror.com/org/name", RepoRef("hf", "org/name", None, "model", "https://hf-mirror.com")),
+        ("https://modelscope.cn/models/org/name", RepoRef("ms", "org/name")),
+        ("https://www.modelscope.cn/models/org/name/files", RepoRef("ms", "org/name")),
+        ("https://www.modelscope.cn/models/org/name/summary?from=x", RepoRef("ms", "org/name")),
+        ("https://modelscope.cn/models/org/name/file/view/v2/a.md?status=1", RepoRef("ms", "org/name", "v2")),
+        ("https://modelscope.cn/models/org/name/files?Revision=v2", RepoRef("ms", "org/name", "v2")),
+        ("https://modelscope.cn/datasets/org/name", RepoRef("ms", "org/name", None, "dataset")),
+        (
+            "https://modelscope.ai/models/org/name",
+            RepoRef("ms", "org/name", None, "model", "https://www.modelscope.ai"),
+        ),
+    ],
+)
+def test_an_address_pasted_from_a_browser_is_understood(text, expected):
+    assert parse(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [".", "..", "./folder", "../folder", "/abs/folder", "~/models/a", "~", r"C:\folder", "D:/folder", r".\a"],
+)
+def test_what_looks_like_a_path_is_a_folder(text):
+    assert parse(text) == RepoRef("dir", text)
+
+
+def test_the_server_in_use_may_be_pasted_too():
+    ref = parse("http://127.0.0.1:8080/org/name/tree/main", hf_endpoint="http://127.0.0.1:8080/")
+    assert ref == RepoRef("hf", "org/name", "main", "model", "http://127.0.0.1:8080")
+    ref = parse("https://hub.example.com/models/org/name", ms_endpoint="https://hub.example.com")
+    assert ref == RepoRef("ms", "org/name", None, "model", "https://hub.example.com")
+
+
+def test_a_bare_name_belongs_to_the_default_hub():
+    assert parse("org/name", default_hub="hf") == RepoRef("hf", "org/name")
+    assert parse("gpt2", default_hub="hf") == RepoRef("hf", "gpt2")
+    assert parse("org/name@v1", default_hub="ms") == RepoRef("ms", "org/name", "v1")
+    assert parse("folder", default_hub="dir") == RepoRef("dir", "folder")
+    assert parse("ms:org/name", default_hub="hf").hub == "ms"
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("org/name", "hf:org/name"),
+        ("gpt2", "hf:gpt2"),
+        ("hf:a b/c", "hf:a-b/c"),
+        ("hf:a/b/c", "hf:b/c"),
+        ("hf:org/", "hf:org"),
+        ("hf:", "hf:org/name"),
+        ("hf:org/name@", "hf:org/name"),
+        ("hf:org/na..me", "hf:org/na-me"),
+        ("hf:org/a--b", "hf:org/a-b"),
+        ("hf:-org/name", "hf:org/name"),
+        ("hf:org/name.git", "hf:org/name"),
+        ("hf:spaces/org/name", "hf:org/name"),
+        ("ms:gpt2", "ms:owner/gpt2"),
+        ("hf:org/name@bad rev", "hf:org/name@main"),
+        ("hf:org/name@../x", "hf:org/name@main"),
+        ("hf:org/name@-x", "hf:org/name@main"),
+        ("hf:组织/模型", "hf:org/name"),
+        ("https://example.com/org/name", "hf:org/name"),
+        ("https://huggingface.co/spaces/org/name", "hf:org/name"),
+        ("https://huggingface.co/", "hf:org/name"),
+        ("https://[broken/org/name", "hf:org/name"),
+        ("ftp://huggingface.co/org/name", "hf:org/name"),
+        ("", "hf:org/name"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_a_right_form(text, hint):
+    with pytest.raises(UsageError) as caught:
+        parse(text)
+    assert re.search(re.escape(hint) + r"[?,. ]", caught.value.hint or "")
+
+
+def test_a_refusal_does_not_repeat_what_stands_in_the_query_of_an_address():
+    with pytest.raises(UsageError) as caught:
+        parse("https://example.com/org/name?token=hf_secret")
+    assert "hf_secret" not in caught.value.message + (caught.value.hint or "")
+
+
+PART = st.from_regex(r"[A-Za-z0-9_](?:[A-Za-z0-9_]{0,20}[A-Za-z0-9_])?", fullmatch=True)
+
+
+@given(hub=st.sampled_from(["hf", "ms"]), owner=PART, name=PART, revision=st.none() | PART)
+def test_what_is_written_out_is_read_back(hub, owner, name, revision):
+    ref = RepoRef(hub, f"{owner}x/{name}x", revision)
+    assert parse(str(ref)) == ref
+
+
+@given(st.text(max_size=60))
+def test_no_text_does_worse_than_a_usage_error(text):
+    with contextlib.suppress(UsageError):
+        ref = parse(text)
+        assert ref.repo_id
+        assert ref.hub == "dir" or ".." not in ref.repo_id
