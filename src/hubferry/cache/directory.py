@@ -134,7 +134,7 @@ class ModelDirectory:
 
     def _prove(self, file: RepoFile, place: Path, entry: Entry | None) -> Digests | None:
         """Hash the file at `place` and write down what it is."""
-        hashed = placing.hash_path(place, git=file.sha256 is None)
+        hashed = placing.hash_path(place, git=file.may_be_in_git)
         digests = hashed.digests if hashed is not None else None
         fits = digests is not None and digests.fit(file)
         touched = digests is not None and entry is not None and digests.sha256 == entry.sha256
@@ -211,7 +211,7 @@ class ModelDirectory:
             return self._take_in(file, origin, on_copy)
 
     def _take_in(self, file: RepoFile, origin: Path, on_copy: Callable[[Path], None]) -> Digests | None:
-        place, git = self.target(file.path), file.sha256 is None
+        place, git = self.target(file.path), file.may_be_in_git
         temporary = placing.new_name(self.partial_directory)
         try:
             hashed: placing.Hashed | None = None
