@@ -14,6 +14,7 @@ import secrets
 import socket
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,7 +27,6 @@ from hubferry.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from filelock import BaseFileLock
 
@@ -129,17 +129,17 @@ def _locked(records: Path, name: str, who: str) -> LockedError:
 
 def _try(records: Path) -> BaseFileLock | None:
     """Take the lock if it is free."""
-    if os.environ.get("HUBFERRY_LOCK") == "soft":
-        return _take(SoftFileLock(records / _SOFT_LOCK, timeout=0, thread_local=False), records / _SOFT_LOCK)
-    try:
-        return _take(FileLock(records / LOCK, timeout=0, thread_local=False), records / LOCK)
-    except OSError as error:
-        if error.errno not in _NO_KERNEL_LOCKS:
-            raise
-    return _take(SoftFileLock(records / _SOFT_LOCK, timeout=0, thread_local=False), records / _SOFT_LOCK)
+    if os.environ.get("HUBFERRY_LOCK") != "soft":
+        try:
+            return _take(FileLock(records / LOCK, timeout=0, thread_local=False))
+        except OSError as error:
+            if error.errno not in _NO_KERNEL_LOCKS:
+                raise
+    soft = SoftFileLock(records / _SOFT_LOCK, timeout=0, thread_local=False)
+    return _take(soft) or _take(soft)  # the first attempt may only remove what a dead process left
 
 
-def _take(lock: BaseFileLock, path: Path) -> BaseFileLock | None:
+def _take(lock: BaseFileLock) -> BaseFileLock | None:
     """Acquire `lock` unless somebody has it, or removed its file while it was being acquired.
 
     Whoever cleans a model away holds this lock and removes its file; a lock on the removed file would keep
@@ -151,7 +151,9 @@ def _take(lock: BaseFileLock, path: Path) -> BaseFileLock | None:
         return None
     descriptor = lock._context.lock_file_fd  # noqa: SLF001 - filelock tells no other way which file it locked
     try:
-        if descriptor is not None and os.path.samestat(disk.fstat(descriptor), disk.stat(path)):
+        if descriptor is not None and os.path.samestat(
+            disk.fstat(descriptor), disk.stat(Path(lock.lock_file))
+        ):
             return lock
     except FileNotFoundError:
         pass
