@@ -50,19 +50,21 @@ def plan_sum(plan: Plan) -> str:
     """Return what a plan comes to, in a line."""
     count = len(plan.steps)
     files = ngettext("{count} file", "{count} files", count).format(count=count)
+    if (
+        plan.nothing_to_do and plan.destination.ref == plan.source.ref
+    ):  # a fetch has no destination of its own
+        return _("plan: {files}, all in the cache; nothing to fetch").format(files=files)
     if plan.nothing_to_do:
         return _("plan: {files}, all the same at the destination; nothing to do").format(files=files)
-    parts = [
-        files,
-        _("fetch {size}").format(size=size(plan.fetch_bytes)),
-        _("send {size}").format(size=size(plan.send_bytes)),
-    ]
+    parts = [files, _("fetch {size}").format(size=size(plan.fetch_bytes))]
+    if plan.send_bytes:
+        parts.append(_("send {size}").format(size=size(plan.send_bytes)))
     for action, sentence in (
         (Action.SAME, _("{count} the same")),
         (Action.REUSE, _("{count} stored there already")),
         (Action.DELETE, _("{count} to delete")),
     ):
-        number = len(plan.of(action))
+        number = sum(not step.fetches for step in plan.of(action))
         if number:
             parts.append(sentence.format(count=number))
     return _("plan: {parts}").format(parts=_(", ").join(parts))

@@ -1,0 +1,40 @@
+"""Two real hubs, an empty home, and the real command."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+# importlib mode leaves the folders out, and tests share what is in these three
+sys.path.insert(0, str(TESTS))
+sys.path.insert(0, str(TESTS / "hub"))
+sys.path.insert(0, str(TESTS / "cli"))
+
+from desks import KIB, Desk, publish
+from servers import running_hub, sdk_environment
+
+import models
+
+
+@pytest.fixture
+def desk(tmp_path):
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(running_hub(tmp_path / "source"))
+        destination = stack.enter_context(running_hub(tmp_path / "destination"))
+        home = tmp_path / "home"
+        environment = sdk_environment(home, hf=source, ms=destination)
+        for name in ("LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "COLUMNS"):
+            environment.pop(name, None)
+        yield Desk(home, environment, source, destination)
+
+
+@pytest.fixture
+def model(desk, tmp_path):
+    """A small model that is on the source hub as `org/model`; the folder it came from."""
+    folder = models.transformers_model(tmp_path / "model", shards=2, shard_size=96 * KIB)
+    publish(desk.source, folder, "org/model")
+    return folder

@@ -1,0 +1,91 @@
+"""A person at a terminal: an empty home, two real hubs, the real commands in processes of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from servers import TestHub
+
+ROOT = Path(__file__).parents[2]
+KIB = 1024
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A process that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def said(self) -> str:
+        return self.out + self.err
+
+
+@dataclass
+class Desk:
+    """A person's terminal: a home, an environment, the commands."""
+
+    home: Path
+    environment: dict[str, str] = field(repr=False)
+    source: TestHub
+    destination: TestHub
+
+    def run(self, *words: str, **options: Any) -> Ended:
+        """Run any program; `unset` takes variables away, `environment` adds some."""
+        environment = self.environment | options.pop("environment", {})
+        for name in options.pop("unset", ()):
+            environment.pop(name, None)
+        options = {"cwd": self.home, "stdin": subprocess.DEVNULL, "timeout": 120} | options
+        done = subprocess.run(
+            words,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            **options,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def ferry(self, *words: str, **options: Any) -> Ended:
+        return self.run(sys.executable, "-m", "hubferry", *words, **options)
+
+    def script(self, name: str, *words: str, **options: Any) -> Ended:
+        """Run a script of the project, from its place in the clone, in a home without HUBFERRY_CACHE."""
+        unset = ("HUBFERRY_CACHE", *options.pop("unset", ()))
+        return self.run(sys.executable, str(ROOT / name), *words, unset=unset, **options)
+
+    def published(self, repo_id: str = "mine/model") -> dict[str, str]:
+        """What the destination really holds, by its own store: path to sha256."""
+        return stored(self.destination, repo_id)
+
+
+def stored(hub: TestHub, repo_id: str) -> dict[str, str]:
+    repository = hub.store.find(repo_id)
+    return {path: file.sha256 for path, file in repository.tree(repository.resolve(None)).files.items()}
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and ".hubferry" not in path.parts
+    }
+
+
+def publish(hub: TestHub, folder: Path, repo_id: str) -> None:
+    """Put a folder straight into a hub's store, under a licence that is nobody's default."""
+    hub.store.create(repo_id, "model", license="mit")
+    hub.store.add(repo_id, {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()})
