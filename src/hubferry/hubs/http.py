@@ -84,7 +84,7 @@ class HubClient:
             UsageError: The endpoint is no web address, or the token would travel unencrypted.
         """
         self.endpoint = endpoint.rstrip("/")
-        self.token = token
+        self.token = token or None
         self.side: Side = side
         self._login = login
         self._connections = connections or CONNECTIONS
