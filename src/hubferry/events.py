@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from hubferry.model import Plan, RepoRef, Report, Revision
 
-Direction = Literal["fetch", "send"]
+Direction = Literal["fetch", "send", "verify"]
+"""Which way bytes move; "verify" reads them where they are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from hubferry.cache.inventory import Inventory
     from hubferry.cache.manifest import Manifest
+    from hubferry.cache.structure import Structure
     from hubferry.model import RepoRef
 
 __all__ = ["Kind", "ModelState", "Problem", "State", "check_model", "check_model_exists"]
@@ -50,9 +51,8 @@ class ModelState:
         verdict: The answer.
         size: Bytes of its files, as `ls` counts them.
         files: How many there are.
-        weights: How many of them are weights.
         problems: What is wrong, file by file.
-        described: Whether there is a README.md, config.json or model_index.json.
+        plausible: Whether there are weights, and a README.md, config.json or model_index.json.
         verified: Whether every file was hashed once and is untouched since.
         changed: Paths that changed since they were hashed; what they hold now is not known.
         ref: Whose directory it is, where a manifest says so.
@@ -62,9 +62,8 @@ class ModelState:
     verdict: State
     size: int = 0
     files: int = 0
-    weights: int = 0
     problems: tuple[Problem, ...] = ()
-    described: bool = False
+    plausible: bool = False
     verified: bool = False
     changed: tuple[str, ...] = ()
     ref: RepoRef | None = None
@@ -90,25 +89,10 @@ def check_model(directory: Path) -> ModelState:
         return judge(directory, inventory.take(directory), manifest.load(directory / RECORDS))
 
 
-def judge(directory: Path, found: Inventory, known: Manifest | None) -> ModelState:
-    """Say whether the model of these files, about which this is known, is whole; see `check_model`.
-
-    Raises:
-        OSError: A header cannot be read.
-    """
-    state = ModelState(directory, State.UNKNOWN, found.size, len(found.files))
-    if known is None:
-        return _by_structure(state, found)
-    state = replace(state, ref=replace(known.ref, revision=known.commit))
-    return _by_manifest(state, known, found)
-
-
 def check_model_exists(directory: Path) -> bool:
     """Return whether a model is there, with a description and weights of plausible, complete sizes."""
     state = check_model(directory)
-    if state.verdict is State.UNKNOWN:
-        return state.described and state.weights > 0
-    return state.verdict is State.WHOLE
+    return state.verdict is State.WHOLE or (state.verdict is State.UNKNOWN and state.plausible)
 
 
 def _snapshot(directory: Path) -> Path:
@@ -128,24 +112,47 @@ def _snapshot(directory: Path) -> Path:
     return directory if newest is None else snapshots / newest.name
 
 
-def _by_manifest(state: ModelState, known: Manifest, found: Inventory) -> ModelState:
+def judge(directory: Path, found: Inventory, known: Manifest | None) -> ModelState:
+    """Say whether the model of these files, about which this is known, is whole; see `check_model`.
+
+    Raises:
+        OSError: A header cannot be read.
+    """
+    if known is None:
+        looked = structure.inspect(directory, found)
+        problems = list(looked.problems)
+        if looked.weights or looked.described or not found.files:  # else it is no model at all
+            problems += _lacks(looked, found)
+        return _judged(_Case(directory, found, looked), problems)
+    return _by_manifest(directory, known, found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What a verdict is passed on."""
+
+    directory: Path
+    found: Inventory
+    looked: Structure | None = None
+    known: Manifest | None = None
+    changed: tuple[str, ...] = ()
+
+
+def _by_manifest(directory: Path, known: Manifest, found: Inventory) -> ModelState:
     """Judge by what was verified; where that is not enough, by structure as well."""
     problems, trusted, changed = _compare(known, found)
-    state = replace(state, changed=tuple(changed))
-    if known.whole and not problems and not changed:
-        weights, described = structure.weights_of(found), structure.is_described(found)
-        return replace(state, verdict=State.WHOLE, verified=True, weights=len(weights), described=described)
-    if known.repo_type != "model":
-        return _judged(state, problems, otherwise=State.UNKNOWN)
-    looked = structure.inspect(state.directory, found, trusted=trusted)
-    state = replace(state, weights=len(looked.weights), described=looked.described)
+    verified = known.whole and not problems and not changed
+    if verified or known.repo_type != "model":
+        return _judged(_Case(directory, found, None, known, changed), problems)
+    looked = structure.inspect(directory, found, trusted=trusted)
     if known.whole:  # what the hub itself does not have is not missing here
         problems += [problem for problem in looked.problems if problem.path in known.files]
-        return _judged(state, problems, otherwise=State.WHOLE)
-    return _judged(state, [*problems, *looked.problems, *_lacks(state)], otherwise=_unproven(looked.proven))
+    else:
+        problems += [*looked.problems, *_lacks(looked, found)]
+    return _judged(_Case(directory, found, looked, known, changed), problems)
 
 
-def _compare(known: Manifest, found: Inventory) -> tuple[list[Problem], set[str], list[str]]:
+def _compare(known: Manifest, found: Inventory) -> tuple[list[Problem], set[str], tuple[str, ...]]:
     """Return what the manifest misses, which files are as verified, and which have changed since."""
     problems: list[Problem] = []
     trusted: set[str] = set()
@@ -160,53 +167,63 @@ def _compare(known: Manifest, found: Inventory) -> tuple[list[Problem], set[str]
             continue
         elif status is None:
             problems.append(Problem(path, _("is missing"), Kind.MISSING))
+        elif entry.signature is None:
+            problems.append(Problem(path, _("was found to be wrong"), Kind.BROKEN))
         elif status.st_size != entry.size:
             what = _("has {size} bytes, and {expected} were verified")
             what = what.format(size=status.st_size, expected=entry.size)
             problems.append(Problem(path, what, Kind.BROKEN))
         else:
             changed.append(path)
-    return problems, trusted, changed
+    return problems, trusted, tuple(changed)
 
 
-def _by_structure(state: ModelState, found: Inventory) -> ModelState:
-    """Judge a directory about which nothing is recorded."""
-    looked = structure.inspect(state.directory, found)
-    state = replace(state, weights=len(looked.weights), described=looked.described)
-    if found.files and not looked.weights and not looked.described:
-        return _judged(state, list(looked.problems), otherwise=State.UNKNOWN)
-    return _judged(state, [*looked.problems, *_lacks(state)], otherwise=_unproven(looked.proven))
-
-
-def _unproven(proven: int) -> State:
-    return State.WHOLE if proven else State.UNKNOWN
-
-
-def _lacks(state: ModelState) -> Iterator[Problem]:
+def _lacks(looked: Structure, found: Inventory) -> Iterator[Problem]:
     """Say what every model has and this one does not."""
-    if not state.files:
+    if not found.files:
         yield Problem("./", _("is empty"), Kind.MISSING)
         return
-    if not state.weights:
+    if not looked.weights:
         yield Problem("./", _("has no weights"), Kind.MISSING)
-    if not state.described:
+    if not looked.described:
         what = _("is missing, and there is no config.json or model_index.json either")
         yield Problem("README.md", what, Kind.MISSING)
 
 
-def _judged(state: ModelState, problems: list[Problem], *, otherwise: State) -> ModelState:
-    """Return the state with its verdict: the worst problem's, or `otherwise` where there is none."""
-    kinds = {problem.kind for problem in problems}
-    verdict = State.BROKEN if Kind.BROKEN in kinds else State.PARTIAL if kinds else otherwise
+def _judged(case: _Case, problems: list[Problem]) -> ModelState:
+    """Pass the verdict: that of the worst problem, or what is left where there is none."""
+    known, looked = case.known, case.looked
+    ref = None if known is None else replace(known.ref, revision=known.commit)
+    whole = known is not None and known.whole
     single = {problem.path: problem for problem in reversed(problems)}
-    hinted = [replace(problem, hint=_hint(state, problem)) for problem in reversed(single.values())]
-    return replace(state, verdict=verdict, problems=tuple(hinted))
+    return ModelState(
+        case.directory,
+        _verdict(case, {problem.kind for problem in problems}),
+        size=case.found.size,
+        files=len(case.found.files),
+        problems=tuple(
+            replace(problem, hint=_hint(case.directory, ref, problem))
+            for problem in reversed(single.values())
+        ),
+        plausible=bool(looked.weights) and looked.described if looked is not None else whole,
+        verified=whole and not problems and not case.changed,
+        changed=case.changed,
+        ref=ref,
+    )
 
 
-def _hint(state: ModelState, problem: Problem) -> str:
-    if state.ref is not None:
-        return f"hubferry fetch {shlex.quote(str(state.ref))}"
-    path = shlex.quote(str(state.directory / problem.path))
+def _verdict(case: _Case, kinds: set[Kind]) -> State:
+    if kinds:
+        return State.BROKEN if Kind.BROKEN in kinds else State.PARTIAL
+    proven = case.looked is not None and case.looked.proven > 0
+    untouched = case.known is not None and case.known.whole and not case.changed
+    return State.WHOLE if proven or untouched else State.UNKNOWN
+
+
+def _hint(directory: Path, ref: RepoRef | None, problem: Problem) -> str:
+    if ref is not None:
+        return f"hubferry fetch {shlex.quote(str(ref))}"
+    path = shlex.quote(str(directory / problem.path))
     if problem.kind is Kind.MISSING:
         return _("transfer it again; what is there stays")
     return _("rm {path}, then transfer it again").format(path=path)

@@ -15,9 +15,9 @@ from hubferry.cache.usage import Usage
 if TYPE_CHECKING:
     from pathlib import Path
 
-LEFTOVER_SUFFIXES = (
+LEFTOVER_SUFFIXES = frozenset({
     ".incomplete", ".part", ".partial", ".tmp", ".temp", ".download", ".downloading", ".crdownload", ".aria2",
-)  # fmt: skip
+})  # fmt: skip
 _TEMPORARY_FOLDERS = ("._____temp", ".____temp")
 """Where ModelScope's clients collect a download (`TEMPORARY_FOLDER_NAME`)."""
 _OWN_MAP = ".map"
@@ -26,7 +26,7 @@ _FOREIGN_RECORDS = ".cache"
 """`hf download --local-dir` keeps its notes, and what is under way, in `.cache/huggingface`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Inventory:
     """What a directory has.
 
@@ -34,6 +34,7 @@ class Inventory:
         files: By POSIX path, what each regular file looks like; links to files are seen through.
         leftovers: Paths of what an interrupted download left behind, ours or another tool's.
         strange: Paths that are neither files nor directories: links that lead nowhere, sockets and pipes.
+        has_records: Whether we keep records about it.
         usage: What all of it takes on the disk, our records and other tools' included.
     """
 
@@ -41,6 +42,7 @@ class Inventory:
     leftovers: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
+    has_records: bool = False
 
     @property
     def size(self) -> int:
@@ -59,62 +61,61 @@ def take(directory: Path) -> Inventory:
     return inventory
 
 
-_Sort = Callable[["Inventory", str, "os.stat_result | None"], None]
+_Sort = Callable[["Inventory", str, str, "os.stat_result | None"], None]
+"""Says what a file is, by its path, its name and what it looks like."""
 
 
 def _walk(directory: Path, prefix: str, inventory: Inventory, sort: _Sort) -> None:
-    inventory.usage.add(disk.lstat(directory), is_directory=True)
+    count, posix = inventory.usage.add, os.name == "posix"
+    inventory.usage.add_directory(disk.lstat(directory))
     for entry in disk.scandir(directory):
-        path = prefix + entry.name
+        name = entry.name
+        path = prefix + name
         if entry.is_dir(follow_symlinks=False):
-            _walk(directory / entry.name, path + "/", inventory, _sort_for(path, entry.name, sort))
+            _walk(directory / name, path + "/", inventory, _sort_for(path, name, sort))
             continue
-        status = _status(entry)
-        inventory.usage.add(status)
-        sort(inventory, path, _destination(entry) if stat.S_ISLNK(status.st_mode) else status)
+        # On Windows a directory's entry knows neither the inode nor the number of links.
+        status = entry.stat(follow_symlinks=False) if posix else os.lstat(entry.path)
+        count(status)
+        sort(inventory, path, name, _destination(entry) if stat.S_ISLNK(status.st_mode) else status)
 
 
 def _sort_for(path: str, name: str, sort: _Sort) -> _Sort:
     """Return what the files of a directory inside the model are."""
     if path == f"{RECORDS}/partial":
         return _under_way
-    if path == RECORDS or name == ".git":
-        return _of_nobody
-    if path == _FOREIGN_RECORDS:
+    if path == RECORDS:
+        return _of_ours
+    if path == _FOREIGN_RECORDS or name == ".git":
         return _of_another_tool
     return _under_way if name in _TEMPORARY_FOLDERS else sort
 
 
-def _of_the_model(inventory: Inventory, path: str, status: os.stat_result | None) -> None:
-    if _is_leftover(path.rpartition("/")[2]):
+def _of_the_model(inventory: Inventory, path: str, name: str, status: os.stat_result | None) -> None:
+    if _is_leftover(name):
         inventory.leftovers.append(path)
-    elif status is None or not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
-        inventory.strange.append(path)
-    elif stat.S_ISREG(status.st_mode):
+    elif status is not None and stat.S_ISREG(status.st_mode):
         inventory.files[path] = status
+    elif status is None or not stat.S_ISDIR(status.st_mode):
+        inventory.strange.append(path)
 
 
-def _of_another_tool(inventory: Inventory, path: str, _status: os.stat_result | None) -> None:
-    if _is_leftover(path.rpartition("/")[2]):
+def _of_ours(inventory: Inventory, _path: str, _name: str, _status: os.stat_result | None) -> None:
+    inventory.has_records = True
+
+
+def _of_another_tool(inventory: Inventory, path: str, name: str, _status: os.stat_result | None) -> None:
+    if _is_leftover(name):
         inventory.leftovers.append(path)
 
 
-def _under_way(inventory: Inventory, path: str, _status: os.stat_result | None) -> None:
+def _under_way(inventory: Inventory, path: str, _name: str, _status: os.stat_result | None) -> None:
     if not path.endswith(_OWN_MAP):
         inventory.leftovers.append(path)
 
 
-def _of_nobody(_inventory: Inventory, _path: str, _status: os.stat_result | None) -> None:
-    """Count it, no more."""
-
-
 def _is_leftover(name: str) -> bool:
-    return name.lower().endswith(LEFTOVER_SUFFIXES) or name.startswith(_TEMPORARY_FOLDERS)
-
-
-def _status(entry: os.DirEntry[str]) -> os.stat_result:
-    # On Windows a directory's entry knows neither the inode nor the number of links.
-    return entry.stat(follow_symlinks=False) if os.name == "posix" else os.lstat(entry.path)
+    return name[name.rfind(".") :] in LEFTOVER_SUFFIXES or name.startswith(_TEMPORARY_FOLDERS)
 
 
 def _destination(link: os.DirEntry[str]) -> os.stat_result | None:

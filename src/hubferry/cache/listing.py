@@ -112,8 +112,8 @@ class Listing:
 
     def sharing(self, model: CachedModel) -> tuple[CachedModel, ...]:
         """Return the other models that store some of their bytes in the same inodes."""
-        own = _content(model).keys()
-        return tuple(one for one in self.models if one is not model and not own.isdisjoint(_content(one)))
+        own = model.usage.links.keys()
+        return tuple(one for one in self.models if one is not model and not own.isdisjoint(one.usage.links))
 
     def matching(self, name: str) -> tuple[CachedModel, ...]:
         """Return the models that `name` means: a whole name, or else any part of one, in any case.
@@ -183,7 +183,7 @@ def describe(path: Path, root: Path) -> CachedModel:
 def _described(bare: CachedModel) -> CachedModel:
     path = bare.path
     found = inventory.take(path)
-    known = manifest.load(path / RECORDS)
+    known = manifest.load(path / RECORDS) if found.has_records else None
     state = judge(path, found, known)
     newest = max((file.st_mtime for file in found.files.values()), default=bare.used)
     return replace(
@@ -214,7 +214,3 @@ def _names(model: CachedModel) -> tuple[str, ...]:
     if ref is None:
         return (model.name, model.name, model.name, str(model.path))
     return (model.name, ref.repo_id, f"{ref.hub}:{ref.repo_id}", str(ref), str(model.path))
-
-
-def _content(model: CachedModel) -> dict[usage.Inode, int]:
-    return {inode: size for inode, size in model.usage.bytes.items() if model.usage.links[inode] > 1}

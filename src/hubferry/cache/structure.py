@@ -87,7 +87,7 @@ def inspect(directory: Path, inventory: Inventory, *, trusted: Collection[str] =
         OSError: The disk failed.
     """
     look = _Look(directory, inventory, trusted)
-    look.weights = weights_of(inventory)
+    look.weights = [path for path in inventory.files if formats.is_weight(path)]
     rules: tuple[Callable[[_Look], Iterator[Problem]], ...] = (
         _links, _weights, _json, _indexes, _numbered, _components, _tokenizers, _leftovers,
     )  # fmt: skip
@@ -95,17 +95,8 @@ def inspect(directory: Path, inventory: Inventory, *, trusted: Collection[str] =
     for rule in rules:
         for problem in rule(look):
             found.setdefault(problem.path, problem)
-    return Structure(tuple(found.values()), tuple(look.weights), look.proven, is_described(inventory))
-
-
-def weights_of(inventory: Inventory) -> list[str]:
-    """Return the paths of the weight files."""
-    return [path for path in inventory.files if formats.is_weight(path)]
-
-
-def is_described(inventory: Inventory) -> bool:
-    """Return whether there is a README.md, config.json or model_index.json."""
-    return any(map(_DESCRIPTIONS.fullmatch, inventory.files))
+    described = any(map(_DESCRIPTIONS.fullmatch, inventory.files))
+    return Structure(tuple(found.values()), tuple(look.weights), look.proven, described)
 
 
 def _links(look: _Look) -> Iterator[Problem]:

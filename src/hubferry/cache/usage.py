@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,20 +22,25 @@ class Usage:
 
     Attributes:
         bytes: What each takes on the disk.
-        links: How many names each has anywhere.
+        links: How many names each has anywhere, for files that have several.
         names: How many of those names are in this directory.
     """
 
     bytes: dict[Inode, int] = field(default_factory=dict)
     links: dict[Inode, int] = field(default_factory=dict)
-    names: Counter[Inode] = field(default_factory=Counter)
+    names: dict[Inode, int] = field(default_factory=dict)
 
-    def add(self, status: os.stat_result, *, is_directory: bool = False) -> None:
-        """Count one name; a directory's links are its own affair."""
+    def add(self, status: os.stat_result) -> None:
+        """Count one name of a file."""
         inode = (status.st_dev, status.st_ino)
         self.bytes[inode] = blocks(status)
-        self.links[inode] = 1 if is_directory else status.st_nlink
-        self.names[inode] += 1
+        if status.st_nlink > 1:
+            self.links[inode] = status.st_nlink
+            self.names[inode] = self.names.get(inode, 0) + 1
+
+    def add_directory(self, status: os.stat_result) -> None:
+        """Count a directory; its links are its own affair."""
+        self.bytes[status.st_dev, status.st_ino] = blocks(status)
 
     @property
     def disk(self) -> int:
@@ -66,7 +70,7 @@ def freed(usages: Iterable[Usage]) -> int:
     sizes: dict[Inode, int] = {}
     left: dict[Inode, int] = {}
     for usage in usages:
-        for inode, size in usage.bytes.items():
-            sizes[inode] = size
-            left[inode] = left.get(inode, usage.links[inode]) - usage.names[inode]
-    return sum(size for inode, size in sizes.items() if left[inode] <= 0)
+        sizes.update(usage.bytes)
+        for inode, links in usage.links.items():
+            left[inode] = left.get(inode, links) - usage.names[inode]
+    return sum(size for inode, size in sizes.items() if left.get(inode, 0) <= 0)

@@ -1,0 +1,292 @@
+"""Read what the cache holds and hash it: what changed, a part that rotates, or everything.
+
+What is compared with is the manifest: what the hub listed when the file came in. Sound files that were only
+touched are written down as verified again, wrong ones as in doubt, so that the next fetch replaces them.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from hubferry.cache import manifest, placing
+from hubferry.cache.digests import digest_file
+from hubferry.cache.directory import ModelDirectory
+from hubferry.cache.disk import disk, disk_errors
+from hubferry.cache.manifest import Doubted, Entry, Signature, Stored
+from hubferry.cache.names import RECORDS
+from hubferry.errors import HubferryError
+from hubferry.events import FileDone, FileStarted, Progress, ignore
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from hubferry.cache.manifest import Record
+    from hubferry.events import Listener
+    from hubferry.model import Digests
+
+_CURSOR = "verified-up-to"
+"""File in a model's records: the last path that a sample hashed, where the next one goes on."""
+_LOCK_SECONDS = 5.0
+_MOST_THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to hash, besides what changed since it was verified.
+
+    Attributes:
+        full: Everything.
+        share: This part of the bytes, 0 to 1, which goes on where the last such run ended.
+    """
+
+    full: bool = False
+    share: float = 0.0
+
+
+class Outcome(str, Enum):
+    """What reading one file showed."""
+
+    SOUND = "sound"
+    BROKEN = "broken"
+    MISSING = "missing"
+    SKIPPED = "skipped"
+    """Untouched since it was verified, and not asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """One file of a verification; `what` is a translated phrase that follows the path."""
+
+    path: str
+    outcome: Outcome
+    size: int
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a verification of one model found, in path order.
+
+    Attributes:
+        directory: The model.
+        results: One for each file that the manifest knows.
+        known: Whether there is a manifest; without one nothing can be compared.
+    """
+
+    directory: Path
+    results: tuple[FileResult, ...] = ()
+    known: bool = True
+
+    @property
+    def broken(self) -> tuple[FileResult, ...]:
+        """The files that have to be fetched again."""
+        return tuple(one for one in self.results if one.outcome in (Outcome.BROKEN, Outcome.MISSING))
+
+    @property
+    def hashed(self) -> int:
+        """Bytes of the files that were read."""
+        read = (Outcome.SOUND, Outcome.BROKEN)
+        return sum(one.size for one in self.results if one.outcome in read)
+
+
+class _StoppedError(Exception):
+    """End the threads of a run that was interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One file as it was read: its digests and signature, or why it has none."""
+
+    path: str
+    digests: Digests | None = None
+    signature: Signature | None = None
+    reason: str = ""
+    missing: bool = False
+
+
+def verify(
+    directory: Path, *, scope: Scope | None = None, jobs: int | None = None, listen: Listener = ignore
+) -> Verification:
+    """Hash files of one model and compare them with its manifest.
+
+    Args:
+        directory: The model.
+        scope: What to hash; what changed unless said otherwise.
+        jobs: How many files at once; as many as there are processors unless said otherwise.
+        listen: Hears when a file is begun, read on, and done, from several threads.
+
+    Raises:
+        DiskError: The records cannot be read.
+    """
+    with disk_errors(directory):
+        known = manifest.load(directory / RECORDS)
+        if known is None:
+            return Verification(directory, known=False)
+        expected = {path: entry for path, entry in known.files.items() if entry.listed or not known.commit}
+        statuses = {path: _status(directory / path) for path in expected}
+        chosen = choose(expected, statuses, scope or Scope(), after=_cursor(directory))
+    readings = _read_all(directory, {path: expected[path].size for path in chosen}, jobs, listen)
+    model = ModelDirectory(directory, known.ref)
+    results = {one.path: _compare(expected[one.path], one) for one in readings}
+    _write_down(model, readings, results, cursor=chosen[-1] if scope and scope.share and chosen else None)
+    for path in expected.keys() - results.keys():
+        results[path] = FileResult(path, Outcome.SKIPPED, expected[path].size)
+    return Verification(directory, tuple(results[path] for path in sorted(results)))
+
+
+def choose(
+    expected: Mapping[str, Entry],
+    statuses: Mapping[str, os.stat_result | None],
+    scope: Scope,
+    *,
+    after: str = "",
+) -> list[str]:
+    """Return the paths to read: what changed or is gone, and what the scope adds, that in turn.
+
+    Args:
+        expected: What the manifest knows.
+        statuses: What each path looks like now.
+        scope: What to read besides.
+        after: The path where the last sample ended.
+    """
+    changed = [path for path, entry in expected.items() if not _is_untouched(entry, statuses[path])]
+    rest = sorted(expected.keys() - set(changed))
+    if scope.full:
+        return changed + rest
+    turn = [path for path in rest if path > after] + [path for path in rest if path <= after]
+    wanted = scope.share * sum(expected[path].size for path in rest)
+    for path in turn:
+        if wanted <= 0:
+            break
+        changed.append(path)
+        wanted -= expected[path].size
+    return changed
+
+
+def _is_untouched(entry: Entry, status: os.stat_result | None) -> bool:
+    return status is not None and entry.signature == Signature.of(status)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return disk.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _read_all(
+    directory: Path, sizes: Mapping[str, int], jobs: int | None, listen: Listener
+) -> list[_Reading]:
+    """Read several files at once, the largest first, so that no thread is left with a long one at the end."""
+    stop = threading.Event()
+
+    def read(path: str) -> _Reading:
+        listen(FileStarted("verify", path, sizes[path]))
+        reading = _read(directory / path, path, stop, listen)
+        listen(FileDone("verify", path, sizes[path]))
+        return reading
+
+    order = sorted(sizes, key=lambda path: -sizes[path])
+    with ThreadPoolExecutor(jobs or min(_MOST_THREADS, os.cpu_count() or 1)) as threads:
+        futures = [threads.submit(read, path) for path in order]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            stop.set()
+            threads.shutdown(cancel_futures=True)
+            raise
+
+
+def _read(place: Path, path: str, stop: threading.Event, listen: Listener) -> _Reading:
+    def progress(block: bytes, _offset: int) -> None:
+        if stop.is_set():
+            raise _StoppedError
+        listen(Progress("verify", path, len(block)))
+
+    try:
+        descriptor = disk.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except (FileNotFoundError, NotADirectoryError):
+        return _Reading(path, missing=True)
+    except OSError as error:
+        return _Reading(path, reason=error.strerror or str(error))
+    try:
+        before = disk.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            return _Reading(path, reason=_("it is no regular file"))
+        digests = digest_file(descriptor, before.st_size, git=False, also=progress)
+        signature = Signature.of(disk.fstat(descriptor))
+        if signature != Signature.of(before):
+            return _Reading(path, reason=_("it was written to meanwhile"))
+        return _Reading(path, digests, signature)
+    except OSError as error:
+        return _Reading(path, reason=error.strerror or str(error))
+    finally:
+        disk.close(descriptor)
+
+
+def _compare(entry: Entry, reading: _Reading) -> FileResult:
+    """Say what a reading showed about a file of which `entry` is known."""
+    if reading.missing:
+        return FileResult(reading.path, Outcome.MISSING, entry.size, _("is missing"))
+    digests = reading.digests
+    if digests is None:
+        what = _("cannot be read: {reason}").format(reason=reading.reason)
+    elif digests.size != entry.size:
+        what = _("has {size} bytes, and {expected} were verified")
+        what = what.format(size=digests.size, expected=entry.size)
+    elif digests.sha256 != entry.sha256:
+        what = _("hashes to {sha256}, and {expected} was verified")
+        what = what.format(sha256=digests.sha256[:12], expected=entry.sha256[:12])
+    else:
+        return FileResult(reading.path, Outcome.SOUND, entry.size)
+    return FileResult(reading.path, Outcome.BROKEN, entry.size if digests is None else digests.size, what)
+
+
+def _write_down(
+    model: ModelDirectory,
+    readings: Sequence[_Reading],
+    results: Mapping[str, FileResult],
+    *,
+    cursor: str | None,
+) -> None:
+    """Record what was found; where a run holds the model, or nothing can be written, it is only reported."""
+    with suppress(HubferryError), model.hold(wait=_LOCK_SECONDS), model.disk_errors():
+        known = model.manifest
+        changes: list[Record] = []
+        for reading in readings:
+            entry = known.files.get(reading.path) if known is not None else None
+            status = _status(model.path / reading.path)
+            now = None if status is None else Signature.of(status)
+            if entry is None or now != reading.signature:  # another run was at it after it was read
+                continue
+            if results[reading.path].outcome is not Outcome.SOUND:
+                changes.append(Doubted(reading.path))
+            elif now != entry.signature:
+                fresh = Entry(entry.size, entry.sha256, entry.git_sha1, now, entry.listed)
+                changes.append(Stored(reading.path, fresh))
+        if changes:
+            model.record(changes)
+        if cursor is not None:
+            _keep_cursor(model.path, cursor)
+
+
+def _cursor(directory: Path) -> str:
+    try:
+        return disk.read_bytes(directory / RECORDS / _CURSOR).decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def _keep_cursor(directory: Path, path: str) -> None:
+    temporary = placing.new_name(directory / RECORDS)
+    placing.write_new(temporary, path.encode(errors="surrogateescape"))
+    disk.replace(temporary, directory / RECORDS / _CURSOR)
