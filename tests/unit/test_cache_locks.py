@@ -10,7 +10,7 @@ import pytest
 
 from hubferry.cache import locks
 from hubferry.cache.store import Cache
-from hubferry.errors import LockedError
+from hubferry.errors import InterruptedRunError, LockedError
 from hubferry.model import RepoRef
 
 REF = RepoRef("hf", "org/name")
@@ -101,6 +101,13 @@ def test_a_run_gives_up_when_its_time_is_over(records, other):
     with pytest.raises(LockedError), locks.hold(records, name="x", wait=0.05, on_wait=told.append):
         pytest.fail("two runs hold one model")
     assert told
+
+
+def test_a_run_that_waits_can_be_stopped(records, other):
+    told = []
+    lock = locks.hold(records, name="x", wait=None, on_wait=told.append, cancelled=lambda: bool(told))
+    with pytest.raises(InterruptedRunError), lock:
+        pytest.fail("two runs hold one model")
 
 
 def test_a_killed_holders_lock_is_taken_over(records, other):

@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -17,8 +18,12 @@ REF = RepoRef("hf", "black-forest-labs/FLUX.1-dev")
 COMMIT = Revision(REF, "c1")
 
 
+def git_sha1_of(content):
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
 def digests_of(content):
-    return Digests(len(content), hashlib.sha256(content).hexdigest())
+    return Digests(len(content), hashlib.sha256(content).hexdigest(), git_sha1_of(content))
 
 
 def file_of(path, content):
@@ -204,7 +209,8 @@ def test_a_file_of_git_is_known_by_its_blob_id(model):
 
 
 def test_a_file_known_by_sha256_alone_is_read_to_learn_its_blob_id(model):
-    publish(model, "config.json", b"{}")
+    listed = file_of("config.json", b"{}")
+    model.put_many([(listed, b"{}", replace(digests_of(b"{}"), git_sha1=None))])
     file = git_file_of("config.json", b"{}")
     assert model.known(file) is None
     assert model.lookup(file) is not None
@@ -339,6 +345,22 @@ def test_a_file_shared_with_another_cache_is_replaced_not_written_into(model, tm
     assert shared.read_bytes() == b"precious"
 
 
+def test_records_behind_a_link_are_not_used(cache, model, tmp_path):
+    outside = tmp_path / "outside"
+    (model.path / ".hubferry").rename(outside)
+    (model.path / ".hubferry").symlink_to(outside)
+    with pytest.raises(DiskError, match="symbolic link"):
+        again(model)
+    with pytest.raises(DiskError, match="symbolic link"), model.hold(wait=0):
+        pytest.fail("held through a link")
+
+
+def test_links_in_a_circle_are_nothing(model):
+    (model.path / "a").symlink_to("b")
+    (model.path / "b").symlink_to("a")
+    assert model.lookup(file_of("a", b"right")) is None
+
+
 def test_a_linked_file_of_an_older_cache_becomes_a_file_of_its_own(model, tmp_path):
     blob = tmp_path / "blob"
     blob.write_bytes(b"right")
@@ -456,6 +478,12 @@ def test_the_same_content_under_a_second_name_is_one_inode_and_not_read_again(mo
     assert model.adopt(file_of("b", b"right" * 1000), model.target(first.path)) is not None
     assert model.target("a").stat().st_ino == model.target("b").stat().st_ino
     assert reads == []
+
+
+def test_a_second_name_that_the_hub_lists_by_its_blob_id_is_proven_by_it(model):
+    listed = file_of("a", b"{}")
+    model.put_many([(listed, b"{}", replace(digests_of(b"{}"), git_sha1=None))])
+    assert model.adopt(git_file_of("b", b"{}"), model.target("a")) == digests_of(b"{}")
 
 
 def test_adopting_a_file_onto_itself_leaves_it_and_no_litter(model):

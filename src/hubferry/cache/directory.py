@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from hubferry.cache import locks, manifest, placing
 from hubferry.cache.disk import disk, disk_errors, tells_case_apart
@@ -31,18 +28,18 @@ from hubferry.cache.manifest import (
     Stored,
     Used,
 )
+from hubferry.cache.memory import Memory
 from hubferry.cache.names import RECORDS
 from hubferry.cache.roots import make_directories
 from hubferry.errors import IntegrityError
 from hubferry.i18n import _
-from hubferry.model import Digests, RepoFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from hubferry.cache.manifest import Record
-    from hubferry.model import RepoRef, Revision
+    from hubferry.model import Digests, RepoFile, RepoRef, Revision
 
 _PARTIAL = "partial"
 _FSYNC_THREADS = 16
@@ -57,14 +54,13 @@ class ModelDirectory:
         self.path = path
         self.ref = ref
         self._records = path / RECORDS
-        self._changing = threading.Lock()
         with self.disk_errors():
-            self._manifest = manifest.load(self._records)
+            self._memory = Memory(self._records, ref)
 
     @property
     def manifest(self) -> Manifest | None:
         """What is known; None when nothing is, or a record that was tampered with is not relied upon."""
-        return self._manifest
+        return self._memory.manifest
 
     @property
     def partial_directory(self) -> Path:
@@ -80,22 +76,27 @@ class ModelDirectory:
 
     @contextmanager
     def hold(
-        self, *, wait: float | None, on_wait: Callable[[str], None] = lambda _holder: None
+        self,
+        *,
+        wait: float | None,
+        on_wait: Callable[[str], None] = lambda _holder: None,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> Iterator[None]:
         """Keep every other run out of this directory; see `locks.hold`."""
-        with locks.hold(self._records, name=str(self.ref), wait=wait, on_wait=on_wait):
+        lock = locks.hold(self._records, name=str(self.ref), wait=wait, on_wait=on_wait, cancelled=cancelled)
+        with ExitStack() as stack:
             with self.disk_errors():
-                with self._changing:
-                    self._manifest = manifest.load(self._records)
+                stack.enter_context(lock)
+                self._memory.reload()
                 self._sweep()
             yield
 
     def claim(self) -> bool:
         """Write down whose directory this is unless that is known; return whether it is this repository's."""
-        if self._manifest is None:
-            with self.hold(wait=_CLAIM_SECONDS), self.disk_errors(), self._changing:
-                self._state()
-        return self._state().belongs_to(self.ref)
+        if self.manifest is None:
+            with self.hold(wait=_CLAIM_SECONDS), self.disk_errors():
+                self._memory.begin()
+        return self.manifest is not None and self.manifest.belongs_to(self.ref)
 
     def target(self, path: str) -> Path:
         """Return the final place of a hub's file.
@@ -107,7 +108,7 @@ class ModelDirectory:
 
     def known(self, file: RepoFile) -> Digests | None:
         """Return the digests of `file` if it is here and proven; content is never read."""
-        entry = self._entry(file.path)
+        entry = self._memory.entry(file.path)
         if entry is None or entry.signature is None or not entry.digests.fit(file):
             return None
         return entry.digests if entry.signature == self._signature(file.path) else None
@@ -122,10 +123,10 @@ class ModelDirectory:
                 return digests
             place = self.target(file.path)
             if place.is_symlink():
-                return self.adopt(file, place.resolve())
-            signature, entry = self._signature(file.path), self._entry(file.path)
+                return self.adopt(file, place)
+            signature, entry = self._signature(file.path), self._memory.entry(file.path)
             if entry is not None and _changed(entry, signature):
-                self._remember([Doubted(file.path)])
+                self._memory.record([Doubted(file.path)])
             if signature is None or file.size not in (None, signature.size):
                 return None
             if entry is not None and entry.signature == signature and _comparable(entry, file):
@@ -139,9 +140,9 @@ class ModelDirectory:
         fits = digests is not None and digests.fit(file)
         touched = digests is not None and entry is not None and digests.sha256 == entry.sha256
         if hashed is not None and (fits or touched):
-            self._remember([_stored(file.path, hashed.digests, hashed.signature)])
+            self._memory.record([_stored(file.path, hashed.digests, hashed.signature)])
         elif entry is not None and entry.signature is not None:
-            self._remember([Doubted(file.path)])
+            self._memory.record([Doubted(file.path)])
         return digests if fits else None
 
     def publish(self, file: RepoFile, partial: Path, digests: Digests) -> None:
@@ -163,7 +164,7 @@ class ModelDirectory:
             if signature is None or signature.size != digests.size:
                 raise _unproven(file)
             self._place([(partial, place)])
-            self._remember([_stored(file.path, digests, signature)], must=True)
+            self._memory.record([_stored(file.path, digests, signature)], must=True)
 
     def put_many(self, items: Sequence[tuple[RepoFile, bytes, Digests]]) -> None:
         """Store many small files with one wait for the disk instead of one each; errors as in `publish`."""
@@ -188,7 +189,7 @@ class ModelDirectory:
                 _stored(file.path, digests, signature)
                 for (file, _content, digests), signature in zip(items, signatures, strict=True)
             ]
-            self._remember(changes, must=True)
+            self._memory.record(changes, must=True)
 
     def adopt(
         self, file: RepoFile, origin: Path, *, on_copy: Callable[[Path], None] = lambda _origin: None
@@ -202,7 +203,7 @@ class ModelDirectory:
             try:
                 origin = origin.resolve(strict=True)
                 status = disk.stat(origin)
-            except OSError:
+            except (OSError, RuntimeError):  # RuntimeError: links that lead in a circle, before Python 3.13
                 return None
             if not stat.S_ISREG(status.st_mode) or file.size not in (None, status.st_size):
                 return None
@@ -217,7 +218,7 @@ class ModelDirectory:
             hashed: placing.Hashed | None = None
             signature: Signature | None = None
             if disk.stat(origin).st_dev == disk.stat(self._records).st_dev:
-                hashed = self._hashed_within(origin) or placing.hash_path(origin, git=git)
+                hashed = self._hashed_within(file, origin) or placing.hash_path(origin, git=git)
                 if hashed is None or not hashed.digests.fit(file):
                     return None
                 signature = placing.share(origin, temporary, hashed)
@@ -228,18 +229,19 @@ class ModelDirectory:
             if not hashed.digests.fit(file):
                 return None
             self._place([(temporary, place)])
-            self._remember([_stored(file.path, hashed.digests, signature)], must=True)
+            self._memory.record([_stored(file.path, hashed.digests, signature)], must=True)
             return hashed.digests
         finally:
             with suppress(OSError):
                 disk.unlink(temporary, missing_ok=True)
 
-    def _hashed_within(self, origin: Path) -> placing.Hashed | None:
-        """Return what is proven about a file of this very directory, so that it is not hashed again."""
+    def _hashed_within(self, file: RepoFile, origin: Path) -> placing.Hashed | None:
+        """Return what proves a file of this very directory to be `file`, so that it is not hashed again."""
         with suppress(ValueError):
-            entry = self._entry(origin.relative_to(self.path.resolve()).as_posix())
-            if entry is not None and entry.signature == Signature.of(disk.lstat(origin)):
-                return placing.Hashed(entry.digests, entry.signature)
+            entry = self._memory.entry(origin.relative_to(self.path.resolve()).as_posix())
+            signature = Signature.of(disk.lstat(origin))
+            if entry is not None and entry.signature == signature and entry.digests.fit(file):
+                return placing.Hashed(entry.digests, signature)
         return None
 
     def remove_file(self, path: str) -> None:
@@ -256,8 +258,8 @@ class ModelDirectory:
                     disk.rmdir(parent)
                 except OSError:
                     break
-            if self._entry(path) is not None:
-                self._remember([Doubted(path)])
+            if self._memory.entry(path) is not None:
+                self._memory.record([Doubted(path)])
 
     def finish(self, revision: Revision, files: Sequence[RepoFile], *, whole: bool = True) -> None:
         """Write down which commit this is.
@@ -267,26 +269,8 @@ class ModelDirectory:
             files: Those of its files that this run brought in, or found here.
             whole: Whether they are all of it. A part is added to what is known of the same commit.
         """
-        with self.disk_errors(), self._changing:
-            state = self._state()
-            same = state.commit == revision.commit
-            listed = {file.path for file in files if _holds(state, file)}
-            complete = whole and bool(files) and len(listed) == len(files)
-            if not complete and same:
-                listed |= {path for path, entry in state.files.items() if entry.listed}
-            entries = {
-                path: msgspec.structs.replace(entry, listed=path in listed)
-                for path, entry in state.files.items()
-                if entry.signature is not None or path in listed
-            }
-            state = msgspec.structs.replace(
-                state,
-                files=entries,
-                commit=revision.commit,
-                whole=complete or (same and state.whole),
-                used=time.time(),
-            )
-            self._manifest = manifest.save(self._records, state)
+        with self.disk_errors():
+            self._memory.finish(revision, files, whole=whole)
 
     def complete(self) -> tuple[str, list[RepoFile]] | None:
         """Return the commit that was brought in whole, and its files as the source listed them.
@@ -294,35 +278,30 @@ class ModelDirectory:
         Says what has to be here, not that it still is: `lookup` tells that. None when no whole commit is
         known.
         """
-        state = self._manifest
-        if state is None or state.commit is None or not state.whole:
-            return None
-        files = [
-            RepoFile(path, entry.size, entry.sha256, entry.git_sha1)
-            for path, entry in sorted(state.files.items())
-            if entry.listed
-        ]
-        return state.commit, files
+        return self._memory.complete()
 
     def mark_published(self, destination: RepoRef, commit: str) -> None:
         """Write down that this model was proven to be at `destination`."""
         publication = Publication(str(replace(destination, revision=None)), commit, time.time())
-        self._remember([Published(publication)], must=True)
+        with self.disk_errors():
+            self._memory.record([Published(publication)], must=True)
 
     def pin(self, *, pinned: bool) -> None:
         """Keep pruning away from this model, or no longer."""
-        self._remember([Pinned(pinned)], must=True)
+        with self.disk_errors():
+            self._memory.record([Pinned(pinned)], must=True)
+
+    def record(self, changes: Sequence[Record]) -> None:
+        """Write down what a verification found; a directory that cannot be written is no error."""
+        self._memory.record(changes)
 
     def touch(self) -> None:
         """Write down that the model was used now."""
-        self._remember([Used(time.time())])
+        self._memory.record([Used(time.time())])
 
     def tells_case_apart(self) -> bool:
         """Return whether two names that differ in case alone are two files here."""
         return tells_case_apart(self._records if self._records.is_dir() else self.path)
-
-    def _entry(self, path: str) -> Entry | None:
-        return self._manifest.files.get(path) if self._manifest is not None else None
 
     def _signature(self, path: str) -> Signature | None:
         """Return a regular file's signature; None for anything else, or nothing."""
@@ -352,36 +331,13 @@ class ModelDirectory:
 
         Only files that the manifest knows are removed; anything else makes the caller's rename fail.
         """
-        name = place.relative_to(self.path).as_posix()
-        state = self._manifest
-        for path in list(state.files) if state is not None else []:
-            if path == name or path.startswith(name + "/"):
-                self.remove_file(path)
-
-    def _state(self) -> Manifest:
-        """Return what is known, beginning a manifest where there is none."""
-        if self._manifest is None:
-            make_directories(self._records)
-            self._manifest = manifest.save(self._records, manifest.new(self.ref))
-        return self._manifest
-
-    def _remember(self, changes: Sequence[Record], *, must: bool = False) -> None:
-        """Record changes; unless they `must` be recorded, a directory that cannot be written is no error."""
-        with self.disk_errors(), self._changing:
-            try:
-                state = self._state()
-                manifest.append(self._records, state.number, changes, durable=must)
-            except OSError:
-                if must:
-                    raise
-                state = self._manifest or manifest.new(self.ref)
-                self._manifest = state
-            manifest.apply(state, changes)
+        for path in self._memory.below(place.relative_to(self.path).as_posix()):
+            self.remove_file(path)
 
     def _sweep(self) -> None:
         """Remove the temporary files that killed runs left; only whoever holds the lock may."""
         for directory, stray in ((self._records, manifest.MANIFEST + "."), (self._records / _PARTIAL, "")):
-            if directory.is_dir():
+            if directory.is_dir() and not directory.is_symlink():
                 for entry in disk.scandir(directory):
                     if (stray and entry.name.startswith(stray)) or entry.name.endswith(
                         placing.TEMPORARY_SUFFIX
@@ -396,11 +352,6 @@ def _changed(entry: Entry, signature: Signature | None) -> bool:
 
 def _comparable(entry: Entry, file: RepoFile) -> bool:
     return file.sha256 is not None or (file.git_sha1 is not None and entry.git_sha1 is not None)
-
-
-def _holds(state: Manifest, file: RepoFile) -> bool:
-    entry = state.files.get(file.path)
-    return entry is not None and entry.signature is not None and entry.digests.fit(file)
 
 
 def _stored(path: str, digests: Digests, signature: Signature) -> Stored:

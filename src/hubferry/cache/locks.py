@@ -22,7 +22,7 @@ from filelock import FileLock, SoftFileLock, Timeout
 
 from hubferry.cache.disk import disk
 from hubferry.cache.roots import make_directories
-from hubferry.errors import LockedError
+from hubferry.errors import InterruptedRunError, LockedError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -77,7 +77,12 @@ def is_held(records: Path) -> bool:
 
 @contextmanager
 def hold(
-    records: Path, *, name: str, wait: float | None, on_wait: Callable[[str], None] = lambda _holder: None
+    records: Path,
+    *,
+    name: str,
+    wait: float | None,
+    on_wait: Callable[[str], None] = lambda _holder: None,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[None]:
     """Hold the lock of the model whose `.hubferry` is `records`.
 
@@ -86,12 +91,14 @@ def hold(
         name: The model's name, for messages.
         wait: Seconds to wait for another holder, 0 not to wait, None for ever.
         on_wait: Called with who holds it when the waiting begins, and when that changes.
+        cancelled: Asked while waiting, whether to stop; in the thread that waits.
 
     Raises:
+        InterruptedRunError: `cancelled` said so.
         LockedError: Another run still holds it when the time is over.
         OSError: The lock cannot be made.
     """
-    lock = _acquire(records, name, wait, on_wait)
+    lock = _acquire(records, name, wait, on_wait, cancelled)
     try:
         _introduce(records)
         yield
@@ -101,7 +108,13 @@ def hold(
         lock.release()
 
 
-def _acquire(records: Path, name: str, wait: float | None, on_wait: Callable[[str], None]) -> BaseFileLock:
+def _acquire(
+    records: Path,
+    name: str,
+    wait: float | None,
+    on_wait: Callable[[str], None],
+    cancelled: Callable[[], bool],
+) -> BaseFileLock:
     deadline = None if wait is None else time.monotonic() + wait
     told: str | None = None
     while True:
@@ -109,6 +122,8 @@ def _acquire(records: Path, name: str, wait: float | None, on_wait: Callable[[st
         lock = _try(records)
         if lock is not None:
             return lock
+        if cancelled():
+            raise InterruptedRunError(_("stopped while waiting for {name}").format(name=name))
         who = str(holder(records) or _("another run"))
         if deadline is not None and time.monotonic() >= deadline:
             raise _locked(records, name, who)
