@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).parents[1]
 # importlib mode leaves the folders out, and tests share what is in these three
-sys.path.insert(0, str(TESTS))
-sys.path.insert(0, str(TESTS / "hub"))
-sys.path.insert(0, str(TESTS / "cli"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "hub"))
+sys.path.insert(0, str(Path(__file__).parent))
 
 from desks import KIB, Desk, publish
 from servers import running_hub, sdk_environment

@@ -1,0 +1,32 @@
+#!/usr/bin/env python3
+"""Look at the model caches and clean them: list, clean, clean NAME, clean --force."""
+
+import argparse
+import sys
+from pathlib import Path
+
+try:
+    from hubferry import compat
+except ImportError:  # run from a clone that is not installed
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+    from hubferry import compat
+from hubferry.i18n import _
+
+
+def main() -> int:
+    """Parse, call the library, return the exit code."""
+    parser = argparse.ArgumentParser(description=_("Look at the model caches and clean them."))
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help=_("print every model with its size"))
+    clean = commands.add_parser("clean", help=_("delete one model, or all"))
+    clean.add_argument("name", nargs="?", metavar="NAME", help=_("part of a name, such as flux"))
+    clean.add_argument("--force", action="store_true", help=_("ask nothing"))
+    options = parser.parse_args()
+    if options.command == "list":
+        return compat.list_caches()
+    return compat.clean_caches(options.name, force=options.force)
+
+
+if __name__ == "__main__":
+    compat.begin()
+    sys.exit(compat.run(main))
