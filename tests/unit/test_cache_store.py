@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from hubferry.cache import directory
 from hubferry.cache.disk import Disk, disk
 from hubferry.cache.manifest import JOURNAL, MANIFEST
 from hubferry.cache.store import Cache, ModelDirectory, free_bytes
@@ -478,6 +479,28 @@ def test_the_same_content_under_a_second_name_is_one_inode_and_not_read_again(mo
     assert model.adopt(file_of("b", b"right" * 1000), model.target(first.path)) is not None
     assert model.target("a").stat().st_ino == model.target("b").stat().st_ino
     assert reads == []
+
+
+def test_a_large_file_of_another_root_is_shared_without_reading_it_again(cache, model, monkeypatch, reads):
+    monkeypatch.setattr(directory, "_WORTH_A_MANIFEST", 5)
+    other = cache.open(RepoRef("ms", "other/model"))
+    file = publish(other, "sub/a", b"right")
+    assert model.adopt(file_of("b", b"right"), other.target(file.path)) is not None
+    assert model.adopt(file_of("c", b"wrong"), other.target(file.path)) is None
+    assert sum(reads) == 5  # for the wrong one
+    os.utime(other.target(file.path), ns=(1, 1))
+    assert model.adopt(file_of("d", b"right"), other.target(file.path)) is not None
+    assert sum(reads) == 10
+
+
+def test_a_file_of_another_cache_that_cannot_be_read_is_no_error(model, tmp_path, monkeypatch):
+    (tmp_path / "blob").write_bytes(b"right")
+
+    def pread(*_arguments):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(disk, "pread", pread)
+    assert model.adopt(file_of("a", b"right"), tmp_path / "blob") is None
 
 
 def test_a_second_name_that_the_hub_lists_by_its_blob_id_is_proven_by_it(model):

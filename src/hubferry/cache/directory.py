@@ -42,8 +42,10 @@ if TYPE_CHECKING:
     from hubferry.model import Digests, RepoFile, RepoRef, Revision
 
 _PARTIAL = "partial"
-_FSYNC_THREADS = 16
+_FSYNC_THREADS = 32
 _CLAIM_SECONDS = 10.0
+_WORTH_A_MANIFEST = 64 * 1024 * 1024
+"""Bytes from which reading another directory's manifest is much cheaper than hashing."""
 
 
 class ModelDirectory:
@@ -212,19 +214,19 @@ class ModelDirectory:
             return self._take_in(file, origin, on_copy)
 
     def _take_in(self, file: RepoFile, origin: Path, on_copy: Callable[[Path], None]) -> Digests | None:
-        place, git = self.target(file.path), file.may_be_in_git
+        place = self.target(file.path)
         temporary = placing.new_name(self.partial_directory)
         try:
             hashed: placing.Hashed | None = None
             signature: Signature | None = None
             if disk.stat(origin).st_dev == disk.stat(self._records).st_dev:
-                hashed = self._hashed_within(file, origin) or placing.hash_path(origin, git=git)
+                hashed = self._hashed(file, origin)
                 if hashed is None or not hashed.digests.fit(file):
                     return None
                 signature = placing.share(origin, temporary, hashed)
             if hashed is None or signature is None:
                 on_copy(origin)
-                hashed = placing.copy_hashing(origin, temporary, git=git)
+                hashed = placing.copy_hashing(origin, temporary, git=file.may_be_in_git)
                 signature = hashed.signature
             if not hashed.digests.fit(file):
                 return None
@@ -235,20 +237,29 @@ class ModelDirectory:
             with suppress(OSError):
                 disk.unlink(temporary, missing_ok=True)
 
-    def _hashed_within(self, file: RepoFile, origin: Path) -> placing.Hashed | None:
-        """Return what proves a file of this very directory to be `file`, so that it is not hashed again."""
-        with suppress(ValueError):
-            entry = self._memory.entry(origin.relative_to(self.path.resolve()).as_posix())
-            signature = Signature.of(disk.lstat(origin))
-            if entry is not None and entry.signature == signature and entry.digests.fit(file):
-                return placing.Hashed(entry.digests, signature)
+    def _hashed(self, file: RepoFile, origin: Path) -> placing.Hashed | None:
+        """Prove what `origin` is: by the records about it, else by reading. None where that is impossible."""
+        with suppress(OSError):  # another cache's disk may fail or refuse; the network is still there
+            return self._recorded(file, origin) or placing.hash_path(origin, git=file.may_be_in_git)
+        return None
+
+    def _recorded(self, file: RepoFile, origin: Path) -> placing.Hashed | None:
+        """Return what is recorded about a file of this directory, or a large one of another of ours."""
+        signature = Signature.of(disk.lstat(origin))
+        entry = None
+        if origin.is_relative_to(here := self.path.resolve()):
+            entry = self._memory.entry(origin.relative_to(here).as_posix())
+        elif signature.size >= _WORTH_A_MANIFEST:
+            entry = manifest.entry_of(origin)
+        if entry is not None and entry.signature == signature and entry.digests.fit(file):
+            return placing.Hashed(entry.digests, signature)
         return None
 
     def remove_file(self, path: str) -> None:
         """Remove a file, and the directories that it leaves empty; one that is not there is no error."""
         with self.disk_errors():
             place = self.target(path)
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError, NotADirectoryError):
                 disk.unlink(place)
                 disk.fsync_directory(place.parent)
             for parent in place.parents:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hubferry.cache.disk import disk
-from hubferry.cache.names import check_path
+from hubferry.cache.names import RECORDS, check_path
 from hubferry.errors import IntegrityError
 from hubferry.model import Digests, HubName, RepoRef, RepoType
 
@@ -178,6 +178,15 @@ def load(records: Path) -> Manifest | None:
         return None
     apply(manifest, _journal(records / JOURNAL, manifest.number))
     return manifest
+
+
+def entry_of(path: Path) -> Entry | None:
+    """Return what the model's directory around `path`, whichever it is, knows about that file."""
+    for directory in path.parents:
+        if (directory / RECORDS / MANIFEST).is_file():
+            known = load(directory / RECORDS)
+            return known.files.get(path.relative_to(directory).as_posix()) if known is not None else None
+    return None
 
 
 def apply(manifest: Manifest, records: Sequence[Record]) -> None:
