@@ -7,6 +7,7 @@ address into an error: object storage signs its addresses in the query.
 from __future__ import annotations
 
 import json
+import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,7 @@ class Request:
         url: Absolute.
         headers: Without those of the login, which are added where they belong.
         body: Bytes, or an asynchronous generator whose length a Content-Length header states.
-        silence: Seconds without a byte after which to give up.
+        silence: Seconds without a byte after which to give up, None for what is usual.
         trusted: Whether `url`, when elsewhere than at the endpoint, may see the token nevertheless.
     """
 
@@ -53,7 +54,7 @@ class Request:
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | AsyncGenerator[memoryview, None] | None = field(default=None, repr=False)
-    silence: float = SILENCE_SECONDS
+    silence: float | None = None
     trusted: bool = False
 
 
@@ -88,6 +89,7 @@ class HubClient:
         self.side: Side = side
         self._login = login
         self._connections = connections or CONNECTIONS
+        self.silence = silence_seconds()
         self._session: aiohttp.ClientSession | None = None
         self._proxies: dict[str, str | None] = {}
         self._origin = origin(self.endpoint)
@@ -179,7 +181,10 @@ class HubClient:
         if trusted and self.token:
             headers = {**self._login(self.token), **headers}
         timeout = aiohttp.ClientTimeout(
-            total=None, connect=None, sock_connect=CONNECT_SECONDS, sock_read=request.silence
+            total=None,
+            connect=None,
+            sock_connect=min(CONNECT_SECONDS, self.silence),
+            sock_read=self.silence if request.silence is None else max(request.silence, self.silence),
         )
         with self.failures_named(request.url):
             return await self._opened().request(
@@ -247,6 +252,15 @@ class HubClient:
                     endpoint=endpoint_of(target)
                 ),
             )
+
+
+def silence_seconds() -> float:
+    """Return how long a connection may say nothing: HUBFERRY_TIMEOUT in seconds, else a minute."""
+    try:
+        seconds = float(os.environ.get("HUBFERRY_TIMEOUT", ""))
+    except ValueError:
+        return SILENCE_SECONDS
+    return seconds if seconds > 0 else SILENCE_SECONDS
 
 
 def json_body(value: Any) -> bytes:

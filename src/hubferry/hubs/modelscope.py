@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from hubferry.errors import AccessError, HubferryError, NetworkError, NotFoundError
 from hubferry.hubs.answers import Answer, failure, not_understood
-from hubferry.hubs.http import SILENCE_SECONDS, HubClient, Request, json_body
+from hubferry.hubs.http import HubClient, Request
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -51,13 +51,6 @@ class Wire:
             HubferryError: A refusal, by status or by envelope, as the error it stands for.
         """
         return self.opened(ref, await self.client.ask(Request("GET", url, {"Accept-Encoding": "gzip"})))
-
-    async def post(self, ref: RepoRef, url: str, value: Any, *, silence: float = SILENCE_SECONDS) -> Any:
-        """Send JSON, and return the envelope's `Data`; errors as with `get`."""
-        headers = {"Content-Type": "application/json"}
-        return self.opened(
-            ref, await self.client.ask(Request("POST", url, headers, json_body(value), silence=silence))
-        )
 
     def opened(self, ref: RepoRef, answer: Answer) -> Any:
         """Return what is in the envelope; without one, the body itself."""

@@ -62,13 +62,17 @@ class RangeReader:
             return
         whole = start == 0 and stop == file.size
         headers = {} if whole else {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"}
-        async with self._opened(url, headers) as response:
-            await self._accept(response, file, check)
-            skip = self._skip(response, file, start, stop)
-            count = None if stop is None else stop - start
-            with self._client.failures_named(str(response.url)):
-                async for piece in self._exactly(response, file, skip, count):
-                    yield piece
+        try:
+            async with self._opened(url, headers) as response:
+                await self._accept(response, file, check)
+                skip = self._skip(response, file, start, stop)
+                count = None if stop is None else stop - start
+                with self._client.failures_named(str(response.url)):
+                    async for piece in self._exactly(response, file, skip, count):
+                        yield piece
+        except HubferryError as error:
+            error.path = file.path
+            raise
 
     @asynccontextmanager
     async def _opened(self, url: str, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -125,7 +129,6 @@ class RangeReader:
         if isinstance(error, (AccessError, NotFoundError)):
             # Storage refuses an address that the hub has just signed: a matter of seconds, not of rights.
             error = NetworkError(error.message, side=side)
-        error.path = file.path
         raise error
 
     def _skip(self, response: aiohttp.ClientResponse, file: RepoFile, start: int, stop: int | None) -> int:
@@ -172,7 +175,6 @@ class RangeReader:
                     host=host_of(str(response.url)), path=file.path
                 ),
                 side=self._client.side,
-                path=file.path,
             )
 
     def _wrong(self, file: RepoFile, url: str) -> NetworkError:
@@ -181,13 +183,11 @@ class RangeReader:
                 host=host_of(url), path=file.path
             ),
             side=self._client.side,
-            path=file.path,
         )
 
     def _wrong_size(self, file: RepoFile) -> IntegrityError:
         return IntegrityError(
             _("{path} is not as long as it is listed.").format(path=file.path),
             side=self._client.side,
-            path=file.path,
             hint=_("It may have changed meanwhile: run the same command again."),
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hubferry.errors import HubferryError, IntegrityError, NetworkError, Side
 from hubferry.hubs.addresses import host_of
-from hubferry.hubs.http import SILENCE_SECONDS, HubClient, Request
+from hubferry.hubs.http import HubClient, Request
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -29,16 +29,15 @@ async def put(
     *,
     headers: Mapping[str, str] | None = None,
     trusted: bool = False,
-    silence: float = SILENCE_SECONDS,
 ) -> Answer:
     """PUT exactly `size` bytes to `url` and return the answer, whatever its status.
 
     Raises:
         IntegrityError: The body is longer or shorter than it should be; the request was broken off.
-        NetworkError: The connection broke off, took nothing for `silence` seconds, or claims success early.
+        NetworkError: The connection broke off, took nothing for a while, or claims success early.
         Exception: Whatever `body` raised; the request was broken off.
     """
-    sending = _Sending(body, size, client.side, silence)
+    sending = _Sending(body, size, client.side, client.silence)
     length = {**(headers or {}), "Content-Length": str(size)}
     request = Request("PUT", url, length, sending.pieces(), silence=ANSWER_SECONDS, trusted=trusted)
     asked = asyncio.ensure_future(client.ask(request))
