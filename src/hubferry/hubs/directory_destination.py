@@ -6,7 +6,9 @@ import asyncio
 import hashlib
 import os
 import re
+import shutil
 import tempfile
+from collections import Counter
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 LIMITS = Limits(
     actions_per_commit=10_000, commit_bytes=64 << 20, inline_size=64 << 10, blobs_per_question=10_000
 )
+_PIECE = 1 << 20
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _BAD = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]') if os.name == "nt" else re.compile(r"[\x00-\x1f\x7f]")
 
@@ -95,9 +98,11 @@ class DirectoryDestination(DirectorySource):
         root = root_of(ref)
         targets = [_inside(root, action.path) for action in actions]
         digest = hashlib.sha256()
+        wanted = Counter(action.sha256 for action in actions if action.content is None)
         for action, target in zip(actions, targets, strict=True):
             try:
-                await asyncio.to_thread(self._apply, root, action, target)
+                wanted[action.sha256] -= 1
+                await asyncio.to_thread(self._apply, root, action, target, last=wanted[action.sha256] <= 0)
             except OSError as error:
                 raise self._failed(action.path, error) from error
             digest.update(f"{action.change}\0{action.path}\0{action.sha256}\n".encode())
@@ -105,7 +110,8 @@ class DirectoryDestination(DirectorySource):
         self._listings.clear()
         return digest.hexdigest()
 
-    def _apply(self, root: Path, action: CommitAction, target: Path) -> None:
+    def _apply(self, root: Path, action: CommitAction, target: Path, *, last: bool) -> None:
+        """Do one action; the last that wants a blob gets the blob itself, any before it a copy."""
         if action.change == "delete":
             target.unlink(missing_ok=True)
             return
@@ -121,11 +127,12 @@ class DirectoryDestination(DirectorySource):
                 side=self.side,
                 path=action.path,
             )
-        # A second name, not a move: another path of the same commit may want the same content.
-        temporary = target.with_name(f".{target.name[:200]}.{os.urandom(6).hex()}")
-        os.link(blob, temporary)
-        temporary.replace(target)
-        _sync(target.parent)
+        if last:
+            blob.replace(target)
+            _sync(target.parent)
+            return
+        with blob.open("rb") as stored, _Written(target) as stream:
+            shutil.copyfileobj(stored, stream, _PIECE)
 
     def _failed(self, path: str, error: OSError) -> DiskError:
         return DiskError(
