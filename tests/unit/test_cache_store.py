@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from hubferry.cache import directory
+from hubferry.cache import directory, placing
 from hubferry.cache.disk import Disk, disk
 from hubferry.cache.manifest import JOURNAL, MANIFEST
 from hubferry.cache.store import Cache, ModelDirectory, free_bytes
@@ -223,14 +223,25 @@ def test_a_file_that_names_no_digest_is_never_known(model):
     assert model.lookup(RepoFile("a", 5)) is None
 
 
-def test_a_file_written_this_very_moment_cannot_change_unseen_after_it_was_hashed(model):
-    for number in range(20):
-        path = model.path / "a"
-        path.write_bytes(b"right")
-        file = file_of("a", b"right")
-        assert model.lookup(file) is not None
-        path.write_bytes(b"wrong")
-        assert model.known(file) is None, number
+@pytest.mark.parametrize(
+    ("mtime_ns", "age_ns", "pauses"),
+    [
+        (1_700_000_000_123_456_789, 1_000_000, [0.019]),
+        (1_700_000_000_123_456_789, 30_000_000, []),
+        (1_700_000_000_000_000_000, 500_000_000, [1.5]),  # whole seconds: a filesystem with a coarse clock
+        (1_700_000_000_000_000_000, 2_000_000_001, []),
+        (1_700_000_000_123_456_789, -60_000_000_000, []),  # from the future: no waiting helps
+    ],
+)
+def test_a_file_still_in_its_clock_tick_is_hashed_after_it(model, monkeypatch, mtime_ns, age_ns, pauses):
+    """Else it could be written again with the same stamp, and be believed unread."""
+    (model.path / "a").write_bytes(b"right")
+    os.utime(model.path / "a", ns=(mtime_ns, mtime_ns))
+    slept = []
+    monkeypatch.setattr(placing.time, "time_ns", lambda: mtime_ns + age_ns)
+    monkeypatch.setattr(placing.time, "sleep", slept.append)
+    assert model.lookup(file_of("a", b"right")) is not None
+    assert slept == pytest.approx(pauses)
 
 
 def test_a_manifest_that_is_gone_or_broken_costs_a_reading_and_nothing_else(model):

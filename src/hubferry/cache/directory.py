@@ -326,11 +326,16 @@ class ModelDirectory:
         """Rename durable files to their final names, then make the names durable."""
         grown: set[Path] = set()
         for source, place in moves:
-            grown |= placing.make_parents(self.path, place, clear=self._clear)
-            if place.is_dir() and not place.is_symlink():
+            if place.parent not in grown:
+                grown |= placing.make_parents(self.path, place, clear=self._clear)
+                grown.add(place.parent)
+            try:
+                disk.replace(source, place)
+            except (IsADirectoryError, PermissionError):  # a directory in the way; Windows says no permission
+                if place.is_symlink() or not place.is_dir():
+                    raise
                 self._clear(place)
-            disk.replace(source, place)
-            grown.add(place.parent)
+                disk.replace(source, place)
         if len(grown) == 1:
             disk.fsync_directory(*grown)
             return
