@@ -85,7 +85,7 @@ def check_model(directory: Path) -> ModelState:
     with disk_errors(directory):
         if not directory.is_dir():
             return ModelState(directory, State.ABSENT)
-        directory = _snapshot(directory)
+        directory = snapshot_of(directory)
         return judge(directory, inventory.take(directory), manifest.load(directory / RECORDS))
 
 
@@ -95,7 +95,7 @@ def check_model_exists(directory: Path) -> bool:
     return state.verdict is State.WHOLE or (state.verdict is State.UNKNOWN and state.plausible)
 
 
-def _snapshot(directory: Path) -> Path:
+def snapshot_of(directory: Path) -> Path:
     """Return the folder that has the files: in a hub's own cache they are one snapshot of several."""
     snapshots = directory / "snapshots"
     if not snapshots.is_dir():
@@ -157,8 +157,6 @@ def _compare(known: Manifest, found: Inventory) -> tuple[list[Problem], set[str]
     problems: list[Problem] = []
     trusted: set[str] = set()
     changed: list[str] = []
-    if known.commit is None and known.files:
-        problems.append(Problem("./", _("is not finished: its transfer was interrupted"), Kind.MISSING))
     for path, entry in known.files.items():
         status = found.files.get(path)
         if status is not None and entry.signature == manifest.Signature.of(status):
@@ -216,7 +214,10 @@ def _verdict(case: _Case, kinds: set[Kind]) -> State:
     if kinds:
         return State.BROKEN if Kind.BROKEN in kinds else State.PARTIAL
     proven = case.looked is not None and case.looked.proven > 0
-    untouched = case.known is not None and case.known.whole and not case.changed
+    known = case.known
+    if known is not None and known.commit is None and known.files:
+        return State.UNKNOWN  # its first transfer may have been interrupted between two files
+    untouched = known is not None and known.whole and not case.changed
     return State.WHOLE if proven or untouched else State.UNKNOWN
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from hubferry.cache import inventory, manifest, usage
-from hubferry.cache.check import State, judge
+from hubferry.cache.check import ModelState, State, check_model, judge
 from hubferry.cache.disk import disk, disk_errors
 from hubferry.cache.names import RECORDS
 from hubferry.cache.problem import Kind, Problem
 from hubferry.cache.usage import Usage
-from hubferry.errors import NotFoundError
+from hubferry.errors import DiskError, NotFoundError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -35,14 +35,10 @@ class CachedModel:
     Attributes:
         path: Where it is.
         root: The root it lies in.
-        state: Whether it is whole.
-        ref: Whose it is, where its manifest says so; the revision is the commit.
-        size: Bytes of its files, as `ls` counts them.
-        files: How many files the model has.
+        judged: Whether it is whole, and what is wrong with it.
         used: Last use, in seconds since 1970; without a manifest the last change.
         pinned: Whether pruning leaves it alone.
         published: The destinations where it was proven to be.
-        problems: What is wrong, file by file.
         usage: Its inodes.
         identity: Device and inode of the directory itself when it was listed.
         link_to: Where it leads, for a symbolic link in place of a directory; nothing of it is counted.
@@ -50,17 +46,38 @@ class CachedModel:
 
     path: Path
     root: Path
-    state: State = State.UNKNOWN
-    ref: RepoRef | None = None
-    size: int = 0
-    files: int = 0
+    judged: ModelState
     used: float = 0.0
     pinned: bool = False
     published: tuple[str, ...] = ()
-    problems: tuple[Problem, ...] = ()
     usage: Usage = field(default_factory=Usage, repr=False)
     identity: tuple[int, int] = (0, 0)
     link_to: str | None = None
+
+    @property
+    def state(self) -> State:
+        """Whether it is whole."""
+        return self.judged.verdict
+
+    @property
+    def ref(self) -> RepoRef | None:
+        """Whose it is, where its manifest says so; the revision is the commit."""
+        return self.judged.ref
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files, as `ls` counts them."""
+        return self.judged.size
+
+    @property
+    def files(self) -> int:
+        """How many files the model has."""
+        return self.judged.files
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong, file by file."""
+        return self.judged.problems
 
     @property
     def name(self) -> str:
@@ -171,31 +188,29 @@ def describe(path: Path, root: Path) -> CachedModel:
         OSError: It is not there.
     """
     status = disk.lstat(path)
-    bare = CachedModel(path, root, identity=(status.st_dev, status.st_ino), used=status.st_mtime)
+    unknown = ModelState(path, State.UNKNOWN)
+    bare = CachedModel(path, root, unknown, status.st_mtime, identity=(status.st_dev, status.st_ino))
     if path.is_symlink():
         return replace(bare, link_to=str(path.readlink()))
     try:
         return _described(bare)
-    except OSError as error:  # one bad directory hides none of the others
-        return replace(bare, problems=(Problem("./", error.strerror or str(error), Kind.BROKEN),))
+    except (OSError, DiskError) as error:  # one bad directory hides none of the others
+        problem = Problem("./", _("cannot be read: {reason}").format(reason=error), Kind.BROKEN)
+        return replace(bare, judged=replace(unknown, problems=(problem,)))
 
 
 def _described(bare: CachedModel) -> CachedModel:
     path = bare.path
     found = inventory.take(path)
     known = manifest.load(path / RECORDS) if found.has_records else None
-    state = judge(path, found, known)
+    of_a_hub = any(file.startswith("snapshots/") for file in found.files)
     newest = max((file.st_mtime for file in found.files.values()), default=bare.used)
     return replace(
         bare,
-        state=state.verdict,
-        ref=state.ref,
-        size=state.size,
-        files=state.files,
+        judged=check_model(path) if of_a_hub else judge(path, found, known),
         used=known.used if known is not None else newest,
         pinned=known is not None and known.pinned,
         published=tuple(one.destination for one in known.published) if known is not None else (),
-        problems=state.problems,
         usage=found.usage,
     )
 
@@ -205,7 +220,7 @@ def _doomed(root: Path, entry: os.DirEntry[str]) -> CachedModel:
     status = disk.lstat(path)
     found = inventory.take(path) if entry.is_dir(follow_symlinks=False) else inventory.Inventory()
     identity = (status.st_dev, status.st_ino)
-    return CachedModel(path, root, State.BROKEN, usage=found.usage, identity=identity)
+    return CachedModel(path, root, ModelState(path, State.BROKEN), usage=found.usage, identity=identity)
 
 
 def _names(model: CachedModel) -> tuple[str, ...]:

@@ -1,0 +1,124 @@
+"""`hubferry cache prune`: remove what a limit says nobody needs, the oldest use first."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hubferry.cache.retention import Policy, Reason
+from hubferry.cli import output
+from hubferry.cli.cache import selection, words
+from hubferry.cli.cache.clean import preview, remove
+from hubferry.cli.command import Command
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hubferry.cache.listing import CachedModel
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?", re.IGNORECASE)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+class _SizeType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer clicks only
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        match = _SIZE.fullmatch(str(value).strip())
+        if match is None:
+            self.fail(_("{value!r} is not a size such as 500G").format(value=value), param, ctx)
+        return int(float(match[1]) * 1024 ** _POWERS[match[2].lower()])
+
+
+class _AgeType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer clicks only
+    name = "AGE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        match = _AGE.fullmatch(str(value).strip())
+        if match is None:
+            self.fail(_("{value!r} is not an age such as 30d or 12h").format(value=value), param, ctx)
+        return float(match[1]) * _SECONDS[match[2].lower()]
+
+
+@click.command(
+    "prune",
+    cls=Command,
+    help=_(
+        "Remove models until the limits hold, the oldest use first. Asks nothing: look with --dry-run. "
+        "Pinned models and those that a running transfer holds stay."
+    ),
+    examples=(
+        "hubferry cache prune --max-size 500G --dry-run",
+        "hubferry cache prune --older-than 30d --keep-last 3",
+        "hubferry cache prune --partial",
+    ),
+)
+@click.option("--max-size", type=_SizeType(), help=_("Until all models together take no more than this."))
+@click.option("--older-than", type=_AgeType(), help=_("What was not used for this long: 30d, 12h, 2w."))
+@click.option(
+    "--keep-last",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help=_("Keep the N most recently used whatever the other limits say; alone, remove all others."),
+)
+@click.option(
+    "--partial", is_flag=True, help=_("What never arrived whole, and what interrupted removals left.")
+)
+@click.option(
+    "--keep-unpublished", is_flag=True, help=_("Keep what was not yet proven to be at a destination.")
+)
+@click.option("--dry-run", is_flag=True, help=_("Show what would go; remove nothing."))
+@selection.cache_dir()
+@selection.as_json()
+def prune_command(cache_dir: Path | None, *, dry_run: bool, as_json: bool, **limits: Any) -> None:
+    """Run the command."""
+    from hubferry.cache import clean
+    from hubferry.cache.listing import freed
+
+    listing = selection.listing(cache_dir)
+    chosen = clean.plan_prune(listing, Policy(**limits), now=time.time())
+    models = [model for model, _reason in chosen]
+    swept = sum(model.frees for model in listing.doomed) if limits["partial"] else 0
+    frees = freed(models) + swept
+    if as_json:
+        output.document(
+            {
+                "dry_run": dry_run,
+                "frees": frees,
+                "models": [
+                    words.model_document(model) | {"reason": reason.value} for model, reason in chosen
+                ],
+            }
+        )
+    elif dry_run:
+        _show(chosen, frees)
+    if dry_run:
+        return
+    if limits["partial"]:
+        clean.sweep(listing)
+    remove(models, frees)
+    if not models:
+        output.talk(_("there is nothing to remove"))
+
+
+def _show(chosen: list[tuple[CachedModel, Reason]], frees: int) -> None:
+    notes = {
+        Reason.PARTIAL: _("not finished"),
+        Reason.OLD: _("not used for long"),
+        Reason.SURPLUS: _("newer ones are kept"),
+        Reason.SIZE: _("the cache is too large"),
+    }
+    if chosen:
+        for line in preview(
+            [model for model, _reason in chosen], [notes[reason] for _model, reason in chosen]
+        ):
+            output.data(line)
+    sentence = _("would remove {models} and free {size}")
+    models = [model for model, _reason in chosen]
+    output.talk(sentence.format(models=words.counted(models), size=output.size(frees)))

@@ -1,0 +1,95 @@
+"""`hubferry cache show`: one model, file by file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from hubferry.cache.contents import Standing, StoredFile, contents
+from hubferry.cli import output
+from hubferry.cli.cache import selection, words
+from hubferry.cli.command import Command
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hubferry.cache.listing import CachedModel
+
+
+@click.command(
+    "show",
+    cls=Command,
+    help=_(
+        "Show what is known about the model NAME (or a part of its name, or a path): files, hashes, state."
+    ),
+    examples=(
+        "hubferry cache show flux",
+        "hubferry cache show ./some/folder",
+        "hubferry cache show gpt2 --json",
+    ),
+)
+@click.argument("name")
+@selection.cache_dir()
+@selection.as_json()
+def show_command(name: str, cache_dir: Path | None, *, as_json: bool) -> None:
+    """Run the command."""
+    models = selection.models(name, cache_dir)
+    if as_json:
+        output.document({"models": [_document(model) for model in models]})
+        return
+    for number, model in enumerate(models):
+        for line in (*([""] if number else []), *_lines(model)):
+            output.data(line)
+
+
+def _lines(model: CachedModel) -> list[str]:
+    takes = _("{size} on the disk, removing it frees {frees}")
+    facts = [
+        (_("model:"), str(model.ref) if model.ref is not None else output.visible(model.name)),
+        (_("path:"), str(model.path)),
+        (_("state:"), words.state_word(model)),
+        (_("size:"), takes.format(size=output.size(model.disk), frees=output.size(model.frees))),
+        (_("last use:"), words.day(model.used)),
+        (_("pinned:"), _("yes") if model.pinned else _("no")),
+        (_("published:"), _(", ").join(model.published) or "-"),
+    ]
+    rows = [[_("SIZE"), _("SHA256"), _("STATE"), _("FILE")], *map(_row, _contents(model))]
+    problems = [f"{output.visible(one.path)}: {one.what}" for one in model.problems]
+    return [
+        *words.aligned(facts),
+        "",
+        *words.aligned(rows, right=(0,)),
+        *([""] if problems else []),
+        *problems,
+    ]
+
+
+def _contents(model: CachedModel) -> list[StoredFile]:
+    return [] if model.link_to is not None else contents(model.path)
+
+
+def _row(file: StoredFile) -> list[str]:
+    word = {
+        Standing.VERIFIED: _("verified"),
+        Standing.CHANGED: _("changed"),
+        Standing.UNKNOWN: _("unknown"),
+        Standing.MISSING: _("missing"),
+    }[file.standing]
+    return [output.size(file.size), (file.sha256 or "-")[:16], word, output.visible(file.path)]
+
+
+def _document(model: CachedModel) -> dict[str, object]:
+    files = [
+        {
+            "path": file.path,
+            "size": file.size,
+            "sha256": file.sha256,
+            "git_sha1": file.git_sha1,
+            "state": file.standing.value,
+            "links": file.links,
+        }
+        for file in _contents(model)
+    ]
+    return words.model_document(model) | {"listing": files}
