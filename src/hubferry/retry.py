@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from hubferry.errors import BusyError, HubferryError
 from hubferry.events import Listener, Retrying, ignore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
     from hubferry.hubs.ports import Body, Destination, NewRepository, Source
     from hubferry.model import Blob, CommitAction, Limits, RepoFile, RepoRef, Revision
@@ -36,6 +37,16 @@ class Policy:
     longest: float = 30.0
     patience: float = 900.0
 
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Policy:
+        """Read HUBFERRY_RETRIES (tries after the first) and HUBFERRY_RETRY_WAIT (seconds before them)."""
+        retries = _number(environment.get("HUBFERRY_RETRIES", ""))
+        wait = _number(environment.get("HUBFERRY_RETRY_WAIT", ""))
+        return cls(
+            attempts=cls().attempts if retries is None else int(retries) + 1,
+            first=cls().first if wait is None else wait,
+        )
+
     def wait(self, failures: int, error: HubferryError) -> float | None:
         """Return the seconds to wait after so many failures in a row, None to give up."""
         if not error.retryable or failures >= self.attempts:
@@ -44,6 +55,15 @@ class Policy:
             return error.retry_after if error.retry_after <= self.patience else None
         ceiling = min(self.longest, self.first * 2.0 ** (failures - 1))
         return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, guards nothing
+
+
+def _number(text: str) -> float | None:
+    """Read a number that may be set; None for what is none, or below zero."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 <= value < float("inf") else None
 
 
 async def attempt(

@@ -78,7 +78,7 @@ class Session:
     async def __aenter__(self) -> Self:
         """Open the hubs."""
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hubferry")
-        policy, options = Policy(), self.options
+        policy, options = Policy.from_environment(), self.options
         access = options.source
         raw = open_source(
             self.source_ref, token=access.token, endpoint=access.endpoint, allow_insecure=access.insecure

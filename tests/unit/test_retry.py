@@ -110,3 +110,12 @@ async def test_a_commit_whose_answer_was_lost_is_never_sent_again_blindly():
     with pytest.raises(NetworkError):
         await RetryingDestination(destination, QUICK).commit(REVISION.ref, [], "m")
     assert destination.commits == 1
+
+
+def test_how_stubborn_to_be_is_read_from_the_environment_and_nonsense_is_not():
+    assert Policy.from_environment({}) == Policy()
+    told = Policy.from_environment({"HUBFERRY_RETRIES": "2", "HUBFERRY_RETRY_WAIT": "0.1"})
+    assert (told.attempts, told.first) == (3, 0.1)
+    assert Policy.from_environment({"HUBFERRY_RETRIES": "0"}).attempts == 1
+    for nonsense in ("many", "-1", "inf", "nan", ""):
+        assert Policy.from_environment({"HUBFERRY_RETRIES": nonsense}) == Policy()
