@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from hubferry import refs
 from hubferry.cli import main, output, secrets
 from hubferry.cli.progress import Follower
+from hubferry.cli.tally import content_of
 from hubferry.errors import HubferryError, NetworkError, NotFoundError, UsageError
 from hubferry.events import FileDone, Planned
 from hubferry.i18n import _, ngettext, set_language
@@ -248,6 +249,7 @@ class Talker:
         self._quiet = quiet
         self._downloaded = downloaded
         self._uploading = uploading
+        self._contents: dict[str, str] = {}
         self._missing: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -263,11 +265,14 @@ class Talker:
         if not self._quiet:
             self._follower.hear(event)
         if isinstance(event, Planned):
-            self._missing = {step.file.path for step in event.plan.steps if step.fetches}
+            # Content that occurs twice arrives once, under either of its names.
+            steps = [step for step in event.plan.steps if step.fetches]
+            self._contents = {step.file.path: content_of(step) for step in steps}
+            self._missing = set(self._contents.values())
             if not self._missing:
                 self._finish_download()
         elif isinstance(event, FileDone) and event.direction == "fetch":
-            self._missing.discard(event.path)
+            self._missing.discard(self._contents.get(event.path, event.path))
             if not self._missing:
                 self._finish_download()
 

@@ -12,6 +12,7 @@ _TOKEN_VARIABLES = (
     "HUGGING_FACE_HUB_TOKEN",
     "MODELSCOPE_API_TOKEN",
     "HUBFERRY_TOKEN",
+    "HUBFERRY_READ_TOKEN",
     "HUBFERRY_SOURCE_TOKEN",
     "HUBFERRY_DESTINATION_TOKEN",
 )
@@ -43,6 +44,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "--source-token": ("HUBFERRY_SOURCE_TOKEN",),
     "--destination-token": ("HUBFERRY_DESTINATION_TOKEN",),
     "--hf-token": ("HF_TOKEN",),
+    "--read-token": ("HUBFERRY_READ_TOKEN",),
 }
 
 
@@ -64,7 +66,8 @@ def take_tokens(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
             rest.append(word)
             continue
         value = value if equals else words.pop(0)
-        variables = ("HUBFERRY_TOKEN",) if "serve" in arguments[:2] else _OPTIONS[name]
+        serving = name == "--token" and "serve" in arguments[:2]
+        variables = ("HUBFERRY_TOKEN",) if serving else _OPTIONS[name]
         (tokens if name == "--token" else exact).update(dict.fromkeys(variables, value))
     return rest, tokens | exact
 

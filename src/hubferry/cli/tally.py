@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from hubferry.model import Action
 
 if TYPE_CHECKING:
     from hubferry.events import Event
-    from hubferry.model import Plan
+    from hubferry.model import Plan, Step
 
 _WINDOW = 10.0
 """Seconds over which a rate is taken: long enough to be steady, short enough to notice a stall."""
@@ -72,6 +72,11 @@ class Snapshot:
         return max(known) if len(known) == len(both) else None
 
 
+def content_of(step: Step) -> str:
+    """Return what two files of the same content have in common."""
+    return step.file.sha256 or step.file.git_sha1 or step.file.path
+
+
 class Tally:
     """Take every event at the cost of a dictionary look-up; give a snapshot when asked."""
 
@@ -80,6 +85,8 @@ class Tally:
         self._meters: dict[Direction, Meter] = {"fetch": Meter(), "send": Meter()}
         self._flight: dict[tuple[Direction, str], Meter] = {}
         self._last_leg: dict[str, Direction] = {}
+        self._content: dict[str, str] = {}
+        self._names: Counter[str] = Counter()
         self._files_done = 0
 
     def take(self, event: Event) -> None:
@@ -94,7 +101,8 @@ class Tally:
                 self._start(event)
             elif isinstance(event, FileDone):
                 self._flight.pop((event.direction, event.path), None)
-                self._files_done += self._last_leg.get(event.path) == event.direction
+                if self._last_leg.get(event.path) == event.direction:
+                    self._files_done += self._names[self._content[event.path]]
             elif isinstance(event, Planned):
                 self._expect(event.plan)
 
@@ -104,8 +112,11 @@ class Tally:
         fetching = [step for step in plan.steps if step.fetches]
         self._last_leg = {step.file.path: "fetch" for step in fetching}
         self._last_leg |= {step.file.path: "send" for step in blobs}
+        # Content that occurs twice moves once, under either of its names.
+        self._content = {step.file.path: content_of(step) for step in (*fetching, *blobs)}
+        self._names = Counter(self._content.values())
         self._meters["fetch"].total = plan.fetch_bytes
-        sizes = {step.sha256 or step.file.path: step.file.size or 0 for step in blobs}
+        sizes = {content_of(step): step.file.size or 0 for step in blobs}
         self._meters["send"].total = sum(sizes.values())
 
     def _start(self, event: FileStarted) -> None:
