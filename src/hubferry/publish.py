@@ -23,6 +23,8 @@ _LOOKS = (0.0, 1.0, 3.0)
 """Seconds before each look at the destination: a listing may lag behind a commit."""
 _TRIES = 4
 """Commits sent at most when answers get lost and the listing shows that nothing was applied."""
+_PAUSE = 0.5
+"""Seconds before a commit is sent again, doubled each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ async def _commit(work: Publication, steps: Sequence[Step], message: str) -> str
                 return revision.commit
             if number == _TRIES:
                 raise
-            await asyncio.sleep(2.0**number / 4)
+            await asyncio.sleep(_PAUSE * 2.0 ** (number - 1))
     raise AssertionError  # the loop returns or raises
 
 
