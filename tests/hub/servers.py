@@ -10,10 +10,24 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hubferry.serve import AccessRecord, Account, Credential, Policy, Seams, ServerLimits, Signer, Store
+from aiohttp import web
+
+from hubferry.hubs.xet_folder import read_xet_file
+from hubferry.serve import (
+    AccessRecord,
+    Account,
+    Credential,
+    Policy,
+    Seams,
+    ServerLimits,
+    Signer,
+    Store,
+    XetStorage,
+)
 from hubferry.serve.application import create_application
 from hubferry.serve.server import start
 
@@ -30,14 +44,37 @@ CREDENTIALS = (
 )
 
 
-@dataclass
 class Requests:
-    """The requests a hub has answered, in order."""
+    """The requests a hub has answered, in order; every question waits until those in flight are answered."""
 
-    records: list[AccessRecord] = field(default_factory=list)
+    def __init__(self) -> None:
+        self._answered: list[AccessRecord] = []
+        self._begun = 0
+
+    @web.middleware
+    async def begin(self, request, handler):
+        self._begun += 1
+        return await handler(request)
+
+    def note(self, record: AccessRecord) -> None:
+        self._answered.append(record)
 
     def clear(self) -> None:
-        self.records.clear()
+        self._settle()
+        self._begun -= len(self._answered)
+        self._answered.clear()
+
+    @property
+    def records(self) -> list[AccessRecord]:
+        self._settle()
+        return list(self._answered)
+
+    def _settle(self) -> None:
+        # a client has its answer a moment before the hub notes it; one that broke off is noted never
+        for _ in range(200):
+            if len(self._answered) >= self._begun:
+                return
+            time.sleep(0.005)
 
     def routes(self) -> list[str]:
         return [record.route for record in self.records]
@@ -109,6 +146,15 @@ def sdk_environment(home: Path, *, hf: TestHub | None = None, ms: TestHub | None
     return environment
 
 
+def _both(first, second):
+    def record(answered: AccessRecord) -> None:
+        first(answered)
+        if second is not None:
+            second(answered)
+
+    return record
+
+
 @contextlib.contextmanager
 def running_hub(
     root: Path,
@@ -118,6 +164,7 @@ def running_hub(
     seams: Seams | None = None,
     signer: Signer | None = None,
     initial_files: bool = False,
+    xet: bool = False,
     port: int = 0,
 ) -> Iterator[TestHub]:
     """Run a hub over `root` in a thread of this process; both tokens of this module are known to it."""
@@ -127,9 +174,10 @@ def running_hub(
         store := Store(root),
         policy or Policy(CREDENTIALS, writable=True),
         limits=limits,
-        seams=Seams(seams.middlewares, seams.pace, seams.record or requests.records.append),
+        seams=Seams([requests.begin, *seams.middlewares], seams.pace, _both(requests.note, seams.record)),
         signer=signer,
         initial_files=initial_files,
+        xet=XetStorage(root, read_xet_file) if xet else None,
     )
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="hub", daemon=True)

@@ -1,52 +1,219 @@
-"""`hubferry serve`: a hub for this machine or network."""
+"""`hubferry serve`: a hub for this machine or network, until it is told to stop."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import json
+import os
 import signal
+import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubferry.errors import UsageError
+from hubferry.cli import output
+from hubferry.cli.command import Command
+from hubferry.errors import DiskError, UsageError
 from hubferry.i18n import _
 
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from aiohttp import web
+
+    from hubferry.serve import Policy
+    from hubferry.serve.server import RunningHub
+
+_DEFAULT_PORT = 8787
 
 
-@click.command("serve")
-@click.argument("store", type=click.Path(path_type=Path, file_okay=False), default="hub")
-@click.option("--port", type=click.IntRange(0, 65535), default=8787, show_default=True)
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--writable", is_flag=True)
-@click.option("--token", envvar="HUBFERRY_TOKEN", default=None)
-@click.option("--json", "as_json", is_flag=True)
-def command(store: Path, port: int, host: str, token: str | None, *, writable: bool, as_json: bool) -> None:
-    """Serve the repositories below STORE."""
-    if host not in _LOOPBACK and not token:
-        raise UsageError(_("a hub that others can reach needs a token"))
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(store, host, port, token, writable=writable, as_json=as_json))
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What the command line asks for."""
+
+    store: Path
+    host: str
+    port: int
+    tokens: tuple[str, ...]
+    read_tokens: tuple[str, ...]
+    user: str
+    writable: bool
+    initial_files: bool
+    xet: bool
+    as_json: bool
+
+    @property
+    def local(self) -> bool:
+        """Whether only this machine can reach it."""
+        with contextlib.suppress(ValueError):
+            return ipaddress.ip_address(self.host).is_loopback
+        return self.host == "localhost"
 
 
-async def _serve(
-    store: Path, host: str, port: int, token: str | None, *, writable: bool, as_json: bool
+def _default_store() -> Path:
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "hubferry" / "hub"
+
+
+@click.command(
+    "serve",
+    cls=Command,
+    help=_("Run a hub over the folder STORE that the official Hugging Face and ModelScope clients can use."),
+    examples=(
+        "hubferry serve",
+        "hubferry serve ./hub --port 9000 --writable",
+        "HUBFERRY_TOKEN=secret hubferry serve /srv/hub --host 0.0.0.0 --writable",
+    ),
+)
+@click.argument("store", type=click.Path(path_type=Path, file_okay=False), required=False)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=_DEFAULT_PORT,
+    show_default=True,
+    help=_("Port to listen on; 0 takes a free one."),
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help=_("Address to listen on. Any other than this machine's own demands a token."),
+)
+@click.option("--writable", is_flag=True, help=_("Let clients create repositories and upload."))
+@click.option(
+    "--token",
+    "tokens",
+    envvar="HUBFERRY_TOKEN",
+    metavar="TOKEN",
+    help=_("Token that clients must show; several with commas. Better in HUBFERRY_TOKEN."),
+)
+@click.option(
+    "--read-token",
+    "read_tokens",
+    envvar="HUBFERRY_READ_TOKEN",
+    metavar="TOKEN",
+    help=_("Token that may only read; several with commas. Better in HUBFERRY_READ_TOKEN."),
+)
+@click.option(
+    "--user", default="local", show_default=True, help=_("Name of the account that the tokens belong to.")
+)
+@click.option(
+    "--initial-files",
+    is_flag=True,
+    help=_("Give new ModelScope repositories a README.md and a .gitattributes, as the real hub may."),
+)
+@click.option("--xet", is_flag=True, help=_("Also speak Xet to clients on this machine."))
+@click.option("--json", "as_json", is_flag=True, help=_("Print the address as one line of JSON."))
+def serve(  # noqa: PLR0913  # one a command-line option
+    store: Path | None,
+    port: int,
+    host: str,
+    tokens: str | None,
+    read_tokens: str | None,
+    user: str,
+    *,
+    writable: bool,
+    initial_files: bool,
+    xet: bool,
+    as_json: bool,
 ) -> None:
-    from hubferry.serve import Credential, Policy, Store, create_application  # aiohttp is heavy
+    """Run a hub until Ctrl-C."""
+    wish = _Wish(
+        store or _default_store(), host, port, _split(tokens), _split(read_tokens), user,
+        writable=writable, initial_files=initial_files, xet=xet, as_json=as_json,
+    )  # fmt: skip
+    if not wish.local and not (wish.tokens or wish.read_tokens):
+        raise UsageError(
+            _("a hub that other machines can reach needs a token"),
+            hint=f"HUBFERRY_TOKEN=... hubferry serve {wish.store} --host {host}",
+        )
+    if xet and not wish.local:
+        raise UsageError(_("--xet works for clients on this machine only"), hint="hubferry serve --xet")
+    try:
+        _run(wish)
+    except KeyboardInterrupt:
+        output.talk(_("stopped"))
+
+
+def _split(tokens: str | None) -> tuple[str, ...]:
+    return tuple(token.strip() for token in (tokens or "").split(",") if token.strip())
+
+
+def _run(wish: _Wish) -> None:
+    from hubferry.hubs.xet_folder import read_xet_file
+    from hubferry.serve import Store, XetStorage, create_application
+    from hubferry.serve.server import allow_many_connections
+
+    try:
+        store = Store(wish.store)
+    except OSError as error:
+        raise DiskError(
+            _("{folder} cannot be used: {reason}").format(folder=wish.store, reason=error)
+        ) from error
+    allow_many_connections()
+    with store.hold():
+        xet = XetStorage(wish.store, read_xet_file) if wish.xet else None
+        application = create_application(store, _policy(wish), initial_files=wish.initial_files, xet=xet)
+        _runner()(_serve(wish, application))
+
+
+def _policy(wish: _Wish) -> Policy:
+    from hubferry.serve import Account, Credential, Policy
+
+    writer, reader = Account(wish.user), Account(wish.user, may_write=False)
+    credentials = [Credential(token, writer) for token in wish.tokens]
+    credentials += [Credential(token, reader) for token in wish.read_tokens]
+    return Policy(credentials, writable=wish.writable, anonymous_reads=wish.local)
+
+
+def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run
+    return uvloop.run
+
+
+async def _serve(wish: _Wish, application: web.Application) -> None:
     from hubferry.serve.server import start
 
-    credentials = [Credential(token)] if token else []
-    application = create_application(
-        Store(store), Policy(credentials, writable=writable, anonymous_reads=host in _LOOPBACK)
-    )
-    running = await start(application, host, port)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    click.echo(
-        json.dumps({"url": running.url, "host": host, "port": running.port}) if as_json else running.url
-    )
+        with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on a loop
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    try:
+        running = await start(application, wish.host, wish.port)
+    except OSError as error:
+        raise UsageError(
+            _("cannot listen on {host}:{port}: {reason}").format(
+                host=wish.host, port=wish.port, reason=error.strerror or error
+            ),
+            hint="hubferry serve --port 0",
+        ) from error
+    _announce(wish, running)
     await stopped.wait()
     await running.stop()
+    output.talk(_("stopped"))
+
+
+def _announce(wish: _Wish, running: RunningHub) -> None:
+    if wish.as_json:
+        sys.stdout.write(json.dumps({"url": running.url, "host": wish.host, "port": running.port}) + "\n")
+    else:
+        output.data(running.url)
+        output.talk(_("Serving {folder}. Point the official clients here:").format(folder=wish.store))
+        for variable in ("HF_ENDPOINT", "MODELSCOPE_ENDPOINT"):
+            output.talk(f"  export {variable}={running.url}")
+        if not wish.xet:
+            output.talk("  export HF_HUB_DISABLE_XET=1")
+        if not wish.writable:
+            output.talk(_("It is read-only; --writable lets clients upload."))
+        output.talk(_("Ctrl-C stops it."))
+    sys.stdout.flush()
+
+
+command = serve

@@ -6,6 +6,7 @@ from hubferry.serve.hub import AccessRecord, Seams, ServerLimits
 from hubferry.serve.records import Delete, Put
 from hubferry.serve.signing import Signer
 from hubferry.serve.store import Store
+from hubferry.serve.xet import XetFile, XetStorage
 
 __all__ = [
     "AccessRecord",
@@ -18,5 +19,7 @@ __all__ = [
     "ServerLimits",
     "Signer",
     "Store",
+    "XetFile",
+    "XetStorage",
     "create_application",
 ]

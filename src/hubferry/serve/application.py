@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from hubferry.serve.store import Store
+    from hubferry.serve.xet import XetStorage
 
 _LOGGER = logging.getLogger(__name__)
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -34,6 +35,7 @@ def create_application(
     seams: Seams | None = None,
     signer: Signer | None = None,
     initial_files: bool = False,
+    xet: XetStorage | None = None,
 ) -> web.Application:
     """Return the application; `initial_files` gives new ModelScope repositories a README.md of their own."""
     hub = Hub(
@@ -43,6 +45,7 @@ def create_application(
         limits or ServerLimits(),
         seams or Seams(),
         initial_files=initial_files,
+        xet=xet,
     )
     application = web.Application(
         middlewares=[*hub.seams.middlewares, answer_refusals], client_max_size=hub.limits.json_bytes

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from hubferry.serve.repository import Repository
     from hubferry.serve.store import Store
+    from hubferry.serve.xet import XetStorage
 
 Direction = Literal["in", "out"]
 Pace = Callable[[web.BaseRequest, Direction, int], Awaitable[None]]
@@ -99,7 +100,7 @@ class Hub:
     limits: ServerLimits = field(default_factory=ServerLimits)
     seams: Seams = field(default_factory=Seams)
     initial_files: bool = False
-    xet_store: str | None = None
+    xet: XetStorage | None = None
 
 
 HUB: web.AppKey[Hub] = web.AppKey("hub", Hub)

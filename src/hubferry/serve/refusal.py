@@ -32,7 +32,7 @@ class Reason(Enum):
     BROKEN = "broken"
 
 
-class Refusal(Exception):  # noqa: N818  # an answer to a client, not a failure of ours  # an answer to a client, not a failure of ours
+class Refusal(Exception):  # noqa: N818  # an answer to a client, not a failure of ours
     """Refuse a request; `text` goes over the wire in English, as the real hubs answer."""
 
     def __init__(self, reason: Reason, text: str, *, about: str | None = None) -> None:

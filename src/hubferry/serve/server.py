@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -10,8 +11,10 @@ from aiohttp.abc import AbstractAccessLogger
 
 from hubferry.serve.application import LABELS
 from hubferry.serve.hub import HUB, AccessRecord, hub_of
+from hubferry.serve.strangers import Strangers
 
 _HEAD_BYTES = 32 << 10
+_BACKLOG = 1024
 _LOGGER = logging.getLogger("hubferry.serve.access")
 
 
@@ -20,23 +23,22 @@ class _Recorder(AbstractAccessLogger):
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Make the record of one request."""
-        if not isinstance(request, web.Request):
+        record = hub_of(request).seams.record if isinstance(request, web.Request) else None
+        if record is None or not isinstance(request, web.Request):
             return
-        record = hub_of(request).seams.record
-        if record is not None:
-            record(
-                AccessRecord(
-                    request.method,
-                    request.path,
-                    request.query_string,
-                    LABELS.get(request.match_info.handler, ""),
-                    response.status,
-                    request.content.total_bytes,
-                    response.body_length,
-                    time,
-                    request.headers.get("User-Agent", ""),
-                )
+        record(
+            AccessRecord(
+                method=request.method,
+                path=request.path,
+                query=request.query_string,
+                route=LABELS.get(request.match_info.handler, ""),
+                status=response.status,
+                received=request.content.total_bytes,
+                sent=response.body_length,
+                seconds=time,
+                user_agent=request.headers.get("User-Agent", ""),
             )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class RunningHub:
     """A hub that answers; `stop` ends it."""
 
     runner: web.AppRunner
+    strangers: Strangers
     host: str
     port: int
 
@@ -55,6 +58,7 @@ class RunningHub:
 
     async def stop(self) -> None:
         """Stop listening and close every connection."""
+        await self.strangers.stop()
         await self.runner.cleanup()
 
 
@@ -64,22 +68,33 @@ async def start(application: web.Application, host: str = "127.0.0.1", port: int
     Raises:
         OSError: The address is taken or not ours.
     """
-    recording = application[HUB].seams.record is not None
+    hub = application[HUB]
+    strangers = Strangers(application, hub.limits.idle_seconds)
     runner = web.AppRunner(
         application,
         access_log_class=_Recorder,
-        access_log=_LOGGER if recording else None,
+        access_log=_LOGGER if hub.seams.record is not None else None,
         handle_signals=False,
-        shutdown_timeout=2.0,
+        shutdown_timeout=1.0,
         max_line_size=_HEAD_BYTES,
         max_field_size=_HEAD_BYTES,
-        keepalive_timeout=75.0,
+        keepalive_timeout=hub.limits.idle_seconds,
     )
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port, backlog=1024).start()
+        await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
     except BaseException:
         await runner.cleanup()
         raise
-    address = runner.addresses[0]
-    return RunningHub(runner, host, int(address[1]))
+    if runner.server is not None:
+        strangers.watch(runner.server)
+    return RunningHub(runner, strangers, host, int(runner.addresses[0][1]))
+
+
+def allow_many_connections() -> None:
+    """Raise this process's limit on open files as far as the system lets it."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -140,9 +140,16 @@ def _change(hub: Hub, key: str, item: Item) -> Change:
             raise Refusal(Reason.INVALID, f"{path} must not be stored with git-lfs", about=path)
         if item.oid is None:
             raise Refusal(Reason.INVALID, f"{path}: no oid", about=path)
-        return Put(path, item.oid, lfs=True, size=item.size)
+        return _blob(hub, path, item.oid, item.size)
     content = _decode_base64(item.content) if item.encoding == "base64" else item.content.encode()
     return Put(path, hub.store.blobs.put(content), lfs=False, git_sha1=object_id("blob", content))
+
+
+def _blob(hub: Hub, path: str, sha256: str, size: int | None) -> Put:
+    chunked = hub.xet.find(sha256) if hub.xet is not None else None
+    if hub.xet is not None and chunked is not None and hub.store.blobs.size(sha256) is None:
+        hub.xet.receive(chunked, sha256, hub.store.blobs)
+    return Put(path, sha256, lfs=True, size=size, xet_hash=chunked.hash if chunked is not None else None)
 
 
 async def _lines(request: web.Request, hub: Hub) -> AsyncIterator[bytes]:

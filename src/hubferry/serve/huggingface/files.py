@@ -37,11 +37,12 @@ async def list_tree(request: web.Request) -> web.Response:
         raise Refusal(Reason.ENTRY_MISSING, "The folder does not exist at this revision", about=folder)
     part = window(request, hub_of(request).limits.page)
     history = repository if flag(request, "expand") else None
-    shown = [_entry(tree, path, history) for path in entries[part]]
+    xet = hub_of(request).xet is not None
+    shown = [_entry(tree, path, history, xet=xet) for path in entries[part]]
     return page_answer(request, part, shown, len(entries), {"X-Repo-Commit": commit})
 
 
-def _entry(tree: Tree, path: str, history: Repository | None) -> dict[str, object]:
+def _entry(tree: Tree, path: str, history: Repository | None, *, xet: bool) -> dict[str, object]:
     """Describe a file or folder as a tree listing does, with its last commit when `history` is given."""
     file = tree.get(path)
     if file is None:
@@ -50,7 +51,7 @@ def _entry(tree: Tree, path: str, history: Repository | None) -> dict[str, objec
     if file.lfs:
         size = len(pointer(file.sha256, file.size))
         found["lfs"] = {"oid": file.sha256, "size": file.size, "pointerSize": size}
-    if file.xet_hash:
+    if file.xet_hash and xet:
         found["xetHash"] = file.xet_hash
     if history is not None:
         last = history.history.commit(file.commit)
@@ -73,7 +74,8 @@ async def paths_info(request: web.Request) -> web.Response:
     wish = await _wanted_paths(request)
     history = repository if wish.expand else None
     known = [path for path in wish.paths if path in tree or (path and path in tree.folders)]
-    return json_answer([_entry(tree, path, history) for path in known])
+    xet = hub_of(request).xet is not None
+    return json_answer([_entry(tree, path, history, xet=xet) for path in known])
 
 
 async def _wanted_paths(request: web.Request) -> PathsInfo:
@@ -101,5 +103,9 @@ async def resolve(request: web.Request) -> web.StreamResponse:
         return BlobResponse(request, hub.store.blobs.path(file.sha256), file.size, file.git_sha1, headers)
     headers["X-Linked-Size"] = str(file.size)
     headers["X-Linked-Etag"] = headers["ETag"] = f'"{file.sha256}"'
+    if file.xet_hash and hub.xet is not None:
+        record = repository.record
+        refresh = absolute(request, f"/api/{record.kind}s/{record.repo_id}/xet-read-token/{commit}")
+        headers |= {"X-Xet-Hash": file.xet_hash, "Link": f'<{refresh}>; rel="xet-auth"'}
     headers["Location"] = absolute(request, hub.signer.address("get", file.sha256, commit=commit))
     return web.Response(status=302, headers=headers)

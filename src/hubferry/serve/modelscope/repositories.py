@@ -167,7 +167,7 @@ async def find(request: web.Request) -> web.Response:
     hub = hub_of(request)
     account = account_of(request)
     kind = request.match_info["kind"]
-    search, owner = request.query.get("search", "").lower(), request.query.get("author")
+    search, owner = request.query.get("search", "").lower(), request.query.get("owner")
     found = [
         repository
         for repository in hub.store.repositories(kind.removesuffix("s"))
