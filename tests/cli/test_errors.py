@@ -1,0 +1,238 @@
+"""Every error that a user can do something about: its exit code, and what it says to do."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from desks import publish
+from servers import READ_TOKEN, Seams, running_hub
+
+import models
+
+PAIR = ("hf:org/model", "ms:mine/model")
+MIB = 1024 * 1024
+
+
+def error_of(done):
+    """Return the error and its hint as they were printed; nothing may be on stdout."""
+    lines = done.err.splitlines()
+    error = next(line for line in lines if line.startswith("error: "))
+    hint = next((line for line in lines if line.startswith("hint: ")), "")
+    assert "Traceback" not in done.err
+    assert done.out == ""
+    return error, hint
+
+
+def test_without_a_token_nothing_is_published_and_the_hint_says_where_to_get_one(desk, model):
+    done = desk.ferry("copy", *PAIR, unset=("MODELSCOPE_API_TOKEN",))
+    assert done.code == 4
+    _error, hint = error_of(done)
+    assert "MODELSCOPE_API_TOKEN" in hint
+    assert "myaccesstoken" in hint
+    assert desk.source.requests.bytes_sent < 64 * 1024  # it was found before the weights moved
+
+
+def test_a_wrong_destination_token_is_named(desk, model):
+    done = desk.ferry("copy", *PAIR, environment={"MODELSCOPE_API_TOKEN": "ms-wrong-token"})
+    assert done.code == 4
+    assert "MODELSCOPE_API_TOKEN" in error_of(done)[1]
+    assert "ms-wrong-token" not in done.said
+
+
+def test_a_wrong_source_token_is_named(desk, model):
+    done = desk.ferry("copy", *PAIR, environment={"HF_TOKEN": "hf_wrongwrongwrong"})
+    assert done.code == 4
+    assert "HF_TOKEN" in error_of(done)[1]
+    assert "hf_wrongwrongwrong" not in done.said
+
+
+def test_a_repository_that_is_not_there_is_not_found(desk):
+    done = desk.ferry("copy", "hf:org/absent", PAIR[1])
+    assert done.code == 3
+    error, hint = error_of(done)
+    assert "org/absent" in error
+    assert hint
+
+
+def test_a_revision_that_is_not_there_is_not_found(desk, model):
+    done = desk.ferry("copy", "hf:org/model@v9", PAIR[1])
+    assert done.code == 3
+    assert "v9" in error_of(done)[0]
+
+
+def test_a_gated_repository_says_where_its_terms_are(desk, model):
+    desk.source.store.find("org/model").change(gated="manual", granted=("somebody",))
+    done = desk.ferry("copy", *PAIR)
+    assert done.code == 4
+    error, hint = error_of(done)
+    assert "gated" in error
+    assert f"{desk.source.url}/org/model" in hint
+    assert "HF_TOKEN" in hint
+
+
+def test_a_token_that_may_only_read_does_not_publish(desk, model):
+    done = desk.ferry("copy", *PAIR, environment={"MODELSCOPE_API_TOKEN": READ_TOKEN})
+    assert done.code == 4
+    assert error_of(done)[1]
+
+
+@pytest.mark.parametrize(
+    ("source", "destination"),
+    [
+        ("hf:no good", "ms:a/b"),
+        ("hf:a/b", "ms:lonely"),
+        ("hf:a/b/c", "ms:a/b"),
+        ("ftp://x/y", "ms:a/b"),
+        ("", "ms:a/b"),
+    ],
+)
+def test_a_bad_name_is_refused_with_a_right_form(desk, source, destination):
+    done = desk.ferry("copy", source, destination)
+    assert done.code == 2
+    assert "hf:" in error_of(done)[1] or "ms:" in error_of(done)[1]
+
+
+def test_an_unknown_option_shows_the_way_to_the_help(desk):
+    done = desk.ferry("copy", *PAIR, "--fast")
+    assert done.code == 2
+    assert error_of(done) == ("error: No such option '--fast'.", "hint: hubferry copy --help")
+
+
+def test_no_network_can_be_tried_again(desk, model):
+    done = desk.ferry("copy", *PAIR, environment={"HF_ENDPOINT": "http://127.0.0.1:9"})
+    assert done.code == 5
+    error, hint = error_of(done)
+    assert "127.0.0.1:9" in error
+    assert "hubferry doctor" in hint
+
+
+def test_a_full_disk_is_found_before_the_first_byte(desk, model):
+    """The store says that the file is larger than any disk; no such bytes exist."""
+    huge = 1 << 50
+    before = desk.source.requests.bytes_sent
+    with lying_about_sizes(desk.source, "model-00001-of-00002.safetensors", huge):
+        done = desk.ferry("fetch", "hf:org/model")
+    assert done.code == 7, done.said
+    assert error_of(done)[1]
+    assert desk.source.requests.bytes_sent - before < 32 * 1024
+
+
+def test_a_file_over_the_destinations_limit_is_refused_before_anything_moves(desk, model):
+    path = "model-00001-of-00002.safetensors"
+    with lying_about_sizes(desk.source, path, 200 << 30):
+        done = desk.ferry("copy", *PAIR)
+    assert done.code == 2, done.said
+    error, hint = error_of(done)
+    assert path in error
+    assert "--exclude" in hint
+    assert desk.destination.requests.commits == 0
+
+
+class lying_about_sizes:  # noqa: N801  # reads as a sentence
+    """Make a hub list one file as larger than it is."""
+
+    def __init__(self, hub, path, size):
+        self._repository, self._path, self._size = hub.store.find("org/model"), path, size
+
+    def __enter__(self):
+        import msgspec
+
+        tree = self._repository.tree(self._repository.resolve(None))
+        self._before = tree.files[self._path]
+        tree.files[self._path] = msgspec.structs.replace(self._before, size=self._size)
+
+    def __exit__(self, *_error):
+        self._repository.tree(self._repository.resolve(None)).files[self._path] = self._before
+
+
+@pytest.fixture
+def slow_desk(desk, tmp_path):
+    """A desk whose source hands out a quarter of a mebibyte a second of a large model."""
+    import asyncio
+
+    async def pace(_request, direction, count):
+        if direction == "out" and count > 4096:
+            await asyncio.sleep(count / (256 * 1024))
+
+    with running_hub(tmp_path / "slow", seams=Seams(pace=pace)) as slow:
+        folder = models.transformers_model(tmp_path / "large", shards=2, shard_size=8 * MIB)
+        publish(slow, folder, "org/model")
+        desk.environment["HF_ENDPOINT"] = slow.url
+        yield desk
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_interrupted_says_how_to_continue(slow_desk, number):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hubferry", "copy", *PAIR],
+        env=slow_desk.environment,
+        cwd=slow_desk.home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    seen = ""
+    while "plan:" not in seen:
+        line = process.stderr.readline()
+        assert line, seen
+        seen += line
+    time.sleep(0.5)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, seen + err
+    assert "Traceback" not in err
+    assert "error: interrupted" in err
+    assert "hint: hubferry copy hf:org/model ms:mine/model" in err
+    assert out == ""
+    assert slow_desk.destination.requests.commits == 0
+
+
+def test_errors_are_json_when_the_answer_would_be(desk):
+    done = desk.ferry("copy", "hf:org/absent", PAIR[1], "--json")
+    assert done.code == 3
+    error = done.json()["error"]
+    assert error["exit_code"] == 3
+    assert error["kind"] == "NotFoundError"
+    assert error["side"] == "source"
+    assert "org/absent" in error["message"]
+    assert error["hint"]
+    done = desk.ferry("copy", "--json", "--what")
+    assert done.json()["error"]["exit_code"] == 2
+
+
+def test_a_wrong_byte_is_refused_and_nothing_is_published(desk, model):
+    path = "model-00002-of-00002.safetensors"
+    repository = desk.source.store.find("org/model")
+    digest = repository.tree(repository.resolve(None)).files[path].sha256
+    place = desk.source.store.blobs.path(digest)
+    data = bytearray(place.read_bytes())
+    data[-1] ^= 1
+    place.chmod(0o644)
+    place.write_bytes(data)
+    done = desk.ferry("copy", *PAIR)
+    assert done.code == 6, done.said
+    assert path in error_of(done)[0]
+    assert desk.destination.requests.commits == 0
+
+
+def test_an_unexpected_error_is_one_line_and_a_traceback_only_when_asked_for(desk, model, tmp_path):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "sitecustomize.py").write_text(
+        "import hubferry.api\ndef copy(*_a, **_k): raise RuntimeError('sky fell')\nhubferry.api.copy = copy\n"
+    )
+    environment = {"PYTHONPATH": str(broken)}
+    done = desk.ferry("copy", *PAIR, environment=environment)
+    assert done.code == 1
+    assert error_of(done) == (
+        "error: unexpected RuntimeError: sky fell",
+        "hint: HUBFERRY_DEBUG=1 hubferry copy hf:org/model ms:mine/model",
+    )
+    for words, more in ((("--debug", "copy"), {}), (("copy",), {"HUBFERRY_DEBUG": "1"})):
+        done = desk.ferry(*words, *PAIR, environment=environment | more)
+        assert done.code == 1
+        assert "Traceback" in done.err
