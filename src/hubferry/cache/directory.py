@@ -349,6 +349,7 @@ class ModelDirectory:
         """
         for path in self._memory.below(place.relative_to(self.path).as_posix()):
             self.remove_file(path)
+        placing.remove_empty(place)
 
     def _sweep(self) -> None:
         """Remove the temporary files that killed runs left; only whoever holds the lock may."""

@@ -172,6 +172,9 @@ def _take(lock: BaseFileLock) -> BaseFileLock | None:
             return lock
     except FileNotFoundError:
         pass
+    except BaseException:
+        lock.release()
+        raise
     lock.release()
     return None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from hubferry.cache.disk import disk
@@ -34,17 +35,22 @@ class PartialFile:
         self._map_path = path.with_name(path.name + ".map")
         count = -(-size // CHUNK)
         self._data = disk.open(path, _OPEN)
+        self._map = -1
         try:
             self._map = disk.open(self._map_path, _OPEN)
-        except OSError:
-            disk.close(self._data)
+            self._marks = bytearray(disk.pread(self._map, count + 1, 0))
+            if disk.fstat(self._data).st_size != size or len(self._marks) != count:
+                self._start_over(count)
+        except BaseException:
+            with suppress(OSError):
+                self.close()
             raise
-        self._marks = bytearray(disk.pread(self._map, count + 1, 0))
-        if disk.fstat(self._data).st_size != size or len(self._marks) != count:
-            disk.truncate(self._map, 0)
-            disk.truncate(self._data, size)
-            disk.truncate(self._map, count)
-            self._marks = bytearray(count)
+
+    def _start_over(self, count: int) -> None:
+        disk.truncate(self._map, 0)
+        disk.truncate(self._data, self.size)
+        disk.truncate(self._map, count)
+        self._marks = bytearray(count)
 
     def missing(self) -> list[tuple[int, int]]:
         """Return the ranges (start, stop) that have not landed, in order."""
@@ -70,6 +76,10 @@ class PartialFile:
         """Return `count` bytes from `start`, which must have landed."""
         return disk.pread(self._data, count, start)
 
+    def read_into(self, buffer: memoryview, start: int) -> int:
+        """Fill `buffer` with bytes from `start`, which must have landed; return how many."""
+        return disk.pread_into(self._data, buffer, start)
+
     def forget(self) -> None:
         """Take back everything that landed: its hash was wrong."""
         self._marks = bytearray(len(self._marks))
@@ -78,10 +88,12 @@ class PartialFile:
 
     def close(self) -> None:
         """Close the files; what landed stays for a later run."""
-        for descriptor in (self._data, self._map):
-            if descriptor >= 0:
-                disk.close(descriptor)
+        descriptors = (self._data, self._map)
         self._data = self._map = -1
+        with ExitStack() as both:
+            for descriptor in descriptors:
+                if descriptor >= 0:
+                    both.callback(disk.close, descriptor)
 
     def discard_map(self) -> None:
         """Remove the map of a file that is whole and has got its final name."""

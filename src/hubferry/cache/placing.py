@@ -79,6 +79,13 @@ def make_parents(directory: Path, place: Path, *, clear: Callable[[Path], None])
     return grown
 
 
+def remove_empty(place: Path) -> None:
+    """Remove a directory in which there is no file, as a run that was killed between two steps leaves it."""
+    for parent, _directories, _files in os.walk(place, topdown=False):
+        with suppress(OSError):
+            disk.rmdir(place / parent)
+
+
 def new_name(directory: Path) -> Path:
     """Return a name in `directory` that nobody can guess."""
     return directory / (secrets.token_hex(16) + TEMPORARY_SUFFIX)
