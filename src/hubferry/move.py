@@ -103,8 +103,7 @@ class _Move:
     async def run(self) -> Moved:
         leaders, twins = _by_content(self._plan.steps)
         self._intake.add(step.file for step in leaders)
-        jobs: list[Coroutine[None, None, None]] = [self._intake.run()]
-        jobs += [self._arrival(step) for step in leaders]
+        jobs: list[Coroutine[None, None, None]] = [self._fetch()]
         jobs += [self._twin(step, leader) for step, leader in twins]
         if self._outlet is not None:
             jobs += [self._send(step) for step in self._senders()]
@@ -119,12 +118,13 @@ class _Move:
         steps = [step for step in self._plan.of(Action.SEND, Action.FETCH_SEND) if step.sha256]
         return sorted(steps, key=lambda step: -(step.file.size or 0))
 
-    async def _arrival(self, step: Step) -> None:
-        path = step.file.path
-        try:
-            self._moved.digests[path] = await self._intake.arrived(path)
-        except (IntegrityError, NotFoundError) as error:
-            self._moved.failures[path] = error
+    async def _fetch(self) -> None:
+        await self._intake.run()
+        for path, outcome in self._intake.outcomes():
+            if isinstance(outcome, HubferryError):
+                self._moved.failures[path] = outcome
+            else:
+                self._moved.digests[path] = outcome
 
     async def _twin(self, step: Step, leader: Step) -> None:
         """Give content that occurs twice its second name, by link."""

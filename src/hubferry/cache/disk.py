@@ -59,6 +59,16 @@ class Disk:
             offset += len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    def pread_into(self, descriptor: int, buffer: memoryview, offset: int) -> int:
+        """Fill `buffer` from `offset`, less only at the end of the file; return the bytes read."""
+        done = 0
+        while done < len(buffer):
+            count = _read_into(descriptor, buffer[done:], offset + done)
+            if not count:
+                break
+            done += count
+        return done
+
     def pwrite_all(self, descriptor: int, pieces: Sequence[bytes | memoryview], offset: int) -> int:
         """Write all of `pieces`, one after the other, from `offset` on; return how many bytes."""
         start = offset
@@ -164,6 +174,14 @@ def _read_at(descriptor: int, count: int, offset: int) -> bytes:
     with _seek_lock:
         os.lseek(descriptor, offset, os.SEEK_SET)
         return os.read(descriptor, count)
+
+
+def _read_into(descriptor: int, buffer: memoryview, offset: int) -> int:
+    if _POSITIONED:
+        return os.preadv(descriptor, [buffer], offset)
+    piece = _read_at(descriptor, len(buffer), offset)
+    buffer[: len(piece)] = piece
+    return len(piece)
 
 
 def _write_at(descriptor: int, views: Sequence[memoryview], offset: int) -> int:

@@ -7,7 +7,10 @@ destination that counts bytes can therefore not complete a blob that is wrong.
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
+import os
+import threading
 from typing import TYPE_CHECKING
 
 from hubferry.errors import HubferryError, IntegrityError
@@ -21,8 +24,12 @@ if TYPE_CHECKING:
     from hubferry.cache.partial import PartialFile
     from hubferry.model import RepoFile
 
-BLOCK = 1024 * 1024
-"""Bytes read at a time, and the most that is held back."""
+BLOCK = 256 * 1024
+"""Bytes read at a time: small enough for the allocator to reuse the memory instead of mapping it anew."""
+HELD_BACK = 1024 * 1024
+"""Most bytes at the end of a file that wait for its hash."""
+_HASHED_AT_ONCE = 16 * 1024 * 1024
+_buffers = threading.local()
 
 
 class StartedOverError(IntegrityError):
@@ -39,7 +46,7 @@ class Hashes:
         git = file.may_be_in_git
         self._sha1 = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False) if git else None
 
-    def update(self, data: bytes | bytearray) -> None:
+    def update(self, data: bytes | bytearray | memoryview) -> None:
         """Take in the next bytes."""
         self._sha256.update(data)
         if self._sha1 is not None:
@@ -100,7 +107,7 @@ class GrowingFile:
         position = 0
         while position < self.partial.size:
             front = await self._beyond(position, lambda: self.front)
-            stop = min(front, position + 16 * BLOCK)
+            stop = min(front, position + _HASHED_AT_ONCE)
             await loop.run_in_executor(self._executor, _hash_range, hashes, self.partial, position, stop)
             position = stop
         digests = hashes.digests()
@@ -127,7 +134,7 @@ class GrowingFile:
 
     def _readable(self) -> int:
         size = self.partial.size
-        return size if self._digests else min(self.front, max(0, size - BLOCK), size - 1)
+        return size if self._digests else min(self.front, max(0, size - HELD_BACK), size - 1)
 
     async def _beyond(self, position: int, limit: Callable[[], int]) -> int:
         while True:
@@ -143,8 +150,16 @@ class GrowingFile:
 
 
 def _hash_range(hashes: Hashes, partial: PartialFile, start: int, stop: int) -> None:
-    for position in range(start, stop, BLOCK):
-        hashes.update(partial.read(position, min(BLOCK, stop - position)))
+    """Hash a range through one buffer a thread: fresh memory for each block costs more than the reading."""
+    buffer = getattr(_buffers, "hashing", None)
+    if buffer is None:
+        buffer = _buffers.hashing = memoryview(bytearray(HELD_BACK))
+    while start < stop:
+        count = partial.read_into(buffer[: min(HELD_BACK, stop - start)], start)
+        if not count:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        hashes.update(buffer[:count])
+        start += count
 
 
 def _complement(gaps: list[tuple[int, int]], size: int) -> list[tuple[int, int]]:

@@ -19,7 +19,7 @@ from hubferry.stream.growing import GrowingFile, Hashes, StartedOverError
 from hubferry.stream.schedule import SMALL, Part, Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
     from concurrent.futures import Executor
     from pathlib import Path
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-_FLUSH = 4 * CHUNK
+_FLUSH = 2 * CHUNK
 _ATTEMPTS = 2
 """How often a file is fetched in all when its hash turns out wrong."""
 
@@ -72,6 +72,9 @@ class Intake:
         self._batch: asyncio.Queue[tuple[RepoFile, bytes, Digests]] = asyncio.Queue(maxsize=256)
         self._work_changed = asyncio.Event()
         self._ended = False
+        self._unsettled = 0
+        self._settled = asyncio.Event()
+        self._settled.set()
         self.fetched = 0
 
     def add(self, files: Iterable[RepoFile]) -> None:
@@ -81,6 +84,8 @@ class Intake:
             size = file.size or 0
             self._files[file.path] = file
             self._arrivals[file.path] = loop.create_future()
+            self._unsettled += 1
+            self._settled.clear()
             if size <= SMALL:
                 self._schedule.add_small(file.path, size)
             else:
@@ -94,6 +99,15 @@ class Intake:
     async def arrived(self, path: str) -> Digests:
         """Wait until a file has its final name."""
         return await asyncio.shield(self._arrivals[path])
+
+    def outcomes(self) -> Iterator[tuple[str, Digests | HubferryError]]:
+        """Yield, after `run`, what became of each file: its digests, or why it failed."""
+        for path, arrival in self._arrivals.items():
+            error = arrival.exception()
+            if isinstance(error, HubferryError):
+                yield path, error
+            else:
+                yield path, arrival.result()
 
     def streams(self, path: str) -> bool:
         """Return whether a file can be followed while it grows; small ones come at once."""
@@ -127,7 +141,7 @@ class Intake:
         """
         count = min(self._gate.most, max(4, len(self._files)) if not self._growing else self._gate.most)
         workers = [asyncio.create_task(self._work(number)) for number in range(count)]
-        everything = asyncio.create_task(self._all_settled())
+        everything = asyncio.create_task(self._until_settled())
         tasks = [everything, asyncio.create_task(self._write_batches()), *workers]
         try:
             while not everything.done():
@@ -139,9 +153,8 @@ class Intake:
         finally:
             await self._stop([*tasks, *self._proofs])
 
-    async def _all_settled(self) -> None:
-        for arrival in self._arrivals.values():
-            await asyncio.wait([arrival])
+    async def _until_settled(self) -> None:
+        await self._settled.wait()
 
     async def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
         for task in tasks:
@@ -281,6 +294,7 @@ class Intake:
 
     def _arrive(self, file: RepoFile, digests: Digests) -> None:
         self._arrivals[file.path].set_result(digests)
+        self._settle()
         if self._keep:
             self._schedule.drop(file.path)
         self._listen(FileDone("fetch", file.path, file.size or 0))
@@ -289,11 +303,18 @@ class Intake:
 
     def _fail(self, path: str, error: HubferryError) -> None:
         self._schedule.drop(path)
+        if not self._arrivals[path].done():
+            self._settle()
         for future in (self._arrivals[path], self._growing.get(path)):
             if future is not None and not future.done():
                 future.set_exception(error)
                 future.exception()  # somebody may wait for it, nobody has to
         self._wake()
+
+    def _settle(self) -> None:
+        self._unsettled -= 1
+        if not self._unsettled:
+            self._settled.set()
 
     def _release(self, path: str) -> None:
         """Close a file that will not grow any more and that nobody reads."""
