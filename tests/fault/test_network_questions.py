@@ -1,0 +1,75 @@
+"""Every question to a hub fails in every way of a network: once, and the run goes on; for good, and it says so."""
+
+from __future__ import annotations
+
+import pytest
+from faults import answer, lose_answer, refuse, spoil, stall, stall_after
+
+PAGE = b"<html><body>Please log in to the hotel's network</body></html>"
+PHASES = {
+    "resolve": ("source", "hf:info", ""),
+    "list": ("source", "hf:tree", ""),
+    "look": ("destination", "ms:files", ""),
+    "create": ("destination", "ms:create", ""),
+    "ask": ("destination", "ms:batch", ""),
+    "commit": ("destination", "ms:commit", ""),
+    "check": ("destination", "ms:files", "ms:commit"),
+}
+PASSING = {
+    "reset": refuse,
+    "reset-in-the-answer": spoil(lambda _r, s, h, body: (s, h, body[: len(body) // 2]), reset=True),
+    "early-end": spoil(lambda _r, s, h, body: (s, h, body[: len(body) // 2])),
+    "stall": stall,
+    "stall-in-the-answer": stall_after(9),
+    "answer-lost": lose_answer,
+    "too-long-a-length": spoil(lambda _r, s, h, body: (s, h | {"Content-Length": str(len(body) + 9)}, body)),
+    "too-short-a-length": spoil(lambda _r, s, h, body: (s, h | {"Content-Length": str(len(body) // 2)}, body)),
+    "429": answer(429, {"error": "slow down"}),
+    "429-names-the-time": answer(429, {"error": "slow down"}, Retry_After="0.02"),
+    "503": answer(503, b"overloaded"),
+    "503-names-the-time": answer(503, b"overloaded", Retry_After="0"),
+    "500": answer(500, b"oops"),
+    "502": answer(502, PAGE, Content_Type="text/html"),
+    "504": answer(504, b""),
+    "html": answer(200, PAGE, Content_Type="text/html"),
+    "empty": answer(200, b""),
+    "half-json": answer(200, b'{"Code": 200, "Data": {"Files": [{"Path"', Content_Type="application/json"),
+    "null": answer(200, b"null", Content_Type="application/json"),
+    "denied-in-its-envelope": answer(200, {"Code": 500, "Success": False, "Message": "busy", "Data": None}),
+}
+FINAL = {
+    "401": (answer(401, {"error": "Invalid credentials"}), 4),
+    "403": (answer(403, {"error": "Forbidden"}), 4),
+    "redirect-in-a-circle": (answer(302, b"", Location="/api/models/org/model"), None),
+}
+QUESTIONS = [(phase, fault) for phase in PHASES for fault in PASSING]
+FOR_GOOD = ("reset", "stall", "429", "503", "500", "html", "half-json")
+
+
+def plan(world, phase, act, **details):
+    side, route, after = PHASES[phase]
+    faults = world.source_faults if side == "source" else world.destination_faults
+    return faults.plan(act, route, after=after, **details)
+
+
+@pytest.mark.parametrize(("phase", "fault"), QUESTIONS)
+def test_a_question_that_fails_once_is_asked_again(world, phase, fault):
+    struck = plan(world, phase, PASSING[fault])
+    outcome = world.attempt()
+    assert struck.struck == 1
+    assert outcome.code == 0, outcome.said
+    assert world.published() == world.expected
+    assert world.commits() == 1
+    world.assert_true()
+
+
+@pytest.mark.parametrize(("phase", "fault"), [(phase, fault) for phase in PHASES for fault in FOR_GOOD])
+def test_a_question_that_fails_for_good_ends_the_run_and_the_next_one_converges(world, phase, fault):
+    struck = plan(world, phase, PASSING[fault], times=None)
+    outcome = world.attempt()
+    assert struck.struck > 1
+    assert outcome.code == 5, outcome.said
+    assert outcome.error.side == PHASES[phase][0]
+    world.assert_true()
+    world.converge()
+    assert world.commits() == 1
