@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from hubferry.hubs.cookies import session_cookies
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -60,6 +58,8 @@ def modelscope_token(environment: Mapping[str, str] = os.environ, endpoint: str 
     stored = _read(modelscope_cookie_file(environment))
     if not stored:
         return None
+    from hubferry.hubs.cookies import session_cookies  # a tenth of the start-up, and few need it
+
     host = urlsplit(endpoint or modelscope_endpoint(environment)).hostname or ""
     for cookie in session_cookies(stored):
         if _site(cookie.domain) == _site(host):
