@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hubferry.hubs.ports import Body, NewRepository
     from hubferry.model import CommitAction, RepoFile, RepoRef
 
-# The .gitattributes that the hub puts into a new repository, and hf_api.py: UPLOAD_BATCH_MAX_NUM_FILES,
+# The .gitattributes that the hub puts into a new repository, _upload_pipeline.py: COMMIT_SIZE_SCALE, and
 # the advice of 50 GB a file. 10 MB is where the hub refuses a file that is not LFS.
 LIMITS = Limits(
     actions_per_commit=1000,
