@@ -224,7 +224,7 @@ class Transfer:
 
 def _unasked(error: HubferryError) -> bool:
     """Return whether the hub could not be asked at all, rather than having refused."""
-    from hubferry.session import offline
+    from hubferry.remember import offline
 
     unproven = offline() and isinstance(error, NotFoundError) and error.side == "cache"
     return unproven or (isinstance(error, NetworkError) and error.side == "source")

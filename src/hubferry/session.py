@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import tempfile
 import time
@@ -17,12 +16,12 @@ from hubferry.cache import adopt
 from hubferry.cache.disk import disk, disk_errors
 from hubferry.cache.partial import missing_ranges, partial_path
 from hubferry.cache.store import Cache, free_bytes
-from hubferry.errors import DiskError, IntegrityError, LockedError, NotFoundError
+from hubferry.errors import DiskError, IntegrityError, LockedError
 from hubferry.events import Note, Waiting
 from hubferry.hubs import open_destination, open_source
 from hubferry.hubs.ports import NewRepository
 from hubferry.i18n import _
-from hubferry.model import Digests, Fetched
+from hubferry.model import Digests
 from hubferry.move import SLOTS, Tools
 from hubferry.pace import PacedDestination, PacedSource
 from hubferry.retry import Policy, RetryingDestination, RetryingSource
@@ -47,11 +46,6 @@ MOST_CONNECTIONS = 32
 FIRST_CONNECTIONS = 12
 SPARE_BYTES = 64 * 1024 * 1024
 """What is left free on the disk beyond the payload: manifests, journals, other people's work."""
-
-
-def offline() -> bool:
-    """Return whether HF_HUB_OFFLINE forbids to ask a hub, by the official client's reading of it."""
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
 
 
 class Session:
@@ -293,37 +287,3 @@ class Session:
     def message(self, plan: Plan) -> str:
         """Return the commit's message."""
         return self.options.message or f"Copy {survey.pinned(plan.source)} with hubferry"
-
-    @classmethod
-    def from_cache(cls, source: str, options: Options, listen: Listener) -> Fetched:
-        """Answer from the cache alone, naming the commit it answers for.
-
-        Raises:
-            NotFoundError: The cache does not hold the whole model.
-            IntegrityError: A file is no longer what was verified.
-        """
-        session = cls(source, None, options, listen)
-        model = session.existing()
-        state = model.complete() if model is not None else None
-        if model is None or state is None:
-            raise NotFoundError(
-                _("{ref} is not whole in the cache, and the hub is not asked (offline)").format(
-                    ref=session.source_ref
-                ),
-                side="cache",
-                hint="unset HF_HUB_OFFLINE; hubferry fetch " + source,
-            )
-        revision, files = state
-        bad = [file.path for file in files if model.lookup(file) is None]
-        if bad:
-            message = _("{path}: the cached file has changed since it was verified").format(path=bad[0])
-            raise IntegrityError(message, side="cache", path=bad[0], hint="hubferry cache verify")
-        listen(
-            Note(
-                _("answered from the cache for commit {commit}; the hub was not asked").format(
-                    commit=revision
-                )
-            )
-        )
-        size = sum(file.size or 0 for file in files)
-        return Fetched(model.path, revision, len(files), size, 0, asked=False)

@@ -6,14 +6,14 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from hubferry import publish, survey
+from hubferry import publish, remember, survey
 from hubferry.compare import compare
-from hubferry.errors import PartialError
+from hubferry.errors import NetworkError, PartialError
 from hubferry.events import Finished, Planned
 from hubferry.i18n import ngettext
 from hubferry.model import Action, Fetched, Report
 from hubferry.move import move
-from hubferry.session import Session, offline
+from hubferry.session import Session
 from hubferry.survey import Survey
 
 if TYPE_CHECKING:
@@ -60,10 +60,15 @@ async def plan(source: str, destination: str, options: Options, listen: Listener
 
 async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
     """Bring a repository into the cache: every file there, every hash right."""
-    if offline():
-        return Session.from_cache(source, options, listen)
     async with Session(source, None, options, listen) as session:
-        side = await session.look_at_source()
+        if remember.offline():
+            return remember.from_cache(session.existing(), session.source_ref, listen)
+        try:
+            side = await session.look_at_source()
+        except NetworkError:
+            if not remember.remembers(session.existing(), session.source_ref):
+                raise
+            return remember.from_cache(session.existing(), session.source_ref, listen)
         async with session.model() as model:
             plan = survey.everything(side)
             held = await session.hold(side.files, plan)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hubferry import api
-from hubferry.errors import IntegrityError, NotFoundError
+from hubferry.errors import IntegrityError, NetworkError, NotFoundError
 from hubferry.events import Committed, Finished, Planned, Progress
 from hubferry.model import Action, Verdict
 from hubferry.options import Access, Options
@@ -35,8 +35,8 @@ class World:
     def plan(self, source="hf:org/model", destination="ms:mine/model"):
         return api.plan(source, destination, self.options)
 
-    def fetch(self, source="hf:org/model", **changes):
-        return api.fetch(source, replace(self.options, **changes))
+    def fetch(self, repository="hf:org/model", **changes):
+        return api.fetch(repository, replace(self.options, **changes))
 
     def check(self, source="hf:org/model", destination="ms:mine/model"):
         return api.check(source, destination, self.options)
@@ -357,3 +357,15 @@ def test_offline_a_fetch_answers_from_the_cache(world, monkeypatch):
     (first.path / "config.json").unlink()
     with pytest.raises((IntegrityError, NotFoundError)):
         world.fetch()
+
+
+def test_without_a_network_a_fetch_answers_from_the_cache(world, monkeypatch):
+    monkeypatch.setenv("HUBFERRY_RETRIES", "0")
+    first = world.fetch()
+    nowhere = Access(world.source.token, "http://127.0.0.1:9")
+    again = world.fetch(source=nowhere)
+    assert (again.commit, again.asked) == (first.commit, False)
+    assert world.fetch(f"hf:org/model@{first.commit}", source=nowhere).commit == first.commit
+    for other in ("hf:org/model@v2", "hf:org/unknown"):
+        with pytest.raises(NetworkError):
+            world.fetch(other, source=nowhere)
