@@ -61,7 +61,7 @@ class Requests:
 
     def clear(self) -> None:
         self._settle()
-        self._begun -= len(self._answered)
+        self._begun = 0
         self._answered.clear()
 
     @property

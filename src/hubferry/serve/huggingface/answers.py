@@ -51,9 +51,8 @@ def answer(request: web.Request, refusal: Refusal) -> web.Response:
         status = 401
     if refusal.reason is Reason.WRONG_CREDENTIALS:
         text = "Invalid credentials in Authorization header"  # huggingface_hub.utils._http knows this text
-    headers = {
-        "X-Error-Message": text.encode("ascii", "replace").decode().replace("\n", " ").replace("\r", " ")
-    }
+    # a client's words may be in it, and a header holds none of what those may hold
+    headers = {"X-Error-Message": "".join(c if " " <= c <= "~" else "?" for c in text)}
     if code:
         headers["X-Error-Code"] = code
     if refusal.reason is Reason.RANGE:
