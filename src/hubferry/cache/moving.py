@@ -1,8 +1,8 @@
 """Move a root. On one filesystem it is a rename; across two, each model is copied, proven, then removed.
 
 Order of writes across filesystems, so that a kill at any moment leaves each model whole at one of them:
-copy under a hidden name, hashed on the way → fsync → records with the copies' signatures → rename → remove the
-original. What is under way when it is interrupted is copied again by the next run.
+copy under a hidden name, hashed on the way → fsync → records with the copies' signatures → rename → remove
+the original. What is under way when it is interrupted is copied again by the next run.
 """
 
 from __future__ import annotations

@@ -6,12 +6,15 @@ the path up among the files that were found.
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import posixpath
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from hubferry.cache import formats, tokenizers
 from hubferry.cache.disk import disk
@@ -140,12 +143,19 @@ def _json(look: _Look) -> Iterator[Problem]:
     for path, status in look.names.items():
         if posixpath.basename(path) not in _ESSENTIAL_JSON or path in look.trusted:
             continue
-        if status.st_size <= _LARGEST_PARSED:
-            valid = _read_json(look.directory / path, status.st_size) is not None
-        else:
-            valid = _ends_as_json(look.directory / path, status.st_size)
-        if not valid:
+        if not _is_json(look.directory / path, status.st_size):
             yield Problem(path, _("is not valid JSON, or is cut off"), Kind.BROKEN)
+
+
+def _is_json(path: Path, size: int) -> bool:
+    if size > _LARGEST_JSON:
+        return _ends_as_json(path, size)
+    try:
+        msgspec.json.decode(disk.read_bytes(path).removeprefix(codecs.BOM_UTF8), type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # Python's own reader also takes NaN and the like, as the libraries that load models do.
+        return size <= _LARGEST_PARSED and _read_json(path, size) is not None
+    return True
 
 
 def _read_json(path: Path, size: int) -> Any:

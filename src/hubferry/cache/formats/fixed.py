@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from hubferry.cache.formats.cursor import cut_off
-from hubferry.cache.formats.flaw import Evidence, UnclearError
+from hubferry.cache.formats.flaw import Evidence, FlawError, UnclearError
+from hubferry.i18n import _
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,12 +46,15 @@ def examine_tar(file: BinaryIO, size: int) -> Evidence:
     """Hold `size` against tar's blocks; a compressed archive tells nothing.
 
     Raises:
-        FlawError: The last block is not whole.
+        FlawError: The last block is not whole, or not the empty one that ends an archive.
     """
     if file.read(263)[257:262] != b"ustar":
         raise UnclearError
     if size % _TAR_BLOCK:
         raise cut_off(size, -(-size // _TAR_BLOCK) * _TAR_BLOCK)
+    file.seek(size - _TAR_BLOCK)
+    if any(file.read(_TAR_BLOCK)):
+        raise FlawError(_("is cut off: the archive has no end"))
     return Evidence.PROVEN
 
 

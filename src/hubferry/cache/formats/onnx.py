@@ -1,6 +1,6 @@
 """Walk an ONNX model: every field inside the file, every tensor that lies outside in a file long enough.
 
-Field numbers are those of `onnx.proto`: ModelProto.graph 7, GraphProto.initializer 5,
+Field numbers are those of `onnx.proto`: ModelProto.graph 7 and .opset_import 8, GraphProto.initializer 5,
 TensorProto.external_data 13, StringStringEntryProto.key 1 and .value 2.
 """
 
@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hubferry.cache.formats.cursor import Cursor
-from hubferry.cache.formats.flaw import Evidence
+from hubferry.cache.formats.flaw import Evidence, FlawError
 from hubferry.cache.formats.protobuf import fields
+from hubferry.i18n import _
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-_GRAPH, _INITIALIZER, _EXTERNAL = 7, 5, 13
+_GRAPH, _OPERATORS, _INITIALIZER, _EXTERNAL = 7, 8, 5, 13
 _KEY, _VALUE = 1, 2
 _LONGEST_NUMBER = 19
 
@@ -29,7 +30,9 @@ def examine(file: BinaryIO, size: int, needed: dict[str, int]) -> Evidence:
         FlawError: The model itself is cut off or is none.
     """
     cursor = Cursor(file, size)
+    missing = {_GRAPH, _OPERATORS}
     for number, end in fields(cursor, size):
+        missing.discard(number)
         if number != _GRAPH:
             continue
         for part, part_end in fields(cursor, end):
@@ -37,6 +40,8 @@ def examine(file: BinaryIO, size: int, needed: dict[str, int]) -> Evidence:
                 location, length = _place(cursor, part_end)
                 if location:
                     needed[location] = max(needed.get(location, 0), length)
+    if missing:
+        raise FlawError(_("is cut off in the middle of a field"))
     return Evidence.PROVEN
 
 

@@ -46,7 +46,7 @@ def examine(file: BinaryIO, size: int) -> Evidence:
         FlawError: It ends too early.
         UnclearError: Its pickles are too long for a quick look.
     """
-    head = io.BytesIO(file.read(LARGEST_READ))
+    head = io.BytesIO(file.read(min(size, LARGEST_READ)))
     whole = size <= LARGEST_READ
     magic, _storages = _walk(head, whole=whole)
     if magic != MAGIC:

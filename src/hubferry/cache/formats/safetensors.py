@@ -34,6 +34,7 @@ _BITS = {
 }
 _OFFSETS = re.compile(rb'"data_offsets"\s*:\s*\[\s*(\d{1,19})\s*,\s*(\d{1,19})\s*\]')
 _LONGEST_MATCH = 128
+_PIECE = 1 << 20
 
 
 def examine(file: BinaryIO, size: int) -> Evidence:
@@ -90,7 +91,9 @@ def _contiguous_end(header: dict[str, Any], room: int) -> int:
 
 def _tensor_range(name: str, entry: Any, room: int) -> tuple[int, int, str]:
     match entry:
-        case {"data_offsets": [int(start), int(stop)]} if 0 <= start <= stop:
+        case {"data_offsets": [int(start), int(stop)]} if (
+            type(start) is type(stop) is int and 0 <= start <= stop
+        ):
             pass
         case _:
             message = _("has a safetensors header without a valid place for {name}")
@@ -121,7 +124,7 @@ def _scan(file: BinaryIO, length: int) -> int:
     end = total = 0
     tail = b""
     while length:
-        piece = file.read(min(length, 1 << 20))
+        piece = file.read(min(length, _PIECE))
         if not piece:
             break
         length -= len(piece)

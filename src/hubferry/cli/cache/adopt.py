@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     cls=Command,
     help=_(
         "Take the files of the folder PATH into the cache as those of REPOSITORY, such as hf:org/name, which "
-        "a folder of Hugging Face's own cache says itself. Files are hashed and shared by link where the disk "
-        "allows; the folder is not altered. Exit code 6 when a file is not what its own record says."
+        "a folder of Hugging Face's own cache says itself. Files are hashed and shared by link where the "
+        "disk allows; the folder is not altered. Exit code 6 when a file is not what its own record says."
     ),
     examples=(
         "hubferry cache adopt ~/models/flux hf:black-forest-labs/FLUX.1-dev",

@@ -1,0 +1,319 @@
+"""A weight file's own tables say how long it has to be, and no file makes the look at it dangerous."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import struct
+import tracemalloc
+import zipfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from tests import models
+
+from hubferry.cache.formats import Evidence, FlawError, examine, safetensors
+
+
+def write_npz(path):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", bytes(3000))
+        archive.comment = b"made by a test"
+
+
+def write_hdf5(path, size):
+    head = b"\x89HDF\r\n\x1a\n" + bytes([0, 0, 0, 0, 0, 8, 8, 0]) + struct.pack("<HHI", 4, 16, 0)
+    addresses = struct.pack("<QQQQ", 0, 2**64 - 1, size, 2**64 - 1)
+    models.write_file(path, (head + addresses).ljust(size, b"\7"))
+
+
+def write_tar(path):
+    import tarfile
+
+    with tarfile.open(path, "w") as archive:
+        archive.add(__file__, "weights.ckpt")
+
+
+def write_openvino(path, size):
+    text = f'<net><layer><data element_type="f32" shape="8, 128" offset="0" size="{size}" /></layer></net>'
+    models.write_file(path.with_suffix(".xml"), text)
+    models.write_file(path, b"\1" * size)
+
+
+def msgpack(value):
+    if isinstance(value, dict):
+        pairs = [msgpack(key) + msgpack(item) for key, item in value.items()]
+        return bytes([0x80 + len(pairs)]) + b"".join(pairs)
+    if isinstance(value, list):
+        return b"\xdc" + struct.pack(">H", len(value)) + b"".join(map(msgpack, value))
+    if isinstance(value, bytes):
+        return b"\xc6" + struct.pack(">I", len(value)) + value
+    if isinstance(value, str):
+        return bytes([0xA0 + len(value)]) + value.encode()
+    if isinstance(value, float):
+        return b"\xcb" + struct.pack(">d", value)
+    return b"\xc0" if value is None else bytes([value])
+
+
+PROVABLE = {
+    "model.safetensors": lambda path: models.write_safetensors(path, {"a": 1000, "b": 24}),
+    "model.gguf": lambda path: models.write_gguf(path, {"a": 1000, "b": 64}),
+    "zip.bin": lambda path: models.write_pytorch_zip(path, 4000),
+    "legacy.bin": lambda path: models.write_legacy_pytorch(path, [400, 1200]),
+    "model.onnx": lambda path: models.write_onnx(path, 4000),
+    "model.npz": write_npz,
+    "model.h5": lambda path: write_hdf5(path, 5000),
+    "model.msgpack": lambda path: models.write_file(
+        path, msgpack({"a": bytes(3000), "b": [1, 2.5, None, "x"]})
+    ),
+    "model.nemo": write_tar,
+    "saved_model.pb": lambda path: models.write_onnx(path, 400),
+    "openvino_model.bin": lambda path: write_openvino(path, 4096),
+}
+
+
+def look(path):
+    return examine(path, path.stat().st_size)
+
+
+@pytest.mark.parametrize("name", PROVABLE)
+def test_a_sound_file_accounts_for_its_length(tmp_path, name):
+    PROVABLE[name](tmp_path / name)
+    assert look(tmp_path / name) is Evidence.PROVEN
+
+
+@pytest.mark.parametrize("name", sorted(PROVABLE.keys() - {"saved_model.pb"}))
+def test_a_file_that_is_cut_off_anywhere_near_its_end_is_refused(tmp_path, name):
+    path = tmp_path / name
+    PROVABLE[name](path)
+    size = path.stat().st_size
+    for missing in (1, 2, size // 2, size - 9, size - 1, size):
+        os.truncate(path, max(0, size - missing))
+        with pytest.raises(FlawError):
+            look(path)
+        PROVABLE[name](path)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "legacy.bin", "model.msgpack"])
+def test_bytes_after_the_end_are_refused(tmp_path, name):
+    path = tmp_path / name
+    PROVABLE[name](path)
+    with path.open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(FlawError, match="after its last tensor"):
+        look(path)
+
+
+def header(path, value, room=0):
+    text = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return models.write_file(path, struct.pack("<Q", len(text)) + text + bytes(room))
+
+
+def tensor(start, stop, shape=None, dtype="U8"):
+    return {
+        "dtype": dtype,
+        "shape": shape if shape is not None else [stop - start],
+        "data_offsets": [start, stop],
+    }
+
+
+HOSTILE = {
+    "overlap": ({"a": tensor(0, 6), "b": tensor(4, 8)}, 8),
+    "gap": ({"a": tensor(0, 2), "b": tensor(4, 8)}, 8),
+    "not from zero": ({"a": tensor(4, 8)}, 8),
+    "backwards": ({"a": {"dtype": "U8", "shape": [4], "data_offsets": [4, 0]}}, 4),
+    "negative": ({"a": {"dtype": "U8", "shape": [4], "data_offsets": [-4, 0]}}, 0),
+    "beyond the end": ({"a": tensor(0, 2**62)}, 8),
+    "no offsets": ({"a": {"dtype": "U8", "shape": [4]}}, 4),
+    "floats": ({"a": {"dtype": "U8", "shape": [4], "data_offsets": [0.0, 4.0]}}, 4),
+    "booleans": ({"a": {"dtype": "U8", "shape": [1], "data_offsets": [False, True]}}, 1),
+    "three offsets": ({"a": {"dtype": "U8", "shape": [4], "data_offsets": [0, 2, 4]}}, 4),
+    "shape too small": ({"a": tensor(0, 8, [7])}, 8),
+    "shape too large": ({"a": tensor(0, 8, [2**62] * 500)}, 8),
+    "negative shape": ({"a": tensor(0, 8, [-8])}, 8),
+    "no shape": ({"a": tensor(0, 8, "8")}, 8),
+    "tensor is a list": ({"a": [0, 8]}, 8),
+    "a list": (b"[1, 2]", 0),
+    "bad JSON": (b'{"a": ', 0),
+    "not UTF-8": (b'{"\xff": 1}', 0),
+    "deep": (b'{"a":' + b"[" * 100_000, 0),
+    "endless number": (b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,' + b"9" * 5000 + b"]}}", 1),
+    "trailing bytes": ({"a": tensor(0, 4)}, 8),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_safetensors_header_is_refused(tmp_path, name):
+    value, room = HOSTILE[name]
+    with pytest.raises(FlawError):
+        look(header(tmp_path / "x.safetensors", value, room))
+
+
+def test_a_header_of_absurd_length_is_refused_without_reading_it(tmp_path):
+    path = models.write_file(tmp_path / "x.safetensors", struct.pack("<Q", 2**63) + b"{}")
+    with path.open("r+b") as file:
+        file.truncate(2**40)
+    tracemalloc.start()
+    with pytest.raises(FlawError, match="absurd"):
+        look(path)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_very_long_header_is_only_scanned(tmp_path, monkeypatch, missing):
+    monkeypatch.setattr(safetensors, "LARGEST_PARSED", 1000)
+    monkeypatch.setattr(safetensors, "_PIECE", 333)
+    monkeypatch.setattr(safetensors.json, "loads", None)
+    value = {f"layer.{number}": tensor(7 * number, 7 * number + 7) for number in range(200)}
+    path = header(tmp_path / "x.safetensors", value, 1400 - missing)
+    if missing:
+        with pytest.raises(FlawError, match="cut off"):
+            look(path)
+    else:
+        assert look(path) is Evidence.PROVEN
+
+
+@pytest.mark.parametrize(
+    "change", [(b"[7, 14]", b"[7, 15]"), (b"[7, 14]", b"[9, 14]"), (b"[7, 14]", b"[9, 7]")]
+)
+def test_a_very_long_header_has_no_gaps_either(tmp_path, monkeypatch, change):
+    monkeypatch.setattr(safetensors, "LARGEST_PARSED", 1000)
+    value = {f"layer.{number}": tensor(7 * number, 7 * number + 7) for number in range(200)}
+    text = json.dumps(value).encode().replace(*change)
+    with pytest.raises(FlawError, match="overlap or leave a gap"):
+        look(header(tmp_path / "x.safetensors", text, 1400))
+
+
+def test_an_empty_tensor_and_an_empty_model_are_sound(tmp_path):
+    value = {"__metadata__": {"format": "pt"}, "a": tensor(0, 0, [0, 5]), "b": tensor(0, 4)}
+    assert look(header(tmp_path / "a.safetensors", value, 4)) is Evidence.PROVEN
+    assert look(header(tmp_path / "b.safetensors", {})) is Evidence.PROVEN
+
+
+def test_four_bit_tensors_count_half_bytes(tmp_path):
+    assert look(header(tmp_path / "a.safetensors", {"a": tensor(0, 4, [8], "F4")}, 4)) is Evidence.PROVEN
+
+
+def test_an_unknown_number_type_is_not_held_against_its_shape(tmp_path):
+    assert look(header(tmp_path / "a.safetensors", {"a": tensor(0, 4, [99], "NEW")}, 4)) is Evidence.PROVEN
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 9\n",
+            "LFS pointer",
+        ),
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"  <HTML>", "web page"),
+        (b"Entry not found", "short text"),
+        (b"", "empty"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.safetensors", "a.bin", "a.gguf", "a.onnx", "a.h5"])
+def test_what_is_no_weights_at_all_is_named(tmp_path, name, content, sentence):
+    with pytest.raises(FlawError, match=sentence):
+        look(models.write_file(tmp_path / name, content))
+
+
+def test_a_pickle_is_walked_and_never_run(tmp_path):
+    command = b"cos\nsystem\n(S'touch %s'\ntR." % str(tmp_path / "ran").encode()
+    path = models.write_file(tmp_path / "evil.bin", b"\x80\x02" + command)
+    assert look(path) is Evidence.PLAUSIBLE
+    legacy = models.write_legacy_pytorch(tmp_path / "legacy.bin", [400])
+    content = legacy.read_bytes()
+    legacy.write_bytes(content[:14] + content[14:].replace(b"}", command[:-1], 1))
+    look(legacy)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_pickle_that_promises_a_giant_string_allocates_nothing(tmp_path):
+    path = models.write_file(tmp_path / "a.bin", b"\x80\x04\x8e" + struct.pack("<Q", 2**50) + b"x" * 5000)
+    tracemalloc.start()
+    with pytest.raises(FlawError):
+        look(path)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+def test_an_onnx_model_says_what_it_needs_beside_it(tmp_path):
+    path = models.write_onnx(tmp_path / "model.onnx", 4000, external="model.onnx_data")
+    needed = {}
+    assert examine(path, path.stat().st_size, needed=needed) is Evidence.PROVEN
+    assert needed == {"model.onnx_data": 4000}
+
+
+def test_a_gguf_of_a_newer_quantization_is_plausible(tmp_path):
+    path = models.write_gguf(tmp_path / "a.gguf", {"a": 64})
+    content = path.read_bytes()
+    at = content.index(struct.pack("<QIQ", 32, 1, 0))
+    path.write_bytes(content[:at] + struct.pack("<QIQ", 32, 999, 0) + content[at + 20 :])
+    assert look(path) is Evidence.PLAUSIBLE
+
+
+def test_a_big_endian_gguf_is_read(tmp_path):
+    name = struct.pack(">Q", 1) + b"a"
+    info = name + struct.pack(">IQIQ", 1, 16, 1, 0)
+    head = b"GGUF" + struct.pack(">IQQ", 3, 1, 0) + info
+    path = models.write_file(tmp_path / "a.gguf", head.ljust(64 + 32, b"\0"))
+    assert look(path) is Evidence.PROVEN
+    os.truncate(path, 95)
+    with pytest.raises(FlawError):
+        look(path)
+
+
+@pytest.mark.parametrize("count", [2**40, 2**63])
+def test_a_gguf_that_promises_endless_tables_ends_soon(tmp_path, count):
+    head = struct.pack("<4sIQQ", b"GGUF", 3, count, count)
+    with pytest.raises(FlawError):
+        look(models.write_file(tmp_path / "a.gguf", head + bytes(5000)))
+
+
+def test_an_archive_with_long_offsets_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 1)
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1000)
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in "abc":
+            archive.writestr(name, bytes(5000))
+    assert b"PK\6\6" in path.read_bytes()
+    assert look(path) is Evidence.PROVEN
+    os.truncate(path, path.stat().st_size - 1)
+    with pytest.raises(FlawError):
+        look(path)
+
+
+NAMES = ["a.safetensors", "a.gguf", "a.bin", "a.onnx", "a.h5", "a.msgpack", "a.npz", "a.pb", "a.nemo"]
+STARTS = [
+    b"",
+    b"GGUF\3\0\0\0",
+    b"PK\3\4",
+    b"\x80\2",
+    b"\x80\2\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.",
+    b"\x89HDF\r\n\x1a\n",
+]
+
+
+@settings(max_examples=120, deadline=None)
+@given(some.sampled_from(NAMES), some.sampled_from(STARTS), some.binary(max_size=300))
+def test_no_bytes_make_a_look_crash(tmp_path_factory, name, start, rest):
+    path = models.write_file(tmp_path_factory.getbasetemp() / name, start + rest)
+    with contextlib.suppress(FlawError):
+        assert look(path) in Evidence
+
+
+@settings(max_examples=80, deadline=None)
+@given(some.sampled_from(sorted(PROVABLE)), some.data())
+def test_no_damaged_byte_makes_a_look_crash(tmp_path_factory, name, data):
+    path = tmp_path_factory.getbasetemp() / name
+    PROVABLE[name](path)
+    content = bytearray(path.read_bytes())
+    for _number in range(data.draw(some.integers(1, 5))):
+        content[data.draw(some.integers(0, min(400, len(content) - 1)))] = data.draw(some.integers(0, 255))
+    path.write_bytes(content)
+    with contextlib.suppress(FlawError):
+        assert look(path) in Evidence

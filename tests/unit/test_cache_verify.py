@@ -1,0 +1,188 @@
+"""Reading files and comparing what they hash to with what was listed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+
+import pytest
+from tests import models
+
+from hubferry.cache import verify as module
+from hubferry.cache.check import Kind, State, check_model
+from hubferry.cache.disk import disk
+from hubferry.cache.store import Cache
+from hubferry.cache.verify import Outcome, Scope, verify
+from hubferry.events import FileDone, FileStarted, Progress
+from hubferry.model import Digests, RepoFile, RepoRef, Revision
+
+REF = RepoRef("hf", "org/model")
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A model of twelve files, in the cache as a transfer leaves it."""
+    folder = models.transformers_model(tmp_path / "folder", shards=2, shard_size=6000)
+    directory = Cache(tmp_path / "cache", roots=()).open(REF)
+    items = []
+    for path in sorted(folder.iterdir()):
+        content = path.read_bytes()
+        digests = Digests(len(content), hashlib.sha256(content).hexdigest())
+        items.append((RepoFile(path.name, len(content), digests.sha256), content, digests))
+    with directory.hold(wait=0):
+        directory.put_many(items)
+        directory.finish(Revision(REF, "c" * 40), [file for file, _content, _digests in items])
+    return directory.path
+
+
+def outcomes(found, *wanted):
+    return [one.path for one in found.results if one.outcome in wanted]
+
+
+def flip(path, *, keep_time=False):
+    status = path.stat()
+    with path.open("r+b") as file:
+        file.seek(-10, os.SEEK_END)
+        byte = file.read(1)
+        file.seek(-10, os.SEEK_END)
+        file.write(bytes([byte[0] ^ 1]))
+    if keep_time:
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    else:
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 10**9))
+
+
+def test_what_is_untouched_is_not_read(model):
+    found = verify(model)
+    assert len(outcomes(found, Outcome.SKIPPED)) == 12
+    assert (found.hashed, found.broken, found.known) == (0, (), True)
+
+
+def test_a_flipped_byte_is_found_and_named(model):
+    path = model / "model-00002-of-00002.safetensors"
+    flip(path)
+    found = verify(model)
+    assert [(one.path, one.outcome) for one in found.broken] == [(path.name, Outcome.BROKEN)]
+    assert found.broken[0].what.startswith("hashes to ")
+    assert found.hashed == path.stat().st_size
+
+
+def test_a_file_found_wrong_stays_in_doubt_until_it_is_replaced(model):
+    flip(model / "model-00001-of-00002.safetensors")
+    assert check_model(model).verdict is State.WHOLE
+    verify(model)
+    state = check_model(model)
+    assert state.verdict is State.BROKEN
+    assert [(one.path, one.kind) for one in state.problems] == [
+        ("model-00001-of-00002.safetensors", Kind.BROKEN)
+    ]
+    assert state.problems[0].hint == f"hubferry fetch hf:org/model@{'c' * 40}"
+    flip(model / "model-00001-of-00002.safetensors")
+    assert verify(model).broken == ()
+    assert check_model(model).verified
+
+
+def test_bit_rot_that_leaves_the_time_alone_needs_a_full_reading(model):
+    flip(model / "model-00001-of-00002.safetensors", keep_time=True)
+    assert verify(model).broken == ()
+    found = verify(model, scope=Scope(full=True))
+    assert [one.path for one in found.broken] == ["model-00001-of-00002.safetensors"]
+    assert len(outcomes(found, Outcome.SOUND)) == 11
+
+
+def test_a_missing_file_is_found(model):
+    (model / "config.json").unlink()
+    found = verify(model)
+    assert [(one.path, one.outcome) for one in found.broken] == [("config.json", Outcome.MISSING)]
+
+
+def test_a_shorter_file_is_found(model):
+    os.truncate(model / "config.json", 5)
+    (one,) = verify(model).broken
+    assert one.what.startswith("has 5 bytes, and ")
+
+
+def test_a_link_in_a_files_place_is_not_followed(model, tmp_path):
+    (model / "config.json").rename(tmp_path / "config.json")
+    (model / "config.json").symlink_to(tmp_path / "config.json")
+    assert [one.path for one in verify(model).broken] == ["config.json"]
+
+
+def test_a_file_that_was_only_touched_is_verified_again(model):
+    os.utime(model / "config.json", ns=(1, 1))
+    assert check_model(model).changed == ("config.json",)
+    assert outcomes(verify(model), Outcome.SOUND) == ["config.json"]
+    assert check_model(model).verified
+    assert len(outcomes(verify(model), Outcome.SKIPPED)) == 12
+
+
+def test_samples_take_turns_until_everything_was_read(model):
+    read = []
+    for _run in range(12):
+        found = verify(model, scope=Scope(share=0.3))
+        assert 0 < len(outcomes(found, Outcome.SOUND)) < 12
+        read += outcomes(found, Outcome.SOUND)
+    assert set(read) == {path.name for path in model.iterdir() if path.is_file()}
+
+
+def test_a_tiny_sample_still_reads_one_file(model):
+    assert len(outcomes(verify(model, scope=Scope(share=0.000001)), Outcome.SOUND)) == 1
+
+
+def test_several_files_are_read_at_once(model, monkeypatch):
+    meeting = threading.Barrier(3, timeout=20)
+    monkeypatch.setattr(
+        module, "digest_file", lambda *words, **rest: (meeting.wait() and None) or digest(*words, **rest)
+    )
+    from hubferry.cache.digests import digest_file as digest
+
+    found = verify(model, scope=Scope(full=True), jobs=3)
+    assert found.broken == ()
+
+
+def test_progress_adds_up(model):
+    heard = []
+    found = verify(model, scope=Scope(full=True), listen=heard.append)
+    assert sum(event.count for event in heard if isinstance(event, Progress)) == found.hashed
+    for kind in (FileStarted, FileDone):
+        assert len([event for event in heard if isinstance(event, kind)]) == 12
+    assert {event.direction for event in heard} == {"verify"}
+
+
+def test_an_interruption_ends_the_threads(model, monkeypatch):
+    def listen(event):
+        if isinstance(event, Progress):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        verify(model, scope=Scope(full=True), listen=listen)
+    assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
+
+
+def test_a_directory_nobody_recorded_cannot_be_compared(tmp_path):
+    found = verify(models.transformers_model(tmp_path))
+    assert (found.known, found.results, found.broken) == (False, (), ())
+
+
+def test_a_disk_that_fails_is_named_and_does_not_end_the_rest(model, monkeypatch):
+    def pread(descriptor, count, offset, read=disk.pread):
+        if disk.fstat(descriptor).st_ino == bad:
+            raise OSError(5, "Input/output error")
+        return read(descriptor, count, offset)
+
+    bad = (model / "config.json").stat().st_ino
+    monkeypatch.setattr(disk, "pread", pread)
+    found = verify(model, scope=Scope(full=True))
+    assert [(one.path, one.what) for one in found.broken] == [
+        ("config.json", "cannot be read: Input/output error")
+    ]
+
+
+def test_while_a_run_holds_the_model_the_result_is_only_reported(model, monkeypatch):
+    monkeypatch.setattr(module, "_LOCK_SECONDS", 0)
+    flip(model / "config.json")
+    directory = Cache(model.parent, roots=()).open(REF)
+    with directory.hold(wait=0):
+        assert [one.path for one in verify(model).broken] == ["config.json"]
+        assert check_model(model).changed == ("config.json",)
