@@ -47,17 +47,13 @@ class Desk:
         environment = self.environment | options.pop("environment", {})
         for name in options.pop("unset", ()):
             environment.pop(name, None)
-        options = {"cwd": self.home, "stdin": subprocess.DEVNULL, "timeout": 120} | options
-        done = subprocess.run(
-            words,
-            env=environment,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            **options,
-        )
-        return Ended(done.returncode, done.stdout, done.stderr)
+        defaults = {"stdin": subprocess.DEVNULL, "encoding": "utf-8", "errors": "replace", "timeout": 120}
+        wanted = options.pop("check_code", None)
+        options = defaults | {"cwd": self.home} | options
+        done = subprocess.run(words, env=environment, capture_output=True, check=False, **options)
+        ended = Ended(done.returncode, done.stdout, done.stderr)
+        assert wanted in (None, ended.code), ended.said
+        return ended
 
     def ferry(self, *words: str, **options: Any) -> Ended:
         return self.run(sys.executable, "-m", "hubferry", *words, **options)

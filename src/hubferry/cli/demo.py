@@ -22,7 +22,7 @@ from hubferry.errors import HubferryError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _MODEL = "demo/tiny-llama"
 _FOREIGN = ("HF_", "HUGGING_FACE_", "MODELSCOPE_", "HUBFERRY_", "XDG_")
@@ -49,9 +49,9 @@ def demo() -> None:
         source = stack.enter_context(_hub(home, "huggingface", token))
         destination = stack.enter_context(_hub(home, "modelscope", token))
         environment = _environment(home) | {
-            "HF_ENDPOINT": source,
+            "HF_ENDPOINT": source(),
             "HF_TOKEN": token,
-            "MODELSCOPE_ENDPOINT": destination,
+            "MODELSCOPE_ENDPOINT": destination(),
             "MODELSCOPE_API_TOKEN": token,
         }
         demo_model.write(home / "tiny-llama")
@@ -111,36 +111,39 @@ def _temporary_home() -> Iterator[Path]:
 
 
 @contextmanager
-def _hub(home: Path, name: str, token: str) -> Iterator[str]:
-    """Run a hub in a process of its own, and give its address."""
+def _hub(home: Path, name: str, token: str) -> Iterator[Callable[[], str]]:
+    """Run a hub in a process of its own, and give what waits for its address."""
     words = ["serve", str(home / name), "--port", "0", "--writable", "--json"]
-    process = subprocess.Popen(  # noqa: S603  # our own command
-        [sys.executable, "-m", "hubferry", *words],
-        env=_environment(home) | {"HUBFERRY_TOKEN": token},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    )
-    try:
-        line = process.stdout.readline() if process.stdout else ""
-        yield _address(line)
-    finally:
-        process.terminate()
+    with (home / f"{name}.log").open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(  # noqa: S603  # our own command
+            [sys.executable, "-m", "hubferry", *words],
+            env=_environment(home) | {"HUBFERRY_TOKEN": token},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            encoding="utf-8",
+        )
         try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout:
-            process.stdout.close()
+            yield lambda: _address(process.stdout.readline() if process.stdout else "", Path(log.name))
+        finally:
+            process.terminate()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdout:
+                process.stdout.close()
 
 
-def _address(line: str) -> str:
+def _address(line: str, log: Path) -> str:
     try:
         return str(json.loads(line)["url"])
-    except (ValueError, KeyError):  # what went wrong, the hub has said itself
-        raise HubferryError(_("the demo's hub did not start"), hint="hubferry serve --port 0") from None
+    except (ValueError, KeyError):
+        said = log.read_text(encoding="utf-8", errors="replace").strip()
+        message = _("the demo's hub did not start: {said}").format(said=said)
+        raise HubferryError(message, hint="hubferry serve --port 0") from None
 
 
 def _environment(home: Path) -> dict[str, str]:
