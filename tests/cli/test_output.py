@@ -207,7 +207,7 @@ def test_a_plain_terminal_gets_no_colours(desk, model, variables):
 
 
 def test_what_is_not_a_terminal_gets_whole_lines_and_no_escapes(desk, large):
-    done = desk.ferry("copy", *PAIR, "--bwlimit", "1M")
+    done = desk.ferry("copy", *PAIR, "--bwlimit", "1500K")
     assert done.code == 0, done.said
     assert "\x1b" not in done.said
     assert "\r" not in done.said

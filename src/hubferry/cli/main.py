@@ -50,7 +50,7 @@ class Commands(click.Group):
         if cmd_name not in _commands():
             return None
         module = import_module(f"hubferry.cli.{cmd_name}")
-        command: click.Command = vars(module).get(cmd_name) or module.command
+        command: click.Command = getattr(module, cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -85,24 +85,30 @@ def _version(ctx: click.Context, _parameter: click.Parameter, value: object) -> 
         ctx.exit()
 
 
-@click.command(
-    cls=Commands,
-    help=_("Copy models between hubs through a persistent, verified cache."),
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-@click.option(
-    "--version",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_version,
-    help=_("Show the version."),
-)
-@click.option(
-    "--debug", is_flag=True, expose_value=False, help=_("Show where an unexpected error came from.")
-)
-def hubferry() -> None:
-    """Run a command."""
+def command_line() -> Commands:
+    """Return the whole command line, in the language of the moment."""
+    return Commands(
+        "hubferry",
+        help=_("Copy models between hubs through a persistent, verified cache."),
+        context_settings={"help_option_names": ["-h", "--help"]},
+        no_args_is_help=True,
+        params=[
+            click.Option(
+                ["--version"],
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=_version,
+                help=_("Show the version."),
+            ),
+            click.Option(
+                ["--debug"],
+                is_flag=True,
+                expose_value=False,
+                help=_("Show where an unexpected error came from."),
+            ),
+        ],
+    )
 
 
 def main() -> int:
@@ -115,7 +121,7 @@ def main() -> int:
     debug = _take_debug(arguments)
 
     def run() -> int | None:
-        result: Any = hubferry.main(arguments, prog_name="hubferry", standalone_mode=False)
+        result: Any = command_line().main(arguments, prog_name="hubferry", standalone_mode=False)
         return result if isinstance(result, int) else 0
 
     return guard(run, command=["hubferry", *arguments], debug=debug)

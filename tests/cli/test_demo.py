@@ -1,0 +1,110 @@
+"""`hubferry demo`, and `hubferry doctor`."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+
+from desks import ROOT
+
+
+def bare(desk, tmp_path):
+    """An environment as in a fresh clone: an empty home, no hub, no token."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {
+        "HOME": str(desk.home),
+        "TMPDIR": str(temporary),
+        "PATH": os.environ["PATH"],
+        "LANG": "C.UTF-8",
+    }
+    return environment, temporary
+
+
+def test_the_demo_copies_proves_copies_again_and_leaves_nothing(desk, tmp_path):
+    environment, temporary = bare(desk, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "hubferry", "demo"],
+        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    commands = re.findall(r"^\$ (.*)$", done.stderr, re.MULTILINE)
+    assert commands == [
+        "hubferry copy ./tiny-llama hf:demo/tiny-llama --no-cache --quiet",
+        "hubferry copy hf:demo/tiny-llama ms:demo/tiny-llama --dry-run",
+        "hubferry copy hf:demo/tiny-llama ms:demo/tiny-llama",
+        "hubferry check hf:demo/tiny-llama ms:demo/tiny-llama",
+        "hubferry copy hf:demo/tiny-llama ms:demo/tiny-llama",
+        "hubferry cache list",
+    ]
+    assert "verified: 9 files, 11.8 MiB, identical at ms:demo/tiny-llama" in done.stdout
+    assert len(re.findall(r"^= ", done.stdout, re.MULTILINE)) == 9
+    assert "nothing to do: no blob was asked for, no commit made" in done.stdout
+    assert re.search(r"whole +9 +\w+ .* demo/tiny-llama", done.stdout)
+    assert list(temporary.iterdir()) == []
+    assert list(desk.home.iterdir()) == []
+
+
+def test_a_demo_that_is_interrupted_leaves_nothing_either(desk, tmp_path):
+    environment, temporary = bare(desk, tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hubferry", "demo"],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    while "--dry-run" not in (line := process.stdout.readline()):
+        assert line
+    os.killpg(process.pid, signal.SIGINT)
+    out = process.communicate(timeout=60)[0]
+    assert process.returncode == 130, out
+    assert "Traceback" not in out
+    assert list(temporary.iterdir()) == []
+    assert not tempfile.template.startswith("hubferry")
+
+
+def test_the_doctor_finds_everything_well(desk):
+    done = desk.ferry("doctor")
+    assert done.code == 0, done.said
+    assert f"{desk.source.url} answers; signed in as tester" in done.out
+    assert f"{desk.destination.url} answers; signed in as tester" in done.out
+    assert done.out.endswith("Nothing here would stop a copy.\n")
+    assert desk.source.token not in done.said
+
+
+def test_the_doctor_says_what_is_missing_and_what_to_type(desk):
+    done = desk.ferry("doctor", unset=("HF_TOKEN", "MODELSCOPE_API_TOKEN"))
+    assert done.code == 4
+    assert "! ModelScope token: none" in done.out
+    assert "export MODELSCOPE_API_TOKEN=" in done.out
+    assert "- Hugging Face token: none; public models can be fetched" in done.out
+
+
+def test_the_doctor_finds_a_hub_that_does_not_answer(desk):
+    done = desk.ferry("doctor", "--json", environment={"HF_ENDPOINT": "http://127.0.0.1:9"})
+    assert done.code == 5
+    document = done.json()
+    assert document["ready"] is False
+    bad = [one for one in document["findings"] if one["state"] == "bad"]
+    assert [one["subject"] for one in bad] == ["Hugging Face"]
+    assert "127.0.0.1:9" in bad[0]["text"]
+
+
+def test_the_doctor_finds_stored_logins_by_their_place(desk):
+    stored = desk.home / "huggingface" / "token"
+    stored.parent.mkdir()
+    stored.write_text(desk.source.token)
+    done = desk.ferry("doctor", unset=("HF_TOKEN",))
+    assert f"= Hugging Face token: found in {stored}" in done.out
+    assert desk.source.token not in done.said
+
+
+def test_the_doctor_asks_no_hub_when_told_so(desk):
+    assert desk.ferry("doctor", "--offline").code == 0
+    assert desk.source.requests.records == []
+    done = desk.ferry("doctor", environment={"HF_HUB_OFFLINE": "1"})
+    assert done.code == 5
+    assert "unset HF_HUB_OFFLINE" in done.out
+    assert desk.source.requests.records == []
