@@ -41,6 +41,11 @@ class PacedSource:
         self._source = source
         self._bucket = Bucket(rate)
 
+    @property
+    def ignores_ranges(self) -> bool:
+        """As the wrapped source."""
+        return self._source.ignores_ranges
+
     async def resolve(self, ref: RepoRef) -> Revision:
         """Pass on."""
         return await self._source.resolve(ref)

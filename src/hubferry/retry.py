@@ -96,6 +96,11 @@ class RetryingSource:
         self._policy = policy
         self._listen = listen
 
+    @property
+    def ignores_ranges(self) -> bool:
+        """As the wrapped source."""
+        return self._source.ignores_ranges
+
     async def resolve(self, ref: RepoRef) -> Revision:
         """Resolve, trying again what may pass."""
         return await attempt(lambda: self._source.resolve(ref), str(ref), self._policy, self._listen)

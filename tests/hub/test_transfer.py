@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from hubferry import api
 from hubferry.errors import IntegrityError, NetworkError, NotFoundError
 from hubferry.events import Committed, Finished, Planned, Progress
 from hubferry.model import Action, Verdict
 from hubferry.options import Access, Options
+from hubferry.serve import Seams
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import models
@@ -369,3 +371,24 @@ def test_without_a_network_a_fetch_answers_from_the_cache(world, monkeypatch):
     for other in ("hf:org/model@v2", "hf:org/unknown"):
         with pytest.raises(NetworkError):
             world.fetch(other, source=nowhere)
+
+
+def test_a_source_that_ignores_ranges_is_read_whole_and_right(make_hub, world, tmp_path):
+    @web.middleware
+    async def without_range(request, handler):
+        headers = request.headers.copy()
+        headers.popall("Range", None)
+        return await handler(request.clone(headers=headers))
+
+    lesser = make_hub(seams=Seams(middlewares=[without_range]))
+    publish(lesser, world.folder)
+    big = models.write_file(tmp_path / "big.bin", next(models.content(MIB, 7)) * 30)
+    lesser.store.add("org/model", {"big.bin": big})
+    options = replace(world.options, source=Access(lesser.token, lesser.url))
+    report = api.copy("hf:org/model", "ms:mine/lesser", options)
+    assert report.verified
+    assert world.published("mine/lesser") == world.original() | {
+        "big.bin": hashlib.sha256(big.read_bytes()).hexdigest()
+    }
+    asked = [one for one in lesser.requests.records if one.route.startswith("storage")]
+    assert len(asked) < 30

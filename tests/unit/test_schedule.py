@@ -20,6 +20,14 @@ def test_parts_of_a_file_cover_it_once_and_in_order():
     assert max(part.stop - part.start for part in parts) <= schedule.largest_part
 
 
+def test_a_source_that_sends_whole_files_is_asked_once_for_the_rest():
+    schedule = Schedule()
+    schedule.add("a", 100 * MIB, [(0, 100 * MIB)])
+    schedule.next(prefer_small=False)
+    schedule.undivided = True
+    assert drain(schedule) == [Part("a", MIB, 100 * MIB)]
+
+
 def test_the_first_parts_are_small_so_that_an_upload_can_begin():
     schedule = Schedule()
     schedule.add("a", 100 * MIB, [(0, 100 * MIB)])

@@ -33,6 +33,11 @@ class DirectorySource:
         """Prepare; nothing is read yet."""
         self._listings: dict[str, list[RepoFile]] = {}
 
+    @property
+    def ignores_ranges(self) -> bool:
+        """A file is read where one wants."""
+        return False
+
     async def resolve(self, ref: RepoRef) -> Revision:
         """Hash the folder; see `Source.resolve`."""
         root = root_of(ref)

@@ -29,6 +29,11 @@ class NewRepository:
 class Source(Protocol):
     """A hub one can copy from. It has no method that writes."""
 
+    @property
+    def ignores_ranges(self) -> bool:
+        """Whether it was seen to answer a range with the whole file: parts then cost more than they bring."""
+        ...
+
     async def resolve(self, ref: RepoRef) -> Revision:
         """Turn `ref.revision` (or the default branch) into a commit.
 

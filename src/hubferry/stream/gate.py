@@ -85,6 +85,11 @@ class GatedSource:
         self._source = source
         self._gate = gate
 
+    @property
+    def ignores_ranges(self) -> bool:
+        """As the wrapped source."""
+        return self._source.ignores_ranges
+
     async def resolve(self, ref: RepoRef) -> Revision:
         """Pass on."""
         return await self._source.resolve(ref)

@@ -171,6 +171,7 @@ class Intake:
         while True:
             changed = self._work_changed
             async with self._gate:
+                self._schedule.undivided = self._source.ignores_ranges
                 part = self._schedule.next(prefer_small=number % 4 == 0)
                 if part is not None:
                     await self._fetch(part)

@@ -48,11 +48,13 @@ class Schedule:
         largest_part: Most bytes in a part; a multiple of the partial file's chunk.
         lead: Bytes an upload should have ahead of it before another file is preferred.
         active: Most large files in flight when files may not pile up on disk; None for no limit.
+        undivided: Whether the rest of a file is one part, because the source sends all of it anyway.
     """
 
     largest_part: int = 8 * MIB
     lead: int = 24 * MIB
     active: int | None = None
+    undivided: bool = False
     small: deque[str] = field(default_factory=deque)
     waiting: deque[Lane] = field(default_factory=deque)
     lanes: dict[str, Lane] = field(default_factory=dict)
@@ -120,7 +122,7 @@ class Schedule:
             if start < 4 * MIB
             else min(self.largest_part, 4 * MIB if start < 16 * MIB else self.largest_part)
         )
-        end = min(stop, (start // size + 1) * size)
+        end = stop if self.undivided else min(stop, (start // size + 1) * size)
         if end < stop:
             lane.gaps.appendleft((end, stop))
         lane.ahead = lane.gaps[0][0] if lane.gaps else lane.size
