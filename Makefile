@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+CATALOG := src/hubferry/locale/zh_CN/LC_MESSAGES/hubferry.po
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
@@ -48,7 +49,9 @@ locale: $(STAMP)  ## take new sentences into the Chinese catalog and compile it
 	$(BIN)/pybabel -q extract -F babel.cfg --omit-header --no-location --sort-output --no-default-keywords \
 		-k _ -k ngettext:1,2 -k N_:1,2,3t -k N_:1,1t -o $(VENV)/hubferry.pot src/hubferry scripts transfer_flux_dev.py
 	$(BIN)/pybabel -q update -D hubferry -i $(VENV)/hubferry.pot -d src/hubferry/locale -l zh_CN \
-		--omit-header --no-fuzzy-matching --ignore-obsolete --no-wrap
+		--no-fuzzy-matching --ignore-obsolete --no-wrap --ignore-pot-creation-date
+	@sed -i.before -E '/^"(Report-Msgid|POT-Creation|PO-Revision|Last-Translator|Language-Team|Generated)/d' $(CATALOG)
+	@rm $(CATALOG).before
 	$(BIN)/pybabel -q compile -D hubferry -d src/hubferry/locale -l zh_CN
 
 lock:  ## pin every dependency anew (needs uv)
