@@ -7,6 +7,7 @@ import pty
 import shutil
 import subprocess
 import sys
+import sysconfig
 
 import pytest
 from desks import KIB, ROOT, digests, publish, stored
@@ -274,3 +275,35 @@ def test_clean_asks_at_a_terminal_and_anything_but_yes_is_no(desk, caches, answe
 def test_every_script_is_short():
     for script in (FLUX, HF_TO_MS, SIMPLE, CLEAN):
         assert len((ROOT / script).read_text().splitlines()) <= 40
+
+
+@pytest.mark.slow
+def test_the_scripts_and_the_command_run_after_pip_install(desk, model, tmp_path):
+    """A wheel is built and installed alone; the dependencies are those of the test."""
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    build = (
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "-w",
+        str(tmp_path / "wheel"),
+        str(ROOT),
+    )
+    desk.run(*pip, *build, check_code=0)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    (wheel,) = (tmp_path / "wheel").iterdir()
+    python = str(tmp_path / "venv" / "bin" / "python")
+    desk.run(*pip, "--python", python, "install", "--no-deps", "--no-index", str(wheel), check_code=0)
+    dependencies = {"PYTHONPATH": sysconfig.get_path("purelib")}
+    where = desk.run(python, "-c", "import hubferry; print(hubferry.__file__)", environment=dependencies).out
+    assert str(tmp_path) in where
+    for script in (FLUX, HF_TO_MS, SIMPLE, CLEAN):
+        installed = str(tmp_path / "venv" / "bin" / script.rpartition("/")[2])
+        done = desk.run(installed, "--help", environment=dependencies)
+        assert done.code == 0, done.said
+        assert "用法" in done.out
+    simple = str(tmp_path / "venv" / "bin" / "simple_hf_to_ms.py")
+    done = desk.run(simple, "org/model", "mine/model", environment=dependencies)
+    assert done.code == 0, done.said
+    assert desk.published() == digests(model)
