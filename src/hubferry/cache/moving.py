@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -148,7 +148,8 @@ def _copy_model(model: CachedModel, target: Path, copies: dict[Inode, Path]) -> 
             tree.write_records()
             disk.replace(hidden, target / model.name)
         except BaseException:
-            shutil.rmtree(hidden, ignore_errors=True)
+            with suppress(OSError):
+                disk.remove_tree(hidden)
             raise
         disk.fsync_directory(target)
         for inode, path in tree.linked.items():
