@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 BLOCK = 256 * 1024
 """Bytes read at a time: small enough for the allocator to reuse the memory instead of mapping it anew."""
+AHEAD = 4 * BLOCK
+"""Bytes read in one visit to a thread: the visit costs more than the reading."""
 HELD_BACK = 1024 * 1024
 """Most bytes at the end of a file that wait for its hash."""
 _HASHED_AT_ONCE = 16 * 1024 * 1024
@@ -126,11 +128,12 @@ class GrowingFile:
         loop = asyncio.get_running_loop()
         position, size = 0, self.partial.size
         while position < size:
-            stop = min(await self._beyond(position, self._readable), position + BLOCK)
-            read = self.partial.read
-            yield await loop.run_in_executor(self._executor, read, position, stop - position)
-            position = stop
-            sent(position)
+            stop = min(await self._beyond(position, self._readable), position + AHEAD)
+            blocks = await loop.run_in_executor(self._executor, _read_blocks, self.partial, position, stop)
+            for block in blocks:
+                yield block
+                position += len(block)
+                sent(position)
 
     def _readable(self) -> int:
         size = self.partial.size
@@ -147,6 +150,10 @@ class GrowingFile:
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def _read_blocks(partial: PartialFile, start: int, stop: int) -> list[bytes]:
+    return [partial.read(position, min(BLOCK, stop - position)) for position in range(start, stop, BLOCK)]
 
 
 def _hash_range(hashes: Hashes, partial: PartialFile, start: int, stop: int) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-_FLUSH = 2 * CHUNK
+_FLUSH = 4 * CHUNK
 _ATTEMPTS = 2
 """How often a file is fetched in all when its hash turns out wrong."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from hubferry.cache.disk import disk_errors
 from hubferry.errors import IntegrityError
 from hubferry.events import FileDone, FileStarted, Listener, Progress
 from hubferry.i18n import _
 from hubferry.model import Blob
-from hubferry.stream.growing import BLOCK, StartedOverError
+from hubferry.stream.growing import AHEAD, BLOCK, StartedOverError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -100,13 +100,24 @@ class Outlet:
         size, position = file.size or 0, 0
         with disk_errors(self._model.path), self._model.target(file.path).open("rb") as content:
             while position < size:
-                piece = await loop.run_in_executor(self._executor, content.read, BLOCK)
-                await loop.run_in_executor(self._executor, hashes.update, piece)
-                position += len(piece)
-                if not piece or (position >= size and hashes.hexdigest() != sha256):
+                blocks = await loop.run_in_executor(self._executor, _read_hashing, content, hashes)
+                position += sum(len(block) for block in blocks)
+                if not blocks or (position >= size and hashes.hexdigest() != sha256):
                     raise _changed(file)
-                yield piece
+                for block in blocks:
+                    yield block
                 tell(position)
+
+
+def _read_hashing(content: BinaryIO, hashes: hashlib._Hash) -> list[bytes]:
+    """Read some blocks and hash them, in one visit to a thread."""
+    blocks = []
+    for _number in range(AHEAD // BLOCK):
+        if not (block := content.read(BLOCK)):
+            break
+        hashes.update(block)
+        blocks.append(block)
+    return blocks
 
 
 def _changed(file: RepoFile) -> IntegrityError:
