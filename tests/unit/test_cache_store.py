@@ -294,6 +294,18 @@ def test_content_without_a_listed_digest_gets_no_name(model):
         model.publish(RepoFile("a", 5), partial, digests_of(b"right"))
 
 
+def test_a_file_that_cannot_be_recorded_is_an_error_and_is_found_again(model, monkeypatch):
+    def append(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(disk, "append", append)
+        with pytest.raises(DiskError, match="full"):
+            publish(model, "a", b"right")
+    assert model.known(file_of("a", b"right")) is None
+    assert model.lookup(file_of("a", b"right")) is not None
+
+
 def test_a_partial_that_is_a_link_gets_no_name(model, tmp_path):
     (tmp_path / "secret").write_bytes(b"right")
     partial = model.partial_directory / "x.part"
