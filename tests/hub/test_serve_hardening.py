@@ -240,6 +240,23 @@ async def test_a_downloader_that_takes_nothing_is_let_go(make_hub):
     writer.close()
 
 
+async def test_where_the_kernel_cannot_send_files_they_are_sent_all_the_same(shared, monkeypatch):
+    monkeypatch.delattr(os, "sendfile")
+    async with aiohttp.ClientSession(shared.url) as session:
+        for headers, expected in (({}, WEIGHTS), ({"Range": "bytes=5-700000"}, WEIGHTS[5:700_001])):
+            async with session.get("/org/model/resolve/main/w.safetensors", headers=headers) as answer:
+                assert await answer.read() == expected
+
+
+class TestLog:
+    async def test_what_a_client_does_wrong_is_not_logged_since_it_may_hold_a_token(self, shared, caplog):
+        reader, writer = await asyncio.open_connection("127.0.0.1", URL(shared.url).port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer canary\x00\r\n\r\n")
+        assert b" 400 " in await reader.readline()
+        writer.close()
+        assert "canary" not in caplog.text
+
+
 class TestSeams:
     async def test_a_middleware_sees_every_request_and_may_answer_itself(self, make_hub):
         seen = []

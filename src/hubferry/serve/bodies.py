@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
 from typing import TYPE_CHECKING
 
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
 
 _SMALL = 128 << 10
-_BLOCK = 8 << 20
 _PACED_BLOCK = 64 << 10
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII)
 
@@ -69,7 +66,8 @@ class BlobResponse(web.StreamResponse):
 
     async def _send_small(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         with self.path.open("rb", buffering=0) as file:
-            content = os.pread(file.fileno(), self.stop - self.start, self.start)
+            file.seek(self.start)
+            content = file.read(self.stop - self.start)
         if len(content) != self.stop - self.start:
             raise _shorter()
         if isinstance(request, web.Request) and (pace := hub_of(request).seams.pace) is not None:
@@ -82,19 +80,18 @@ class BlobResponse(web.StreamResponse):
         hub = hub_of(request) if isinstance(request, web.Request) else None
         pace = hub.seams.pace if hub is not None else None
         patience = hub.limits.idle_seconds if hub is not None else None
-        block = _BLOCK if pace is None else _PACED_BLOCK
+        block = self.stop - self.start if pace is None else _PACED_BLOCK
         with self.path.open("rb", buffering=0) as file:
-            if os.fstat(file.fileno()).st_size < self.stop:
+            if file.seek(0, 2) < self.stop:
                 raise _shorter()
             writer = await super().prepare(request)
             if writer is None:
                 return None
             for start in range(self.start, self.stop, block):
-                count = min(block, self.stop - start)
+                part = range(start, min(start + block, self.stop))
                 if pace is not None:
-                    await pace(request, "out", count)
-                # a client that takes nothing for so long is let go
-                await asyncio.wait_for(send_file(request, writer, file, start, count), patience)
+                    await pace(request, "out", len(part))
+                await send_file(request, writer, file, part, patience)
         return writer
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
+from aiohttp.http_exceptions import HttpProcessingError
 
 from hubferry.serve.application import LABELS
 from hubferry.serve.hub import HUB, AccessRecord, hub_of
@@ -15,7 +16,17 @@ from hubferry.serve.strangers import Strangers
 
 _HEAD_BYTES = 32 << 10
 _BACKLOG = 1024
-_LOGGER = logging.getLogger("hubferry.serve.access")
+_ACCESS = logging.getLogger("hubferry.serve.access")
+_LOGGER = logging.getLogger(__name__)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Keep the hub's own faults; drop hang-ups, and broken requests, whose text may hold a token."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, (HttpProcessingError, ConnectionError, web.RequestPayloadError))
+
+
+_LOGGER.addFilter(_is_ours)
 
 
 class _Recorder(AbstractAccessLogger):
@@ -73,7 +84,8 @@ async def start(application: web.Application, host: str = "127.0.0.1", port: int
     runner = web.AppRunner(
         application,
         access_log_class=_Recorder,
-        access_log=_LOGGER if hub.seams.record is not None else None,
+        access_log=_ACCESS if hub.seams.record is not None else None,
+        logger=_LOGGER,
         handle_signals=False,
         shutdown_timeout=1.0,
         max_line_size=_HEAD_BYTES,

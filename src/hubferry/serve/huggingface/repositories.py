@@ -118,13 +118,14 @@ async def find(request: web.Request) -> web.Response:
 @routes.put(f"{REPO}/settings", name="hf:settings")
 async def change(request: web.Request) -> web.Response:
     """Set who may see a repository and whether its terms must be accepted."""
-    repository, _account = writable_repository_of(request)
+    repository, account = writable_repository_of(request)
     wish = await read_json(request, Settings)
     fields: dict[str, object] = {}
     if wish.private is not None or wish.visibility is not None:
         fields["private"] = bool(wish.private) or wish.visibility in ("private", "protected")
     if wish.gated is not None:
         fields["gated"] = wish.gated or None
+        fields["granted"] = tuple({*repository.record.granted, account.name})  # nobody locks himself out
     repository.change(**fields)
     return json_answer({"private": repository.record.private, "gated": repository.record.gated or False})
 
