@@ -272,6 +272,7 @@ def append(records: Path, number: int, changes: Sequence[Record], *, durable: bo
         length = disk.fstat(descriptor).st_size
         if disk.pread(descriptor, len(head), 0) != head:
             disk.truncate(descriptor, 0)
+            disk.fsync_directory(records)  # before the head: a journal that has one has a durable name
             lines = head + lines
         elif disk.pread(descriptor, 1, length - 1) != b"\n":
             lines = b"\n" + lines
