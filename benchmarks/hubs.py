@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.error
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
@@ -42,11 +43,15 @@ class HubProcess:
         return replace(found, cpu=used)
 
     def listing(self, repo_id: str) -> dict[str, str]:
-        """Return the sha256 of every file of a repository, by path."""
+        """Return the sha256 of every file of a repository, by path; nothing where there is no repository."""
         address = f"{self.url}/api/v1/models/{repo_id}/repo/files?Recursive=true&Revision=master"
         request = urllib.request.Request(address, headers={"Authorization": f"Bearer {TOKEN}"})  # noqa: S310  # loopback
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # loopback
-            entries = json.load(answer)["Data"]["Files"]
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # loopback
+                entries = json.load(answer)["Data"]["Files"]
+        except urllib.error.HTTPError as error:
+            error.close()
+            return {}
         return {entry["Path"]: entry["Sha256"] for entry in entries if entry["Type"] == "blob"}
 
     def _ask(self, command: dict[str, Any]) -> dict[str, Any]:

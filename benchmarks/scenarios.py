@@ -28,6 +28,8 @@ KILL_SHARE = 0.75
 _KILL_WITHOUT_LIMIT = 2.0
 _OPEN = "open"
 _LOG_TAIL = 1500
+_PATIENCE = 1800.0
+"""Seconds after which a run is ended and counts as failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class _Client:
             hub.drain()
         os.sync()  # what an earlier run left to be written must not slow this one
         log = self.home.with_suffix(".log")
-        usage = run(command, environment(task, self.home), self.home, log, kill_after=kill_after)
+        usage = run(command, environment(task, self.home), self.home, log, kill_after=kill_after or _PATIENCE)
         source, destination = self.source.drain(), self.destination.drain()
         fault = None if kill_after is not None else self._fault(task, usage, log)
         return Measurement("", link, self.contestant.name, usage, source, destination, fault)

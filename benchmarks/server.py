@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
+from benchmarks.flow import Line
 from benchmarks.links import LINKS, Rates
-from benchmarks.shaping import Connection, Line
+from benchmarks.shaping import Connection
 from hubferry.serve import AccessRecord, Policy, Seams, Store, create_application
 from hubferry.serve.server import start
 

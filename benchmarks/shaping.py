@@ -8,101 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
-from benchmarks.links import Bucket, Rates
+from benchmarks.flow import Flow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-_SLICE_SECONDS = 0.010
+    from benchmarks.flow import Line
+
 _QUEUE_HIGH = 256 << 10
 _QUEUE_LOW = 64 << 10
 _SOCKET_BUFFER = 128 << 10
-_AT_ONCE = 0.001
-"""Seconds for which no timer is worth setting."""
-
-
-class Line:
-    """One hub's side of a link: the buckets all connections share, and what has passed."""
-
-    def __init__(self) -> None:
-        """Begin without a limit."""
-        self.received = 0
-        self.sent = 0
-        self.shape(Rates())
-
-    @property
-    def limited(self) -> bool:
-        """Whether there is a rate to keep."""
-        return self.rates.total is not None
-
-    def shape(self, rates: Rates) -> None:
-        """Take other rates, for connections that are opened from now on."""
-        self.rates = rates
-        self.shared_in = Bucket(rates.total)
-        self.shared_out = Bucket(rates.total)
-
-
-class _Flow:
-    """Bytes on their way in one direction of one connection, in order."""
-
-    def __init__(self, rates: Rates, shared: Bucket, deliver: Callable[[bytes | memoryview], None]) -> None:
-        self._open = rates.total is None
-        self._own = Bucket(rates.connection)
-        self._shared = shared
-        self._deliver = deliver
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self._pieces: deque[memoryview] = deque()
-        self._slice = max(4096, int(_SLICE_SECONDS * (rates.connection or rates.total or 1e9)))
-        self.held = 0
-        self.blocked = False
-        self.changed: Callable[[], None] = lambda: None
-
-    def push(self, data: bytes) -> None:
-        if self._open and not self._pieces and not self.blocked:
-            self._deliver(data)
-            return
-        self.held += len(data)
-        view = memoryview(data)
-        self._pieces.extend(view[start : start + self._slice] for start in range(0, len(data), self._slice))
-        if self._timer is None:
-            self._next()
-
-    def unblock(self) -> None:
-        self.blocked = False
-        if self._timer is None:
-            self._next()
-
-    def clear(self) -> None:
-        self._pieces.clear()
-        self.held = 0
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _next(self) -> None:
-        while self._pieces and not self.blocked:
-            now = self._loop.time()
-            count = len(self._pieces[0])
-            moment = max(self._own.take(count, now), self._shared.take(count, now))
-            if moment - now > _AT_ONCE:
-                self._timer = self._loop.call_at(moment, self._arrive)
-                return
-            self._pass()
-
-    def _arrive(self) -> None:
-        self._timer = None
-        self._pass()
-        self._next()
-
-    def _pass(self) -> None:
-        piece = self._pieces.popleft()
-        self.held -= len(piece)
-        self._deliver(piece)
-        self.changed()
 
 
 class _Outside(asyncio.Transport):
@@ -176,13 +93,14 @@ class Connection(asyncio.Protocol):
         self._real = cast("asyncio.Transport", transport)
         line = self._line
         self.limited = line.limited
+        loop = asyncio.get_running_loop()
         if self.limited:
             # megabytes in the kernel would count as sent, and no client would have seen them
             self._real.get_extra_info("socket").setsockopt(
                 socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER
             )
-        self.outward = _Flow(line.rates, line.shared_out, self._send)
-        self._inward = _Flow(line.rates, line.shared_in, self._receive)
+        self.outward = Flow(line.rates, line.shared_out, loop, self._send)
+        self._inward = Flow(line.rates, line.shared_in, loop, self._receive)
         self.outward.changed = self.press
         self._inward.changed = self._regulate_reading
         self._outside = _Outside(self, self._real)
