@@ -35,7 +35,7 @@ format: $(STAMP)  ## rewrite the sources in the project's style
 	$(BIN)/ruff format .
 
 bench: $(STAMP)  ## hubferry against the others, on shaped links
-	$(BIN)/python -m benchmarks.copy_bench
+	$(BIN)/python -m benchmarks.copy_bench $(BENCH)
 
 nightly: $(STAMP)  ## the long campaigns
 	$(PYTEST) -m nightly
