@@ -160,6 +160,16 @@ def test_each_rare_event_has_its_sentence(event, sentence):
     assert progress.sentence_of(event) == sentence
 
 
+def test_the_source_is_named_first_whichever_hub_answers_first(capsys):
+    follower = progress.Follower()
+    follower.hear(Resolved("destination", DESTINATION))
+    assert capsys.readouterr().err == ""
+    follower.hear(Resolved("source", SOURCE))
+    follower.hear(Resolved("destination", DESTINATION))
+    named = [line.partition(":")[0] for line in capsys.readouterr().err.splitlines()]
+    assert named == ["source", "destination", "destination"]
+
+
 def test_quiet_hears_everything_and_says_nothing(capsys):
     with progress.follow(quiet=True) as listen:
         listen(Resolved("source", SOURCE))

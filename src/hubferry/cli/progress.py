@@ -67,21 +67,39 @@ class Follower:
         self._tally = Tally()
         self._display: Stoppable | None = None
         self._live: LiveLines | None = None
+        self._source_named = False
+        self._waiting: Resolved | None = None
 
     def hear(self, event: Event) -> None:
         """Take one event; the many that only count cost no drawing."""
         self._tally.take(event)
         if isinstance(event, _COUNTED):
             return
+        for one in self._in_order(event):
+            self._say(one)
+        if isinstance(event, Planned) and (event.plan.fetch_bytes or event.plan.send_bytes):
+            self._start()
+        elif isinstance(event, Finished):
+            self.stop()
+
+    def _in_order(self, event: Event) -> Iterator[Event]:
+        """Yield what may be said now: the hubs answer in any order, the source is named first."""
+        if isinstance(event, Resolved) and event.side == "destination" and not self._source_named:
+            self._waiting = event
+            return
+        yield event
+        if isinstance(event, Resolved) and event.side == "source":
+            self._source_named = True
+            if self._waiting is not None:
+                yield self._waiting
+                self._waiting = None
+
+    def _say(self, event: Event) -> None:
         sentence = sentence_of(event)
         if sentence and self._live is not None:
             self._live.say(output.presentable(sentence))
         elif sentence:
             output.talk(sentence)
-        if isinstance(event, Planned) and (event.plan.fetch_bytes or event.plan.send_bytes):
-            self._start()
-        elif isinstance(event, Finished):
-            self.stop()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
