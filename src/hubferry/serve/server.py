@@ -12,7 +12,6 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from hubferry.serve.application import LABELS
 from hubferry.serve.hub import HUB, AccessRecord, hub_of
-from hubferry.serve.strangers import Strangers
 
 _HEAD_BYTES = 32 << 10
 _BACKLOG = 1024
@@ -57,7 +56,6 @@ class RunningHub:
     """A hub that answers; `stop` ends it."""
 
     runner: web.AppRunner
-    strangers: Strangers
     host: str
     port: int
 
@@ -69,7 +67,6 @@ class RunningHub:
 
     async def stop(self) -> None:
         """Stop listening and close every connection."""
-        await self.strangers.stop()
         await self.runner.cleanup()
 
 
@@ -80,7 +77,6 @@ async def start(application: web.Application, host: str = "127.0.0.1", port: int
         OSError: The address is taken or not ours.
     """
     hub = application[HUB]
-    strangers = Strangers(application, hub.limits.idle_seconds)
     runner = web.AppRunner(
         application,
         access_log_class=_Recorder,
@@ -90,6 +86,7 @@ async def start(application: web.Application, host: str = "127.0.0.1", port: int
         shutdown_timeout=1.0,
         max_line_size=_HEAD_BYTES,
         max_field_size=_HEAD_BYTES,
+        # also for the first request of a connection, from aiohttp 3.14 on
         keepalive_timeout=hub.limits.idle_seconds,
     )
     await runner.setup()
@@ -98,9 +95,7 @@ async def start(application: web.Application, host: str = "127.0.0.1", port: int
     except BaseException:
         await runner.cleanup()
         raise
-    if runner.server is not None:
-        strangers.watch(runner.server)
-    return RunningHub(runner, strangers, host, int(runner.addresses[0][1]))
+    return RunningHub(runner, host, int(runner.addresses[0][1]))
 
 
 def allow_many_connections() -> None:
