@@ -12,14 +12,14 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubferry.cache import inventory, manifest, structure
+from hubferry.cache import inventory, manifest
 from hubferry.cache.disk import disk, disk_errors
 from hubferry.cache.names import RECORDS
 from hubferry.cache.problem import Kind, Problem
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from hubferry.cache.inventory import Inventory
     from hubferry.cache.manifest import Manifest
@@ -119,12 +119,18 @@ def judge(directory: Path, found: Inventory, known: Manifest | None) -> ModelSta
         OSError: A header cannot be read.
     """
     if known is None:
-        looked = structure.inspect(directory, found)
+        looked = _inspect(directory, found)
         problems = list(looked.problems)
         if looked.weights or looked.described or not found.files:  # else it is no model at all
             problems += _lacks(looked, found)
         return _judged(_Case(directory, found, looked), problems)
     return _by_manifest(directory, known, found)
+
+
+def _inspect(directory: Path, found: Inventory, *, trusted: Collection[str] = ()) -> Structure:
+    from hubferry.cache import structure  # here, so that a listing of verified models does not pay for it
+
+    return structure.inspect(directory, found, trusted=trusted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +150,7 @@ def _by_manifest(directory: Path, known: Manifest, found: Inventory) -> ModelSta
     verified = known.whole and not problems and not changed
     if verified or known.repo_type != "model":
         return _judged(_Case(directory, found, None, known, changed), problems)
-    looked = structure.inspect(directory, found, trusted=trusted)
+    looked = _inspect(directory, found, trusted=trusted)
     if known.whole:  # what the hub itself does not have is not missing here
         problems += [problem for problem in looked.problems if problem.path in known.files]
     else:

@@ -20,6 +20,7 @@ LEFTOVER_SUFFIXES = frozenset({
 })  # fmt: skip
 _TEMPORARY_FOLDERS = ("._____temp", ".____temp")
 """Where ModelScope's clients collect a download (`TEMPORARY_FOLDER_NAME`)."""
+_POSIX = os.name == "posix"
 _OWN_MAP = ".map"
 """Ends the notes that we keep beside a file of our own that is under way."""
 _FOREIGN_RECORDS = ".cache"
@@ -66,7 +67,6 @@ _Sort = Callable[["Inventory", str, str, "os.stat_result | None"], None]
 
 
 def _walk(directory: Path, prefix: str, inventory: Inventory, sort: _Sort) -> None:
-    count, posix = inventory.usage.add, os.name == "posix"
     inventory.usage.add_directory(disk.lstat(directory))
     for entry in disk.scandir(directory):
         name = entry.name
@@ -75,9 +75,9 @@ def _walk(directory: Path, prefix: str, inventory: Inventory, sort: _Sort) -> No
             _walk(directory / name, path + "/", inventory, _sort_for(path, name, sort))
             continue
         # On Windows a directory's entry knows neither the inode nor the number of links.
-        status = entry.stat(follow_symlinks=False) if posix else os.lstat(entry.path)
-        count(status)
-        sort(inventory, path, name, _destination(entry) if stat.S_ISLNK(status.st_mode) else status)
+        status = entry.stat(follow_symlinks=False) if _POSIX else os.lstat(entry.path)
+        inventory.usage.add(status)
+        sort(inventory, path, name, _destination(entry) if entry.is_symlink() else status)
 
 
 def _sort_for(path: str, name: str, sort: _Sort) -> _Sort:

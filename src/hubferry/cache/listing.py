@@ -5,7 +5,8 @@ Names, stat and manifests only; headers are read where nothing was recorded abou
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import stat
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hubferry.cache import inventory, manifest, usage
@@ -13,7 +14,7 @@ from hubferry.cache.check import ModelState, State, check_model, judge
 from hubferry.cache.disk import disk, disk_errors
 from hubferry.cache.names import RECORDS
 from hubferry.cache.problem import Kind, Problem
-from hubferry.cache.usage import Usage
+from hubferry.cache.usage import Inode, Usage
 from hubferry.errors import DiskError, NotFoundError
 from hubferry.i18n import _
 
@@ -51,7 +52,7 @@ class CachedModel:
     pinned: bool = False
     published: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage, repr=False)
-    identity: tuple[int, int] = (0, 0)
+    identity: Inode = (0, 0)
     link_to: str | None = None
 
     @property
@@ -188,39 +189,48 @@ def describe(path: Path, root: Path) -> CachedModel:
         OSError: It is not there.
     """
     status = disk.lstat(path)
-    unknown = ModelState(path, State.UNKNOWN)
-    bare = CachedModel(path, root, unknown, status.st_mtime, identity=(status.st_dev, status.st_ino))
-    if path.is_symlink():
-        return replace(bare, link_to=str(path.readlink()))
+    if stat.S_ISLNK(status.st_mode):
+        nothing = ModelState(path, State.UNKNOWN)
+        link_to = str(path.readlink())
+        return CachedModel(path, root, nothing, status.st_mtime, identity=_identity(status), link_to=link_to)
     try:
-        return _described(bare)
+        return _described(path, root, status)
     except (OSError, DiskError) as error:  # one bad directory hides none of the others
         problem = Problem("./", _("cannot be read: {reason}").format(reason=error), Kind.BROKEN)
-        return replace(bare, judged=replace(unknown, problems=(problem,)))
+        unread = ModelState(path, State.UNKNOWN, problems=(problem,))
+        return CachedModel(path, root, unread, status.st_mtime, identity=_identity(status))
 
 
-def _described(bare: CachedModel) -> CachedModel:
-    path = bare.path
+def _described(path: Path, root: Path, status: os.stat_result) -> CachedModel:
     found = inventory.take(path)
     known = manifest.load(path / RECORDS) if found.has_records else None
-    of_a_hub = any(file.startswith("snapshots/") for file in found.files)
-    newest = max((file.st_mtime for file in found.files.values()), default=bare.used)
-    return replace(
-        bare,
-        judged=check_model(path) if of_a_hub else judge(path, found, known),
-        used=known.used if known is not None else newest,
-        pinned=known is not None and known.pinned,
-        published=tuple(one.destination for one in known.published) if known is not None else (),
-        usage=found.usage,
+    if known is None:
+        of_a_hub = any(file.startswith("snapshots/") for file in found.files)
+        newest = max((file.st_mtime for file in found.files.values()), default=status.st_mtime)
+        judged = check_model(path) if of_a_hub else judge(path, found, None)
+        return CachedModel(path, root, judged, newest, usage=found.usage, identity=_identity(status))
+    return CachedModel(
+        path,
+        root,
+        judge(path, found, known),
+        known.used,
+        known.pinned,
+        tuple(one.destination for one in known.published),
+        found.usage,
+        _identity(status),
     )
+
+
+def _identity(status: os.stat_result) -> Inode:
+    return status.st_dev, status.st_ino
 
 
 def _doomed(root: Path, entry: os.DirEntry[str]) -> CachedModel:
     path = root / entry.name
     status = disk.lstat(path)
     found = inventory.take(path) if entry.is_dir(follow_symlinks=False) else inventory.Inventory()
-    identity = (status.st_dev, status.st_ino)
-    return CachedModel(path, root, ModelState(path, State.BROKEN), usage=found.usage, identity=identity)
+    broken = ModelState(path, State.BROKEN)
+    return CachedModel(path, root, broken, usage=found.usage, identity=_identity(status))
 
 
 def _names(model: CachedModel) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 Inode = tuple[int, int]
 """Device and inode number."""
 
+_COUNTS_BLOCKS = sys.platform != "win32"
 _BLOCK = 512
 """Bytes that `st_blocks` counts in, whatever the filesystem's own blocks are."""
 
@@ -32,7 +34,7 @@ class Usage:
 
     def add(self, status: os.stat_result) -> None:
         """Count one name of a file."""
-        inode = (status.st_dev, status.st_ino)
+        inode = status.st_dev, status.st_ino
         self.bytes[inode] = blocks(status)
         if status.st_nlink > 1:
             self.links[inode] = status.st_nlink
@@ -50,8 +52,7 @@ class Usage:
 
 def blocks(status: os.stat_result) -> int:
     """Return the bytes that a file takes on the disk; its length where the system does not say."""
-    count: int | None = getattr(status, "st_blocks", None)
-    return status.st_size if count is None else count * _BLOCK
+    return status.st_blocks * _BLOCK if _COUNTS_BLOCKS else status.st_size
 
 
 def disk(usages: Iterable[Usage]) -> int:

@@ -48,8 +48,7 @@ def list_command(cache_dir: Path | None, *, as_json: bool) -> None:
         output.document(_document(listing, models, cache_dir))
         return
     if models:
-        for line in _lines(listing, models, terminal=sys.stdout.isatty()):
-            output.data(line)
+        output.data("\n".join(_lines(listing, models, terminal=sys.stdout.isatty())))
     _talk(listing, cache_dir)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
+from functools import cache
 from typing import TYPE_CHECKING
 
 from hubferry.cache.check import State
@@ -22,6 +23,7 @@ def state_word(model: CachedModel) -> str:
     return _("link") if model.link_to is not None else state_name(model.state)
 
 
+@cache
 def state_name(state: State) -> str:
     """Return a state in a word."""
     return {
@@ -45,6 +47,8 @@ def counted(models: Sequence[CachedModel]) -> str:
 
 def width(text: str) -> int:
     """Return how many columns a terminal gives to `text`."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
         for letter in text
