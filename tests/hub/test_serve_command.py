@@ -92,6 +92,7 @@ def test_it_prints_its_address_first_and_ends_cleanly_on_a_signal(tmp_path, numb
 def test_it_speaks_chinese_to_a_chinese_reader(tmp_path):
     environment = sdk_environment(tmp_path / "home") | {"HUBFERRY_LANG": "zh"}
     done = run(sys.executable, "-m", "hubferry", "serve", "--help", environment=environment)
+    assert "只读令牌" in done.stdout
     assert "hubferry serve ./hub --port 9000 --writable" in done.stdout
 
 
