@@ -16,6 +16,7 @@ def _commands() -> dict[str, str]:
         "show": _("Show one model: its files, their hashes, their state."),
         "check": _("Say whether models are whole, by names, sizes and headers."),
         "verify": _("Read files and compare their hashes with what the hub listed."),
+        "repair": _("Find what is wrong by reading everything, and fetch just that again."),
         "clean": _("Remove models, after a question."),
         "prune": _("Remove what a limit says nobody needs."),
         "pin": _("Keep pruning away from a model."),
@@ -59,7 +60,7 @@ class _CacheCommands(click.Group):
 
 @click.command(
     cls=_CacheCommands,
-    help=_("Look into the cache, verify it, clean it. Everything here works without a network."),
+    help=_("Look into the cache, verify it, clean it. All but repair works without a network."),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 def cache() -> None:

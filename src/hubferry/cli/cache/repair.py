@@ -1,0 +1,92 @@
+"""`hubferry cache repair`: find what is wrong by reading everything, and fetch just that again."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hubferry.cli import options, output
+from hubferry.cli.cache import selection
+from hubferry.cli.command import Command
+from hubferry.cli.progress import follow
+from hubferry.errors import NotFoundError
+from hubferry.i18n import _, ngettext
+
+if TYPE_CHECKING:
+    from hubferry.cache.listing import CachedModel
+    from hubferry.cache.verify import Verification
+    from hubferry.options import Options
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@click.command(
+    "repair",
+    cls=Command,
+    help=_(
+        "Read every file of the models that NAME means (a part of a name, or a path), hash it, and fetch "
+        "those that are wrong or missing again, at the commit the cache holds. Nothing else is fetched."
+    ),
+    examples=("hubferry cache repair flux", "hubferry cache repair ~/flux_model_cache/flux-dev"),
+)
+@click.argument("name")
+@options.transfer()
+@options.one_access()
+@options.talking()
+def repair_command(name: str, **words: Any) -> int:
+    """Run the command."""
+    asked = options.build(**words)
+    models = [one for one in selection.models(name, words["cache_dir"]) if one.link_to is None]
+    documents = [_repair(model, asked, words) for model in models]
+    if words["as_json"]:
+        output.document({"models": documents})
+    return 0
+
+
+def _repair(model: CachedModel, asked: Options, words: dict[str, Any]) -> dict[str, object]:
+    from hubferry import api
+    from hubferry.cache.verify import Scope, verify
+    from hubferry.cli.cache.reading import follow_reading
+
+    with follow_reading() as listen:
+        found = verify(model.path, scope=Scope(full=True), listen=listen)
+    if not found.known or model.ref is None:
+        raise NotFoundError(
+            _("{model}: nothing is recorded, so nothing tells what is wrong").format(model=model.title),
+            side="cache",
+            hint=f"hubferry cache check {model.name}",
+        )
+    fetched = 0
+    if found.broken:
+        source = str(replace(model.ref, revision=_pin(model)))
+        with follow(quiet=words["quiet"]) as hear:
+            fetched = api.fetch(source, replace(asked, directory=model.path), hear).fetched
+    if not words["as_json"] and not words["quiet"]:
+        output.data(_sentence(model, found, fetched))
+    return {
+        "path": str(model.path),
+        "repaired": [one.path for one in found.broken],
+        "hashed": found.hashed,
+        "fetched": fetched,
+    }
+
+
+def _pin(model: CachedModel) -> str | None:
+    """Return the commit to repair at; a hub without head commits can only be asked for what it has now."""
+    commit = model.commit or ""
+    return commit if _COMMIT.fullmatch(commit) else None
+
+
+def _sentence(model: CachedModel, found: Verification, fetched: int) -> str:
+    count = len(found.broken)
+    if not count:
+        return _("{model}: sound, nothing to repair").format(model=output.visible(model.title))
+    sentence = ngettext(
+        "{model}: {count} file repaired, {size} fetched",
+        "{model}: {count} files repaired, {size} fetched",
+        count,
+    )
+    return sentence.format(model=output.visible(model.title), count=count, size=output.size(fetched))
