@@ -40,7 +40,7 @@ def redact(text: str) -> str:
 
 _BOTH_SIDES = ("HUBFERRY_SOURCE_TOKEN", "HUBFERRY_DESTINATION_TOKEN")
 _OPTIONS: dict[str, tuple[str, ...]] = {
-    "--token", "--read-token": _BOTH_SIDES,
+    "--token": _BOTH_SIDES,
     "--source-token": ("HUBFERRY_SOURCE_TOKEN",),
     "--destination-token": ("HUBFERRY_DESTINATION_TOKEN",),
     "--hf-token": ("HF_TOKEN",),
@@ -66,9 +66,9 @@ def take_tokens(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
             rest.append(word)
             continue
         value = value if equals else words.pop(0)
-        serving = name == "--token", "--read-token" and "serve" in arguments[:2]
+        serving = name == "--token" and "serve" in arguments[:2]
         variables = ("HUBFERRY_TOKEN",) if serving else _OPTIONS[name]
-        (tokens if name == "--token", "--read-token" else exact).update(dict.fromkeys(variables, value))
+        (tokens if name == "--token" else exact).update(dict.fromkeys(variables, value))
     return rest, tokens | exact
 
 
