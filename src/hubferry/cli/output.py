@@ -7,6 +7,7 @@ import io
 import json
 import os
 import sys
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TextIO
@@ -104,6 +105,8 @@ def talk(text: str = "", *, label: str = "", colour: str = "") -> None:
         label: What stands before it, such as `error:`.
         colour: Of the label, where the terminal has colours.
     """
+    with suppress(OSError):  # whoever reads both in one stream gets them in order; `guard` reports it
+        sys.stdout.flush()
     painted = f"\x1b[1;{_COLOURS[colour]}m{label}\x1b[0m" if colour and has_colours() else label
     try:
         print(" ".join(filter(None, (painted, presentable(text)))), file=sys.stderr, flush=True)
