@@ -59,9 +59,10 @@ def hide_token(token: str | None) -> None:
     if not token:
         return
     output.talk(main.warning_of_tokens(), label=_("warning:"), colour="yellow")
-    last = len(sys.argv) - 1 - sys.argv[::-1].index(token) if token in sys.argv else None
-    rest = [word for number, word in enumerate(sys.argv) if number not in (0, last)]
-    secrets.hand_over(secrets.take_tokens(rest)[0], {"HF_TOKEN": token})
+    rest, tokens = secrets.take_tokens(sys.argv[1:])
+    if not tokens:  # it came without an option's name
+        del rest[len(rest) - 1 - rest[::-1].index(token)]
+    secrets.hand_over(rest, {"HF_TOKEN": token})
 
 
 def say(sentence: str) -> None:

@@ -204,19 +204,37 @@ def test_errors_are_json_when_the_answer_would_be(desk):
     assert done.json()["error"]["exit_code"] == 2
 
 
-def test_a_wrong_byte_is_refused_and_nothing_is_published(desk, model):
-    path = "model-00002-of-00002.safetensors"
-    repository = desk.source.store.find("org/model")
+def spoil(hub, path):
+    """Turn one bit of a file around in a hub's store."""
+    repository = hub.store.find("org/model")
     digest = repository.tree(repository.resolve(None)).files[path].sha256
-    place = desk.source.store.blobs.path(digest)
+    place = hub.store.blobs.path(digest)
     data = bytearray(place.read_bytes())
     data[-1] ^= 1
     place.chmod(0o644)
     place.write_bytes(data)
+
+
+def test_a_wrong_byte_is_refused_and_nothing_is_published(desk, model):
+    path = "model-00002-of-00002.safetensors"
+    spoil(desk.source, path)
     done = desk.ferry("copy", *PAIR)
     assert done.code == 6, done.said
     assert path in error_of(done)[0]
     assert desk.destination.requests.commits == 0
+
+
+def test_keep_going_publishes_the_good_files_and_lists_the_bad_ones(desk, model):
+    path = "model-00002-of-00002.safetensors"
+    spoil(desk.source, path)
+    done = desk.ferry("copy", *PAIR, "--keep-going")
+    assert done.code == 9, done.said
+    assert path in done.err
+    assert set(desk.published()) == {
+        one.relative_to(model).as_posix() for one in model.rglob("*") if one.is_file() and one.name != path
+    }
+    failures = desk.ferry("copy", *PAIR, "--keep-going", "--json").json()["error"]["failures"]
+    assert [(one["path"], one["exit_code"]) for one in failures] == [(path, 6)]
 
 
 def test_an_unexpected_error_is_one_line_and_a_traceback_only_when_asked_for(desk, model, tmp_path):

@@ -105,6 +105,17 @@ def test_the_simple_script_keeps_its_cache_and_takes_a_token_as_its_third_word(d
     assert desk.source.token not in done.said
 
 
+@pytest.mark.parametrize("spelling", ["--hf-token {}", "--hf-token={}"])
+def test_a_token_option_is_taken_out_and_its_neighbours_are_not(desk, model, spelling):
+    token = spelling.format(desk.source.token).split()
+    words = ("--hf-model", "org/model", *token, "--verify-only", "--ms-model", "mine/model")
+    desk.source.store.find("org/model").change(private=True)
+    done = desk.script(HF_TO_MS, *words, unset=("HF_TOKEN",))
+    assert done.code == 0, done.said
+    assert "警告： 命令行中的令牌可能被他人看到" in done.err
+    assert desk.destination.requests.records == []
+
+
 def test_verify_only_sends_nothing_and_needs_no_modelscope_token(desk, model):
     done = desk.script(SIMPLE, "org/model", "mine/model", "--verify-only", unset=("MODELSCOPE_API_TOKEN",))
     assert done.code == 0, done.said

@@ -14,7 +14,14 @@ import click
 
 from hubferry.cli import output, secrets
 from hubferry.cli.command import Command
-from hubferry.errors import DiskError, HubferryError, InterruptedRunError, PartialError, UsageError
+from hubferry.errors import (
+    DiskError,
+    HubferryError,
+    InterruptedRunError,
+    NetworkError,
+    PartialError,
+    UsageError,
+)
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -181,6 +188,8 @@ def _treat_signals_as_ctrl_c() -> None:
 def _as_ours(error: BaseException, command: list[str]) -> HubferryError:
     typed = shlex.join(command)
     if isinstance(error, HubferryError):
+        if isinstance(error, (NetworkError, InterruptedRunError)):
+            error.hint = error.hint or typed  # the same command again continues
         return error
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return InterruptedRunError(
