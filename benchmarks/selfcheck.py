@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from benchmarks.hubs import HubProcess
     from benchmarks.repositories import Repository
 
-_SECONDS = 2.0
+_SECONDS = 3.0
 _MOST = 16
 
 
