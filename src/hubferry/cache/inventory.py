@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -72,10 +73,14 @@ def _walk(directory: Path, prefix: str, inventory: Inventory, sort: _Sort) -> No
         name = entry.name
         path = prefix + name
         if entry.is_dir(follow_symlinks=False):
-            _walk(directory / name, path + "/", inventory, _sort_for(path, name, sort))
+            with suppress(FileNotFoundError):
+                _walk(directory / name, path + "/", inventory, _sort_for(path, name, sort))
             continue
-        # On Windows a directory's entry knows neither the inode nor the number of links.
-        status = entry.stat(follow_symlinks=False) if _POSIX else os.lstat(entry.path)
+        try:
+            # On Windows a directory's entry knows neither the inode nor the number of links.
+            status = entry.stat(follow_symlinks=False) if _POSIX else os.lstat(entry.path)
+        except FileNotFoundError:  # a running transfer renames what it has finished
+            continue
         inventory.usage.add(status)
         sort(inventory, path, name, _destination(entry) if entry.is_symlink() else status)
 

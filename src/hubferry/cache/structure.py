@@ -43,6 +43,7 @@ _WITH_WEIGHTS = re.compile(
 _LARGEST_JSON = 64 << 20
 _LARGEST_PARSED = 256 << 10
 _MOST_SHARDS = 10_000
+_EDGE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,6 @@ def inspect(directory: Path, inventory: Inventory, *, trusted: Collection[str] =
         directory: Where the files are.
         inventory: Its files.
         trusted: Paths whose content is known to be what a hub listed: whatever is odd about it is the hub's.
-
-    Raises:
-        OSError: The disk failed.
     """
     look = _Look(directory, inventory, trusted)
     look.weights = [path for path in inventory.files if formats.is_weight(path)]
@@ -120,11 +118,16 @@ def _weights(look: _Look) -> Iterator[Problem]:
         except formats.FlawError as flaw:
             yield Problem(path, str(flaw), Kind.BROKEN)
             continue
-        except PermissionError:
-            yield Problem(path, _("must not be read by this user"), Kind.BROKEN)
+        except OSError as error:
+            yield _unreadable(path, error)
             continue
         look.proven += evidence is formats.Evidence.PROVEN
         yield from _external(look, path, needed)
+
+
+def _unreadable(path: str, error: OSError) -> Problem:
+    reason = error.strerror or str(error)
+    return Problem(path, _("cannot be read: {reason}").format(reason=reason), Kind.BROKEN)
 
 
 def _external(look: _Look, path: str, needed: dict[str, int]) -> Iterator[Problem]:
@@ -143,8 +146,11 @@ def _json(look: _Look) -> Iterator[Problem]:
     for path, status in look.names.items():
         if posixpath.basename(path) not in _ESSENTIAL_JSON or path in look.trusted:
             continue
-        if not _is_json(look.directory / path, status.st_size):
-            yield Problem(path, _("is not valid JSON, or is cut off"), Kind.BROKEN)
+        try:
+            if not _is_json(look.directory / path, status.st_size):
+                yield Problem(path, _("is not valid JSON, or is cut off"), Kind.BROKEN)
+        except OSError as error:
+            yield _unreadable(path, error)
 
 
 def _is_json(path: Path, size: int) -> bool:
@@ -159,24 +165,23 @@ def _is_json(path: Path, size: int) -> bool:
 
 
 def _read_json(path: Path, size: int) -> Any:
-    """Return the value of a file, None for what is no JSON or too much of it."""
+    """Return the value of a file, None for what is no JSON, too much of it, or cannot be read."""
     if size > _LARGEST_JSON:
         return None
     try:
         return json.loads(disk.read_bytes(path))
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, OSError):
         return None
 
 
 def _ends_as_json(path: Path, size: int) -> bool:
     descriptor = disk.open(path, os.O_RDONLY)
     try:
-        ends = (
-            disk.pread(descriptor, 64, 0).lstrip()[:1] + disk.pread(descriptor, 64, size - 64).rstrip()[-1:]
-        )
+        first = disk.pread(descriptor, _EDGE, 0).lstrip()[:1]
+        last = disk.pread(descriptor, _EDGE, max(0, size - _EDGE)).rstrip()[-1:]
     finally:
         disk.close(descriptor)
-    return ends in (b"{}", b"[]")
+    return first + last in (b"{}", b"[]")
 
 
 def _indexes(look: _Look) -> Iterator[Problem]:

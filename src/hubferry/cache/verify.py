@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _CURSOR = "verified-up-to"
 """File in a model's records: the last path that a sample hashed, where the next one goes on."""
 _LOCK_SECONDS = 5.0
+# A link is not followed, and a pipe in a file's place does not hold the reading up.
+_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _MOST_THREADS = 8
 
 
@@ -213,7 +215,7 @@ def _read(place: Path, path: str, stop: threading.Event, listen: Listener) -> _R
         listen(Progress("verify", path, len(block)))
 
     try:
-        descriptor = disk.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        descriptor = disk.open(place, _READ_FLAGS)
     except (FileNotFoundError, NotADirectoryError):
         return _Reading(path, missing=True)
     except OSError as error:

@@ -120,7 +120,7 @@ def _tensor_end(cursor: Cursor) -> int:
     for _number in range(dimensions):
         count *= cursor.u64()
     kind, offset = cursor.u32(), cursor.u64()
-    if kind not in _BLOCKS:  # a newer quantization: at least its first byte has to be there
+    if kind not in _BLOCKS:  # a newer quantization, of an unknown width
         raise UnclearError
     numbers, width = _BLOCKS[kind]
     return offset + -(-count // numbers) * width
