@@ -112,6 +112,12 @@ def test_an_interrupted_removal_leaves_no_half_of_a_model(root, monkeypatch):
     assert [path.name for path in root.iterdir()] == ["b"]
 
 
+def test_a_stray_file_of_an_interrupted_removal_goes_as_well(root):
+    models.write_file(root / f".0123{DOOMED_SUFFIX}", b"x")
+    clean.sweep(list_models([root]))
+    assert sorted(path.name for path in root.iterdir()) == ["a", "b"]
+
+
 def test_the_hidden_name_cannot_be_guessed(root, monkeypatch):
     seen = []
     monkeypatch.setattr(disk, "remove_tree", seen.append)

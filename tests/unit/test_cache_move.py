@@ -13,7 +13,7 @@ from hubferry.cache.check import State, check_model
 from hubferry.cache.disk import disk
 from hubferry.cache.listing import list_models
 from hubferry.cache.store import Cache
-from hubferry.errors import DiskError, IntegrityError, LockedError, UsageError
+from hubferry.errors import DiskError, IntegrityError, LockedError, NotFoundError, UsageError
 from hubferry.model import Digests, RepoFile, RepoRef, Revision
 
 REF = RepoRef("hf", "org/model")
@@ -131,3 +131,40 @@ def test_a_link_in_the_root_leads_to_the_same_place_from_the_new_one(root, tmp_p
     moving.move(root, tmp_path / "new")
     assert (tmp_path / "new/linked").samefile(tmp_path / "outside")
     assert (tmp_path / "outside/config.json").is_file()
+
+
+class TestOnOneFilesystem:
+    """There a move is a rename."""
+
+    @pytest.fixture(autouse=True)
+    def _one_filesystem(self, _two_filesystems, monkeypatch):
+        monkeypatch.undo()
+
+    def test_records_stay_true_and_no_file_is_copied(self, root, tmp_path):
+        inode = (root / "org_model/config.json").stat().st_ino
+        (tmp_path / "new").mkdir()
+        moving.move(root, tmp_path / "new")
+        assert (tmp_path / "new/org_model/config.json").stat().st_ino == inode
+        assert check_model(tmp_path / "new/org_model").verified
+        assert not root.exists()
+
+    def test_a_link_can_be_left_behind(self, root, tmp_path):
+        moving.move(root, tmp_path / "deep/new", link=True)
+        assert root.resolve() == tmp_path / "deep/new"
+
+    def test_a_model_that_a_run_holds_stops_it(self, root, tmp_path):
+        with Cache(root, roots=()).open(REF).hold(wait=0), pytest.raises(LockedError):
+            moving.move(root, tmp_path / "new")
+        assert len(list_models([root]).models) == 2
+
+    def test_what_stands_against_it_is_said_first(self, root, tmp_path):
+        with pytest.raises(NotFoundError):
+            moving.move(tmp_path / "none", tmp_path / "new")
+        with pytest.raises(UsageError, match="lie in one another"):
+            moving.move(root, root / "org_model/deeper")
+        models.write_file(tmp_path / "file", b"x")
+        with pytest.raises(UsageError, match="is no directory"):
+            moving.move(root, tmp_path / "file")
+        models.write_file(tmp_path / "full/letter", b"x")
+        with pytest.raises(UsageError, match="not empty, and no cache"):
+            moving.move(root, tmp_path / "full")
