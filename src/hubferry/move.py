@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hubferry.events import Listener
     from hubferry.hubs.ports import Destination, Source
     from hubferry.model import Digests, Plan, RepoFile, Step
-    from hubferry.stream.gate import Gate
+    from hubferry.stream.intake import Doors
 
 SLOTS = 8
 """Blobs on their way to the destination at once: as many connections as fill its link, no more."""
@@ -32,7 +32,7 @@ class Tools:
 
     Attributes:
         source: Where bytes come from.
-        gate: How many connections to it are open.
+        doors: How many connections to it are open.
         destination: Where blobs go; None only fetches.
         model: The cache directory.
         executor: Threads for the disk and for hashing.
@@ -42,7 +42,7 @@ class Tools:
     """
 
     source: Source
-    gate: Gate
+    doors: Doors
     destination: Destination | None
     model: ModelDirectory
     executor: Executor
@@ -81,7 +81,7 @@ class _Move:
             tools.source,
             plan.source,
             tools.model,
-            gate=tools.gate,
+            doors=tools.doors,
             schedule=Schedule(lead=lead, active=active),
             executor=tools.executor,
             listen=tools.listen,

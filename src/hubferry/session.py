@@ -27,6 +27,7 @@ from hubferry.pace import PacedDestination, PacedSource
 from hubferry.retry import Policy, RetryingDestination, RetryingSource
 from hubferry.stream.gate import Gate, GatedSource
 from hubferry.stream.growing import Hashes
+from hubferry.stream.intake import Doors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -42,8 +43,10 @@ if TYPE_CHECKING:
     from hubferry.plan import Side
 
 MOST_CONNECTIONS = 32
-"""Connections to the source at most; 2,000 files of 4 KiB at 30 ms a request want this many."""
-FIRST_CONNECTIONS = 12
+"""Connections for parts of large files at most; how many there are is the gate's decision."""
+FIRST_CONNECTIONS = 8
+SMALL_CONNECTIONS = 24
+"""Connections for small files: 2,000 of them at 30 ms a request take 2.5 s."""
 SPARE_BYTES = 64 * 1024 * 1024
 """What is left free on the disk beyond the payload: manifests, journals, other people's work."""
 
@@ -65,7 +68,9 @@ class Session:
             )
         self._has_destination = destination is not None
         most = options.jobs or MOST_CONNECTIONS
-        self.gate = Gate(most, options.jobs or FIRST_CONNECTIONS)
+        large = Gate(most, options.jobs or FIRST_CONNECTIONS)
+        small = large if options.jobs else Gate(SMALL_CONNECTIONS, SMALL_CONNECTIONS)
+        self.doors = Doors(large, small)
         self.cache = Cache(options.cache_root)
         self._model: ModelDirectory | None = None
 
@@ -77,7 +82,7 @@ class Session:
         raw = open_source(
             self.source_ref, token=access.token, endpoint=access.endpoint, allow_insecure=access.insecure
         )
-        source: Source = GatedSource(raw, self.gate)
+        source: Source = GatedSource(raw, self.doors.large, self.doors.small)
         if options.fetch_rate:
             source = PacedSource(source, options.fetch_rate)
         self.source: Source = RetryingSource(source, policy, self.listen)
@@ -214,7 +219,7 @@ class Session:
         assert self._model is not None  # noqa: S101 - called inside `model`
         return Tools(
             source=self.source,
-            gate=self.gate,
+            doors=self.doors,
             destination=self.destination if self._has_destination else None,
             model=self._model,
             executor=self._threads,

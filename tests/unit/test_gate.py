@@ -42,24 +42,67 @@ async def test_no_more_than_the_limit_come_in_and_the_next_waits_its_turn(clock)
     await third
 
 
-async def test_connections_grow_while_the_rate_grows_and_stop_when_it_does_not(clock):
-    gate = Gate(most=16, start=4)
+def window(gate, clock, rate):
+    """Let one window pass in which `rate` bytes a second came."""
+    clock.now += 1.0
+    gate.moved(rate)
+
+
+async def test_connections_double_while_the_rate_grows_with_them(clock):
+    gate = Gate(most=32, start=4)
     await enter(gate, 4)
-    clock.now = 1.0
-    gate.moved(1000)
-    assert gate.limit == 6
-    await enter(gate, 2)
-    clock.now = 2.0
-    gate.moved(1010)
-    assert gate.limit == 6
+    window(gate, clock, 500)  # the first is never judged: connections are only just opening
+    assert gate.limit == 4
+    window(gate, clock, 1000)
+    assert gate.limit == 8
+    await enter(gate, 4)
+    window(gate, clock, 1500)
+    window(gate, clock, 2000)
+    assert gate.limit == 16
+
+
+async def test_connections_that_bring_nothing_are_taken_back_and_not_tried_again_at_once(clock):
+    gate = Gate(most=32, start=4)
+    await enter(gate, 4)
+    window(gate, clock, 1000)
+    window(gate, clock, 1000)
+    await enter(gate, 4)
+    window(gate, clock, 1100)
+    window(gate, clock, 1100)
+    assert gate.limit == 4
+    window(gate, clock, 9000)
+    window(gate, clock, 9000)
+    assert gate.limit == 4
+    clock.now += 40
+    for _number in range(3):
+        window(gate, clock, 9000)
+    assert gate.limit == 8
 
 
 async def test_connections_that_are_not_used_do_not_grow(clock):
     gate = Gate(most=16, start=4)
     await enter(gate, 1)
-    clock.now = 1.0
-    gate.moved(1000)
+    for _number in range(4):
+        window(gate, clock, 1000)
     assert gate.limit == 4
+
+
+async def test_a_fixed_number_of_connections_stays(clock):
+    gate = Gate(most=4, start=4)
+    await enter(gate, 4)
+    for rate in (1000, 2000, 4000):
+        window(gate, clock, rate)
+    assert gate.limit == 4
+
+
+async def test_a_part_takes_about_a_second_of_a_connection(clock):
+    gate = Gate(most=4, start=4)
+    assert gate.part_size(1, 100) == 50
+    await enter(gate, 4)
+    window(gate, clock, 160)
+    assert gate.part_size(1, 100) == 30
+    assert gate.part_size(40, 100) == 40
+    assert gate.part_size(1, 20) == 20
 
 
 async def test_a_busy_hub_gets_half_the_connections_and_no_growth(clock):
@@ -76,8 +119,8 @@ async def test_a_busy_hub_gets_half_the_connections_and_no_growth(clock):
         _ = [piece async for piece in source.read(revision, RepoFile("f", 9), 0, 9)]
     assert gate.limit == 4
     await enter(gate, 4)
-    clock.now = 5.0
-    gate.moved(10**9)
+    for _number in range(4):
+        window(gate, clock, 10**9)
     assert gate.limit == 4
 
 

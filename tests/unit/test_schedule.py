@@ -3,9 +3,9 @@ from itertools import pairwise
 from hubferry.stream.schedule import MIB, Part, Schedule
 
 
-def drain(schedule: Schedule, *, prefer_small: bool = False) -> list[Part]:
+def drain(schedule: Schedule) -> list[Part]:
     parts = []
-    while (part := schedule.next(prefer_small=prefer_small)) is not None:
+    while (part := schedule.next()) is not None:
         parts.append(part)
     return parts
 
@@ -17,13 +17,13 @@ def test_parts_of_a_file_cover_it_once_and_in_order():
     assert parts[0].start == 0
     assert parts[-1].stop == 100 * MIB + 7
     assert all(one.stop == other.start for one, other in pairwise(parts))
-    assert max(part.stop - part.start for part in parts) <= schedule.largest_part
+    assert max(part.stop - part.start for part in parts) <= schedule.part
 
 
 def test_a_source_that_sends_whole_files_is_asked_once_for_the_rest():
     schedule = Schedule()
     schedule.add("a", 100 * MIB, [(0, 100 * MIB)])
-    schedule.next(prefer_small=False)
+    schedule.next()
     schedule.undivided = True
     assert drain(schedule) == [Part("a", MIB, 100 * MIB)]
 
@@ -31,7 +31,7 @@ def test_a_source_that_sends_whole_files_is_asked_once_for_the_rest():
 def test_the_first_parts_are_small_so_that_an_upload_can_begin():
     schedule = Schedule()
     schedule.add("a", 100 * MIB, [(0, 100 * MIB)])
-    first = schedule.next(prefer_small=False)
+    first = schedule.next()
     assert first == Part("a", 0, MIB)
 
 
@@ -45,7 +45,7 @@ def test_a_file_whose_upload_has_enough_ahead_lets_the_next_one_start():
     schedule = Schedule(lead=4 * MIB)
     schedule.add("large", 64 * MIB, [(0, 64 * MIB)])
     schedule.add("next", 32 * MIB, [(0, 32 * MIB)])
-    paths = [schedule.next(prefer_small=False).path for _ in range(5)]
+    paths = [schedule.next().path for _ in range(5)]
     assert paths == ["large"] * 4 + ["next"]
 
 
@@ -54,9 +54,9 @@ def test_a_hungry_upload_is_fed_before_any_other():
     schedule.add("large", 64 * MIB, [(0, 64 * MIB)])
     schedule.add("next", 32 * MIB, [(0, 32 * MIB)])
     for _ in range(6):
-        schedule.next(prefer_small=False)
+        schedule.next()
     schedule.sent("large", 3 * MIB)
-    assert schedule.next(prefer_small=False).path == "large"
+    assert schedule.next().path == "large"
 
 
 def test_no_more_files_are_begun_than_may_be_in_flight():
@@ -68,9 +68,10 @@ def test_no_more_files_are_begun_than_may_be_in_flight():
     assert {part.path for part in drain(schedule)} == {"c"}
 
 
-def test_each_lane_helps_in_the_other_when_its_own_is_empty():
+def test_parts_are_as_large_as_the_connections_are_fast_and_end_where_marks_do():
     schedule = Schedule()
-    schedule.add_small("tiny", 5)
-    assert schedule.next(prefer_small=False) == Part("tiny", 0, 5)
-    schedule.add("a", 2 * MIB, [(0, 2 * MIB)])
-    assert schedule.next(prefer_small=True) == Part("a", 0, MIB)
+    schedule.add("a", 64 * MIB, [(8 * MIB, 64 * MIB)])
+    schedule.part = 5 * MIB + 12345
+    assert schedule.next() == Part("a", 8 * MIB, 13 * MIB)
+    schedule.part = 2 * MIB
+    assert schedule.next() == Part("a", 13 * MIB, 15 * MIB)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from collections import deque
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -16,24 +18,35 @@ if TYPE_CHECKING:
     from hubferry.hubs.ports import Source
     from hubferry.model import RepoFile, RepoRef, Revision
 
-_WINDOW = 0.4
-"""Seconds over which a rate is measured before the number of connections is looked at again."""
-_REQUEST_WEIGHT = 64 * 1024
-"""What one request counts for, in bytes, so that a run of tiny files also has a rate that can grow."""
+_WINDOW = 0.6
+"""Seconds over which a rate is measured."""
+_GAIN = 1.2
+"""By how much the rate has to grow for twice the connections to be worth keeping."""
+_AGAIN = 30.0
+"""Seconds after which it is tried once more whether more connections bring more."""
+_PART_SECONDS = 0.75
+"""How long a part should take: long beside a request's latency, short for an upload that waits for it."""
 
 
 class Gate:
-    """Let at most `limit` connections in, and move the limit between 1 and `most` by what it brings."""
+    """Let at most `limit` connections in, and move the limit between 1 and `most` by what it brings.
+
+    After a window to settle and one to measure, the limit is doubled; if the rate did not grow with it, it
+    goes back. More connections than the link needs only make each part slower, and uploads wait for parts.
+    """
 
     def __init__(self, most: int, start: int) -> None:
         """Begin with `start` connections."""
         self.most = most
         self.limit = min(start, most)
+        self.rate = 0.0
+        self._before: tuple[int, float] | None = None
         self._open = 0
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: deque[asyncio.Future[None]] = deque()
         self._moved = 0
         self._since = time.monotonic()
-        self._best = 0.0
+        self._fresh = True
+        self._settled_at: float | None = None if self.limit < most else math.inf
 
     async def __aenter__(self) -> None:
         """Wait for a place."""
@@ -51,39 +64,61 @@ class Gate:
         self._wake()
 
     def moved(self, count: int) -> None:
-        """Count bytes; now and then compare the rate with the best so far and open up while it grows."""
+        """Count bytes; at the end of a window look at what they say about the number of connections."""
         self._moved += count
-        elapsed = time.monotonic() - self._since
+        now = time.monotonic()
+        elapsed = now - self._since
         if elapsed < _WINDOW:
             return
-        rate = self._moved / elapsed
-        if rate > self._best * 1.05 and self._open >= self.limit:
-            self._best = rate
-            self.limit = min(self.most, self.limit + max(2, self.limit // 2))
-            self._wake()
-        self._moved, self._since = 0, time.monotonic()
+        self.rate, self._moved, self._since = self._moved / elapsed, 0, now
+        if self._settled_at is not None:
+            if now - self._settled_at > _AGAIN:
+                self._settled_at, self._fresh, self._before = None, True, None
+        elif self._fresh:
+            self._fresh = False
+        elif self._open >= self.limit:
+            self._judge(now)
+
+    def part_size(self, smallest: int, largest: int) -> int:
+        """Return the bytes that one connection moves in a fitting time, between the two bounds."""
+        if not self.rate:
+            return largest // 2
+        return int(min(largest, max(smallest, self.rate / max(1, self._open) * _PART_SECONDS)))
 
     def busy(self) -> None:
-        """Halve the connections: the hub said 429 or 503."""
+        """Halve the connections: the hub said 429 or 503. They do not grow again in this run."""
         self.limit = max(1, self.limit // 2)
-        self._best = float("inf")
+        self._settled_at = math.inf
+
+    def _judge(self, now: float) -> None:
+        before, self._before = self._before, (self.limit, self.rate)
+        if before is not None and self.rate < before[1] * _GAIN:
+            self.limit = before[0]
+            self._settled_at = now
+        elif self.limit < self.most:
+            self.limit = min(self.most, self.limit * 2)
+            self._fresh = True
+            self._wake()
+        else:
+            self._settled_at = now
 
     def _wake(self) -> None:
         for _ in range(max(0, self.limit - self._open)):
             while self._waiters:
-                waiter = self._waiters.pop(0)
+                waiter = self._waiters.popleft()
                 if not waiter.done():
                     waiter.set_result(None)
                     break
 
 
 class GatedSource:
-    """A source whose traffic the gate sees."""
+    """A source whose traffic the gates see."""
 
-    def __init__(self, source: Source, gate: Gate) -> None:
-        """Wrap `source`."""
+    def __init__(self, source: Source, gate: Gate, *others: Gate) -> None:
+        """Wrap `source`. `gate` learns from what moves; all are narrowed when the hub is busy."""
         self._source = source
         self._gate = gate
+        self._gates = {gate, *others}
 
     @property
     def ignores_ranges(self) -> bool:
@@ -101,15 +136,15 @@ class GatedSource:
     async def read(
         self, revision: Revision, file: RepoFile, start: int, stop: int | None
     ) -> AsyncGenerator[bytes, None]:
-        """Pass on, counting; a busy hub narrows the gate."""
-        self._gate.moved(_REQUEST_WEIGHT)
+        """Pass on, counting; a busy hub narrows the gates."""
         try:
             async with aclosing(self._source.read(revision, file, start, stop)) as pieces:
                 async for piece in pieces:
                     self._gate.moved(len(piece))
                     yield piece
         except BusyError:
-            self._gate.busy()
+            for gate in self._gates:
+                gate.busy()
             raise
 
     async def close(self) -> None:

@@ -1,8 +1,7 @@
-"""Which part of which file to fetch next. No I/O.
+"""Which part of which large file to fetch next. No I/O.
 
-Two lanes. Small files are bound by the time of a request, large ones by bandwidth; each connection prefers
-one lane and helps in the other. Among large files the one with most left to send comes first, but only until
-its upload has enough bytes ahead of it: then the next file gets its turn, so that every upload stays fed.
+The file with most left to send comes first, but only until its upload has enough bytes ahead of it: then the
+next file gets its turn, so that every upload stays fed.
 """
 
 from __future__ import annotations
@@ -17,6 +16,9 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 SMALL = MIB
 """Largest file, in bytes, that is fetched in one piece and kept in memory until it is written."""
+SMALLEST_PART, LARGEST_PART = MIB, 8 * MIB
+STEP = MIB // 4
+"""Parts end at a multiple of this, as the marks of a partial file do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +47,18 @@ class Schedule:
     """Hand out parts.
 
     Attributes:
-        largest_part: Most bytes in a part; a multiple of the partial file's chunk.
+        part: Bytes in a part from now on; the first ones of a file are the smallest.
         lead: Bytes an upload should have ahead of it before another file is preferred.
         active: Most large files in flight when files may not pile up on disk; None for no limit.
         undivided: Whether the rest of a file is one part, because the source sends all of it anyway.
     """
 
-    largest_part: int = 8 * MIB
+    part: int = 4 * MIB
     lead: int = 24 * MIB
     active: int | None = None
     undivided: bool = False
-    small: deque[str] = field(default_factory=deque)
     waiting: deque[Lane] = field(default_factory=deque)
     lanes: dict[str, Lane] = field(default_factory=dict)
-    sizes: dict[str, int] = field(default_factory=dict)
     _growing: list[Lane] = field(default_factory=list)
 
     def add(self, path: str, size: int, gaps: Iterable[tuple[int, int]]) -> None:
@@ -69,16 +69,13 @@ class Schedule:
         self.lanes[path] = lane
         self.waiting.append(lane)
 
-    def add_small(self, path: str, size: int) -> None:
-        """Take in a file that is fetched in one piece."""
-        self.small.append(path)
-        self.sizes[path] = size
-
-    def next(self, *, prefer_small: bool) -> Part | None:
-        """Return the part that is needed most, None when there is nothing to hand out now."""
-        if prefer_small:
-            return self._small() or self._large()
-        return self._large() or self._small()
+    def next(self) -> Part | None:
+        """Return the part of a large file that is needed most, None when there is nothing to hand out now."""
+        hungry = next(
+            (lane for lane in self._growing if lane.gaps and lane.ahead - lane.sent < self.lead), None
+        )
+        lane = hungry or self._start() or next((lane for lane in self._growing if lane.gaps), None)
+        return self._cut(lane) if lane else None
 
     def sent(self, path: str, position: int) -> None:
         """Say how far the upload of `path` has come."""
@@ -92,19 +89,6 @@ class Schedule:
             self._growing = [other for other in self._growing if other is not lane]
             self.waiting = deque(other for other in self.waiting if other is not lane)
 
-    def _small(self) -> Part | None:
-        if not self.small:
-            return None
-        path = self.small.popleft()
-        return Part(path, 0, self.sizes[path])
-
-    def _large(self) -> Part | None:
-        hungry = next(
-            (lane for lane in self._growing if lane.gaps and lane.ahead - lane.sent < self.lead), None
-        )
-        lane = hungry or self._start() or next((lane for lane in self._growing if lane.gaps), None)
-        return self._cut(lane) if lane else None
-
     def _start(self) -> Lane | None:
         if not self.waiting or (
             self.active is not None and len(self.lanes) - len(self.waiting) >= self.active
@@ -117,12 +101,8 @@ class Schedule:
     def _cut(self, lane: Lane) -> Part:
         """Cut the next part: small ones at first, so that the upload starts early and several feed it."""
         start, stop = lane.gaps.popleft()
-        size = (
-            MIB
-            if start < 4 * MIB
-            else min(self.largest_part, 4 * MIB if start < 16 * MIB else self.largest_part)
-        )
-        end = stop if self.undivided else min(stop, (start // size + 1) * size)
+        size = SMALLEST_PART if start < 4 * SMALLEST_PART else self.part
+        end = stop if self.undivided else min(stop, start + size // STEP * STEP)
         if end < stop:
             lane.gaps.appendleft((end, stop))
         lane.ahead = lane.gaps[0][0] if lane.gaps else lane.size

@@ -1,0 +1,99 @@
+"""Who waits for which file, and what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from hubferry.errors import HubferryError, IntegrityError, NotFoundError
+from hubferry.events import FileDone, Listener, Progress
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hubferry.model import Digests, RepoFile
+
+ATTEMPTS = 2
+"""How often a file is fetched in all when its hash turns out wrong."""
+
+
+class Arrivals:
+    """One future a file: its digests once it has its final name, or why it failed."""
+
+    def __init__(self, listen: Listener) -> None:
+        """Begin without files."""
+        self._listen = listen
+        self._futures: dict[str, asyncio.Future[Digests]] = {}
+        self._wrong: dict[str, int] = {}
+        self._unsettled = 0
+        self._settled = asyncio.Event()
+        self._settled.set()
+        self.fetched = 0
+
+    def expect(self, path: str) -> None:
+        """Take in a file."""
+        self._futures[path] = asyncio.get_running_loop().create_future()
+        self._unsettled += 1
+        self._settled.clear()
+
+    async def arrived(self, path: str) -> Digests:
+        """Wait until a file has its final name; raise what it failed for."""
+        return await asyncio.shield(self._futures[path])
+
+    def done(self, path: str) -> bool:
+        """Return whether a file has arrived or failed."""
+        return self._futures[path].done()
+
+    async def all_settled(self) -> None:
+        """Wait until each file has arrived or failed."""
+        await self._settled.wait()
+
+    def outcomes(self) -> Iterator[tuple[str, Digests | HubferryError]]:
+        """Yield, when all are settled, what became of each file: its digests, or why it failed."""
+        for path, future in self._futures.items():
+            error = future.exception()
+            yield path, (error if isinstance(error, HubferryError) else future.result())
+
+    def count(self, path: str, count: int) -> None:
+        """Count bytes that came over the network."""
+        self.fetched += count
+        self._listen(Progress("fetch", path, count))
+
+    def arrive(self, file: RepoFile, digests: Digests) -> None:
+        """Say that a file has its final name."""
+        self._futures[file.path].set_result(digests)
+        self._settle_one()
+        self._listen(FileDone("fetch", file.path, file.size or 0))
+
+    def fail(self, path: str, error: HubferryError) -> None:
+        """Say that a file will not come."""
+        future = self._futures[path]
+        if not future.done():
+            future.set_exception(error)
+            future.exception()  # somebody may wait for it, nobody has to
+            self._settle_one()
+
+    def may_try_again(self, file: RepoFile) -> bool:
+        """Count a file whose bytes were wrong; return whether it is fetched once more, from the start."""
+        self._wrong[file.path] = self._wrong.get(file.path, 0) + 1
+        again = self._wrong[file.path] < ATTEMPTS
+        if again:
+            self._listen(Progress("fetch", file.path, -(file.size or 0)))
+        return again
+
+    def _settle_one(self) -> None:
+        self._unsettled -= 1
+        if not self._unsettled:
+            self._settled.set()
+
+
+def concerns_one_file(error: HubferryError) -> bool:
+    """Return whether an error says something about its file only, not about the whole run."""
+    return isinstance(error, (IntegrityError, NotFoundError))
+
+
+def wrong_bytes(file: RepoFile) -> IntegrityError:
+    """Return the error for bytes that do not hash to what was listed."""
+    message = _("{path}: the bytes that arrived are not those the source lists").format(path=file.path)
+    return IntegrityError(message, side="source", path=file.path)

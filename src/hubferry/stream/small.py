@@ -1,0 +1,103 @@
+"""Fetch small files: whole, in memory, many at once, and write them to the disk in batches."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from hubferry.errors import HubferryError
+from hubferry.events import FileStarted
+from hubferry.stream.arrivals import concerns_one_file, wrong_bytes
+from hubferry.stream.growing import Hashes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from hubferry.events import Listener
+    from hubferry.hubs.ports import Source
+    from hubferry.model import Digests, RepoFile, Revision
+    from hubferry.stream.arrivals import Arrivals
+    from hubferry.stream.gate import Gate
+
+_BATCH = 256
+"""Files that may wait to be written; a batch is whatever waits when the disk is free again."""
+
+
+class SmallFiles:
+    """The lane of the small files: bound by the time of a request, not by bandwidth."""
+
+    def __init__(
+        self,
+        source: Source,
+        revision: Revision,
+        arrivals: Arrivals,
+        *,
+        gate: Gate,
+        put_many: Callable[[list[tuple[RepoFile, bytes, Digests]]], asyncio.Future[None]],
+        listen: Listener,
+    ) -> None:
+        """Take what is needed; `put_many` verifies and stores a batch, in a thread."""
+        self._source = source
+        self._revision = revision
+        self._arrivals = arrivals
+        self._gate = gate
+        self._put_many = put_many
+        self._listen = listen
+        self._files: list[RepoFile] = []
+        self._fetched: asyncio.Queue[tuple[RepoFile, bytes, Digests]] = asyncio.Queue(maxsize=_BATCH)
+
+    def add(self, file: RepoFile) -> None:
+        """Take in a file; the last one added is fetched first."""
+        self._files.append(file)
+
+    def jobs(self) -> list[asyncio.Task[None]]:
+        """Start as many workers as the files are worth, and the writer."""
+        if not self._files:
+            return []
+        workers = [self._work() for _number in range(min(self._gate.most, len(self._files)))]
+        return [asyncio.create_task(job) for job in (*workers, self._write())]
+
+    async def _work(self) -> None:
+        while self._files:
+            async with self._gate:
+                if self._files:
+                    await self._fetch(self._files.pop())
+
+    async def _fetch(self, file: RepoFile) -> None:
+        try:
+            while not await self._fetched_right(file):
+                if not self._arrivals.may_try_again(file):
+                    raise wrong_bytes(file)
+        except HubferryError as error:
+            if not concerns_one_file(error):
+                raise
+            self._arrivals.fail(file.path, error)
+
+    async def _fetched_right(self, file: RepoFile) -> bool:
+        size = file.size or 0
+        self._listen(FileStarted("fetch", file.path, size))
+        hashes, pieces = Hashes(file, size), list[bytes]()
+        if size:
+            async with aclosing(self._read(file)) as stream:
+                pieces = [piece async for piece in stream]
+        content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        hashes.update(content)
+        self._arrivals.count(file.path, len(content))
+        digests = hashes.digests()
+        if not digests.fit(file):
+            return False
+        await self._fetched.put((file, content, digests))
+        return True
+
+    def _read(self, file: RepoFile) -> AsyncGenerator[bytes, None]:
+        return self._source.read(self._revision, file, 0, file.size)
+
+    async def _write(self) -> None:
+        while True:
+            batch = [await self._fetched.get()]
+            while not self._fetched.empty():
+                batch.append(self._fetched.get_nowait())
+            await self._put_many(batch)
+            for file, _content, digests in batch:
+                self._arrivals.arrive(file, digests)
