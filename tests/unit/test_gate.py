@@ -97,7 +97,7 @@ async def test_a_fixed_number_of_connections_stays(clock):
 
 async def test_a_part_takes_about_a_second_of_a_connection(clock):
     gate = Gate(most=4, start=4)
-    assert gate.part_size(1, 100) == 50
+    assert gate.part_size(1, 100) == 1
     await enter(gate, 4)
     window(gate, clock, 160)
     assert gate.part_size(1, 100) == 30

@@ -82,7 +82,7 @@ class Gate:
     def part_size(self, smallest: int, largest: int) -> int:
         """Return the bytes that one connection moves in a fitting time, between the two bounds."""
         if not self.rate:
-            return largest // 2
+            return smallest
         return int(min(largest, max(smallest, self.rate / max(1, self._open) * _PART_SECONDS)))
 
     def busy(self) -> None:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 SMALL = MIB
 """Largest file, in bytes, that is fetched in one piece and kept in memory until it is written."""
-SMALLEST_PART, LARGEST_PART = MIB, 8 * MIB
+FIRST_PART = MIB
+"""Bytes in each of a file's first four parts: several connections bring them, and the upload begins early."""
+SMALLEST_PART, LARGEST_PART = 4 * MIB, 16 * MIB
+"""Below the first, a request's latency would cost more than an upload gains by not waiting for a part."""
 STEP = MIB // 4
 """Parts end at a multiple of this, as the marks of a partial file do."""
 
@@ -53,7 +56,7 @@ class Schedule:
         undivided: Whether the rest of a file is one part, because the source sends all of it anyway.
     """
 
-    part: int = 4 * MIB
+    part: int = SMALLEST_PART
     lead: int = 24 * MIB
     active: int | None = None
     undivided: bool = False
@@ -101,7 +104,7 @@ class Schedule:
     def _cut(self, lane: Lane) -> Part:
         """Cut the next part: small ones at first, so that the upload starts early and several feed it."""
         start, stop = lane.gaps.popleft()
-        size = SMALLEST_PART if start < 4 * SMALLEST_PART else self.part
+        size = FIRST_PART if start < 4 * FIRST_PART else self.part
         end = stop if self.undivided else min(stop, start + size // STEP * STEP)
         if end < stop:
             lane.gaps.appendleft((end, stop))
