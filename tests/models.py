@@ -81,7 +81,7 @@ def _write_tensors(file: Any, size: int, seed: object, *, sparse: bool) -> None:
         file.write(chunk)
 
 
-def write_shards(  # noqa: PLR0913  # keywords with defaults, each a size or a name a test may set
+def write_shards(  # keywords with defaults, each a size or a name a test may set
     directory: Path,
     *,
     shards: int,
@@ -261,7 +261,7 @@ def write_tokenizer(directory: Path, *, kind: str = "LlamaTokenizerFast") -> Non
     write_file(directory / "merges.txt", "#version: 0.2\n" + "\n".join(merges) + "\n")
 
 
-def transformers_model(  # noqa: PLR0913  # keywords with defaults, each a size or a name a test may set
+def transformers_model(  # keywords with defaults, each a size or a name a test may set
     directory: Path,
     *,
     shards: int = 2,
@@ -288,7 +288,7 @@ def transformers_model(  # noqa: PLR0913  # keywords with defaults, each a size 
     return directory
 
 
-def diffusers_model(  # noqa: PLR0913  # keywords with defaults, each a size or a name a test may set
+def diffusers_model(  # keywords with defaults, each a size or a name a test may set
     directory: Path,
     *,
     shards: int = 3,
