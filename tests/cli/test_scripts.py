@@ -192,7 +192,7 @@ def test_the_scripts_speak_english_when_told_to(desk, model):
     assert done.out.splitlines()[0] == "🔍 Checking whether the model is there already..."
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk", "utf-8"])
+@pytest.mark.parametrize("encoding", ["ascii", "gbk"])
 def test_what_cannot_be_shown_never_stops_a_script(desk, model, encoding):
     done = desk.script(SIMPLE, "org/model", "mine/model", environment={"PYTHONIOENCODING": encoding})
     assert done.code == 0, done.said
@@ -222,9 +222,9 @@ def test_each_script_runs_from_a_clone_that_was_not_installed(desk, tmp_path, sc
 
 @pytest.fixture
 def caches(desk, model):
-    desk.script(SIMPLE, "org/model", "mine/model", "--verify-only")
-    flux = desk.home / "flux_model_cache" / "flux-dev"
-    models.diffusers_model(flux, shard_size=8 * KIB)
+    """Two caches as the older scripts left them."""
+    shutil.copytree(model, desk.home / ".cache" / "simple_model_transfer" / "org_model")
+    models.diffusers_model(desk.home / "flux_model_cache" / "flux-dev", shard_size=8 * KIB)
     return desk.home
 
 
@@ -234,7 +234,7 @@ def test_list_shows_each_cache_and_the_sum(desk, caches):
     assert "📁 ~/flux_model_cache" in done.out
     assert "📁 ~/.cache/simple_model_transfer" in done.out
     assert "flux-dev" in done.out
-    assert "org/model" in done.out
+    assert "org_model" in done.out
     assert "💾 合计" in done.out.splitlines()[-1]
 
 
@@ -262,7 +262,7 @@ def test_a_name_that_matches_nothing_lists_what_there_is(desk, caches):
     done = desk.script(CLEAN, "clean", "llama", "--force")
     assert done.code == 3
     assert "flux-dev" in done.err
-    assert "org/model" in done.err
+    assert "org_model" in done.err
 
 
 @pytest.mark.parametrize(
