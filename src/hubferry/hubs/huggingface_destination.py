@@ -17,7 +17,7 @@ from hubferry.hubs.huggingface import quoted_revision
 from hubferry.hubs.huggingface_lfs import BlobStorage
 from hubferry.hubs.huggingface_source import HuggingFaceSource
 from hubferry.i18n import _
-from hubferry.model import Blob, Limits, Revision
+from hubferry.model import BLOB_SUFFIXES, Blob, Limits, Revision
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -32,41 +32,7 @@ LIMITS = Limits(
     actions_per_commit=1000,
     commit_bytes=32 << 20,
     inline_size=1 << 20,
-    blob_suffixes=frozenset(
-        [
-            ".7z",
-            ".arrow",
-            ".bin",
-            ".bz2",
-            ".ckpt",
-            ".ftz",
-            ".gz",
-            ".h5",
-            ".joblib",
-            ".mlmodel",
-            ".model",
-            ".msgpack",
-            ".npy",
-            ".npz",
-            ".onnx",
-            ".ot",
-            ".parquet",
-            ".pb",
-            ".pickle",
-            ".pkl",
-            ".pt",
-            ".pth",
-            ".rar",
-            ".safetensors",
-            ".tar",
-            ".tflite",
-            ".tgz",
-            ".wasm",
-            ".xz",
-            ".zip",
-            ".zst",
-        ]
-    ),
+    blob_suffixes=BLOB_SUFFIXES,
     inline_names=frozenset({"readme.md", ".gitattributes", ".gitignore"}),
     file_size=50 * 10**9,
     blobs_per_question=256,

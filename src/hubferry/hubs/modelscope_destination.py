@@ -16,7 +16,7 @@ from hubferry.hubs.modelscope_blobs import BlobStorage
 from hubferry.hubs.modelscope_licenses import license_name
 from hubferry.hubs.modelscope_source import ModelScopeSource
 from hubferry.i18n import _
-from hubferry.model import Blob, Limits, Revision
+from hubferry.model import BLOB_SUFFIXES, Blob, Limits, Revision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,41 +31,7 @@ LIMITS = Limits(
     actions_per_commit=2000,
     commit_bytes=8 << 20,
     inline_size=64 << 10,
-    blob_suffixes=frozenset(
-        [
-            ".7z",
-            ".arrow",
-            ".bin",
-            ".bz2",
-            ".ckpt",
-            ".ftz",
-            ".gz",
-            ".h5",
-            ".joblib",
-            ".mlmodel",
-            ".model",
-            ".msgpack",
-            ".npy",
-            ".npz",
-            ".onnx",
-            ".ot",
-            ".parquet",
-            ".pb",
-            ".pickle",
-            ".pkl",
-            ".pt",
-            ".pth",
-            ".rar",
-            ".safetensors",
-            ".tar",
-            ".tflite",
-            ".tgz",
-            ".wasm",
-            ".xz",
-            ".zip",
-            ".zst",
-        ]
-    ),
+    blob_suffixes=BLOB_SUFFIXES,
     inline_names=frozenset(
         [
             "readme.md",

@@ -2,51 +2,9 @@
 
 from __future__ import annotations
 
-_SUFFIXES = frozenset(
-    [
-        ".7z",
-        ".arrow",
-        ".bin",
-        ".bz2",
-        ".ckpt",
-        ".ftz",
-        ".gguf",
-        ".gz",
-        ".h5",
-        ".joblib",
-        ".mlmodel",
-        ".model",
-        ".msgpack",
-        ".npy",
-        ".npz",
-        ".onnx",
-        ".ot",
-        ".parquet",
-        ".pb",
-        ".pickle",
-        ".pkl",
-        ".pt",
-        ".pth",
-        ".rar",
-        ".safetensors",
-        ".tar",
-        ".tflite",
-        ".tgz",
-        ".wasm",
-        ".xz",
-        ".zip",
-        ".zst",
-        ".jpg",
-        ".jpeg",
-        ".png",
-        ".gif",
-        ".webp",
-        ".mp3",
-        ".mp4",
-        ".wav",
-        ".flac",
-    ]
-)
+from hubferry.model import BLOB_SUFFIXES
+
+_SUFFIXES = BLOB_SUFFIXES | frozenset([".gguf", ".jpg", ".jpeg", ".png", ".gif", ".webp", ".mp3", ".mp4", ".wav", ".flac"])
 _THRESHOLD = 10 * 1024 * 1024
 NEVER = frozenset(
     [
