@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hubferry.model import BLOB_SUFFIXES
 
-_SUFFIXES = BLOB_SUFFIXES | frozenset([".gguf", ".jpg", ".jpeg", ".png", ".gif", ".webp", ".mp3", ".mp4", ".wav", ".flac"])
+_MEDIA = [".gguf", ".jpg", ".jpeg", ".png", ".gif", ".webp", ".mp3", ".mp4", ".wav", ".flac"]
+_SUFFIXES = BLOB_SUFFIXES.union(_MEDIA)
 _THRESHOLD = 10 * 1024 * 1024
 NEVER = frozenset(
     [
