@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 LARGEST_IN_GIT = 16 * 1024 * 1024
 """Bytes above which every known hub stores a file outside of git (Hugging Face's own line is 10 MB)."""
 
-BLOB_SUFFIXES = frozenset(
-    [".7z", ".arrow", ".bin", ".bz2", ".ckpt", ".ftz", ".gz", ".h5", ".joblib", ".mlmodel", ".model", ".msgpack", ".npy", ".npz", ".onnx", ".ot", ".parquet", ".pb", ".pickle", ".pkl", ".pt", ".pth", ".rar", ".safetensors", ".tar", ".tflite", ".tgz", ".wasm", ".xz", ".zip", ".zst"]
-)
+BLOB_SUFFIXES = frozenset([
+    ".7z", ".arrow", ".bin", ".bz2", ".ckpt", ".ftz", ".gz", ".h5", ".joblib", ".mlmodel", ".model",
+    ".msgpack", ".npy", ".npz", ".onnx", ".ot", ".parquet", ".pb", ".pickle", ".pkl", ".pt", ".pth",
+    ".rar", ".safetensors", ".tar", ".tflite", ".tgz", ".wasm", ".xz", ".zip", ".zst"
+])  # fmt: skip
 """Lower-case suffixes that both hubs store outside of git at any size: Hugging Face's .gitattributes of a new
 repository, and MODEL_LFS_SUFFIX of modelscope_hub/constants.py."""
 
