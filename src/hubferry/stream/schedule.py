@@ -65,12 +65,16 @@ class Schedule:
     _growing: list[Lane] = field(default_factory=list)
 
     def add(self, path: str, size: int, gaps: Iterable[tuple[int, int]]) -> None:
-        """Take in a large file; call in the order of preference, largest first."""
+        """Take in a large file; call in the order of preference, largest first.
+
+        One without gaps is in flight already: there is nothing to fetch, but it is on the disk.
+        """
         ranges = deque(gaps)
         ahead = ranges[0][0] if ranges else size
         lane = Lane(path, size, ranges, 0, ahead)
         self.lanes[path] = lane
-        self.waiting.append(lane)
+        if ranges:
+            self.waiting.append(lane)
 
     def next(self) -> Part | None:
         """Return the part of a large file that is needed most, None when there is nothing to hand out now."""
