@@ -15,6 +15,9 @@ _SMALLEST_SLICE = 4096
 _AT_ONCE = 0.001
 """Seconds for which no timer is worth setting."""
 
+_LATE = 0.1
+"""Seconds that a timer may be late without lowering the rate."""
+
 
 class Timer(Protocol):
     """What can be taken back."""
@@ -86,15 +89,16 @@ class Flow:
             return
         self.held += len(data)
         view = memoryview(data)
+        idle = not self._pieces
         self._pieces.extend(view[start : start + self._slice] for start in range(0, len(data), self._slice))
-        if self._timer is None:
-            self._next()
+        if idle and self._timer is None:
+            self._next(0.0)
 
     def unblock(self) -> None:
         """Go on after `blocked` was set."""
         self.blocked = False
         if self._timer is None:
-            self._next()
+            self._next(0.0)
 
     def clear(self) -> None:
         """Forget what is held."""
@@ -104,20 +108,21 @@ class Flow:
             self._timer.cancel()
             self._timer = None
 
-    def _next(self) -> None:
+    def _next(self, credit: float) -> None:
         while self._pieces and not self.blocked:
             now = self._clock.time()
             count = len(self._pieces[0])
-            moment = max(self._own.take(count, now), self._shared.take(count, now))
+            moment = max(self._own.take(count, now, credit), self._shared.take(count, now, _LATE))
             if moment - now > _AT_ONCE:
                 self._timer = self._clock.call_at(moment, self._arrive)
                 return
             self._pass()
+            credit = _LATE
 
     def _arrive(self) -> None:
         self._timer = None
         self._pass()
-        self._next()
+        self._next(_LATE)
 
     def _pass(self) -> None:
         piece = self._pieces.popleft()

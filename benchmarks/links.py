@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 MEGABYTE = 1_000_000
 
-_BURST = 0.03
-"""Seconds of the rate that may pass at once, so that a late timer does not lower the rate."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rates:
@@ -67,9 +64,16 @@ class Bucket:
         self._rate = rate
         self._free_at = 0.0
 
-    def take(self, count: int, now: float) -> float:
-        """Return the moment at which `count` more bytes have passed; `now` and it are on one clock."""
+    def take(self, count: int, now: float, credit: float = 0.0) -> float:
+        """Return the moment at which `count` more bytes have passed.
+
+        Args:
+            count: Bytes.
+            now: Seconds, on the clock of the answer.
+            credit: Seconds of unused rate that may be used afterwards. A link keeps none for who was idle;
+                who was kept waiting by a late timer must get it back.
+        """
         if self._rate is None:
             return now
-        self._free_at = max(self._free_at, now - _BURST) + count / self._rate
+        self._free_at = max(self._free_at, now - credit) + count / self._rate
         return self._free_at

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _QUEUE_HIGH = 256 << 10
 _QUEUE_LOW = 64 << 10
 _SOCKET_BUFFER = 128 << 10
+_READ_AHEAD = 256 << 10
+"""Bytes that may wait for their moment, so that who sends without a pause is not taken for idle."""
 
 
 class _Outside(asyncio.Transport):
@@ -148,7 +150,7 @@ class Connection(asyncio.Protocol):
         self._regulate_reading()
 
     def _regulate_reading(self) -> None:
-        wanted = not self._inner_wants_pause and not self._inward.held
+        wanted = not self._inner_wants_pause and self._inward.held < _READ_AHEAD
         if wanted != self._reading and not self._real.is_closing():
             self._reading = wanted
             if wanted:
