@@ -29,7 +29,7 @@ def open_source(
         allow_insecure: Whether a token may travel unencrypted to another machine.
 
     Raises:
-        UsageError: A token would travel unencrypted, or the endpoint is no web address.
+        UsageError: A token would travel unencrypted, the endpoint is no web address, or HUBFERRY_XET no wish.
     """
     where = ref.endpoint or endpoint
     if ref.hub == "dir":
@@ -43,10 +43,11 @@ def open_source(
         token = credentials.modelscope_token(endpoint=where) if token is None else token
         return ModelScopeSource(where, token, connections=connections, allow_insecure=allow_insecure)
     from hubferry.hubs.huggingface_source import HuggingFaceSource
+    from hubferry.hubs.xet import with_xet
 
     where = where or credentials.huggingface_endpoint()
     token = credentials.huggingface_token() if token is None else token
-    return HuggingFaceSource(where, token, connections=connections, allow_insecure=allow_insecure)
+    return with_xet(HuggingFaceSource(where, token, connections=connections, allow_insecure=allow_insecure))
 
 
 def open_destination(

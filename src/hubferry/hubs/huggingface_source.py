@@ -47,6 +47,11 @@ class HuggingFaceSource:
         """Whether this server was seen to send a whole file where a part of it was asked for."""
         return self._reader.ignored
 
+    @property
+    def wire(self) -> Wire:
+        """The server itself, for what else it may be asked as the same account."""
+        return self._wire
+
     async def resolve(self, ref: RepoRef) -> Revision:
         """Turn a branch, tag or commit into a commit; see `Source.resolve`."""
         revision = await self.look(ref)
