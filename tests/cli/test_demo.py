@@ -124,6 +124,12 @@ def test_the_readme_names_every_command_exit_code_and_variable(page):
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)} == codes | {0}
 
 
+def test_every_variable_of_ours_that_is_read_is_named_in_the_help():
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    read = set(re.findall(r"\bHUBFERRY_[A-Z_]*[A-Z]\b", sources))
+    assert read == {name for name, _meaning in variables() if name.startswith("HUBFERRY_")}
+
+
 def every(error):
     yield error
     for child in error.__subclasses__():
