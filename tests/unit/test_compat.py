@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 
 from hubferry import compat
+from hubferry.cli import secrets
 from hubferry.cli.secrets import redact, take_tokens
 from hubferry.refs import parse
 
@@ -81,3 +84,14 @@ def test_what_looks_like_a_secret_is_not_shown(text, shown):
 def test_what_the_environment_holds_as_a_secret_is_not_shown(monkeypatch):
     monkeypatch.setenv("MODELSCOPE_API_TOKEN", "plain-word")
     assert redact("it said plain-word to me") == "it said *** to me"
+
+
+def test_a_stored_login_that_was_read_is_not_shown(home, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN_PATH", str(home / "token"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.delenv("HUGGING_FACE_HUB_TOKEN", raising=False)
+    (home / "token").write_text("stored-without-a-shape\n")
+    secrets._stored.cache_clear()
+    importlib.import_module("hubferry.hubs.credentials")
+    assert redact("it said stored-without-a-shape") == "it said ***"
+    secrets._stored.cache_clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from functools import cache
 
 HIDDEN = "***"
 _TOKEN_VARIABLES = (
@@ -29,13 +30,26 @@ _USER_IN_ADDRESS = re.compile(r"(https?://)[^\s/@'\"]+@")
 
 def redact(text: str) -> str:
     """Return `text` without any known token, anything shaped like one, or the query of a signed address."""
-    for variable in _TOKEN_VARIABLES:
-        for secret in os.environ.get(variable, "").split(","):
-            if len(secret.strip()) >= _SHORTEST_SECRET:
-                text = text.replace(secret.strip(), HIDDEN)
+    for secret in _known():
+        text = text.replace(secret, HIDDEN)
     text = _SIGNED_QUERY.sub(rf"\1?{HIDDEN}", text)
     text = _USER_IN_ADDRESS.sub(rf"\1{HIDDEN}@", text)
     return _TOKEN_SHAPES.sub(HIDDEN, text)
+
+
+def _known() -> list[str]:
+    """Return the tokens of the environment, and the stored ones once somebody has read them."""
+    known = [secret for name in _TOKEN_VARIABLES for secret in os.environ.get(name, "").split(",")]
+    if "hubferry.hubs.credentials" in sys.modules:
+        known += _stored()
+    return [secret.strip() for secret in known if len(secret.strip()) >= _SHORTEST_SECRET]
+
+
+@cache
+def _stored() -> tuple[str, ...]:
+    from hubferry.hubs import credentials
+
+    return tuple(filter(None, (credentials.huggingface_token(), credentials.modelscope_token())))
 
 
 _BOTH_SIDES = ("HUBFERRY_SOURCE_TOKEN", "HUBFERRY_DESTINATION_TOKEN")
