@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 try:
-    from hubferry import compat
+    from hubferry import compat, compat_cache
 except ImportError:  # run from a clone that is not installed
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
-    from hubferry import compat
+    from hubferry import compat, compat_cache
 from hubferry.i18n import _
 
 
@@ -23,8 +23,8 @@ def main() -> int:
     clean.add_argument("--force", action="store_true", help=_("ask nothing"))
     options = parser.parse_args()
     if options.command == "list":
-        return compat.list_caches()
-    return compat.clean_caches(options.name, force=options.force)
+        return compat_cache.list_caches()
+    return compat_cache.clean_caches(options.name, force=options.force)
 
 
 if __name__ == "__main__":
