@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from hubferry.model import Digests, Plan, RepoFile, Step
     from hubferry.stream.intake import Doors
 
-SLOTS = 8
+LEAD = 24 * MIB
+"""Bytes that should be ahead of each upload: what its connection sends while a few parts are on their way."""
+SLOTS = 12
 """Blobs on their way to the destination at once: as many connections as fill its link, no more."""
 
 
@@ -75,14 +78,17 @@ class _Move:
         self._plan = plan
         self._tools = tools
         self._moved = Moved(dict(held))
-        active = None if tools.keep else tools.slots + 2
-        lead = (24 if tools.keep else 16) * MIB
+        schedule = Schedule(
+            lead=LEAD if tools.destination is not None else math.inf,
+            abreast=tools.slots,
+            active=None if tools.keep else tools.slots + 2,
+        )
         self._intake = Intake(
             tools.source,
             plan.source,
             tools.model,
             doors=tools.doors,
-            schedule=Schedule(lead=lead, active=active),
+            schedule=schedule,
             executor=tools.executor,
             listen=tools.listen,
             keep=tools.keep,
@@ -162,6 +168,7 @@ class _Move:
         steps = [step for step in self._plan.of(Action.FETCH_SEND) if not step.sha256]
         for step in steps:
             await self._settled(step.file.path)
+            self._intake.gone(step.file.path)  # nothing reads it while it grows, so it bars no other
         arrived = [step for step in steps if step.file.path in self._moved.digests]
         if not arrived or self._tools.destination is None:
             return

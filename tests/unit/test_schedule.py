@@ -59,6 +59,22 @@ def test_a_hungry_upload_is_fed_before_any_other():
     assert schedule.next().path == "large"
 
 
+def test_files_of_one_size_come_in_side_by_side_so_that_they_end_together():
+    schedule = Schedule(abreast=3)
+    for name in "abcd":
+        schedule.add(name, 8 * MIB, [(0, 8 * MIB)])
+    first = [schedule.next().path for _ in range(6)]
+    assert sorted(first) == ["a", "a", "b", "b", "c", "c"]
+
+
+def test_when_every_upload_is_fed_others_begin_up_to_a_limit_and_then_the_nearest_to_its_end_is_finished():
+    schedule = Schedule(lead=MIB, abreast=1)
+    for name, size in (("a", 6), ("b", 5), ("c", 4)):
+        schedule.add(name, size * MIB, [(0, size * MIB)])
+    paths = [schedule.next().path for _ in range(4)]
+    assert paths == ["a", "b", "b", "b"]
+
+
 def test_no_more_files_are_begun_than_may_be_in_flight():
     schedule = Schedule(lead=MIB, active=2)
     for name in "abc":

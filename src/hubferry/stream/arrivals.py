@@ -45,6 +45,11 @@ class Arrivals:
         """Return whether a file has arrived or failed."""
         return self._futures[path].done()
 
+    def has_arrived(self, path: str) -> bool:
+        """Return whether a file has its final name."""
+        future = self._futures[path]
+        return future.done() and future.exception() is None
+
     async def all_settled(self) -> None:
         """Wait until each file has arrived or failed."""
         await self._settled.wait()

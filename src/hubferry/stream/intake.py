@@ -120,6 +120,10 @@ class Intake:
         """Return whether a file can be followed while it grows; small ones come at once."""
         return path in self._growing
 
+    def has_arrived(self, path: str) -> bool:
+        """Return whether a file has its final name."""
+        return self._arrivals.has_arrived(path)
+
     @asynccontextmanager
     async def following(self, path: str) -> AsyncGenerator[GrowingFile, None]:
         """Hold a growing file open for reading, from the moment it begins to arrive."""

@@ -46,19 +46,24 @@ class Outlet:
         self.sent = 0
 
     async def send_growing(self, file: RepoFile, sha256: str, intake: Intake) -> None:
-        """Send a file while it arrives; when it turns out wrong and is fetched anew, begin again."""
-        while True:
-            try:
-                async with intake.following(file.path) as growing, self._slots:
-                    await self._send(
-                        file,
-                        sha256,
-                        lambda tell: growing.read(tell),  # noqa: PLW0108 - a new reader for each attempt
-                        lambda position: intake.sent(file.path, position),
-                    )
-            except StartedOverError:
-                continue
-            return
+        """Send a file while it arrives; when it turns out wrong and is fetched anew, begin again.
+
+        One that has arrived before its turn came is read from the cache: no file stays open for its turn.
+        """
+        async with self._slots:
+            while not intake.has_arrived(file.path):
+                try:
+                    async with intake.following(file.path) as growing:
+                        await self._send(
+                            file,
+                            sha256,
+                            lambda tell: growing.read(tell),  # noqa: PLW0108 - used up in this turn
+                            lambda position: intake.sent(file.path, position),
+                        )
+                except StartedOverError:
+                    continue
+                return
+            await self._send(file, sha256, lambda tell: self._read_cached(file, sha256, tell))
 
     async def send_cached(self, file: RepoFile, sha256: str) -> None:
         """Send a file of the cache, hashed once more on its way: its last block waits for the digest."""

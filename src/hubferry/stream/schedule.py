@@ -1,7 +1,7 @@
 """Which part of which large file to fetch next. No I/O.
 
-The file with most left to send comes first, but only until its upload has enough bytes ahead of it: then the
-next file gets its turn, so that every upload stays fed.
+As many files grow side by side as are uploaded at once. The one with most left comes first, but only until
+its upload has enough bytes ahead of it: so every upload stays fed, and all end at about the same time.
 """
 
 from __future__ import annotations
@@ -52,12 +52,14 @@ class Schedule:
     Attributes:
         part: Bytes in a part from now on; the first ones of a file are the smallest.
         lead: Bytes an upload should have ahead of it before another file is preferred.
+        abreast: Files to bring in side by side.
         active: Most large files in flight when files may not pile up on disk; None for no limit.
         undivided: Whether the rest of a file is one part, because the source sends all of it anyway.
     """
 
     part: int = SMALLEST_PART
-    lead: int = 24 * MIB
+    lead: float = 24 * MIB
+    abreast: int = 8
     active: int | None = None
     undivided: bool = False
     waiting: deque[Lane] = field(default_factory=deque)
@@ -78,10 +80,7 @@ class Schedule:
 
     def next(self) -> Part | None:
         """Return the part of a large file that is needed most, None when there is nothing to hand out now."""
-        hungry = next(
-            (lane for lane in self._growing if lane.gaps and lane.ahead - lane.sent < self.lead), None
-        )
-        lane = hungry or self._start() or next((lane for lane in self._growing if lane.gaps), None)
+        lane = self._neediest() or self._start(2 * self.abreast) or self._nearest_to_its_end()
         return self._cut(lane) if lane else None
 
     def sent(self, path: str, position: int) -> None:
@@ -96,14 +95,27 @@ class Schedule:
             self._growing = [other for other in self._growing if other is not lane]
             self.waiting = deque(other for other in self.waiting if other is not lane)
 
-    def _start(self) -> Lane | None:
-        if not self.waiting or (
-            self.active is not None and len(self.lanes) - len(self.waiting) >= self.active
-        ):
+    def _neediest(self) -> Lane | None:
+        """Return the lane with most left, of those whose upload could run dry; begin one if it is that."""
+        hungry = [lane for lane in self._growing if lane.gaps and lane.ahead - lane.sent < self.lead]
+        lane = max(hungry, key=lambda one: one.size - one.ahead, default=None)
+        if lane is None or (self.waiting and self.waiting[0].size > lane.size - lane.ahead):
+            return self._start(self.abreast) or lane
+        return lane
+
+    def _start(self, most: int) -> Lane | None:
+        """Begin the next file, unless so many are growing, or in flight, already."""
+        if not self.waiting or len(self._growing) >= most:
+            return None
+        if self.active is not None and len(self.lanes) - len(self.waiting) >= self.active:
             return None
         lane = self.waiting.popleft()
         self._growing.append(lane)
         return lane
+
+    def _nearest_to_its_end(self) -> Lane | None:
+        unfinished = (lane for lane in self._growing if lane.gaps)
+        return min(unfinished, key=lambda one: one.size - one.ahead, default=None)
 
     def _cut(self, lane: Lane) -> Part:
         """Cut the next part: small ones at first, so that the upload starts early and several feed it."""

@@ -98,7 +98,7 @@ def _lines(model: CachedModel, found: Verification) -> list[str]:
     sentence = ngettext("{model}: {count} file is wrong", "{model}: {count} files are wrong", len(bad))
     lines = [sentence.format(model=title, count=len(bad))]
     lines += [f"  {output.visible(one.path)} {one.what}" for one in bad]
-    return [*lines, f"  -> hubferry fetch {model.ref}"]
+    return [*lines, f"  -> hubferry cache repair {model.name}"]
 
 
 def _conclude(found: Sequence[Verification], *, seconds: float) -> int:
