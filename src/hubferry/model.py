@@ -271,7 +271,7 @@ class Report:
         plan: What was meant to happen.
         commits: The destination's commits made by this run.
         fetched: Bytes that came over the network from the source.
-        sent: Bytes of blobs and inline files that went to the destination.
+        sent: Bytes of blobs that went to the destination; small files travel inside the commits.
         reused: Bytes that were not sent because the destination's storage had them.
         verified: Whether the destination's own listing was read afterwards and matches.
         seconds: Wall time.

@@ -20,7 +20,7 @@ from hubferry.errors import DiskError, IntegrityError, LockedError
 from hubferry.events import Note, Waiting
 from hubferry.hubs import open_destination, open_source
 from hubferry.hubs.ports import NewRepository
-from hubferry.i18n import _
+from hubferry.i18n import _, ngettext
 from hubferry.model import Digests
 from hubferry.move import SLOTS, Tools
 from hubferry.pace import PacedDestination, PacedSource
@@ -193,9 +193,12 @@ class Session:
             lambda file: self._adopt(file, found[file.path]), [file for file in absent if file.path in found]
         )
         if adopted:
-            size = sum(digests.size for digests in adopted.values())
-            message = _("{count} files ({size} bytes) were already on this machine and are not fetched")
-            self.listen(Note(message.format(count=len(adopted), size=size)))
+            message = ngettext(
+                "{count} file was already on this machine and is not fetched",
+                "{count} files were already on this machine and are not fetched",
+                len(adopted),
+            )
+            self.listen(Note(message.format(count=len(adopted))))
         return held | adopted
 
     def _adopt(self, file: RepoFile, place: Path) -> Digests | None:
