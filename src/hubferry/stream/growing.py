@@ -13,6 +13,7 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+from hubferry.cache.disk import disk_errors
 from hubferry.errors import HubferryError, IntegrityError
 from hubferry.i18n import _
 from hubferry.model import Digests
@@ -153,7 +154,8 @@ class GrowingFile:
 
 
 def _read_blocks(partial: PartialFile, start: int, stop: int) -> list[bytes]:
-    return [partial.read(position, min(BLOCK, stop - position)) for position in range(start, stop, BLOCK)]
+    with disk_errors(partial.path):
+        return [partial.read(position, min(BLOCK, stop - position)) for position in range(start, stop, BLOCK)]
 
 
 def _hash_range(hashes: Hashes, partial: PartialFile, start: int, stop: int) -> None:
@@ -161,12 +163,13 @@ def _hash_range(hashes: Hashes, partial: PartialFile, start: int, stop: int) -> 
     buffer = getattr(_buffers, "hashing", None)
     if buffer is None:
         buffer = _buffers.hashing = memoryview(bytearray(HELD_BACK))
-    while start < stop:
-        count = partial.read_into(buffer[: min(HELD_BACK, stop - start)], start)
-        if not count:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        hashes.update(buffer[:count])
-        start += count
+    with disk_errors(partial.path):
+        while start < stop:
+            count = partial.read_into(buffer[: min(HELD_BACK, stop - start)], start)
+            if not count:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            hashes.update(buffer[:count])
+            start += count
 
 
 def _complement(gaps: list[tuple[int, int]], size: int) -> list[tuple[int, int]]:

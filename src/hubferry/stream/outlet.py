@@ -93,7 +93,11 @@ class Outlet:
                 progress(0)
             return read(progress)
 
-        await self._destination.upload(self._ref, Blob(sha256, size), body)
+        try:
+            await self._destination.upload(self._ref, Blob(sha256, size), body)
+        except StartedOverError:
+            self._listen(Progress("send", file.path, -told))
+            raise
         self.sent += size
         self._listen(FileDone("send", file.path, size))
 

@@ -1,0 +1,518 @@
+"""Bytes move from a hub into the cache and on, by a hub of this test's that can be told to err."""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import random
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubferry.cache.disk import disk
+from hubferry.cache.partial import CHUNK, PartialFile, partial_path
+from hubferry.cache.store import Cache
+from hubferry.errors import (
+    DiskError,
+    HubferryError,
+    IntegrityError,
+    InterruptedRunError,
+    NetworkError,
+    NotFoundError,
+)
+from hubferry.events import FileDone, FileStarted, Progress
+from hubferry.model import RepoFile, RepoRef, Revision
+from hubferry.stream.gate import Gate
+from hubferry.stream.growing import HELD_BACK
+from hubferry.stream.intake import Doors, Intake, _cut
+from hubferry.stream.outlet import Outlet
+from hubferry.stream.schedule import Schedule
+
+MIB = 1024 * 1024
+REF = RepoRef("hf", "org/model")
+COMMIT = Revision(REF, "c1")
+BIG = random.Random(1).randbytes(3 * MIB + 12_345)
+OTHER = random.Random(2).randbytes(2 * MIB + 1)
+
+
+def file_of(path, content):
+    return RepoFile(path, len(content), hashlib.sha256(content).hexdigest(), lfs=True)
+
+
+def git_file_of(path, content):
+    blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    return RepoFile(path, len(content), git_sha1=blob)
+
+
+class Hub:
+    """A source that has `contents`; `spoil` of a path changes, once each, what it answers."""
+
+    def __init__(self, contents, *, piece=100_003):
+        self.contents = contents
+        self.piece = piece
+        self.ignores_ranges = False
+        self.asked = []
+        self.spoil = {}
+        self.wait = {}
+
+    async def read(self, revision, file, start, stop):
+        self.asked.append((file.path, start, stop))
+        if file.path in self.wait:
+            await self.wait[file.path].wait()
+        content = self.contents[file.path]
+        spoils = self.spoil.get(file.path)
+        if spoils:
+            content = spoils.pop(0)(content)
+        for position in range(start, stop, self.piece):
+            await asyncio.sleep(0)
+            yield content[position : min(position + self.piece, stop)]
+
+
+def flipped(content):
+    return bytes([content[0] ^ 1]) + content[1:]
+
+
+def failing(error):
+    def answer(_content):
+        raise error
+
+    return answer
+
+
+class Port:
+    """A destination that stores blobs which hash right, and what it saw of others."""
+
+    limits = None
+
+    def __init__(self, *, attempts=1):
+        self.blobs = {}
+        self.broken = []
+        self.attempts = attempts
+        self.most = self.open = 0
+
+    async def upload(self, ref, blob, body):
+        self.open += 1
+        self.most = max(self.most, self.open)
+        try:
+            for _attempt in range(self.attempts):
+                await self._receive(blob, body())
+        finally:
+            self.open -= 1
+
+    async def _receive(self, blob, pieces):
+        received = bytearray()
+        try:
+            async with contextlib.aclosing(pieces):
+                async for piece in pieces:
+                    received += piece
+        except HubferryError:
+            self.broken.append(bytes(received))
+            raise
+        assert hashlib.sha256(received).hexdigest() == blob.sha256
+        assert len(received) == blob.size
+        self.blobs[blob.sha256] = bytes(received)
+
+
+@dataclass
+class Stage:
+    model: object
+    executor: ThreadPoolExecutor
+    events: list = field(default_factory=list)
+
+    def intake(self, hub, *, most=4, keep=True, **schedule):
+        gate = Gate(most, most)
+        return Intake(
+            hub,
+            COMMIT,
+            self.model,
+            doors=Doors(gate, gate),
+            schedule=Schedule(**schedule),
+            executor=self.executor,
+            listen=self.events.append,
+            keep=keep,
+        )
+
+    def outlet(self, port, *, slots=4):
+        return Outlet(
+            port,
+            RepoRef("ms", "mine/model"),
+            self.model,
+            slots=slots,
+            executor=self.executor,
+            listen=self.events.append,
+        )
+
+    def held(self, path):
+        place = self.model.target(path)
+        return place.read_bytes() if place.exists() else None
+
+    def progress(self, direction):
+        return sum(e.count for e in self.events if isinstance(e, Progress) and e.direction == direction)
+
+    def of(self, kind):
+        return [(one.direction, one.path) for one in self.events if isinstance(one, kind)]
+
+    def partials(self):
+        return sorted(path.name for path in self.model.partial_directory.iterdir())
+
+    def open_files(self):
+        inside = str(self.model.path)
+        links = Path("/proc/self/fd").iterdir()
+        return [link for link in links if link.is_symlink() and inside in os.path.realpath(link)]
+
+
+@pytest.fixture
+def stage(tmp_path):
+    with ThreadPoolExecutor(8) as executor:
+        model = Cache(tmp_path / "root", roots=[]).open(REF)
+        yield Stage(model, executor)
+
+
+async def bring(intake, *files):
+    intake.add(files)
+    async with asyncio.timeout(20) if hasattr(asyncio, "timeout") else contextlib.nullcontext():
+        await intake.run()
+    return dict(intake.outcomes())
+
+
+# into the cache
+
+
+async def test_large_and_small_files_arrive_whole_and_are_counted(stage):
+    contents = {"big.bin": BIG, "b/other.bin": OTHER, "small.bin": b"s" * 1000, "empty.txt": b""}
+    files = [file_of(path, content) for path, content in contents.items()]
+    hub = Hub(contents)
+    intake = stage.intake(hub)
+    found = await bring(intake, *files)
+    assert {path: stage.held(path) for path in contents} == contents
+    assert {path: digests.sha256 for path, digests in found.items()} == {
+        file.path: file.sha256 for file in files
+    }
+    assert intake.fetched == sum(map(len, contents.values())) == stage.progress("fetch")
+    assert sorted(stage.of(FileDone)) == sorted(stage.of(FileStarted))
+    assert len(stage.of(FileDone)) == 4
+    assert {e.size for e in stage.events if isinstance(e, FileDone)} == set(map(len, contents.values()))
+    assert [intake.streams(path) for path in contents] == [True, True, False, False]
+    assert stage.partials() == []
+    assert stage.open_files() == []
+    assert all(stage.model.known(file) for file in files)
+    assert not any(path == "empty.txt" for path, _start, _stop in hub.asked)
+    assert await intake.arrived("big.bin") == found["big.bin"]
+
+
+async def test_parts_are_asked_for_once_each_without_a_gap(stage):
+    hub = Hub({"big.bin": BIG})
+    await bring(stage.intake(hub), file_of("big.bin", BIG))
+    ranges = sorted((start, stop) for _path, start, stop in hub.asked)
+    assert ranges[0][0] == 0
+    assert ranges[-1][1] == len(BIG)
+    assert all(one[1] == other[0] for one, other in pairwise(ranges))
+    assert len(ranges) > 2
+
+
+async def test_a_source_that_sends_whole_files_is_asked_for_the_rest_at_once(stage):
+    hub = Hub({"big.bin": BIG})
+    hub.ignores_ranges = True
+    await bring(stage.intake(hub, most=1), file_of("big.bin", BIG))
+    assert hub.asked == [("big.bin", 0, len(BIG))]
+
+
+@pytest.mark.parametrize("piece", [1000, CHUNK, 3 * CHUNK, 5 * CHUNK + 1, 10 * MIB])
+async def test_bytes_arrive_right_whatever_the_pieces(stage, piece):
+    await bring(stage.intake(Hub({"big.bin": BIG}, piece=piece)), file_of("big.bin", BIG))
+    assert stage.held("big.bin") == BIG
+
+
+async def test_hundreds_of_small_files_are_stored_in_few_batches(stage, monkeypatch):
+    contents = {f"d{number % 3}/{number}.txt": b"%d" % number for number in range(600)}
+    batches = []
+    put_many = type(stage.model).put_many
+    monkeypatch.setattr(
+        type(stage.model),
+        "put_many",
+        lambda model, batch: (batches.append(len(batch)), put_many(model, batch)),
+    )
+    await bring(
+        stage.intake(Hub(contents)), *(git_file_of(path, content) for path, content in contents.items())
+    )
+    assert {path: stage.held(path) for path in contents} == contents
+    assert sum(batches) == 600
+    assert max(batches) <= 257
+    assert len(batches) < 300
+
+
+@pytest.mark.parametrize("content", [BIG, b"small"], ids=["large", "small"])
+async def test_wrong_bytes_are_fetched_once_more(stage, content):
+    hub = Hub({"a.bin": content})
+    hub.spoil["a.bin"] = [flipped]
+    intake = stage.intake(hub, most=1)
+    hub.ignores_ranges = True
+    await bring(intake, file_of("a.bin", content))
+    assert stage.held("a.bin") == content
+    assert intake.fetched == 2 * len(content)
+    assert stage.progress("fetch") == len(content)
+    assert len(hub.asked) == 2
+
+
+@pytest.mark.parametrize("content", [BIG, b"small"], ids=["large", "small"])
+async def test_bytes_that_stay_wrong_get_no_name_and_spoil_no_other_file(stage, content):
+    hub = Hub({"a.bin": content, "good.bin": OTHER, "good.txt": b"good"})
+    hub.spoil["a.bin"] = [flipped] * 99
+    intake = stage.intake(hub)
+    found = await bring(
+        intake, file_of("a.bin", content), file_of("good.bin", OTHER), git_file_of("good.txt", b"good")
+    )
+    error = found.pop("a.bin")
+    assert isinstance(error, IntegrityError)
+    assert (error.path, error.side) == ("a.bin", "source")
+    assert "a.bin" in error.message
+    assert set(found) == {"good.bin", "good.txt"}
+    assert stage.held("a.bin") is None
+    assert stage.held("good.bin") == OTHER
+    with pytest.raises(IntegrityError):
+        await intake.arrived("a.bin")
+    assert len([path for path, start, _stop in hub.asked if path == "a.bin" and start == 0]) == 2
+
+
+@pytest.mark.parametrize("content", [BIG, b"small"], ids=["large", "small"])
+async def test_a_file_that_is_gone_fails_for_itself(stage, content):
+    hub = Hub({"a.bin": content, "good.bin": OTHER})
+    hub.spoil["a.bin"] = [failing(NotFoundError("gone", side="source", path="a.bin"))] * 99
+    found = await bring(stage.intake(hub), file_of("a.bin", content), file_of("good.bin", OTHER))
+    assert isinstance(found["a.bin"], NotFoundError)
+    assert stage.held("good.bin") == OTHER
+
+
+@pytest.mark.parametrize("content", [BIG, b"small"], ids=["large", "small"])
+async def test_a_network_that_is_gone_ends_the_run_and_keeps_what_came(stage, content):
+    hub = Hub({"a.bin": content})
+    hub.spoil["a.bin"] = [failing(NetworkError("no route"))] * 99
+    with pytest.raises(NetworkError):
+        await bring(stage.intake(hub), file_of("a.bin", content))
+    assert stage.open_files() == []
+    hub.spoil.clear()
+    await bring(stage.intake(hub), file_of("a.bin", content))
+    assert stage.held("a.bin") == content
+
+
+@pytest.mark.parametrize("operation", ["open", "pwrite_all", "pread_into", "replace", "append"])
+@pytest.mark.parametrize("content", [BIG, b"small"], ids=["large", "small"])
+async def test_a_disk_that_fails_ends_the_run_with_its_sentence(stage, monkeypatch, operation, content):
+    if operation == "pread_into" and content is not BIG:
+        pytest.skip("a small file is hashed in memory")
+
+    def fail(*_arguments, **_keywords):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(disk, operation, fail)
+        with pytest.raises(DiskError):
+            await bring(stage.intake(Hub({"a.bin": content})), file_of("a.bin", content))
+    assert stage.open_files() == []
+    assert stage.held("a.bin") in (None, content)
+    await bring(stage.intake(Hub({"a.bin": content})), file_of("a.bin", content))
+    assert stage.held("a.bin") == content
+
+
+async def test_a_file_that_is_shorter_than_it_says_when_read_back_is_an_error_of_the_disk(stage, monkeypatch):
+    monkeypatch.setattr(disk, "pread_into", lambda *_arguments: 0)
+    with pytest.raises(DiskError):
+        await bring(stage.intake(Hub({"a.bin": BIG})), file_of("a.bin", BIG))
+
+
+def left_behind(stage, content, *ranges):
+    """Leave what a killed run leaves."""
+    partial = PartialFile(partial_path(stage.model.partial_directory, file_of("big.bin", BIG)), len(BIG))
+    for start, stop in ranges:
+        partial.write(start, [content[start:stop]])
+    partial.close()
+
+
+async def test_what_an_earlier_run_brought_is_not_fetched_again(stage):
+    left_behind(stage, BIG, (0, 2 * CHUNK), (4 * CHUNK, 6 * CHUNK))
+    intake = stage.intake(Hub({"big.bin": BIG}))
+    await bring(intake, file_of("big.bin", BIG))
+    assert stage.held("big.bin") == BIG
+    assert intake.fetched == len(BIG) - 4 * CHUNK
+    started = [e for e in stage.events if isinstance(e, FileStarted)]
+    assert (started[0].size, started[0].done) == (len(BIG), 4 * CHUNK)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+async def test_a_file_that_an_earlier_run_had_whole_is_hashed_and_asks_for_nothing(stage, beside):
+    left_behind(stage, BIG, (0, len(BIG)))
+    hub = Hub({"big.bin": BIG, "other.bin": OTHER})
+    files = [file_of("big.bin", BIG), *([file_of("other.bin", OTHER)] if beside else [])]
+    await bring(stage.intake(hub), *files)
+    assert stage.held("big.bin") == BIG
+    assert {path for path, _start, _stop in hub.asked} == ({"other.bin"} if beside else set())
+
+
+async def test_a_whole_file_that_rotted_before_it_got_its_name_is_fetched_anew(stage):
+    left_behind(stage, flipped(BIG), (0, len(BIG)))
+    intake = stage.intake(Hub({"big.bin": BIG}))
+    await bring(intake, file_of("big.bin", BIG))
+    assert stage.held("big.bin") == BIG
+    assert intake.fetched == len(BIG)
+
+
+async def test_nothing_to_fetch_is_over_at_once(stage):
+    assert await bring(stage.intake(Hub({}))) == {}
+
+
+async def test_files_that_may_not_pile_up_wait_until_others_have_left(stage):
+    contents = {"a.bin": BIG, "b.bin": OTHER}
+    hub = Hub(contents)
+    intake = stage.intake(hub, keep=False, active=1)
+    intake.add([file_of(path, content) for path, content in contents.items()])
+    run = asyncio.create_task(intake.run())
+    await intake.arrived("a.bin")
+    await asyncio.sleep(0.05)
+    assert {path for path, _start, _stop in hub.asked} == {"a.bin"}
+    intake.gone("a.bin")
+    await run
+    assert stage.held("b.bin") == OTHER
+
+
+# and on to the destination
+
+
+async def send(stage, intake, port, *files):
+    outlet = stage.outlet(port)
+    intake.add(files)
+    jobs = [outlet.send_growing(file, file.sha256, intake) for file in files]
+    await asyncio.gather(intake.run(), *jobs)
+    return outlet
+
+
+async def test_a_file_is_sent_while_it_arrives(stage):
+    hub, port = Hub({"big.bin": BIG}), Port()
+    hub.wait["big.bin"] = asyncio.Event()
+    intake, file = stage.intake(hub), file_of("big.bin", BIG)
+    work = asyncio.create_task(send(stage, intake, port, file))
+    await asyncio.sleep(0.01)
+    assert port.blobs == {}
+    hub.wait["big.bin"].set()
+    outlet = await work
+    assert port.blobs == {file.sha256: BIG}
+    assert outlet.sent == len(BIG) == stage.progress("send")
+    assert ("send", "big.bin") in stage.of(FileDone)
+    assert ("send", "big.bin") in stage.of(FileStarted)
+    assert stage.open_files() == []
+
+
+async def test_an_upload_of_wrong_bytes_is_broken_off_and_begun_anew(stage):
+    hub, port = Hub({"big.bin": BIG}), Port()
+    hub.ignores_ranges = True
+    hub.spoil["big.bin"] = [flipped]
+    file = file_of("big.bin", BIG)
+    await send(stage, stage.intake(hub, most=1), port, file)
+    assert port.blobs == {file.sha256: BIG}
+    assert all(len(one) <= len(BIG) - HELD_BACK for one in port.broken)
+    assert stage.progress("send") == len(BIG)
+
+
+async def test_an_upload_of_a_file_that_stays_wrong_fails_with_it_and_is_never_completed(stage):
+    hub, port = Hub({"big.bin": BIG}), Port()
+    hub.spoil["big.bin"] = [flipped] * 99
+    intake, file = stage.intake(hub), file_of("big.bin", BIG)
+    intake.add([file])
+    run = asyncio.create_task(intake.run())
+    with pytest.raises(IntegrityError):
+        await stage.outlet(port).send_growing(file, file.sha256, intake)
+    await run
+    assert port.blobs == {}
+    assert all(len(one) < len(BIG) for one in port.broken)
+    assert stage.open_files() == []
+
+
+async def test_a_reader_of_a_run_that_is_broken_off_is_told(stage):
+    hub, port = Hub({"big.bin": BIG, "x.bin": OTHER}), Port()
+    intake, file = stage.intake(hub), file_of("big.bin", BIG)
+    hub.spoil["x.bin"] = [failing(NetworkError("no route"))] * 99
+    hub.wait["x.bin"] = asyncio.Event()
+    slow = hub.wait["big.bin"] = asyncio.Event()
+    intake.add([file, file_of("x.bin", OTHER)])
+    sending = asyncio.create_task(stage.outlet(port).send_growing(file, file.sha256, intake))
+    run = asyncio.create_task(intake.run())
+    await asyncio.sleep(0.05)
+    assert "big.bin" in {path for path, *_range in hub.asked}
+    hub.wait["x.bin"].set()
+    with pytest.raises(NetworkError):
+        await run
+    with pytest.raises(InterruptedRunError):
+        await sending
+    assert not slow.is_set()
+    assert port.blobs == {}
+    assert stage.open_files() == []
+
+
+def stored(stage, path, content):
+    file = file_of(path, content)
+    partial = stage.model.partial_directory / "x.part"
+    partial.write_bytes(content)
+    digests = hashlib.sha256(content).hexdigest()
+    assert digests == file.sha256
+    from hubferry.model import Digests
+
+    stage.model.publish(file, partial, Digests(len(content), digests))
+    return file
+
+
+@pytest.mark.parametrize("size", [0, 1, MIB, 9 * MIB + 5])
+async def test_a_cached_file_is_sent_whole(stage, size):
+    content = random.Random(3).randbytes(size)
+    file, port = stored(stage, "a.bin", content), Port()
+    outlet = stage.outlet(port)
+    await outlet.send_cached(file, file.sha256)
+    assert port.blobs == {file.sha256: content}
+    assert outlet.sent == size == stage.progress("send")
+
+
+@pytest.mark.parametrize("damage", [flipped, lambda content: content[:-1], lambda _content: b""])
+async def test_a_cached_file_that_changed_is_never_sent_to_its_end(stage, damage):
+    file, port = stored(stage, "a.bin", BIG), Port()
+    stage.model.target("a.bin").write_bytes(damage(BIG))
+    with pytest.raises(IntegrityError) as caught:
+        await stage.outlet(port).send_cached(file, file.sha256)
+    assert port.blobs == {}
+    assert all(len(one) < len(BIG) for one in port.broken)
+    assert (caught.value.side, caught.value.path) == ("cache", "a.bin")
+    assert caught.value.hint == "hubferry cache verify"
+
+
+async def test_a_cached_file_that_cannot_be_read_is_an_error_of_the_disk(stage):
+    file, port = stored(stage, "a.bin", BIG), Port()
+    stage.model.target("a.bin").unlink()
+    with pytest.raises(DiskError):
+        await stage.outlet(port).send_cached(file, file.sha256)
+
+
+async def test_an_upload_that_is_tried_again_counts_its_bytes_once(stage):
+    file, port = stored(stage, "a.bin", BIG), Port(attempts=3)
+    await stage.outlet(port).send_cached(file, file.sha256)
+    assert stage.progress("send") == len(BIG)
+
+
+async def test_no_more_uploads_run_at_once_than_there_are_slots(stage):
+    files = [stored(stage, f"{number}.bin", b"%d" % number * 100) for number in range(9)]
+    port = Port()
+    outlet = stage.outlet(port, slots=2)
+    await asyncio.gather(*(outlet.send_cached(file, file.sha256) for file in files))
+    assert port.most == 2
+    assert len(port.blobs) == 9
+
+
+@given(st.lists(st.binary(min_size=1, max_size=9)), st.integers(0, 60))
+def test_pieces_are_cut_without_losing_a_byte(pieces, count):
+    whole = b"".join(pieces)
+    count = min(count, len(whole))
+    taken, rest = _cut(list(pieces), count)
+    assert b"".join(taken) == whole[:count]
+    assert b"".join(rest) == whole[count:]
+    assert b"" not in taken
