@@ -10,7 +10,9 @@ import json
 import logging
 import os
 import shutil
+import signal
 import socket
+import subprocess
 import sys
 from contextlib import aclosing
 from typing import TYPE_CHECKING
@@ -367,6 +369,22 @@ async def test_a_read_that_is_cancelled_while_xet_is_silent_ends_and_so_does_the
         await source.close()
         connection.close()
     assert hub.requests.count("storage:get") == 0
+
+
+def test_ctrl_c_is_heard_while_xet_is_silent(hub, story, tmp_path):
+    environment = sdk_environment(tmp_path / "home", hf=hub) | {
+        "HF_HUB_DISABLE_XET": "0",
+        "HUBFERRY_XET": "always",
+    }
+    line = [sys.executable, "-m", "hubferry", "fetch", "hf:org/model", "--quiet"]
+    with stalling_server() as server:
+        story.told["casUrl"] = f"http://127.0.0.1:{server.getsockname()[1]}"
+        process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        connection, _address = server.accept()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        connection.close()
+    assert process.returncode == 130
 
 
 async def test_closing_lets_go_of_the_folder_for_the_next_one(hub, story):

@@ -33,7 +33,8 @@ Mode = Literal["auto", "always", "never"]
 SILENCE_SECONDS = 30.0
 PIECE = 4 * 1024 * 1024
 """Bytes asked for at a time: hf_xet holds a piece in memory, and nothing of it is seen before it is whole."""
-AT_ONCE = 8
+AT_ONCE = 6
+"""Pieces in memory at a time."""
 _PLAIN_FAILURES = 3
 _WORTH_PARTS = 1024 * 1024
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -155,8 +156,9 @@ class XetSource:
                     self._given_up = True
                     await chunks.close()
                     raise
-            for piece in pieces:
-                yield piece
+                # Handed on before the place is given back: what waits to be written is memory, too.
+                for piece in pieces:
+                    yield piece
 
     async def _opened(self, revision: Revision) -> Chunks:
         """Return the commit's chunk server, opened anew when its token is about to end."""
