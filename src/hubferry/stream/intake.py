@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from hubferry.cache.disk import disk_errors
 from hubferry.cache.partial import CHUNK, PartialFile, missing_ranges, partial_path
-from hubferry.errors import HubferryError, IntegrityError, InterruptedRunError
+from hubferry.errors import HubferryError, IntegrityError, InterruptedRunError, NotFoundError
 from hubferry.events import FileStarted
 from hubferry.i18n import _
 from hubferry.stream.arrivals import Arrivals, concerns_one_file, wrong_bytes
@@ -247,7 +247,9 @@ class Intake:
         file = growing.file
         try:
             digests = await growing.hash()
-        except IntegrityError as error:
+        except (IntegrityError, NotFoundError) as error:
+            if self._arrivals.done(file.path):
+                return  # a part of it failed, and whoever waits has been told
             if growing.whole and self._arrivals.may_try_again(file):
                 self._start_over(growing)
             else:
@@ -282,14 +284,19 @@ class Intake:
             growing.set_exception(error)
             growing.exception()  # somebody may wait for it, nobody has to
         self._arrivals.fail(path, error)
+        if growing.exception() is None:
+            growing.result().fail(error)
         self._wake()
 
     def _release(self, path: str) -> None:
-        """Close a file that will not grow any more and that nobody reads."""
+        """Close a file that will not grow any more and that nobody reads.
+
+        Parts of a file that failed may still be landing: it stays open to the end of the run.
+        """
         future = self._growing.get(path)
         if future is None or not future.done() or future.exception() is not None:
             return
-        if (self._ended or self._arrivals.done(path)) and not self._followers.get(path):
+        if (self._ended or self._arrivals.has_arrived(path)) and not self._followers.get(path):
             future.result().partial.close()
 
     def _in_thread(
