@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from hubferry import refs
 from hubferry.cli import main, output, secrets
+from hubferry.cli.memory import keep_freed_memory
 from hubferry.cli.progress import Follower
 from hubferry.cli.tally import content_of
 from hubferry.errors import HubferryError, NetworkError, NotFoundError
@@ -176,6 +177,7 @@ class Transfer:
             say(_("📥 Downloading {name} from Hugging Face...").format(name=source.name))
             if self.warning:
                 say(self.warning)
+        keep_freed_memory()
         options = Options(directory=self.directory, message=self.message, whole_cache=True)
         with Talker(quiet=self.quiet, downloaded=there, uploading=destination) as talker:
             if destination is None:

@@ -60,7 +60,9 @@ def copy(source: str, destination: str, **words: Any) -> int | None:
 
         return bring(pinned, asked, as_json=words["as_json"], quiet=words["quiet"])
     from hubferry import api
+    from hubferry.cli.memory import keep_freed_memory
 
+    keep_freed_memory()
     with follow(quiet=words["quiet"]) as listen:
         report = api.copy(pinned, destination, asked, listen)
     if words["as_json"]:

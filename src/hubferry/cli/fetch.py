@@ -42,7 +42,9 @@ def fetch(source: str, **words: Any) -> int:
 def bring(source: str, asked: Options, *, as_json: bool, quiet: bool) -> int:
     """Fetch, say what is there, and print the path."""
     from hubferry import api
+    from hubferry.cli.memory import keep_freed_memory
 
+    keep_freed_memory()
     with follow(quiet=quiet) as listen:
         fetched = api.fetch(source, asked, listen)
     if as_json:
