@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import os
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -36,6 +37,7 @@ from hubferry.stream.schedule import Schedule
 MIB = 1024 * 1024
 REF = RepoRef("hf", "org/model")
 COMMIT = Revision(REF, "c1")
+DESTINATION = RepoRef("ms", "mine/model")
 BIG = random.Random(1).randbytes(3 * MIB + 12_345)
 OTHER = random.Random(2).randbytes(2 * MIB + 1)
 
@@ -61,6 +63,7 @@ class Hub:
         self.wait = {}
 
     async def read(self, revision, file, start, stop):
+        assert revision == COMMIT
         self.asked.append((file.path, start, stop))
         if file.path in self.wait:
             await self.wait[file.path].wait()
@@ -92,10 +95,12 @@ class Port:
     def __init__(self, *, attempts=1):
         self.blobs = {}
         self.broken = []
+        self.errors = []
         self.attempts = attempts
         self.most = self.open = 0
 
     async def upload(self, ref, blob, body):
+        assert ref == DESTINATION
         self.open += 1
         self.most = max(self.most, self.open)
         try:
@@ -110,8 +115,9 @@ class Port:
             async with contextlib.aclosing(pieces):
                 async for piece in pieces:
                     received += piece
-        except HubferryError:
+        except HubferryError as error:
             self.broken.append(bytes(received))
+            self.errors.append(error)
             raise
         assert hashlib.sha256(received).hexdigest() == blob.sha256
         assert len(received) == blob.size
@@ -140,7 +146,7 @@ class Stage:
     def outlet(self, port, *, slots=4):
         return Outlet(
             port,
-            RepoRef("ms", "mine/model"),
+            DESTINATION,
             self.model,
             slots=slots,
             executor=self.executor,
@@ -157,6 +163,14 @@ class Stage:
     def of(self, kind):
         return [(one.direction, one.path) for one in self.events if isinstance(one, kind)]
 
+    def told(self, path):
+        """What was told of one file, without the order of its parts."""
+        return [
+            (type(e).__name__, e.direction, getattr(e, "size", None) if type(e) is not Progress else e.count)
+            for e in self.events
+            if e.path == path
+        ]
+
     def partials(self):
         return sorted(path.name for path in self.model.partial_directory.iterdir())
 
@@ -168,7 +182,7 @@ class Stage:
 
 @pytest.fixture
 def stage(tmp_path):
-    with ThreadPoolExecutor(8) as executor:
+    with ThreadPoolExecutor(8, thread_name_prefix="ours") as executor:
         model = Cache(tmp_path / "root", roots=[]).open(REF)
         yield Stage(model, executor)
 
@@ -506,6 +520,149 @@ async def test_no_more_uploads_run_at_once_than_there_are_slots(stage):
     await asyncio.gather(*(outlet.send_cached(file, file.sha256) for file in files))
     assert port.most == 2
     assert len(port.blobs) == 9
+
+
+async def test_everything_is_told_of_the_file_that_it_is_about(stage):
+    contents = {"big.bin": BIG, "small.bin": b"small"}
+    files = {path: file_of(path, content) for path, content in contents.items()}
+    intake, outlet = stage.intake(Hub(contents)), stage.outlet(Port())
+    intake.add(files.values())
+    sends = [outlet.send_growing(files["big.bin"], files["big.bin"].sha256, intake)]
+    await asyncio.gather(intake.run(), *sends)
+    await outlet.send_cached(files["small.bin"], files["small.bin"].sha256)
+    assert outlet.sent == len(BIG) + 5
+    assert stage.told("small.bin") == [
+        ("FileStarted", "fetch", 5),
+        ("Progress", "fetch", 5),
+        ("FileDone", "fetch", 5),
+        ("FileStarted", "send", 5),
+        ("Progress", "send", 5),
+        ("FileDone", "send", 5),
+    ]
+    big = stage.told("big.bin")
+    assert {(kind, direction, size) for kind, direction, size in big if kind != "Progress"} == {
+        (kind, direction, len(BIG)) for kind in ("FileStarted", "FileDone") for direction in ("fetch", "send")
+    }
+    for way in ("fetch", "send"):
+        assert sum(count for kind, direction, count in big if (kind, direction) == ("Progress", way)) == len(
+            BIG
+        )
+    assert all(e.path in contents for e in stage.events)
+
+
+async def test_a_small_file_in_many_pieces_is_put_together(stage):
+    await bring(
+        stage.intake(Hub({"a.txt": b"in pieces of two"}, piece=2)), git_file_of("a.txt", b"in pieces of two")
+    )
+    assert stage.held("a.txt") == b"in pieces of two"
+
+
+async def test_a_wrong_empty_file_takes_back_nothing(stage):
+    intake = stage.intake(Hub({"e.bin": b""}))
+    found = await bring(intake, RepoFile("e.bin", 0, sha256="0" * 64))
+    assert isinstance(found["e.bin"], IntegrityError)
+    assert found["e.bin"].message == "e.bin: the bytes that arrived are not those the source lists"
+    assert stage.progress("fetch") == 0
+    assert all(e.path == "e.bin" for e in stage.events)
+
+
+async def test_a_file_that_has_arrived_before_its_turn_is_read_from_the_cache(stage):
+    intake, file, port = stage.intake(Hub({"big.bin": BIG})), file_of("big.bin", BIG), Port()
+    assert (await bring(intake, file))["big.bin"] is not None
+    assert intake.has_arrived("big.bin")
+    await stage.outlet(port).send_growing(file, file.sha256, intake)
+    assert port.blobs == {file.sha256: BIG}
+    assert stage.progress("send") == len(BIG)
+    stage.model.target("big.bin").write_bytes(flipped(BIG))
+    with pytest.raises(IntegrityError):
+        await stage.outlet(port).send_growing(file, file.sha256, intake)
+
+
+async def test_the_schedule_hears_how_far_an_upload_is(stage, monkeypatch):
+    heard = []
+    sent = Schedule.sent
+    monkeypatch.setattr(
+        Schedule, "sent", lambda self, path, at: (heard.append((path, at)), sent(self, path, at))[1]
+    )
+    file = file_of("big.bin", BIG)
+    await send(stage, stage.intake(Hub({"big.bin": BIG})), Port(), file)
+    assert {path for path, _at in heard} == {"big.bin"}
+    assert heard[-1] == ("big.bin", len(BIG))
+    assert [at for _path, at in heard] == sorted(at for _path, at in heard)
+
+
+async def test_what_breaks_an_upload_off_says_which_file_and_why(stage):
+    hub, port = Hub({"big.bin": BIG}), Port()
+    hub.spoil["big.bin"] = [flipped]
+    hub.ignores_ranges = True
+    file = file_of("big.bin", BIG)
+    hub.wait["big.bin"] = asyncio.Event()
+    hub.wait["big.bin"].set()
+    await send(stage, stage.intake(hub, most=1), port, file)
+    (error,) = port.errors
+    assert (error.side, error.path) == ("source", "big.bin")
+    assert error.message == "big.bin: the bytes that arrived are not those the source lists"
+
+
+async def test_a_changed_cached_file_is_told_of_in_these_words(stage):
+    file = stored(stage, "a.bin", BIG)
+    stage.model.target("a.bin").write_bytes(flipped(BIG))
+    with pytest.raises(IntegrityError) as caught:
+        await stage.outlet(Port()).send_cached(file, file.sha256)
+    assert caught.value.message == "a.bin: the cached file has changed since it was verified"
+
+
+async def test_an_upload_that_is_tried_again_takes_back_all_it_counted(stage):
+    file, port = stored(stage, "a.bin", BIG), Port(attempts=2)
+    await stage.outlet(port).send_cached(file, file.sha256)
+    counts = [e.count for e in stage.events if isinstance(e, Progress)]
+    assert -len(BIG) in counts
+    assert sum(count for count in counts if count > 0) == 2 * len(BIG)
+
+
+async def test_files_are_read_hashed_and_written_in_the_threads_that_were_given(stage, monkeypatch):
+    threads = set()
+    for name in ("pread", "pread_into", "pwrite_all"):
+        honest = getattr(disk, name)
+
+        def watched(*arguments, honest=honest):
+            if len(arguments) > 1 and arguments[1] not in (0, 1):
+                threads.add(threading.current_thread().name.rpartition("_")[0])
+            return honest(*arguments)
+
+        monkeypatch.setattr(disk, name, watched)
+    file = file_of("big.bin", BIG)
+    partial_path(stage.model.partial_directory, file)
+    intake = stage.intake(Hub({"big.bin": BIG}))
+    intake.add([file])
+    outlet = stage.outlet(Port())
+    run = asyncio.gather(intake.run(), outlet.send_growing(file, file.sha256, intake))
+    await asyncio.sleep(0)  # the partial is opened on the loop, before the first part is asked for
+    await asyncio.sleep(0)
+    threads.clear()
+    await run
+    await outlet.send_cached(file, file.sha256)
+    assert "ours" in threads
+    assert not any(name.startswith("asyncio") for name in threads)
+
+
+@pytest.mark.parametrize("piece", [100_003, CHUNK, 65_536])
+async def test_bytes_are_written_in_whole_chunks_and_never_many_at_once(stage, monkeypatch, piece):
+    writes = []
+    write = PartialFile.write
+
+    def watched(partial, offset, pieces):
+        writes.append((offset, sum(map(len, pieces))))
+        return write(partial, offset, pieces)
+
+    monkeypatch.setattr(PartialFile, "write", watched)
+    content = random.Random(5).randbytes(9 * MIB)
+    hub = Hub({"big.bin": content}, piece=piece)
+    hub.ignores_ranges = True
+    await bring(stage.intake(hub, most=1), file_of("big.bin", content))
+    assert all(offset % CHUNK == 0 for offset, _length in writes)
+    assert all(length == 4 * CHUNK for _offset, length in writes[:-1])
+    assert len(writes) == 9
 
 
 @given(st.lists(st.binary(min_size=1, max_size=9)), st.integers(0, 60))

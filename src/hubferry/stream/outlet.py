@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import TYPE_CHECKING, BinaryIO
+import os
+from typing import TYPE_CHECKING
 
-from hubferry.cache.disk import disk_errors
+from hubferry.cache.disk import disk, disk_errors
 from hubferry.errors import IntegrityError
 from hubferry.events import FileDone, FileStarted, Listener, Progress
 from hubferry.i18n import _
@@ -107,22 +108,28 @@ class Outlet:
         loop = asyncio.get_running_loop()
         hashes = hashlib.sha256()
         size, position = file.size or 0, 0
-        with disk_errors(self._model.path), self._model.target(file.path).open("rb") as content:
-            while position < size:
-                blocks = await loop.run_in_executor(self._executor, _read_hashing, content, hashes)
-                position += sum(len(block) for block in blocks)
-                if not blocks or (position >= size and hashes.hexdigest() != sha256):
-                    raise _changed(file)
-                for block in blocks:
-                    yield block
-                tell(position)
+        with disk_errors(self._model.path):
+            descriptor = disk.open(self._model.target(file.path), os.O_RDONLY)
+            try:
+                while position < size:
+                    blocks = await loop.run_in_executor(
+                        self._executor, _read_hashing, descriptor, position, hashes
+                    )
+                    position += sum(len(block) for block in blocks)
+                    if not blocks or (position >= size and hashes.hexdigest() != sha256):
+                        raise _changed(file)
+                    for block in blocks:
+                        yield block
+                    tell(position)
+            finally:
+                disk.close(descriptor)
 
 
-def _read_hashing(content: BinaryIO, hashes: hashlib._Hash) -> list[bytes]:
+def _read_hashing(descriptor: int, position: int, hashes: hashlib._Hash) -> list[bytes]:
     """Read some blocks and hash them, in one visit to a thread."""
     blocks = []
-    for _number in range(AHEAD // BLOCK):
-        if not (block := content.read(BLOCK)):
+    for start in range(position, position + AHEAD, BLOCK):
+        if not (block := disk.pread(descriptor, BLOCK, start)):
             break
         hashes.update(block)
         blocks.append(block)
