@@ -39,17 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is stopped and removed
     chosen = _present(matrix.cells(asked.repository, asked.link, asked.contestant))
     without_hubs = not asked.repository or matrix.WITHOUT_HUBS in asked.repository
-    results, checks = Results(), []
+    results, checks, machine = Results(), [], report.machine()
     if chosen:
         checks = _with_hubs(results, chosen, asked)
     if without_hubs:
         offline.measure(results, asked.runs, small=_QUICK if asked.quick else 1, tell=_tell)
     found = judge(results)
-    print(f"\n{report.table(results)}\n\n{report.verdicts(found)}")
+    print(f"\n{report.place(machine)}\n\n{report.table(results)}\n\n{report.verdicts(found)}")
     if asked.quick:
         print("\nWith --quick the sizes are not those that the numbers were set for.")
     if asked.json:
-        asked.json.write_text(report.document(results, found, sys.argv, checks) + "\n")
+        asked.json.write_text(report.document(results, found, machine, checks) + "\n")
     ours = [one for one in results.measurements if one.contestant.startswith("hubferry")]
     return int(any(one.fault for one in ours))
 

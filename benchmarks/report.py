@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -35,7 +36,7 @@ _PACKAGES = ("hubferry", "huggingface_hub", "modelscope-hub", "hfms-bridge", "ai
 
 
 def machine() -> dict[str, Any]:
-    """Return what the measurements were made on."""
+    """Return what the measurements are made on; `load` is how busy it is before they begin."""
     return {
         "cores": os.cpu_count(),
         "processor": _field("/proc/cpuinfo", "model name"),
@@ -101,15 +102,24 @@ def _markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
+def place(found: dict[str, Any]) -> str:
+    """Return the machine in a line."""
+    packages = ", ".join(f"{name} {number}" for name, number in found["packages"].items())
+    return (
+        f"{found['cores']} cores of {found['processor']}, {found['memory'] / (1 << 30):.0f} GiB, "
+        f"Linux {found['kernel']}, Python {found['python']}, load before {found['load']:.1f}\n{packages}"
+    )
+
+
 def document(
-    results: Results, found: Sequence[Verdict], command: Sequence[str], checks: Sequence[dict[str, Any]]
+    results: Results, found: Sequence[Verdict], place: dict[str, Any], checks: Sequence[dict[str, Any]]
 ) -> str:
     """Return everything as JSON: the machine, each raw value, the medians' verdicts."""
     return json.dumps(
         {
             "schema": 1,
-            "command": list(command),
-            "machine": machine(),
+            "command": sys.argv,
+            "machine": place,
             "links": list(checks),
             "limits": [
                 {"cell": cell, "link": link, "seconds": seconds}

@@ -77,7 +77,7 @@ def test_the_table_has_a_row_for_each_contestant_of_each_cell() -> None:
 
 def test_the_document_holds_every_raw_value_and_the_machine() -> None:
     results = Results([run("many", "wan", "hubferry", 2.5), run("many", "wan", "hubferry", 3.5)])
-    document = json.loads(report.document(results, judge(results), ["bench"], []))
+    document = json.loads(report.document(results, judge(results), report.machine(), []))
     assert [one["usage"]["wall"] for one in document["measurements"]] == [2.5, 3.5]
     assert document["machine"]["cores"] >= 1
     assert len(document["targets"]) == len(judge(results))
