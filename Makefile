@@ -42,8 +42,12 @@ nightly: $(STAMP)  ## the long campaigns
 
 coverage: $(STAMP)  ## branch coverage of the test suite
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -m "not nightly"
-	$(BIN)/coverage combine && $(BIN)/coverage report
+	$(BIN)/coverage run -m pytest -n 2 --dist worksteal -m "not nightly"
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage report
+
+mutation: $(STAMP)  ## do the unit tests notice when the core is changed?
+	$(BIN)/mutmut run --max-children 2
+	$(BIN)/python -m tests.mutation.score
 
 locale: $(STAMP)  ## take new sentences into the Chinese catalog and compile it
 	$(BIN)/pybabel -q extract -F babel.cfg --omit-header --no-location --sort-output --no-default-keywords \
@@ -55,11 +59,11 @@ locale: $(STAMP)  ## take new sentences into the Chinese catalog and compile it
 	$(BIN)/pybabel -q compile -D hubferry -d src/hubferry/locale -l zh_CN
 
 lock:  ## pin every dependency anew (needs uv)
-	uv pip compile pyproject.toml --group test --group lint --group build --group bench --universal --python-version 3.10 \
+	uv pip compile pyproject.toml --group test --group lint --group build --group bench --group mutation --universal --python-version 3.10 \
 		--generate-hashes --no-annotate --no-header --quiet --output-file requirements.lock
 
 audit: $(STAMP)  ## known vulnerabilities in the locked dependencies
 	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
 
 clean:  ## remove what the targets created
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .coverage*
