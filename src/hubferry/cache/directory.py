@@ -30,6 +30,7 @@ from hubferry.cache.manifest import (
 )
 from hubferry.cache.memory import Memory
 from hubferry.cache.names import RECORDS
+from hubferry.cache.partial import MAP_SUFFIX
 from hubferry.cache.roots import make_directories
 from hubferry.errors import IntegrityError
 from hubferry.i18n import _
@@ -352,14 +353,16 @@ class ModelDirectory:
         placing.remove_empty(place)
 
     def _sweep(self) -> None:
-        """Remove the temporary files that killed runs left; only whoever holds the lock may."""
+        """Remove what killed runs left, temporary files and maps of no file; only who holds the lock may."""
         for directory, stray in ((self._records, manifest.MANIFEST + "."), (self._records / _PARTIAL, "")):
             if directory.is_dir() and not directory.is_symlink():
-                for entry in disk.scandir(directory):
-                    if (stray and entry.name.startswith(stray)) or entry.name.endswith(
-                        placing.TEMPORARY_SUFFIX
+                names = {entry.name for entry in disk.scandir(directory)}
+                for name in names:
+                    temporary = name.endswith(placing.TEMPORARY_SUFFIX) or (stray and name.startswith(stray))
+                    if temporary or (
+                        name.endswith(MAP_SUFFIX) and name.removesuffix(MAP_SUFFIX) not in names
                     ):
-                        disk.unlink(directory / entry.name, missing_ok=True)
+                        disk.unlink(directory / name, missing_ok=True)
 
 
 def _changed(entry: Entry, signature: Signature | None) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CHUNK = 256 * 1024
 """Bytes that one mark of the map stands for."""
+MAP_SUFFIX = ".map"
 _OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -32,7 +33,7 @@ class PartialFile:
         """Open or create the partial at `path`; one of another size is started over."""
         self.path = path
         self.size = size
-        self._map_path = path.with_name(path.name + ".map")
+        self._map_path = path.with_name(path.name + MAP_SUFFIX)
         count = -(-size // CHUNK)
         self._data = disk.open(path, _OPEN)
         self._map = -1
@@ -111,7 +112,7 @@ def missing_ranges(path: Path, size: int) -> list[tuple[int, int]]:
     marks = b""
     try:
         if disk.stat(path).st_size == size:
-            marks = disk.read_bytes(path.with_name(path.name + ".map"))
+            marks = disk.read_bytes(path.with_name(path.name + MAP_SUFFIX))
     except OSError:
         marks = b""
     count = -(-size // CHUNK)

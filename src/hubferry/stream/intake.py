@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hubferry.cache.store import ModelDirectory
     from hubferry.events import Listener
     from hubferry.hubs.ports import Source
-    from hubferry.model import RepoFile, Revision
+    from hubferry.model import Digests, RepoFile, Revision
     from hubferry.stream.gate import Gate
 
 Arguments = ParamSpec("Arguments")
@@ -258,13 +258,17 @@ class Intake:
                 self._fail(file.path, error)
             return
         growing.proven(digests)
-        await self._in_thread(self._model.publish, file, growing.partial.path, digests)
-        growing.partial.discard_map()
+        await self._in_thread(self._name, growing, digests)
         self._arrivals.arrive(file, digests)
         if self._keep:
             self._schedule.drop(file.path)
         self._release(file.path)
         self._wake()
+
+    def _name(self, growing: GrowingFile, digests: Digests) -> None:
+        """Give a proven file its name; in one go, so that no cancellation leaves its map behind."""
+        self._model.publish(growing.file, growing.partial.path, digests)
+        growing.partial.discard_map()
 
     def _start_over(self, growing: GrowingFile) -> None:
         """Fetch a whole but wrong file once more, into the same partial; its readers start anew as well."""
