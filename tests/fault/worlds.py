@@ -10,11 +10,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-for folder in ("tests", "tests/hub", "tests/fault"):
-    sys.path.insert(0, str(Path(__file__).parents[2] / folder))
 
 from faults import Faults
 from servers import TestHub, running_hub, sdk_environment
@@ -27,6 +23,7 @@ from hubferry.serve.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from hubferry.model import Report
 
@@ -42,7 +39,7 @@ def drawn(size: int, seed: object) -> bytes:
 
 
 def small_model() -> dict[str, bytes]:
-    """A file in parts, one in one piece, its twin, files in git, and one that only the destination keeps as a blob."""
+    """A file in parts, one in one piece, its twin, files in git, one of them a blob at the destination."""
     return {
         FIRST: drawn(2 * MIB + 512 * KIB + 17, 1),
         SECOND: drawn(300 * KIB, 2),
@@ -183,14 +180,21 @@ class World:
         }
 
     def converge(self, *, real: bool = False) -> None:
-        """Without the fault, the next run ends with everything there."""
+        """Without the fault, the next run ends with everything published, and a fetch with everything here.
+
+        A copy does not fetch what the run before has already brought to the destination's storage.
+        """
         self.source_faults.clear()
         self.destination_faults.clear()
         outcome = self.command() if real else self.attempt()
         assert outcome.code == 0, outcome.said
         assert self.published() == self.expected
+        self.assert_cache_true()
+        fetched = self.attempt("fetch")
+        assert fetched.code == 0, fetched.said
         assert {path: sha256(content) for path, content in self.held().items()} == self.expected
-        assert not list((self.model / ".hubferry" / "partial").glob("*"))
+        left = [path.name for path in (self.model / ".hubferry" / "partial").glob("*")]
+        assert left == [], left
 
     def snapshot(self) -> dict[str, tuple[int, int]]:
         """Every file of the home with its size and time, to see whether anything was written."""
