@@ -1,7 +1,8 @@
-"""Say how many of mutmut's changes the tests noticed, module by module, and show those that they did not.
+"""Say how many of mutmut's changes the tests noticed, by module, and show those that they did not.
 
-Run by `make mutation`; exits with 1 when fewer than nine of ten were noticed. A test that never ends has noticed,
-too. What mutmut knows is in `mutants/`: the code with every mutant in it, and beside it a `.meta` of exit codes.
+Run by `make mutation`; exits with 1 when fewer than nine of ten were noticed. A test that never ends has
+noticed, too. What mutmut knows is in `mutants/`: the code with every mutant in it, and beside it a `.meta`
+of exit codes.
 """
 
 from __future__ import annotations
