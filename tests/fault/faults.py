@@ -249,6 +249,7 @@ class Door:
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._port = 0
 
     @property
@@ -274,6 +275,14 @@ class Door:
 
     def shut(self) -> None:
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
+
+    def open_later(self, seconds: float) -> None:
+        """Open it again by and by, wherever the caller is."""
+        self._loop.call_soon_threadsafe(
+            lambda: self._loop.call_later(
+                seconds, lambda: self._tasks.add(self._loop.create_task(self._listen()))
+            )
+        )
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)

@@ -41,6 +41,7 @@ class HuggingFaceSource:
         )
         self._wire = Wire(self._client)
         self._reader = RangeReader(self._client)
+        self._named: dict[str, frozenset[str]] = {}
 
     @property
     def ignores_ranges(self) -> bool:
@@ -78,6 +79,7 @@ class HuggingFaceSource:
                 )
             commit = ref.revision
         await self._check_name(ref, commit)
+        self._named[commit] = _siblings(info)
         return Revision(
             ref,
             commit,
@@ -87,8 +89,21 @@ class HuggingFaceSource:
         )
 
     async def files(self, revision: Revision) -> list[RepoFile]:
-        """List a commit's files, complete or an error; see `Source.files`."""
-        return await Listing(self._wire, revision).files()
+        """List a commit's files, complete or an error; see `Source.files`.
+
+        Raises:
+            NetworkError: The listing lacks a file that the repository's own record names.
+        """
+        files = await Listing(self._wire, revision).files()
+        lacking = self._named.get(revision.commit, frozenset()) - {file.path for file in files}
+        if lacking:
+            raise NetworkError(
+                _("{host} sent a listing of {name} without {path}.").format(
+                    host=self._client.host, name=revision.ref.repo_id, path=min(lacking)
+                ),
+                side=self._client.side,
+            )
+        return files
 
     def read(
         self, revision: Revision, file: RepoFile, start: int, stop: int | None
@@ -149,6 +164,14 @@ class HuggingFaceSource:
         groups = [refs.get(group) or [] for group in ("branches", "tags", "converts")]
         known = {entry.get("name") for group in groups for entry in group if isinstance(entry, dict)}
         return name not in known
+
+
+def _siblings(info: dict[str, Any]) -> frozenset[str]:
+    """Return the paths that a repository's record names; none where it names none."""
+    named = info.get("siblings")
+    entries = named if isinstance(named, list) else []
+    paths = (entry.get("rfilename") for entry in entries if isinstance(entry, dict))
+    return frozenset(path for path in paths if isinstance(path, str))
 
 
 def _license(info: dict[str, Any]) -> str | None:
