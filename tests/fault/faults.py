@@ -11,6 +11,7 @@ import json
 import socket
 import struct
 import threading
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
     Act = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
+
+
+_OVER: ContextVar[threading.Event] = ContextVar("over")
+"""Set when the test is over, for whatever still stalls in this request."""
 
 
 @dataclass
@@ -72,7 +77,7 @@ class Faults:
         try:
             if fault is None:
                 return await handler(request)
-            request["over"] = self.over
+            _OVER.set(self.over)
             return await fault.act(request, handler)
         finally:
             self.answered.add(route)
@@ -167,7 +172,7 @@ async def lose_answer(request: web.Request, handler: Handler) -> web.StreamRespo
 
 async def stall(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Say nothing, and read nothing, until the test is over."""
-    while not request["over"].is_set():  # noqa: ASYNC110 - it is set by another thread
+    while not _OVER.get().is_set():  # noqa: ASYNC110 - it is set by another thread
         await asyncio.sleep(0.02)
     return await break_off(request)
 

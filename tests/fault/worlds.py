@@ -31,7 +31,7 @@ KIB, MIB = 1024, 1024 * 1024
 SOURCE, DESTINATION = "hf:org/model", "ms:mine/model"
 FIRST = "model-00001-of-00002.safetensors"
 SECOND = "model-00002-of-00002.safetensors"
-QUICK = {"HUBFERRY_RETRIES": "3", "HUBFERRY_RETRY_WAIT": "0.01", "HUBFERRY_TIMEOUT": "0.4"}
+QUICK = {"HUBFERRY_RETRIES": "2", "HUBFERRY_RETRY_WAIT": "0.01", "HUBFERRY_TIMEOUT": "0.3"}
 
 
 def drawn(size: int, seed: object) -> bytes:
