@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -11,20 +12,40 @@ import pytest
 for _folder in ("tests", "tests/hub", "tests/fault"):
     sys.path.insert(0, str(Path(__file__).parents[2] / _folder))
 
-from worlds import running_world  # noqa: E402 - after the path is known
+from worlds import QUICK, running_world  # noqa: E402 - after the path is known
 
 
 @pytest.fixture
-def world(tmp_path, monkeypatch):
-    """Two hubs that can fail; retries and looks follow each other quickly."""
-    with running_world(tmp_path) as made:
-        for name, value in made.environment.items():
-            if name.startswith(("HUBFERRY_", "HF_", "MODELSCOPE_", "HOME")):
-                monkeypatch.setenv(name, value)
-        for name in ("HF_ENDPOINT", "HF_TOKEN", "MODELSCOPE_ENDPOINT", "MODELSCOPE_API_TOKEN"):
-            monkeypatch.delenv(name)
-        monkeypatch.setattr("hubferry.publish._LOOKS", (0.0, 0.01, 0.02))
-        monkeypatch.setattr("hubferry.publish._PAUSE", 0.01)
-        monkeypatch.setattr("hubferry.hubs.modelscope_destination._COMMIT_SECONDS", 0.4)
-        monkeypatch.setattr("hubferry.hubs.uploads.ANSWER_SECONDS", 0.4)
-        yield made
+def quick(monkeypatch):
+    """Let retries and looks follow each other quickly in this process, as they do for the command."""
+    for name, value in QUICK.items():
+        monkeypatch.setenv(name, value)
+    for name in ("HF_ENDPOINT", "HF_TOKEN", "MODELSCOPE_ENDPOINT", "MODELSCOPE_API_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("hubferry.publish._LOOKS", (0.0, 0.01, 0.02))
+    monkeypatch.setattr("hubferry.publish._PAUSE", 0.01)
+    monkeypatch.setattr("hubferry.hubs.modelscope_destination._COMMIT_SECONDS", 0.3)
+    monkeypatch.setattr("hubferry.hubs.uploads.ANSWER_SECONDS", 0.3)
+
+
+@pytest.fixture
+def make_world(tmp_path, monkeypatch, quick):
+    """Start worlds; the home of the first is that of this process."""
+    with contextlib.ExitStack() as stack:
+        made = []
+
+        def make(**details):
+            world = stack.enter_context(running_world(tmp_path / str(len(made)), **details))
+            if not made:
+                for name in ("HOME", "HF_HOME", "MODELSCOPE_CACHE", "MODELSCOPE_HOME", "HUBFERRY_CACHE"):
+                    monkeypatch.setenv(name, world.environment[name])
+            made.append(world)
+            return world
+
+        yield make
+
+
+@pytest.fixture
+def world(make_world):
+    """Two hubs that can fail."""
+    return make_world()

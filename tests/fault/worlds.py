@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from faults import Faults
-from servers import TestHub, running_hub, sdk_environment
+from servers import USER, WRITE_TOKEN, TestHub, running_hub, sdk_environment
 
 from hubferry import api
 from hubferry.errors import HubferryError
 from hubferry.options import Access, Options
-from hubferry.serve import Seams
+from hubferry.serve import Account, Credential, Policy, Seams
 from hubferry.serve.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ KIB, MIB = 1024, 1024 * 1024
 SOURCE, DESTINATION = "hf:org/model", "ms:mine/model"
 FIRST = "model-00001-of-00002.safetensors"
 SECOND = "model-00002-of-00002.safetensors"
+TOKENS = (WRITE_TOKEN, WRITE_TOKEN)
 QUICK = {"HUBFERRY_RETRIES": "2", "HUBFERRY_RETRY_WAIT": "0.01", "HUBFERRY_TIMEOUT": "0.3"}
 
 
@@ -207,21 +208,30 @@ class World:
 
 
 @contextlib.contextmanager
-def running_world(top: Path, *, pace: Any = None, content: dict[str, bytes] | None = None) -> Iterator[World]:
-    """Run two hubs with the model on the first."""
+def running_world(
+    top: Path, *, pace: Any = None, content: dict[str, bytes] | None = None, tokens: tuple[str, str] = TOKENS
+) -> Iterator[World]:
+    """Run two hubs with the model on the first; each takes its own one of `tokens`."""
     with contextlib.ExitStack() as stack:
         faults = Faults(), Faults()
         hubs = [
-            stack.enter_context(running_hub(top / name, seams=Seams([one.middleware], pace)))
-            for name, one in zip(("source", "destination"), faults, strict=True)
+            stack.enter_context(
+                running_hub(
+                    top / name,
+                    seams=Seams([one.middleware], pace),
+                    policy=Policy((Credential(token, Account(USER)),), writable=True),
+                )
+            )
+            for name, one, token in zip(("source", "destination"), faults, tokens, strict=True)
         ]
         for one in faults:
             stack.callback(one.over.set)
         home = top / "home"
         environment = sdk_environment(home, hf=hubs[0], ms=hubs[1]) | QUICK | {"LC_ALL": "C.UTF-8"}
+        environment |= {"HF_TOKEN": tokens[0], "MODELSCOPE_API_TOKEN": tokens[1]}
         options = Options(
-            source=Access(hubs[0].token, hubs[0].url),
-            destination=Access(hubs[1].token, hubs[1].url),
+            source=Access(tokens[0], hubs[0].url),
+            destination=Access(tokens[1], hubs[1].url),
             cache_root=home / "cache",
         )
         world = World(hubs[0], hubs[1], *faults, home, content or small_model(), environment, options)

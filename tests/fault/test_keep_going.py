@@ -1,0 +1,83 @@
+"""Some files of a model cannot be had: nothing is published, or the good ones when that was asked for."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from faults import answer, spoil
+from worlds import DESTINATION, FIRST, SECOND, SOURCE, sha256
+
+BAD = {FIRST, "config.json"}
+
+
+def flipped(_request, status, headers, body):
+    return status, headers, bytes([body[0] ^ 1]) + body[1:]
+
+
+@pytest.fixture
+def broken(world):
+    """A world in which a large file and a small one come wrong, always."""
+    digest = sha256(world.content[FIRST])
+    world.source_faults.plan(spoil(flipped), "storage:get", only=lambda r: digest in r.path, times=None)
+    world.source_faults.plan(spoil(flipped), "hf:resolve", only=lambda r: "config.json" in r.path, times=None)
+    return world
+
+
+def test_without_keep_going_nothing_is_published_and_every_bad_file_is_named(broken):
+    done = broken.command()
+    assert done.code == 9, done.said
+    assert all(f"  {path}: " in done.err for path in BAD)
+    assert broken.destination.requests.commits == 0
+    broken.assert_true()
+    broken.converge()
+
+
+def test_with_keep_going_the_good_files_are_published_and_the_bad_ones_listed(broken):
+    done = broken.command("copy", SOURCE, DESTINATION, "--keep-going")
+    assert done.code == 9, done.said
+    assert all(f"  {path}: " in done.err for path in BAD)
+    good = {path: digest for path, digest in broken.expected.items() if path not in BAD}
+    assert broken.published() == good
+    broken.assert_true(partly=True)
+    broken.converge()
+    assert broken.commits() == 2
+
+
+def test_the_bad_files_are_in_the_json_too(broken):
+    done = broken.command("copy", SOURCE, DESTINATION, "--keep-going", "--json", "--quiet")
+    described = json.loads(done.out)["error"]
+    assert described["exit_code"] == done.code == 9
+    assert {failure["path"] for failure in described["failures"]} == BAD
+    assert {failure["exit_code"] for failure in described["failures"]} == {6}
+
+
+def test_one_bad_file_alone_ends_with_its_own_code(world):
+    world.source_faults.plan(spoil(flipped), "hf:resolve", only=lambda r: "config.json" in r.path, times=None)
+    done = world.command()
+    assert done.code == 6, done.said
+    assert "config.json" in done.err
+    assert world.published() == {}
+
+
+def test_a_file_that_vanished_does_not_keep_the_others_from_being_published(world):
+    world.source_faults.plan(
+        answer(404, b"", X_Error_Code="EntryNotFound"),
+        "hf:resolve",
+        only=lambda r: "README.md" in r.path,
+        times=None,
+    )
+    outcome = world.attempt(keep_going=True)
+    assert outcome.code == 9, outcome.said
+    assert set(world.published()) == set(world.content) - {"README.md"}
+    world.assert_true(partly=True)
+    world.converge()
+
+
+def test_a_cut_line_is_no_bad_file_and_keep_going_does_not_publish_half_a_model(world):
+    digest = sha256(world.content[SECOND])
+    world.source_faults.plan(answer(503, b""), "storage:get", only=lambda r: digest in r.path, times=None)
+    outcome = world.attempt(keep_going=True)
+    assert outcome.code == 5, outcome.said
+    assert world.published() == {}
+    world.converge()
