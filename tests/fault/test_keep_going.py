@@ -81,3 +81,8 @@ def test_a_cut_line_is_no_bad_file_and_keep_going_does_not_publish_half_a_model(
     assert outcome.code == 5, outcome.said
     assert world.published() == {}
     world.converge()
+
+
+def test_the_hint_says_how_to_publish_the_good_files_all_the_same(broken):
+    done = broken.command()
+    assert f"hint: hubferry copy {SOURCE} {DESTINATION} --keep-going" in done.err

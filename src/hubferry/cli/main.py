@@ -17,6 +17,7 @@ from hubferry.cli.command import Command
 from hubferry.errors import (
     DiskError,
     HubferryError,
+    IntegrityError,
     InterruptedRunError,
     NetworkError,
     PartialError,
@@ -188,8 +189,7 @@ def _treat_signals_as_ctrl_c() -> None:
 def _as_ours(error: BaseException, command: list[str]) -> HubferryError:
     typed = shlex.join(command)
     if isinstance(error, HubferryError):
-        if isinstance(error, (NetworkError, InterruptedRunError)):
-            error.hint = error.hint or typed  # the same command again continues
+        error.hint = error.hint or _next_words(error, command)
         return error
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return InterruptedRunError(
@@ -206,6 +206,16 @@ def _as_ours(error: BaseException, command: list[str]) -> HubferryError:
         _("unexpected {kind}: {reason}").format(kind=type(error).__name__, reason=error),
         hint=f"HUBFERRY_DEBUG=1 {typed}",
     )
+
+
+def _next_words(error: HubferryError, command: list[str]) -> str | None:
+    """Return what to type after an error that does not say so itself; None where nothing would help."""
+    typed = shlex.join(command)
+    if isinstance(error, PartialError) and "copy" in command[:2] and "--keep-going" not in command:
+        return f"{typed} --keep-going"
+    if isinstance(error, (NetworkError, InterruptedRunError, IntegrityError, PartialError)):
+        return typed  # the same command continues, and asks anew for what was wrong
+    return "hubferry doctor" if type(error) is HubferryError else None
 
 
 def _explain(error: HubferryError, *, json: bool) -> int:
