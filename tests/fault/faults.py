@@ -305,16 +305,20 @@ class Door:
         for task in mine:
             task.cancel()
         await asyncio.gather(*mine, return_exceptions=True)
+        await asyncio.sleep(0.02)  # what was aborted is closed in the loop's next turns
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(*self._target)
-        self._open |= {writer, back}
+        mine = {writer}
+        self._open.add(writer)
         try:
+            there, back = await asyncio.open_connection(*self._target)
+            mine.add(back)
+            self._open.add(back)
             await asyncio.gather(_pump(reader, back), _pump(there, writer))
         finally:
-            self._open -= {writer, back}
-            writer.transport.abort()
-            back.transport.abort()
+            self._open -= mine
+            for one in mine:
+                one.transport.abort()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
