@@ -379,6 +379,24 @@ async def test_nothing_to_fetch_is_over_at_once(stage):
     assert await bring(stage.intake(Hub({}))) == {}
 
 
+async def test_a_file_that_stays_in_the_cache_bars_others_only_until_it_has_arrived(stage):
+    contents = {"a.bin": BIG, "b.bin": OTHER}
+    hub = Hub(contents)
+    await bring(stage.intake(hub, active=1), *(file_of(path, content) for path, content in contents.items()))
+    assert stage.held("b.bin") == OTHER
+    assert [path for path, *_range in hub.asked] == sorted(path for path, *_range in hub.asked)
+
+
+async def test_the_largest_file_comes_first_and_a_file_of_a_mebibyte_is_still_small(stage):
+    contents = {"s.bin": BIG[:MIB], "m.bin": OTHER, "l.bin": BIG}
+    hub = Hub(contents)
+    intake = stage.intake(hub, most=1, abreast=1)
+    await bring(intake, *(file_of(path, content) for path, content in contents.items()))
+    assert [intake.streams(path) for path in contents] == [False, True, True]
+    large = [path for path, *_range in hub.asked if path != "s.bin"]
+    assert large[0] == "l.bin"
+
+
 async def test_files_that_may_not_pile_up_wait_until_others_have_left(stage):
     contents = {"a.bin": BIG, "b.bin": OTHER}
     hub = Hub(contents)
@@ -459,7 +477,7 @@ async def test_a_reader_of_a_run_that_is_broken_off_is_told(stage):
     hub.wait["x.bin"].set()
     with pytest.raises(NetworkError):
         await run
-    with pytest.raises(InterruptedRunError):
+    with pytest.raises(InterruptedRunError, match="the run was broken off"):
         await sending
     assert not slow.is_set()
     assert port.blobs == {}
