@@ -1,8 +1,8 @@
 """Tell the C library's allocator what this process is: one that moves large blocks through a few threads.
 
-glibc gives a freed block of 256 KiB back to the kernel and asks for it again a millisecond later, with a fault
-for each page of 4 KiB, and keeps a heap for each thread. Measured on a copy of 1 GiB over loopback: a quarter
-of the system time and some of the memory. A library must not do this to its host, so only the command line does.
+glibc gives a freed block of 256 KiB back to the kernel and asks for it again a millisecond later, with a
+fault for each page, and keeps a heap for each thread. Measured on a copy of 1 GiB over loopback: a quarter of
+the system time and some of the memory. A library must not do this to its host, so only the command line does.
 """
 
 from __future__ import annotations
