@@ -233,3 +233,83 @@ def test_a_repository_whose_every_name_is_taken_is_refused(tmp_path):
     with pytest.raises(UsageError) as caught:
         cache.open(third)
     assert caught.value.path == str(target)
+
+
+def test_records_that_are_a_link_are_refused_in_these_words(model, tmp_path):
+    records = model.path / ".hubferry"
+    records.rename(tmp_path / "elsewhere")
+    records.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DiskError) as caught:
+        again(model)
+    error = caught.value
+    assert error.message == f"{records} is a symbolic link; nothing is stored through one"
+    assert error.hint == "remove the link"
+    assert (error.side, error.path) == ("cache", str(records))
+
+
+@pytest.mark.parametrize("act", ["put_many", "adopt"])
+def test_a_disk_that_gets_full_says_how_much_is_missing(model, tmp_path, monkeypatch, act):
+    content = b"x" * 3000
+
+    def refuse(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "blob").write_bytes(content)
+    monkeypatch.setattr(disk, "free", lambda _path: 1000)
+    monkeypatch.setattr(disk, "fsync", refuse)
+    acts = {
+        "put_many": lambda: model.put_many([(file_of("a", content), content, digests_of(content))]),
+        "adopt": lambda: model.adopt(file_of("a", content), tmp_path / "blob"),
+    }
+    with pytest.raises(DiskError, match="2 KB more are needed"):
+        acts[act]()
+
+
+def test_what_is_no_regular_file_is_not_adopted_though_no_size_is_asked_for(model, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for origin in (tmp_path, tmp_path / "pipe", tmp_path / "not-there"):
+        assert model.adopt(RepoFile("a", None, "0" * 64), origin) is None
+
+
+def test_a_directory_that_cannot_be_written_is_remembered_as_long_as_it_is_open(tmp_path, monkeypatch):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "a").write_bytes(b"1")
+    model = ModelDirectory(tmp_path / "old", REF)
+
+    def refuse(*_arguments):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(disk, "mkdir", refuse)
+    assert model.lookup(file_of("a", b"1")) is not None
+    assert model.known(file_of("a", b"1")) is not None
+    assert model.manifest.belongs_to(REF)
+    assert model.lookup(file_of("a", b"2")) is None
+    assert model.known(file_of("a", b"1")) is not None
+    assert not (tmp_path / "old" / ".hubferry").exists()
+
+
+def test_a_cache_uses_what_the_environment_says_unless_told_otherwise(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HUBFERRY_CACHE", str(tmp_path / "chosen"))
+    (tmp_path / "home" / "flux_model_cache").mkdir(parents=True)
+    cache = Cache()
+    assert cache.root == tmp_path / "chosen"
+    assert cache.roots == (tmp_path / "chosen", tmp_path / "home" / "flux_model_cache")
+    (tmp_path / "chosen").mkdir()
+    other = Cache(tmp_path / "mine")
+    assert other.roots == (
+        tmp_path / "mine",
+        tmp_path / "chosen",
+        tmp_path / "home" / "flux_model_cache",
+    )
+    assert Cache(tmp_path / "mine", roots=[]).roots == (tmp_path / "mine",)
+
+
+def test_a_dataset_takes_an_empty_directory_of_its_name_but_not_a_full_one(tmp_path):
+    dataset = RepoRef("hf", "org/data", repo_type="dataset")
+    (tmp_path / "root" / "org_data").mkdir(parents=True)
+    assert Cache(tmp_path / "root", roots=[]).open(dataset).path.name == "org_data"
+    other = RepoRef("hf", "org/more", repo_type="dataset")
+    (tmp_path / "root" / "org_more").mkdir()
+    (tmp_path / "root" / "org_more" / "file").touch()
+    assert Cache(tmp_path / "root", roots=[]).open(other).path.name != "org_more"
