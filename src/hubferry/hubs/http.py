@@ -6,6 +6,7 @@ address into an error: object storage signs its addresses in the query.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from contextlib import asynccontextmanager
@@ -35,6 +36,7 @@ USER_AGENT = "hubferry"
 LARGEST_ANSWER = 1 << 28
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 8
+_LARGE_BODY = 1 << 19
 _RESERVED = ":/?#[]@!$&'()*+,;=%"
 
 
@@ -192,7 +194,7 @@ class HubClient:
                 request.method,
                 URL(request.url, encoded=True),
                 headers=headers,
-                data=request.body,
+                data=_piecemeal(request.body),
                 allow_redirects=False,
                 timeout=timeout,
                 proxy=self._proxy(request.url),
@@ -253,6 +255,11 @@ class HubClient:
                     endpoint=endpoint_of(target)
                 ),
             )
+
+
+def _piecemeal(body: bytes | AsyncGenerator[memoryview, None] | None) -> Any:
+    """Return a body as aiohttp sends it without holding the event loop: a large one bit by bit."""
+    return io.BytesIO(body) if isinstance(body, bytes) and len(body) > _LARGE_BODY else body
 
 
 def silence_seconds() -> float:
