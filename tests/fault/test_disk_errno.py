@@ -103,7 +103,6 @@ def sweep(act, number, top, monkeypatch):
             assert error.message, told
             assert error.side == "cache", told
             assert (number != errno.ENOSPC) == ("full" not in error.message), told
-        error = None  # its traceback keeps what the act had open
         assert open_descriptors() == before, f"descriptors left open after {told}"
         assert_only_truth(place)
         assert_heals(act, place)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from acts import REF, digests_of, file_of, items_of
 from disk_faults import never_waiting
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -289,6 +289,11 @@ class CacheMachine(RuleBasedStateMachine):
 TestCache = CacheMachine.TestCase
 TestCache.settings = settings(
     max_examples=60,
+    phases=[
+        Phase.explicit,
+        Phase.reuse,
+        Phase.generate,
+    ],  # shrinking would take minutes
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),
