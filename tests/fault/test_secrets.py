@@ -32,6 +32,13 @@ async def tell_all(request, _handler):
     return web.json_response({"Code": 500, "Message": told, "error": told, "Success": False}, status=500)
 
 
+async def know_too_much(_request, _handler):
+    """Answer with secrets that are none of this hub's business, in the forms in which they travel."""
+    signed = f"https://storage.example/b?X-Amz-Signature={'ab' * 32}"
+    told = f"{CANARIES} Bearer {CANARIES[1]} {signed} https://u:{CANARIES[0]}@x.example/"
+    return web.json_response({"error": told}, status=500)
+
+
 async def crash_the_client(request, handler):
     """Answer with types that no client expects."""
     await handler(request)
@@ -44,6 +51,7 @@ def expired(request, _status, headers, _body):
 
 SCENES = {
     "good": lambda world: None,
+    "source-knows-too-much": lambda world: world.source_faults.plan(know_too_much, "hf:info", times=None),
     "source-tells-all": lambda world: world.source_faults.plan(tell_all, "hf:info", times=None),
     "listing-tells-all": lambda world: world.source_faults.plan(tell_all, "hf:tree", times=None),
     "storage-tells-all": lambda world: world.source_faults.plan(tell_all, "storage:get", times=None),
@@ -67,7 +75,7 @@ def secrets_of(world):
         for _route, path, _head in faults.seen
     ]
     signatures = {one for path in seen for one in re.findall(r"signature=([0-9a-f]{16,})", path)}
-    return {*CANARIES, *signatures}
+    return {*CANARIES, *signatures, "ab" * 32}
 
 
 def written_in(world):
@@ -91,7 +99,7 @@ def test_no_secret_is_written_whatever_goes_wrong(guarded, scene):
     done = guarded.command("--debug", *COPY, "--json", PYTHONASYNCIODEBUG="1", PYTHONWARNINGS="default")
     if scene == "good":
         assert done.code == 0, done.said
-        assert len(secrets_of(guarded)) > len(CANARIES)
+        assert len(secrets_of(guarded)) > len(CANARIES) + 1
     else:
         assert done.code != 0
         assert "Traceback" in done.err
@@ -109,7 +117,7 @@ def test_no_secret_is_written_in_chinese_or_by_other_verbs_either(guarded, scene
 
 
 def test_an_error_of_the_library_holds_no_secret_either(guarded):
-    for plan in list(SCENES.values())[1:]:
+    for plan in list(SCENES.values())[2:]:
         plan(guarded)
         outcome = guarded.attempt()
         error, texts = outcome.error, []
