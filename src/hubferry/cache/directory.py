@@ -263,7 +263,7 @@ class ModelDirectory:
             with suppress(FileNotFoundError, NotADirectoryError):
                 disk.unlink(place)
                 disk.fsync_directory(place.parent)
-            for parent in place.parents:
+            for parent in place.parents:  # pragma: no branch - the model's directory is one of them
                 if parent == self.path:
                     break
                 try:

@@ -283,13 +283,8 @@ class Intake:
 
     def _fail(self, path: str, error: HubferryError) -> None:
         self._schedule.drop(path)
-        growing = self._growing[path]
-        if not growing.done():
-            growing.set_exception(error)
-            growing.exception()  # somebody may wait for it, nobody has to
         self._arrivals.fail(path, error)
-        if growing.exception() is None:
-            growing.result().fail(error)
+        self._growing[path].result().fail(error)
         self._wake()
 
     def _release(self, path: str) -> None:
