@@ -174,6 +174,7 @@ def test_a_run_that_is_interrupted_says_how_to_continue(slow_desk, number):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509 - as at a terminal, even under nohup
     )
     seen = ""
     while "plan:" not in seen:

@@ -155,6 +155,19 @@ def _both(first, second):
     return record
 
 
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    """Return the kind of loop that `hubferry serve` runs on.
+
+    It matters: asyncio's own one, up to Python 3.11, loses the socket of a client that it accepts while the
+    listener closes (`Server._attach` asserts), and a lost socket is an error in this suite.
+    """
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
 @contextlib.contextmanager
 def running_hub(
     root: Path,
@@ -179,7 +192,7 @@ def running_hub(
         initial_files=initial_files,
         xet=XetStorage(root, read_xet_file) if xet else None,
     )
-    loop = asyncio.new_event_loop()
+    loop = _new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="hub", daemon=True)
     thread.start()
     running = asyncio.run_coroutine_threadsafe(start(application, port=port), loop).result(10)
