@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import uvloop
 from aiohttp import web
 
 from hubferry.serve.application import LABELS
@@ -253,8 +254,10 @@ class Door:
         self._target = (host, int(port))
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
-        self._loop = asyncio.new_event_loop()
+        # asyncio's own loop loses, on Python 3.11, who is let in while the listener closes
+        self._loop = uvloop.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_open = False
         self._port = 0
 
     @property
@@ -292,8 +295,10 @@ class Door:
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
         self._port = self._server.sockets[0].getsockname()[1]
+        self._is_open = True
 
     async def _close(self) -> None:
+        self._is_open = False
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -311,10 +316,13 @@ class Door:
         mine = {writer}
         self._open.add(writer)
         try:
-            there, back = await asyncio.open_connection(*self._target)
-            mine.add(back)
-            self._open.add(back)
-            await asyncio.gather(_pump(reader, back), _pump(there, writer))
+            # whoever was let in while the door fell shut stays outside
+            if self._is_open:
+                there, back = await asyncio.open_connection(*self._target)
+                mine.add(back)
+                self._open.add(back)
+            if self._is_open:
+                await asyncio.gather(_pump(reader, back), _pump(there, writer))
         finally:
             self._open -= mine
             for one in mine:

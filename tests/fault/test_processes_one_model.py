@@ -8,9 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from faults import meanwhile
 
 from hubferry.cache import locks
 
@@ -41,12 +44,25 @@ def partials(world):
 
 @LOCKS
 def test_two_runs_of_one_model_share_its_bytes_and_the_second_says_that_it_waits(world, kind):
+    both_there = threading.Event()
+    world.source_faults.plan(meanwhile(lambda: both_there.wait(60)), "storage:get", times=None)
+    patient = {"HUBFERRY_LOCK": kind, "HUBFERRY_TIMEOUT": "60"}
+
+    def listen(process):
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "in use" in line:
+                both_there.set()
+        return "".join(said)
+
     with (
-        world.started(*FETCH, HUBFERRY_LOCK=kind) as first,
-        world.started(*FETCH, HUBFERRY_LOCK=kind) as second,
+        world.started("fetch", "hf:org/model", **patient) as first,
+        world.started("fetch", "hf:org/model", **patient) as second,
+        ThreadPoolExecutor(2) as listeners,
     ):
-        said = [process.communicate(timeout=60)[1] for process in (first, second)]
-        assert [first.returncode, second.returncode] == [0, 0], said
+        said = list(listeners.map(listen, (first, second)))
+        assert [first.wait(20), second.wait(20)] == [0, 0], said
     assert sum("in use" in one for one in said) == 1, said
     world.assert_cache_true()
     assert {path: len(content) for path, content in world.held().items()} == {

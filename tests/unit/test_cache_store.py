@@ -12,7 +12,7 @@ from hubferry.cache import directory, placing
 from hubferry.cache.disk import Disk, disk
 from hubferry.cache.manifest import JOURNAL, MANIFEST
 from hubferry.cache.store import Cache, ModelDirectory, free_bytes
-from hubferry.errors import DiskError, IntegrityError, UsageError
+from hubferry.errors import DiskError, IntegrityError, LockedError, UsageError
 from hubferry.model import Digests, RepoFile, RepoRef, Revision
 
 REF = RepoRef("hf", "black-forest-labs/FLUX.1-dev")
@@ -133,6 +133,20 @@ def test_a_directory_may_be_chosen_and_is_kept_for_its_repository(cache, tmp_pat
     assert cache.open(REF, directory=place).path == place
     with pytest.raises(UsageError, match="another repository"):
         cache.open(RepoRef("hf", "other/model"), directory=place)
+
+
+def test_whose_a_new_directory_is_is_learnt_from_the_run_that_holds_it(tmp_path):
+    place = tmp_path / "model"
+    late = ModelDirectory(place, REF)  # has looked before the other run wrote anything
+    with ModelDirectory(place, REF).hold(wait=0):
+        ModelDirectory(place, REF)._memory.begin()
+        assert late.claim()
+
+
+def test_a_new_directory_that_stays_held_and_unclaimed_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(directory, "_CLAIM_SECONDS", 0.0)
+    with ModelDirectory(tmp_path / "model", REF).hold(wait=0), pytest.raises(LockedError, match="in use"):
+        ModelDirectory(tmp_path / "model", REF).claim()
 
 
 def test_a_root_that_may_not_be_read_does_not_hide_the_others(cache, tmp_path, monkeypatch):

@@ -32,7 +32,7 @@ from hubferry.cache.memory import Memory
 from hubferry.cache.names import RECORDS
 from hubferry.cache.partial import MAP_SUFFIX
 from hubferry.cache.roots import make_directories
-from hubferry.errors import IntegrityError
+from hubferry.errors import IntegrityError, LockedError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 _PARTIAL = "partial"
 _FSYNC_THREADS = 32
 _CLAIM_SECONDS = 10.0
+_CLAIM_PAUSE = 0.05
 _WORTH_A_MANIFEST = 64 * 1024 * 1024
 """Bytes from which reading another directory's manifest is much cheaper than hashing."""
 
@@ -96,10 +97,18 @@ class ModelDirectory:
 
     def claim(self) -> bool:
         """Write down whose directory this is unless that is known; return whether it is this repository's."""
-        if self.manifest is None:
-            with self.hold(wait=_CLAIM_SECONDS), self.disk_errors():
-                self._memory.begin()
-        return self.manifest is not None and self.manifest.belongs_to(self.ref)
+        deadline = time.monotonic() + _CLAIM_SECONDS
+        while (known := self.manifest) is None:
+            try:
+                with self.hold(wait=0), self.disk_errors():
+                    self._memory.begin()
+            except LockedError:
+                with self.disk_errors():
+                    self._memory.reload()  # whoever holds it writes this down first
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(_CLAIM_PAUSE)
+        return known.belongs_to(self.ref)
 
     def target(self, path: str) -> Path:
         """Return the final place of a hub's file.
