@@ -61,7 +61,7 @@ async def publish(
 
 
 async def _commit(work: Publication, steps: Sequence[Step], message: str) -> str:
-    actions = [_action(work, step) for step in steps]
+    actions = await asyncio.to_thread(lambda: [_action(work, step) for step in steps])
     for number in range(1, _TRIES + 1):
         try:
             return await work.destination.commit(work.ref, actions, message)

@@ -28,9 +28,10 @@ from hubferry.retry import Policy, RetryingDestination, RetryingSource
 from hubferry.stream.gate import Gate, GatedSource
 from hubferry.stream.growing import Hashes
 from hubferry.stream.intake import Doors
+from hubferry.stream.schedule import SMALL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 MOST_CONNECTIONS = 32
 """Connections for parts of large files at most; how many there are is the gate's decision."""
-FIRST_CONNECTIONS = 8
+FIRST_CONNECTIONS = 16
 SMALL_CONNECTIONS = 24
 """Connections for small files: 2,000 of them at 30 ms a request take 2.5 s."""
 SPARE_BYTES = 64 * 1024 * 1024
@@ -205,15 +206,21 @@ class Session:
         assert self._model is not None  # noqa: S101 - called inside `model`
         return self._model.adopt(file, place)
 
-    async def _each(self, look: object, files: Sequence[RepoFile]) -> dict[str, Digests]:
-        """Apply `look` to each file in the threads; keep what it found."""
+    async def _each(
+        self, look: Callable[[RepoFile], Digests | None], files: Sequence[RepoFile]
+    ) -> dict[str, Digests]:
+        """Apply `look` to each file in the threads; keep what it found.
+
+        Small ones take one thread: looking at names leaves nothing that several could do at once.
+        """
         loop = asyncio.get_running_loop()
 
         def part(some: Sequence[RepoFile]) -> dict[str, Digests]:
-            found = ((file.path, look(file)) for file in some)  # type: ignore[operator]  # a callable
+            found = ((file.path, look(file)) for file in some)
             return {path: digests for path, digests in found if digests is not None}
 
-        parts = [files[start::4] for start in range(4)]
+        large = [file for file in files if (file.size or 0) > SMALL]
+        parts = [[file for file in files if (file.size or 0) <= SMALL], *(large[at::4] for at in range(4))]
         results = await asyncio.gather(*(loop.run_in_executor(self._threads, part, some) for some in parts))
         return {path: digests for result in results for path, digests in result.items()}
 
@@ -256,11 +263,14 @@ class Session:
     def _landed(self, plan: Plan) -> int:
         """Count the bytes that an earlier run left in partial files."""
         assert self._model is not None  # noqa: S101 - called inside `model`
+        directory = self._model.partial_directory
+        with disk_errors(directory):
+            names = {entry.name for entry in disk.scandir(directory)}
         landed = 0
         for step in plan.steps:
             size = step.file.size or 0
-            path = partial_path(self._model.partial_directory, step.file)
-            if step.fetches and path.exists():
+            path = partial_path(directory, step.file)
+            if step.fetches and path.name in names:
                 landed += size - sum(stop - start for start, stop in missing_ranges(path, size))
         return landed
 

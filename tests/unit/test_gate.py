@@ -95,14 +95,14 @@ async def test_a_fixed_number_of_connections_stays(clock):
     assert gate.limit == 4
 
 
-async def test_a_part_takes_about_a_second_of_a_connection(clock):
+async def test_a_part_takes_about_half_a_second_of_a_connection(clock):
     gate = Gate(most=4, start=4)
     assert gate.part_size(1, 100) == 1
     await enter(gate, 4)
     window(gate, clock, 160)
-    assert gate.part_size(1, 100) == 30
+    assert gate.part_size(1, 100) == 20
     assert gate.part_size(40, 100) == 40
-    assert gate.part_size(1, 20) == 20
+    assert gate.part_size(1, 15) == 15
 
 
 async def test_a_busy_hub_gets_half_the_connections_and_no_growth(clock):

@@ -1,6 +1,6 @@
 from itertools import pairwise
 
-from hubferry.stream.schedule import MIB, Part, Schedule
+from hubferry.stream.schedule import BROAD, MIB, SHORT_LEAD, Part, Schedule
 
 
 def drain(schedule: Schedule) -> list[Part]:
@@ -41,8 +41,37 @@ def test_what_an_earlier_run_left_is_not_handed_out():
     assert drain(schedule) == [Part("a", 2 * MIB, 3 * MIB), Part("a", 9 * MIB, 10 * MIB)]
 
 
+def test_several_files_begin_at_once_and_none_is_ahead_of_the_others():
+    schedule = Schedule()
+    for number in range(BROAD + 2):
+        schedule.add(str(number), (64 - number) * MIB, [(0, (64 - number) * MIB)])
+    first = [schedule.next().path for _ in range(BROAD)]
+    assert first == [str(number) for number in range(BROAD)]
+    rest = [schedule.next().path for _ in range(BROAD * (SHORT_LEAD // MIB - 1))]
+    assert all(rest.count(path) == SHORT_LEAD // MIB - 1 for path in first)
+
+
+def test_beyond_a_short_lead_the_largest_comes_first():
+    schedule = Schedule(abreast=2)
+    schedule.add("large", 64 * MIB, [(0, 64 * MIB)])
+    schedule.add("next", 32 * MIB, [(0, 32 * MIB)])
+    for _ in range(2 * SHORT_LEAD // MIB):
+        schedule.next()
+    assert {schedule.next().path for _ in range(4)} == {"large"}
+
+
+def test_an_upload_about_to_run_dry_is_fed_before_the_largest():
+    schedule = Schedule(abreast=2)
+    schedule.add("large", 64 * MIB, [(0, 64 * MIB)])
+    schedule.add("next", 32 * MIB, [(0, 32 * MIB)])
+    for _ in range(2 * SHORT_LEAD // MIB):
+        schedule.next()
+    schedule.sent("next", 2 * MIB)
+    assert [schedule.next().path for _ in range(3)] == ["next", "next", "large"]
+
+
 def test_a_file_whose_upload_has_enough_ahead_lets_the_next_one_start():
-    schedule = Schedule(lead=4 * MIB)
+    schedule = Schedule(lead=4 * MIB, abreast=1)
     schedule.add("large", 64 * MIB, [(0, 64 * MIB)])
     schedule.add("next", 32 * MIB, [(0, 32 * MIB)])
     paths = [schedule.next().path for _ in range(5)]

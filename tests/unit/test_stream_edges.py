@@ -103,11 +103,11 @@ async def test_places_that_are_opened_at_once_are_all_taken():
 def test_a_part_is_as_large_as_one_connection_moves_in_its_time():
     gate = Gate(4, 4)
     gate.rate = 4000.0
-    assert gate.part_size(1, 10_000) == 3000  # nobody is in: it is one connection's
+    assert gate.part_size(1, 10_000) == 2000  # nobody is in: it is one connection's
     gate._open = 1
-    assert gate.part_size(1, 10_000) == 3000
+    assert gate.part_size(1, 10_000) == 2000
     gate._open = 2
-    assert gate.part_size(1, 10_000) == 1500
+    assert gate.part_size(1, 10_000) == 1000
 
 
 # what has landed

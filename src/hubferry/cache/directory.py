@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from hubferry.model import Digests, RepoFile, RepoRef, Revision
 
 _PARTIAL = "partial"
-_FSYNC_THREADS = 32
 _CLAIM_SECONDS = 10.0
 _CLAIM_PAUSE = 0.05
 _WORTH_A_MANIFEST = 64 * 1024 * 1024
@@ -134,9 +133,10 @@ class ModelDirectory:
             if digests := self.known(file):
                 return digests
             place = self.target(file.path)
-            if place.is_symlink():
+            status, entry = _status(place), self._memory.entry(file.path)
+            if status is not None and stat.S_ISLNK(status.st_mode):
                 return self.adopt(file, place)
-            signature, entry = self._signature(file.path), self._memory.entry(file.path)
+            signature = _signature_of(status)
             if entry is not None and _changed(entry, signature):
                 self._memory.record([Doubted(file.path)])
             if signature is None or file.size not in (None, signature.size):
@@ -189,14 +189,12 @@ class ModelDirectory:
         places = [self.target(file.path) for file, _content, _digests in items]
         with self.disk_errors(needed=sum(digests.size for _file, _content, digests in items)):
             try:
-                with ThreadPoolExecutor(_FSYNC_THREADS) as threads:
-                    contents = [content for _file, content, _digests in items]
-                    signatures = list(threads.map(placing.write_new, names, contents))
+                contents = [content for _file, content, _digests in items]
+                signatures = placing.write_all(list(zip(names, contents, strict=True)))
                 self._place(list(zip(names, places, strict=True)))
-            finally:
-                for name in names:
-                    with suppress(OSError):
-                        disk.unlink(name, missing_ok=True)
+            except BaseException:
+                placing.remove_all(names)
+                raise
             changes = [
                 _stored(file.path, digests, signature)
                 for (file, _content, digests), signature in zip(items, signatures, strict=True)
@@ -326,11 +324,7 @@ class ModelDirectory:
 
     def _signature(self, path: str) -> Signature | None:
         """Return a regular file's signature; None for anything else, or nothing."""
-        try:
-            status = disk.lstat(self.target(path))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        return Signature.of(status) if stat.S_ISREG(status.st_mode) else None
+        return _signature_of(_status(self.target(path)))
 
     def _place(self, moves: Sequence[tuple[Path, Path]]) -> None:
         """Rename durable files to their final names, then make the names durable."""
@@ -349,7 +343,7 @@ class ModelDirectory:
         if len(grown) == 1:
             disk.fsync_directory(*grown)
             return
-        with ThreadPoolExecutor(_FSYNC_THREADS) as threads:
+        with ThreadPoolExecutor(placing.FSYNC_THREADS) as threads:
             list(threads.map(disk.fsync_directory, sorted(grown)))
 
     def _clear(self, place: Path) -> None:
@@ -395,3 +389,15 @@ def _demand(file: RepoFile, digests: Digests) -> None:
 def _unproven(file: RepoFile) -> IntegrityError:
     message = _("{path}: the content is not what the source lists, and is not stored")
     return IntegrityError(message.format(path=file.path), side="source", path=file.path)
+
+
+def _status(place: Path) -> os.stat_result | None:
+    try:
+        return disk.lstat(place)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _signature_of(status: os.stat_result | None) -> Signature | None:
+    """Return a regular file's signature; None for anything else, or nothing."""
+    return Signature.of(status) if status is not None and stat.S_ISREG(status.st_mode) else None

@@ -81,6 +81,11 @@ class PartialFile:
         """Fill `buffer` with bytes from `start`, which must have landed; return how many."""
         return disk.pread_into(self._data, buffer, start)
 
+    def start_writing(self, start: int, stop: int) -> None:
+        """Let the system begin to write what landed; that it cannot is found when the file gets its name."""
+        with suppress(OSError):
+            disk.start_writing(self._data, start, stop - start)
+
     def forget(self) -> None:
         """Take back everything that landed: its hash was wrong."""
         self._marks = bytearray(len(self._marks))

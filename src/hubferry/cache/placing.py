@@ -7,7 +7,8 @@ import os
 import secrets
 import stat
 import time
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from hubferry.errors import IntegrityError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from hubferry.model import Digests
@@ -39,6 +40,8 @@ _CANNOT_LINK = (
     errno.ENOSYS,
     errno.EINVAL,
 )
+FSYNC_THREADS = 32
+_OPEN_AT_ONCE = 64
 _CANNOT_REFLINK = (*_CANNOT_LINK, errno.ENOTTY, errno.ETXTBSY, errno.EBADF)
 
 
@@ -91,19 +94,40 @@ def new_name(directory: Path) -> Path:
     return directory / (secrets.token_hex(16) + TEMPORARY_SUFFIX)
 
 
-def write_new(path: Path, content: bytes) -> Signature:
-    """Write a new file so that it survives a power cut; nothing is left of it when that fails."""
-    descriptor = disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+def write_all(files: Sequence[tuple[Path, bytes]]) -> list[Signature]:
+    """Write new files so that they survive a power cut; nothing is left of them when that fails.
+
+    One thread writes, and many wait for the disk: a system brings to it together what is waited for at once.
+    """
+    signatures: list[Signature] = []
     try:
-        try:
-            disk.pwrite_all(descriptor, [content], 0)
-            disk.fsync(descriptor)
-            return Signature.of(disk.fstat(descriptor))
-        finally:
-            disk.close(descriptor)
+        with ThreadPoolExecutor(FSYNC_THREADS) as threads:
+            for first in range(0, len(files), _OPEN_AT_ONCE):
+                signatures += _write_group(files[first : first + _OPEN_AT_ONCE], threads)
     except BaseException:
-        disk.unlink(path, missing_ok=True)
+        remove_all(path for path, _content in files)
         raise
+    return signatures
+
+
+def _write_group(files: Sequence[tuple[Path, bytes]], threads: ThreadPoolExecutor) -> list[Signature]:
+    with ExitStack() as stack:
+        descriptors = []
+        for path, content in files:
+            descriptor = disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            stack.callback(disk.close, descriptor)
+            disk.pwrite_all(descriptor, [content], 0)
+            descriptors.append(descriptor)
+        for _done in threads.map(disk.fsync, descriptors):
+            pass
+        return [Signature.of(disk.fstat(descriptor)) for descriptor in descriptors]
+
+
+def remove_all(paths: Iterable[Path]) -> None:
+    """Remove temporary files, those that are there and can be removed."""
+    for path in paths:
+        with suppress(OSError):
+            disk.unlink(path, missing_ok=True)
 
 
 def settle(path: Path) -> Signature | None:

@@ -290,5 +290,5 @@ def _cursor(directory: Path) -> str:
 
 def _keep_cursor(directory: Path, path: str) -> None:
     temporary = placing.new_name(directory / RECORDS)
-    placing.write_new(temporary, path.encode(errors="surrogateescape"))
+    placing.write_all([(temporary, path.encode(errors="surrogateescape"))])
     disk.replace(temporary, directory / RECORDS / _CURSOR)

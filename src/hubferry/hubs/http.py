@@ -96,6 +96,7 @@ class HubClient:
         self._session: aiohttp.ClientSession | None = None
         self._proxies: dict[str, str | None] = {}
         self._origin = origin(self.endpoint)
+        self._below = self.endpoint + "/"
         if self._origin is None:
             raise UsageError(
                 _("“{endpoint}” is not the web address of a hub.").format(
@@ -118,7 +119,7 @@ class HubClient:
 
     def is_own(self, url: str) -> bool:
         """Return whether `url` is at the hub's own origin."""
-        return origin(url) == self._origin
+        return url.startswith(self._below) or origin(url) == self._origin
 
     async def ask(self, request: Request, *, follow: bool = True) -> Answer:
         """Send a request and read its whole answer, whatever its status.
@@ -144,9 +145,9 @@ class HubClient:
         The token is sent to the hub's own origin, and to none that a redirect leads to, nor back from there.
         Only GET and HEAD are followed to another origin.
         """
-        response = await self._send(request)
+        trusted = request.trusted or self.is_own(request.url)
+        response = await self._send(request, trusted=trusted)
         try:
-            trusted = request.trusted or self.is_own(request.url)
             url = request.url
             for _hop in range(_MOST_REDIRECTS):
                 target = self.redirect(request.method, url, response) if follow else None
@@ -174,12 +175,10 @@ class HubClient:
         """Turn what aiohttp raises in a `with` block into a NetworkError of ours."""
         return FailuresNamed(self.host if url is None else host_of(url), self.side)
 
-    async def _send(self, request: Request, *, trusted: bool | None = None) -> aiohttp.ClientResponse:
+    async def _send(self, request: Request, *, trusted: bool) -> aiohttp.ClientResponse:
         import aiohttp
         from yarl import URL
 
-        if trusted is None:
-            trusted = request.trusted or self.is_own(request.url)
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **request.headers}
         if trusted and self.token:
             headers = {**self._login(self.token), **headers}

@@ -24,7 +24,7 @@ _GAIN = 1.2
 """By how much the rate has to grow for twice the connections to be worth keeping."""
 _AGAIN = 30.0
 """Seconds after which it is tried once more whether more connections bring more."""
-_PART_SECONDS = 0.75
+_PART_SECONDS = 0.5
 """How long a part should take: long beside a request's latency, short for an upload that waits for it."""
 
 

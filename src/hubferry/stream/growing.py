@@ -32,6 +32,8 @@ AHEAD = 4 * BLOCK
 HELD_BACK = 1024 * 1024
 """Most bytes at the end of a file that wait for its hash."""
 _HASHED_AT_ONCE = 16 * 1024 * 1024
+_KEEPS_THE_TURN = 2047
+"""Most bytes that hashlib hashes without releasing the interpreter's lock (HASHLIB_GIL_MINSIZE - 1)."""
 _buffers = threading.local()
 
 
@@ -54,6 +56,12 @@ class Hashes:
         self._sha256.update(data)
         if self._sha1 is not None:
             self._sha1.update(data)
+
+    def update_at_once(self, data: bytes) -> None:
+        """Take in a little without letting other threads run, who take longer to give the turn back."""
+        view = memoryview(data)
+        for start in range(0, len(view), _KEEPS_THE_TURN):
+            self.update(view[start : start + _KEEPS_THE_TURN])
 
     def digests(self) -> Digests:
         """Return the digests of everything taken in."""
@@ -159,10 +167,14 @@ def _read_blocks(partial: PartialFile, start: int, stop: int) -> list[bytes]:
 
 
 def _hash_range(hashes: Hashes, partial: PartialFile, start: int, stop: int) -> None:
-    """Hash a range through one buffer a thread: fresh memory for each block costs more than the reading."""
+    """Hash a range through one buffer a thread: fresh memory for each block costs more than the reading.
+
+    What is hashed may go to the disk: a whole model written at the end takes seconds.
+    """
     buffer = getattr(_buffers, "hashing", None)
     if buffer is None:
         buffer = _buffers.hashing = memoryview(bytearray(HELD_BACK))
+    begun = start
     with disk_errors(partial.path):
         while start < stop:
             count = partial.read_into(buffer[: min(HELD_BACK, stop - start)], start)
@@ -170,6 +182,7 @@ def _hash_range(hashes: Hashes, partial: PartialFile, start: int, stop: int) -> 
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
             hashes.update(buffer[:count])
             start += count
+        partial.start_writing(begun, stop)
 
 
 def _complement(gaps: list[tuple[int, int]], size: int) -> list[tuple[int, int]]:

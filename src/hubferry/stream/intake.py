@@ -7,6 +7,7 @@ file gets its final name after its hash is right, never before.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -36,6 +37,8 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 _FLUSH = 4 * CHUNK
+_SOON = 0.1
+"""Seconds after which less than that is written too: an upload waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,14 +201,16 @@ class Intake:
     async def _fetch_part(self, part: Part) -> None:
         growing = self._open(part.path)
         position, held, pieces = part.start, 0, list[bytes]()
+        landed = time.monotonic()
         async with aclosing(self._source.read(self._revision, growing.file, part.start, part.stop)) as stream:
             async for piece in stream:
                 pieces.append(piece)
                 held += len(piece)
-                if held >= _FLUSH:
+                if held >= _FLUSH or (held >= CHUNK and time.monotonic() - landed > _SOON):
                     full, pieces = _cut(pieces, held - held % CHUNK)
                     held %= CHUNK
                     position = await self._land(growing, position, full)
+                    landed = time.monotonic()
         if pieces:
             await self._land(growing, position, pieces)
 

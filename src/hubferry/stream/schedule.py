@@ -1,7 +1,8 @@
 """Which part of which large file to fetch next. No I/O.
 
-As many files grow side by side as are uploaded at once. The one with most left comes first, but only until
-its upload has enough bytes ahead of it: so every upload stays fed, and all end at about the same time.
+A few files are begun at once, for one upload seldom fills a link, and none of them may run dry. Beyond that
+the one with most left comes first, until its upload has plenty ahead of it: the largest then go at the full
+rate of a connection and the others share what is left, so that all end at about the same time.
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ SMALL = MIB
 """Largest file, in bytes, that is fetched in one piece and kept in memory until it is written."""
 FIRST_PART = MIB
 """Bytes in each of a file's first four parts: several connections bring them, and the upload begins early."""
-SMALLEST_PART, LARGEST_PART = 4 * MIB, 16 * MIB
-"""Below the first, a request's latency would cost more than an upload gains by not waiting for a part."""
+SMALLEST_PART, LARGEST_PART = MIB, 16 * MIB
+"""Below the first, a request's latency and its processor time cost more than what waits for a part gains."""
+BROAD = 6
+"""Files that are begun at once: one upload seldom fills a link."""
+SHORT_LEAD = 4 * MIB
+"""Bytes that every upload should have ahead of it before one gets more: half a second at 25 MB/s."""
 STEP = MIB // 4
 """Parts end at a multiple of this, as the marks of a partial file do."""
 
@@ -96,8 +101,17 @@ class Schedule:
             self.waiting = deque(other for other in self.waiting if other is not lane)
 
     def _neediest(self) -> Lane | None:
-        """Return the lane with most left, of those whose upload could run dry; begin one if it is that."""
-        hungry = [lane for lane in self._growing if lane.gaps and lane.ahead - lane.sent < self.lead]
+        """Return the lane whose upload would run dry first, else the one with most left of those that may.
+
+        A file is begun instead while few are, and when it has more left than that one.
+        """
+        if len(self._growing) < min(BROAD, self.abreast) and (lane := self._start(self.abreast)):
+            return lane
+        wanting = [lane for lane in self._growing if lane.gaps]
+        lane = min(wanting, key=lambda one: one.ahead - one.sent, default=None)
+        if lane is not None and lane.ahead - lane.sent < min(self.lead, SHORT_LEAD):
+            return lane
+        hungry = [lane for lane in wanting if lane.ahead - lane.sent < self.lead]
         lane = max(hungry, key=lambda one: one.size - one.ahead, default=None)
         if lane is None or (self.waiting and self.waiting[0].size > lane.size - lane.ahead):
             return self._start(self.abreast) or lane

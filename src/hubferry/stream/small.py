@@ -24,6 +24,11 @@ _BATCH = 256
 """Files that may wait to be written; a batch is whatever waits when the disk is free again."""
 
 
+_HASHED_AT_ONCE = 32 * 1024
+"""Bytes of a file that is hashed in the loop's own turn: with its threads busy, taking the turn back costs
+as much as hashing that."""
+
+
 class SmallFiles:
     """The lane of the small files: bound by the time of a request, not by bandwidth."""
 
@@ -82,7 +87,7 @@ class SmallFiles:
             async with aclosing(self._read(file)) as stream:
                 pieces = [piece async for piece in stream]
         content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        hashes.update(content)
+        (hashes.update_at_once if len(content) <= _HASHED_AT_ONCE else hashes.update)(content)
         self._arrivals.count(file.path, len(content))
         digests = hashes.digests()
         if not digests.fit(file):
