@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import compileall
 import shutil
 import signal
 import sys
@@ -12,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hubferry
 from benchmarks import matrix, offline, report, repositories, selfcheck
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.hubs import running_hub, store_folder
@@ -37,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what was asked for; return 1 when a run of hubferry failed."""
     asked = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is stopped and removed
+    compileall.compile_dir(Path(hubferry.__file__).parent, quiet=1)  # as pip does when it installs one
     chosen = _present(matrix.cells(asked.repository, asked.link, asked.contestant))
     without_hubs = not asked.repository or matrix.WITHOUT_HUBS in asked.repository
     results, checks, machine = Results(), [], report.machine()
@@ -87,7 +90,7 @@ def _with_hubs(results: Results, cells: list[Cell], asked: argparse.Namespace) -
                 checks += selfcheck.check_link(link, source, largest, Path(scratch))
             for check in checks:
                 _tell(str(check))
-            bench = Bench(source, made)
+            bench = Bench(source, made, Path(scratch))
             for cell in cells:
                 _note(results, cell, made)
                 _run(results, bench, cell, asked.runs)

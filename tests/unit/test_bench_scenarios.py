@@ -26,7 +26,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     made = {"diffusers": publish(store, "diffusers", partial(build_diffusers, mebibytes=2))}
     made["changed"] = publish_change(store, made["diffusers"])
     with running_hub(root, "source") as source:
-        yield Bench(source, made)
+        yield Bench(source, made, tmp_path_factory.mktemp("homes"))
 
 
 def test_a_copy_is_seen_by_both_hubs_and_proven(bench: Bench) -> None:
