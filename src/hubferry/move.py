@@ -15,6 +15,7 @@ from hubferry.stream.schedule import MIB, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from concurrent.futures import Executor
 
     from hubferry.cache.store import ModelDirectory
@@ -108,13 +109,15 @@ class _Move:
 
     async def run(self) -> Moved:
         leaders, twins = _by_content(self._plan.steps)
+        led = {step.file.path for step, _leader in twins}
         self._intake.add(step.file for step in leaders)
         jobs: list[Coroutine[None, None, None]] = [self._fetch()]
         jobs += [self._twin(step, leader) for step, leader in twins]
         if self._outlet is not None:
             jobs += [self._send(step) for step in self._senders()]
-            jobs.append(self._send_late())
+            jobs.append(self._send_late(led))
         await _together(jobs)
+        self._fail_with_their_blob()
         self._moved.fetched = self._intake.fetched
         self._moved.sent = self._outlet.sent if self._outlet else 0
         return self._moved
@@ -123,6 +126,19 @@ class _Move:
         """Blobs whose digest is known beforehand, largest first."""
         steps = [step for step in self._plan.of(Action.SEND, Action.FETCH_SEND) if step.sha256]
         return sorted(steps, key=lambda step: -(step.file.size or 0))
+
+    def _fail_with_their_blob(self) -> None:
+        """Give up the files that share a blob of this run which could not be sent after all."""
+        failures = self._moved.failures
+        sharing: dict[str | None, list[Step]] = {}
+        for step in self._plan.of(Action.SEND, Action.FETCH_SEND, Action.REUSE):
+            known = self._moved.digests.get(step.file.path)
+            sharing.setdefault(known.sha256 if known else step.sha256, []).append(step)
+        sharing.pop(None, None)
+        for steps in sharing.values():
+            error = next((failures[one.file.path] for one in steps if one.file.path in failures), None)
+            if error is not None:
+                failures.update((one.file.path, error) for one in steps if one.file.path not in failures)
 
     async def _fetch(self) -> None:
         await self._intake.run()
@@ -134,12 +150,13 @@ class _Move:
 
     async def _twin(self, step: Step, leader: Step) -> None:
         """Give content that occurs twice its second name, by link."""
-        if not self._tools.keep and step.blob:
-            return
         try:
-            await self._intake.arrived(leader.file.path)
+            digests: Digests | None = await self._intake.arrived(leader.file.path)
         except (IntegrityError, NotFoundError) as error:
             self._moved.failures[step.file.path] = error
+            return
+        if digests is not None and not self._tools.keep and step.blob:
+            self._moved.digests[step.file.path] = digests
             return
         model = self._tools.model
         loop = asyncio.get_running_loop()
@@ -163,9 +180,13 @@ class _Move:
         except (IntegrityError, NotFoundError) as error:
             self._moved.failures[file.path] = error
 
-    async def _send_late(self) -> None:
-        """Send blobs whose sha256 was not listed: fetched first, then asked for together."""
-        steps = [step for step in self._plan.of(Action.FETCH_SEND) if not step.sha256]
+    async def _send_late(self, led: AbstractSet[str]) -> None:
+        """Send blobs whose sha256 was not listed: fetched first, then asked for together.
+
+        The files that are `led` have the content of one of the others.
+        """
+        late = [step for step in self._plan.of(Action.FETCH_SEND) if not step.sha256]
+        steps = [step for step in late if step.file.path not in led]
         for step in steps:
             await self._settled(step.file.path)
             self._intake.gone(step.file.path)  # nothing reads it while it grows, so it bars no other
@@ -175,13 +196,8 @@ class _Move:
         names = {step.file.path: self._moved.digests[step.file.path] for step in arrived}
         blobs = {one.sha256: Blob(one.sha256, one.size) for one in names.values()}
         missing = set(await self._tools.destination.missing(self._plan.destination.ref, list(blobs.values())))
-        senders = []
-        for step in arrived:
-            sha256 = names[step.file.path].sha256
-            if sha256 in missing:
-                missing.discard(sha256)
-                senders.append(self._send_one_late(step.file, sha256))
-        await _together(senders)
+        wanting = {names[step.file.path].sha256: step.file for step in arrived}
+        await _together(self._send_one_late(file, sha) for sha, file in wanting.items() if sha in missing)
 
     async def _send_one_late(self, file: RepoFile, sha256: str) -> None:
         assert self._outlet is not None  # noqa: S101 - `run` asks before it calls

@@ -6,7 +6,11 @@ import json
 
 import pytest
 from faults import answer, spoil
-from worlds import DESTINATION, FIRST, SECOND, SOURCE, sha256
+from worlds import DESTINATION, FIRST, SECOND, SOURCE, sha256, small_model
+
+from hubferry.cache.listing import list_models
+from hubferry.errors import IntegrityError
+from hubferry.stream.outlet import Outlet
 
 BAD = {FIRST, "config.json"}
 
@@ -86,3 +90,84 @@ def test_a_cut_line_is_no_bad_file_and_keep_going_does_not_publish_half_a_model(
 def test_the_hint_says_how_to_publish_the_good_files_all_the_same(broken):
     done = broken.command()
     assert f"hint: hubferry copy {SOURCE} {DESTINATION} --keep-going" in done.err
+
+
+@pytest.fixture
+def refuse(monkeypatch):
+    """Let sending one content fail as it does when the cached file has changed since it was verified."""
+
+    def plan(content):
+        honest = Outlet.send_cached
+
+        async def send_cached(self, file, digest):
+            if digest == sha256(content):
+                raise IntegrityError("changed", side="cache", path=file.path)
+            await honest(self, file, digest)
+
+        monkeypatch.setattr(Outlet, "send_cached", send_cached)
+
+    return plan
+
+
+def test_a_file_that_was_to_reuse_a_blob_of_the_run_is_given_up_with_it(world, refuse):
+    refuse(world.content[SECOND])
+    outcome = world.attempt(keep_going=True)
+    assert outcome.code == 9, outcome.said
+    assert len(outcome.error.failures) == 2
+    assert set(world.published()) == set(world.content) - {SECOND, "twin/model.safetensors"}
+
+
+def test_files_of_one_content_whose_digest_nobody_listed_are_given_up_together(make_world, refuse):
+    content = small_model()
+    content["copy/tokenizer.json"] = content["tokenizer.json"]
+    world = make_world(content=content)
+    refuse(content["tokenizer.json"])
+    outcome = world.attempt(keep_going=True)
+    assert outcome.code == 9, outcome.said
+    assert len(outcome.error.failures) == 2
+    assert set(world.published()) == set(content) - {"tokenizer.json", "copy/tokenizer.json"}
+
+
+@pytest.mark.parametrize("cache", [True, False], ids=["cache", "no-cache"])
+def test_files_of_one_content_whose_digest_nobody_listed_move_once(make_world, cache):
+    content = small_model()
+    content["copy/tokenizer.json"] = content["tokenizer.json"]
+    world = make_world(content=content)
+    assert world.attempt(cache=cache).code == 0
+    assert world.published() == world.expected
+    once = sum(map(len, set(content.values())))
+    assert world.source.requests.bytes_sent < once + len(content["tokenizer.json"]) // 2
+
+
+def claims(world):
+    """Where the cache says that its model is published."""
+    (model,) = list_models([world.cache]).models
+    return model.published
+
+
+def test_a_model_counts_as_published_only_when_all_of_it_was_proven(broken):
+    assert broken.attempt(keep_going=True).code == 9
+    assert claims(broken) == ()
+    broken.converge()
+    assert claims(broken) == (DESTINATION,)
+
+
+def test_a_part_of_a_model_does_not_count_as_the_model(world):
+    assert world.attempt(include=("*.json",)).code == 0
+    assert claims(world) == ()
+
+
+def test_what_was_found_to_be_there_already_counts_as_published(world):
+    assert world.attempt(cache=False).code == 0
+    assert world.attempt("fetch").code == 0
+    assert claims(world) == ()
+    assert world.attempt().code == 0
+    assert claims(world) == (DESTINATION,)
+    assert world.commits() == 1
+
+
+def test_another_commit_in_the_cache_is_not_published_yet(world):
+    assert world.attempt().code == 0
+    world.add_source({"config.json": b"{}"})
+    assert world.attempt("fetch").code == 0
+    assert claims(world) == ()

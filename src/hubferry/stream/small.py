@@ -1,4 +1,7 @@
-"""Fetch small files: whole, in memory, many at once, and write them to the disk in batches."""
+"""Fetch small files: whole, in memory, many at once, and write them to the disk in batches.
+
+A batch is whatever waits when the disk is free again.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from hubferry.errors import HubferryError
 from hubferry.events import FileStarted
 from hubferry.stream.arrivals import concerns_one_file, wrong_bytes
 from hubferry.stream.growing import Hashes
+from hubferry.stream.schedule import MIB
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -20,8 +24,8 @@ if TYPE_CHECKING:
     from hubferry.stream.arrivals import Arrivals
     from hubferry.stream.gate import Gate
 
-_BATCH = 256
-"""Files that may wait to be written; a batch is whatever waits when the disk is free again."""
+_ROOM = 48 * MIB
+"""Bytes that may be in memory at once: on their way, waiting for the disk, being written."""
 
 
 _HASHED_AT_ONCE = 32 * 1024
@@ -50,7 +54,9 @@ class SmallFiles:
         self._put_many = put_many
         self._listen = listen
         self._files: list[RepoFile] = []
-        self._fetched: asyncio.Queue[tuple[RepoFile, bytes, Digests]] = asyncio.Queue(maxsize=_BATCH)
+        self._fetched: asyncio.Queue[tuple[RepoFile, bytes, Digests]] = asyncio.Queue()
+        self._taken = 0
+        self._freed = asyncio.Event()
 
     def add(self, file: RepoFile) -> None:
         """Take in a file; the last one added is fetched first."""
@@ -65,9 +71,20 @@ class SmallFiles:
 
     async def _work(self) -> None:
         while self._files:
+            file = self._files.pop()
+            await self._take_room(file.size or 0)
             async with self._gate:
-                if self._files:
-                    await self._fetch(self._files.pop())
+                await self._fetch(file)
+
+    async def _take_room(self, size: int) -> None:
+        while self._taken and self._taken + size > _ROOM:
+            await self._freed.wait()
+        self._taken += size
+
+    def _give_room(self, size: int) -> None:
+        self._taken -= size
+        self._freed.set()
+        self._freed = asyncio.Event()
 
     async def _fetch(self, file: RepoFile) -> None:
         try:
@@ -77,6 +94,7 @@ class SmallFiles:
         except HubferryError as error:
             if not concerns_one_file(error):
                 raise
+            self._give_room(file.size or 0)
             self._arrivals.fail(file.path, error)
 
     async def _fetched_right(self, file: RepoFile) -> bool:
@@ -104,5 +122,6 @@ class SmallFiles:
             while not self._fetched.empty():
                 batch.append(self._fetched.get_nowait())
             await self._put_many(batch)
+            self._give_room(sum(file.size or 0 for file, _content, _digests in batch))
             for file, _content, digests in batch:
                 self._arrivals.arrive(file, digests)
