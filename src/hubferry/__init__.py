@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from hubferry.api import check, copy, fetch
     from hubferry.cache.check import check_model, check_model_exists

@@ -8,7 +8,8 @@
     ├── NetworkError              5   trying again later may help
     │   └── BusyError             5   the hub asked us to wait
     ├── IntegrityError            6   bytes are not what they should be
-    ├── DiskError                 7   full, read-only or not ours
+    ├── DiskError                 7   read-only, failing or not ours
+    │   └── DiskFullError         7   no room
     ├── LockedError               8   another run holds the model
     ├── PartialError              9   some files failed
     └── InterruptedRunError     130   Ctrl-C, or a signal
@@ -88,9 +89,13 @@ class IntegrityError(HubferryError):
 
 
 class DiskError(HubferryError):
-    """Report a full, read-only or forbidden disk."""
+    """Report a full, read-only, failing or forbidden disk."""
 
     exit_code = 7
+
+
+class DiskFullError(DiskError):
+    """Report that there is no room; `path` is where."""
 
 
 class LockedError(HubferryError):

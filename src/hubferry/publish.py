@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hubferry.hubs.ports import Destination
-    from hubferry.model import Digests, Plan, RepoFile, RepoRef, Step
+    from hubferry.model import Change, Digests, Plan, RepoFile, RepoRef, Step
 
 _LOOKS = (0.0, 1.0, 3.0)
 """Seconds before each look at the destination: a listing may lag behind a commit."""
@@ -82,13 +82,13 @@ def _action(work: Publication, step: Step) -> CommitAction:
     path = step.file.path
     if step.action is Action.DELETE:
         return CommitAction("delete", path)
-    change = "update" if step.replaces else "create"
+    change: Change = "update" if step.replaces else "create"
     digests = work.digests.get(path)
     sha256 = digests.sha256 if digests else step.sha256
     if step.blob:
-        return CommitAction(change, path, step.file.size or 0, sha256)  # type: ignore[arg-type]  # a Literal
+        return CommitAction(change, path, step.file.size or 0, sha256)
     content = work.content(step)
-    return CommitAction(change, path, len(content), sha256, content)  # type: ignore[arg-type]  # a Literal
+    return CommitAction(change, path, len(content), sha256, content)
 
 
 def _applied(work: Publication, step: Step, listed: RepoFile | None) -> bool:

@@ -74,7 +74,7 @@ def parse(
         raise UsageError(_("The name of a repository is empty."), hint=_examples())
     if _is_folder(text):
         return RepoRef("dir", text)
-    sites = {**_SITES, **_own_sites(hf_endpoint, ms_endpoint)}
+    sites = {**_SITES, **_own_sites(hf_endpoint, ms_endpoint, default_hub)}
     scheme, colon, rest = text.partition(":")
     if colon and scheme.lower() in _PREFIXES:
         return _named(_PREFIXES[scheme.lower()], rest.removeprefix("//"), text)
@@ -95,8 +95,12 @@ def _is_folder(text: str) -> bool:
     return text.startswith(("./", "../", "/", "~/", ".\\", "..\\", "\\\\", "~\\"))
 
 
-def _own_sites(hf_endpoint: str | None, ms_endpoint: str | None) -> dict[str, _Site]:
-    own: tuple[tuple[HubName, str | None], ...] = (("ms", ms_endpoint), ("hf", hf_endpoint))
+def _own_sites(
+    hf_endpoint: str | None, ms_endpoint: str | None, preferred: HubName | None
+) -> dict[str, _Site]:
+    """Return the servers in use; one that is both hubs at once is the one that is preferred there."""
+    own: list[tuple[HubName, str | None]] = [("ms", ms_endpoint), ("hf", hf_endpoint)]
+    own.sort(key=lambda one: one[0] == preferred)
     return {
         urlsplit(endpoint).netloc.lower(): _Site(hub, endpoint.rstrip("/"))
         for hub, endpoint in own

@@ -7,18 +7,21 @@ import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubferry import refs, survey
 from hubferry.cache import adopt
-from hubferry.cache.disk import disk, disk_errors
+from hubferry.cache.disk import ROOM, disk, disk_errors
+from hubferry.cache.names import PASSING_PREFIX
 from hubferry.cache.partial import missing_ranges, partial_path
+from hubferry.cache.roots import create_root
 from hubferry.cache.store import Cache, free_bytes
-from hubferry.errors import DiskError, IntegrityError, LockedError
+from hubferry.errors import DiskFullError, HubferryError, IntegrityError, LockedError
 from hubferry.events import Note, Waiting
 from hubferry.hubs import open_destination, open_source
+from hubferry.hubs.credentials import huggingface_endpoint, modelscope_endpoint
 from hubferry.hubs.ports import NewRepository
 from hubferry.i18n import _, ngettext
 from hubferry.model import Digests
@@ -29,6 +32,7 @@ from hubferry.stream.gate import Gate, GatedSource
 from hubferry.stream.growing import Hashes
 from hubferry.stream.intake import Doors
 from hubferry.stream.schedule import SMALL
+from hubferry.units import size as readable_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -39,15 +43,15 @@ if TYPE_CHECKING:
     from hubferry.cache.store import ModelDirectory
     from hubferry.events import Listener
     from hubferry.hubs.ports import Destination, Source
-    from hubferry.model import Plan, RepoFile, RepoRef, Revision, Step
-    from hubferry.options import Options
+    from hubferry.model import HubName, Plan, RepoFile, RepoRef, Revision, Step
+    from hubferry.options import Access, Options
     from hubferry.plan import Side
 
 MOST_CONNECTIONS = 32
 """Connections for parts of large files at most; how many there are is the gate's decision."""
 FIRST_CONNECTIONS = 16
-SMALL_CONNECTIONS = 32
-"""Connections for small files: 2,000 of them at 30 ms a request take 1.9 s."""
+SMALL_CONNECTIONS = 48
+"""Connections for small files: 2,000 of them at 30 ms a request take 1.3 s."""
 SPARE_BYTES = 64 * 1024 * 1024
 """What is left free on the disk beyond the payload: manifests, journals, other people's work."""
 
@@ -62,10 +66,10 @@ class Session:
         """Parse the names; nothing is opened before the session is entered."""
         self.options = options
         self.listen = listen
-        self.source_ref = refs.parse(source, default_hub="hf")
+        self.source_ref = _parsed(source, options.source, "hf")
         if destination is not None:
             self.destination_ref = survey.destination_ref(
-                refs.parse(destination, default_hub="ms"), self.source_ref
+                _parsed(destination, options.destination, "ms"), self.source_ref
             )
         self._has_destination = destination is not None
         most = options.jobs or MOST_CONNECTIONS
@@ -149,12 +153,13 @@ class Session:
 
     @asynccontextmanager
     async def _passing(self) -> AsyncGenerator[ModelDirectory, None]:
-        root = self.cache.root
-        root.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(prefix=".passing-", dir=root))
+        create_root(self.cache.root)
+        with disk_errors(self.cache.root):
+            place = Path(tempfile.mkdtemp(prefix=PASSING_PREFIX, dir=self.cache.root))
         try:
             self._model = self.cache.open(self.source_ref, directory=place)
-            yield self._model
+            with self._model.hold(wait=0):
+                yield self._model
         finally:
             await asyncio.get_running_loop().run_in_executor(None, shutil.rmtree, place, True)
 
@@ -235,29 +240,36 @@ class Session:
             executor=self._threads,
             listen=self.listen,
             keep=self.options.cache,
-            slots=min(SLOTS, self.options.jobs or SLOTS),
+            slots=self._slots,
         )
+
+    @property
+    def _slots(self) -> int:
+        """Blobs on their way at once."""
+        return min(SLOTS, self.options.jobs or SLOTS)
 
     def check_space(self, plan: Plan) -> None:
         """Refuse a run that cannot fit, before its first byte.
 
         Raises:
-            DiskError: The disk has less free than what is yet to come.
+            DiskFullError: The disk has less free than what is yet to come.
         """
         assert self._model is not None  # noqa: S101 - called inside `model`
         if self.options.cache:
             needed = plan.fetch_bytes - self._landed(plan)
         else:
             sizes = sorted((step.file.size or 0 for step in plan.steps if step.fetches), reverse=True)
-            needed = sum(sizes[: SLOTS + 2])
+            needed = sum(sizes[: self._slots + 2])
         free = free_bytes(self._model.path)
         if needed <= 0 or needed + SPARE_BYTES <= free:
             return
-        message = _("the disk of {path} has {free} bytes free; {needed} more are needed")
-        raise DiskError(
-            message.format(path=self._model.path, free=free, needed=needed + SPARE_BYTES - free),
+        message = _("the disk of {path} has {free} free; {needed} more are needed")
+        lacking = needed + SPARE_BYTES - free
+        raise DiskFullError(
+            message.format(path=self._model.path, free=readable_size(free), needed=readable_size(lacking)),
             side="cache",
-            hint="hubferry cache prune --max-size 100G   # or another disk: HUBFERRY_CACHE=/another/disk",
+            path=str(self._model.path),
+            hint=ROOM,
         )
 
     def _landed(self, plan: Plan) -> int:
@@ -294,6 +306,24 @@ class Session:
             partly = bool(self.options.include or self.options.exclude)
             self._model.finish(side.revision, held, whole=not partly and len(held) == len(side.files))
 
+    def mark_published(self, plan: Plan, commit: str) -> None:
+        """Write down that the destination holds what the directory does: all of one commit, and proven."""
+        model = self._model
+        known = model.manifest if model is not None else None
+        if model is None or known is None or not self.options.cache:
+            return
+        if known.whole and known.commit == plan.source.commit:
+            model.mark_published(plan.destination.ref, commit)
+
+    def note_same(self, plan: Plan) -> None:
+        """Write down, if the cache has the model, that it was used and is published. Nothing waits."""
+        with suppress(HubferryError):  # in use by another run, or a disk that cannot be written
+            self._model = self.existing() if self.options.cache else None
+            if self._model is not None:
+                with self._model.hold(wait=0):
+                    self._model.touch()
+                    self.mark_published(plan, plan.destination.commit)
+
     def new_repository(self, source: Revision) -> NewRepository:
         """Say how to create the destination: as private as the source, under the source's licence."""
         hidden = source.private or source.gated
@@ -305,3 +335,13 @@ class Session:
     def message(self, plan: Plan) -> str:
         """Return the commit's message."""
         return self.options.message or f"Copy {survey.pinned(plan.source)} with hubferry"
+
+
+def _parsed(text: str, access: Access, default_hub: HubName) -> RepoRef:
+    """Read what was typed, which may be an address of the very server that is in use."""
+    return refs.parse(
+        text,
+        default_hub=default_hub,
+        hf_endpoint=access.endpoint or huggingface_endpoint(),
+        ms_endpoint=access.endpoint or modelscope_endpoint(),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from hubferry.errors import IntegrityError, NotFoundError, UsageError
 from hubferry.events import Listener, Resolved
 from hubferry.i18n import _
 from hubferry.model import Action, Blob, Limits, Plan, Revision, Step, Verdict
+from hubferry.stream.growing import Hashes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from hubferry.hubs.ports import Destination, Source
     from hubferry.model import Comparison, Digests, RepoFile, RepoRef
     from hubferry.options import Options
+
+_READ_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +126,13 @@ def destination_ref(ref: RepoRef, source: RepoRef) -> RepoRef:
 
 async def settle(source: Source, side: planning.Side, undecided: Sequence[RepoFile]) -> dict[str, Digests]:
     """Hash small files of the source that share no digest with the destination, without keeping them."""
-    from hubferry.stream.growing import Hashes  # only a check without a cache needs it
+    places = asyncio.Semaphore(_READ_AT_ONCE)
 
     async def one(file: RepoFile) -> tuple[str, Digests]:
         hashes = Hashes(replace(file, sha256=None), file.size or 0)
-        async for piece in source.read(side.revision, file, 0, file.size):
-            hashes.update(piece)
+        async with places, aclosing(source.read(side.revision, file, 0, file.size)) as pieces:
+            async for piece in pieces:
+                hashes.update(piece)
         return file.path, hashes.digests()
 
     return dict(await asyncio.gather(*(one(file) for file in undecided)))

@@ -17,6 +17,9 @@ from hubferry.session import Session
 from hubferry.survey import Survey
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hubferry.errors import HubferryError
     from hubferry.events import Listener
     from hubferry.model import Comparison, Digests, Plan, RepoFile, Step
     from hubferry.move import Moved
@@ -33,8 +36,9 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
         plan = survey.draft(seen, session.destination, session.known(seen.source.files), options)
         if plan.nothing_to_do:
             listen(Planned(plan))
+            session.note_same(plan)
             return _finish(session, plan, started)
-        async with session.model() as model:
+        async with session.model():
             seen = await _create_if_absent(session, seen)
             held = await session.hold(seen.source.files, plan)
             plan = await survey.decide(seen, session.destination, held, options)
@@ -44,7 +48,8 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
             _refuse_failures(moved, options)
             session.record(seen.source, moved.digests)
             commits = await _publish(session, seen, plan, moved)
-            model.mark_published(plan.destination.ref, commits[-1] if commits else plan.destination.commit)
+            if not moved.failures:
+                session.mark_published(plan, commits[-1] if commits else plan.destination.commit)
         return _finish(session, plan, started, moved, commits)
 
 
@@ -112,13 +117,17 @@ async def _create_if_absent(session: Session, seen: Survey) -> Survey:
 
 def _refuse_failures(moved: Moved, options: Options) -> None:
     """Publish nothing when a file failed, unless the good ones are wanted all the same."""
-    failures = tuple(moved.failures[path] for path in sorted(moved.failures))
-    if not failures or options.keep_going:
+    if not moved.failures or options.keep_going:
         return
-    if len(failures) == 1:
-        raise failures[0]
+    if len(moved.failures) == 1:
+        raise next(iter(moved.failures.values()))
+    raise _partial(moved.failures)
+
+
+def _partial(failures: Mapping[str, HubferryError]) -> PartialError:
     message = ngettext("{count} file failed", "{count} files failed", len(failures))
-    raise PartialError(message.format(count=len(failures)), failures)
+    ordered = tuple(failures[path] for path in sorted(failures))
+    return PartialError(message.format(count=len(ordered)), ordered)
 
 
 async def _publish(session: Session, seen: Survey, plan: Plan, moved: Moved) -> tuple[str, ...]:
@@ -164,7 +173,5 @@ def _finish(
     )
     session.listen(Finished(report))
     if failures:
-        message = ngettext("{count} file failed", "{count} files failed", len(failures))
-        ordered = tuple(failures[path] for path in sorted(failures))
-        raise PartialError(message.format(count=len(ordered)), ordered)
+        raise _partial(failures)
     return report

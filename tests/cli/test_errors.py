@@ -12,6 +12,8 @@ from desks import publish
 from servers import READ_TOKEN, Seams, running_hub
 
 import models
+from hubferry.cli.main import guard
+from hubferry.errors import DiskFullError
 
 PAIR = ("hf:org/model", "ms:mine/model")
 MIB = 1024 * 1024
@@ -255,3 +257,26 @@ def test_an_unexpected_error_is_one_line_and_a_traceback_only_when_asked_for(des
         done = desk.ferry(*words, *PAIR, environment=environment | more)
         assert done.code == 1
         assert "Traceback" in done.err
+
+
+def test_an_address_of_the_server_in_use_is_understood(desk, model):
+    done = desk.ferry("fetch", f"{desk.source.url}/org/model/tree/main", "--include", "config.json")
+    assert done.code == 0, done.said
+
+
+def test_a_full_disk_says_what_the_other_models_take(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HUBFERRY_CACHE", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("mine", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(bytes(3 * MIB))
+        (tmp_path / name / "config.json").write_text("{}")
+
+    def work():
+        raise DiskFullError("no room", side="cache", path=str(tmp_path / "mine"), hint="prune")
+
+    assert guard(work, command=["hubferry", "fetch"]) == 7
+    said = capsys.readouterr().err
+    assert "no room" in said
+    assert "1 model" in said
+    assert "free 3.0 MiB" in said

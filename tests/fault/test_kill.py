@@ -145,3 +145,21 @@ def test_a_kill_in_any_phase_leaves_nothing_wrong(world, phase):
     world.assert_true()
     world.converge()
     assert world.commits() == 1
+
+
+def test_what_a_killed_run_without_a_cache_leaves_is_swept_and_a_living_ones_is_not(world):
+    prune = ("cache", "prune", "--partial", "--json")
+    with world.started("copy", SOURCE, DESTINATION, "--no-cache", "--bwlimit", "100K") as process:
+        deadline = time.monotonic() + 60
+        while not any(world.cache.glob(".passing-*/.hubferry/partial/*.part")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert world.command(*prune).code == 0
+        assert any(world.cache.glob(".passing-*"))
+        process.kill()
+        process.wait(20)
+    assert any(world.cache.glob(".passing-*"))
+    pruned = world.command(*prune)
+    assert pruned.code == 0, pruned.said
+    assert json.loads(pruned.out)["frees"] > 0
+    assert not any(world.cache.glob(".passing-*"))

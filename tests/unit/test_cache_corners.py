@@ -123,7 +123,7 @@ def test_how_much_is_missing_is_said_in_units_a_person_reads(tmp_path, monkeypat
             raise OSError(errno.ENOSPC, "No space left on device")
         told[size] = caught.value.message.partition("full, ")[2]
     assert list(told.values()) == [
-        f"{size} more are needed" for size in ("999 B", "1.5 KB", "2.5 MB", "3.5 GB", "4.5 TB", "1e+04 TB")
+        f"{size} more are needed" for size in ("999 B", "1.5 KiB", "2.4 MiB", "3.3 GiB", "4.1 TiB", "8.9 PiB")
     ]
 
 
@@ -432,3 +432,34 @@ def test_a_name_that_the_cache_cannot_have_is_refused_wherever_it_is_asked_for(m
         with pytest.raises(IntegrityError):
             model.lookup(file_of(path, b""))
     assert isinstance(model.path, Path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the call is Linux's")
+def test_the_system_takes_it_when_it_is_told_to_begin_writing(tmp_path):
+    with (tmp_path / "file").open("wb") as file:
+        file.write(bytes(1000))
+        assert disk_module._sync_file_range()(file.fileno(), 0, 1000, 2) == 0
+
+
+def test_a_system_that_cannot_be_told_to_begin_writing_is_not(monkeypatch):
+    disk_module._sync_file_range.cache_clear()
+    monkeypatch.setattr(sys, "platform", "darwin")
+    try:
+        disk.start_writing(-1, 0, 1000)
+        assert disk_module._sync_file_range() is None
+    finally:
+        disk_module._sync_file_range.cache_clear()
+
+
+def test_that_writing_cannot_begin_early_is_no_error(tmp_path, monkeypatch):
+    asked = []
+
+    def refuse(*arguments):
+        asked.append(arguments[1:])
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(disk, "start_writing", refuse)
+    partial = PartialFile(tmp_path / "a.part", 3000)
+    partial.start_writing(1000, 3000)
+    partial.close()
+    assert asked == [(1000, 2000)]

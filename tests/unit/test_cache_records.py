@@ -261,7 +261,7 @@ def test_a_disk_that_gets_full_says_how_much_is_missing(model, tmp_path, monkeyp
         "put_many": lambda: model.put_many([(file_of("a", content), content, digests_of(content))]),
         "adopt": lambda: model.adopt(file_of("a", content), tmp_path / "blob"),
     }
-    with pytest.raises(DiskError, match="2 KB more are needed"):
+    with pytest.raises(DiskError, match=r"2\.0 KiB more are needed"):
         acts[act]()
 
 

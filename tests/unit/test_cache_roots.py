@@ -101,7 +101,7 @@ def test_each_fault_of_a_disk_is_said_in_words(tmp_path, number, words):
 
 def test_a_full_disk_says_how_much_is_missing(tmp_path, monkeypatch):
     monkeypatch.setattr(disk, "free", lambda _path: 1_000_000)
-    with pytest.raises(DiskError, match=r"1\.5 MB more") as failure, disk_errors(tmp_path, needed=2_500_000):
+    with pytest.raises(DiskError, match=r"1\.4 MiB more") as failure, disk_errors(tmp_path, needed=2_500_000):
         raise OSError(28, "No space left on device")
     assert "prune" in failure.value.hint
 

@@ -153,3 +153,10 @@ def test_no_text_does_worse_than_a_usage_error(text):
         ref = parse(text)
         assert ref.repo_id
         assert ref.hub == "dir" or ".." not in ref.repo_id
+
+
+def test_a_server_that_is_both_hubs_is_the_one_that_is_expected_there():
+    both = {"hf_endpoint": "http://127.0.0.1:8080", "ms_endpoint": "http://127.0.0.1:8080"}
+    address = "http://127.0.0.1:8080/org/name"
+    assert parse(address, default_hub="hf", **both).hub == "hf"
+    assert parse(address, default_hub="ms", **both).hub == "ms"

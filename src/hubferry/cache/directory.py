@@ -300,8 +300,11 @@ class ModelDirectory:
         return self._memory.complete()
 
     def mark_published(self, destination: RepoRef, commit: str) -> None:
-        """Write down that this model was proven to be at `destination`."""
+        """Write down that this model was proven to be at `destination`, unless that is written down."""
         publication = Publication(str(replace(destination, revision=None)), commit, time.time())
+        known = self.manifest.published if self.manifest is not None else ()
+        if any((one.destination, one.commit) == (publication.destination, commit) for one in known):
+            return
         with self.disk_errors():
             self._memory.record([Published(publication)], must=True)
 

@@ -16,13 +16,16 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
-from hubferry.errors import DiskError
+from hubferry.errors import DiskError, DiskFullError
 from hubferry.i18n import _
+from hubferry.units import size as readable_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+ROOM = "hubferry cache prune --older-than 30d --dry-run   # or another disk: HUBFERRY_CACHE=/another/disk"
+"""What to type when there is no room."""
 _BINARY = getattr(os, "O_BINARY", 0)
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0)
 _FICLONE = 0x40049409
@@ -292,7 +295,7 @@ def _explain(error: OSError, path: Path, needed: int | None) -> DiskError:
     return DiskError(_("{path}: {reason}").format(path=name, reason=reason), side="cache", path=name)
 
 
-def full(path: Path, needed: int | None) -> DiskError:
+def full(path: Path, needed: int | None) -> DiskFullError:
     """Say that the disk is full, and by how much where `needed` bytes are known."""
     missing = 0
     if needed is not None:
@@ -302,18 +305,6 @@ def full(path: Path, needed: int | None) -> DiskError:
         message = _("{path}: the disk is full, {size} more are needed")
     else:
         message = _("{path}: the disk is full")
-    return DiskError(
-        message.format(path=path, size=_size(missing)),
-        side="cache",
-        path=str(path),
-        hint="hubferry cache prune",
+    return DiskFullError(
+        message.format(path=path, size=readable_size(missing)), side="cache", path=str(path), hint=ROOM
     )
-
-
-def _size(count: int) -> str:
-    value = float(count)
-    for unit in ("B", "KB", "MB", "GB"):
-        if value < 1000:  # noqa: PLR2004 - the decimal step, as disks are sold
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} TB"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hubferry.cache import inventory, manifest, usage
 from hubferry.cache.check import ModelState, State, check_model, judge
 from hubferry.cache.disk import disk, disk_errors
-from hubferry.cache.names import RECORDS
+from hubferry.cache.names import PASSING_PREFIX, RECORDS
 from hubferry.cache.problem import Kind, Problem
 from hubferry.cache.usage import Inode, Usage
 from hubferry.errors import DiskError, NotFoundError
@@ -175,11 +175,20 @@ def list_models(roots: Sequence[Path]) -> Listing:
         with disk_errors(root):
             if root.is_dir():
                 for entry in disk.scandir(root):
-                    if entry.name.endswith(DOOMED_SUFFIX):
+                    if entry.name.endswith(DOOMED_SUFFIX) or _was_passing(root, entry):
                         doomed.append(_doomed(root, entry))
                     elif not entry.name.startswith(".") and entry.is_dir():
                         models.append(describe(root / entry.name, root))
     return Listing(tuple(models), tuple(doomed))
+
+
+def _was_passing(root: Path, entry: os.DirEntry[str]) -> bool:
+    """Return whether a directory was to be gone with its run, and that run is."""
+    if not entry.name.startswith(PASSING_PREFIX) or not entry.is_dir(follow_symlinks=False):
+        return False
+    from hubferry.cache import locks  # a listing seldom needs it
+
+    return not locks.is_held(root / entry.name / RECORDS)
 
 
 def describe(path: Path, root: Path) -> CachedModel:

@@ -98,6 +98,7 @@ class Memory:
                 },
                 commit=revision.commit,
                 whole=complete or (same and state.whole),
+                published=state.published if same else (),
                 used=time.time(),
             )
             self._manifest = manifest.save(self._records, state)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 RECORDS = ".hubferry"
 """The directory, inside a model's, that holds what we remember about it."""
+PASSING_PREFIX = ".passing-"
+"""Begins the name of a directory that is gone when its run ends."""
 
 _RESERVED_TOPS = frozenset({RECORDS, ".git"})
 _COMPONENT_BYTES = 255

@@ -1,4 +1,4 @@
-"""The environment variables that hubferry reads, and its own version."""
+"""The environment variables that hubferry reads."""
 
 from __future__ import annotations
 
@@ -28,14 +28,3 @@ def variables() -> tuple[tuple[str, str], ...]:
         ("HF_HUB_OFFLINE", _("Ask no hub; answer from the cache.")),
         ("NO_COLOR", _("Print without colours.")),
     )
-
-
-def version() -> str:
-    """Return the version of the installed package."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
-
-    try:
-        return installed("hubferry")
-    except PackageNotFoundError:  # run from a clone that was never installed
-        return "0+clone"

@@ -11,7 +11,8 @@ from importlib.metadata import version as installed
 from typing import TYPE_CHECKING, Literal
 from urllib.request import getproxies
 
-from hubferry.cli import environment, output
+from hubferry import __version__
+from hubferry.cli import output
 from hubferry.errors import AccessError, DiskError, HubferryError
 from hubferry.hubs import credentials
 from hubferry.i18n import _
@@ -57,7 +58,7 @@ def examine(*, ask_hubs: bool) -> list[Finding]:
 
 
 def _versions() -> Finding:
-    words = [f"hubferry {environment.version()}", f"Python {platform.python_version()}", platform.platform()]
+    words = [f"hubferry {__version__}", f"Python {platform.python_version()}", platform.platform()]
     for package in _PACKAGES:
         try:
             words.append(f"{package} {installed(package)}")

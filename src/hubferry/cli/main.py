@@ -7,15 +7,19 @@ import os
 import shlex
 import signal
 import sys
+import time
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from hubferry import __version__
 from hubferry.cli import output, secrets
 from hubferry.cli.command import Command
 from hubferry.errors import (
     DiskError,
+    DiskFullError,
     HubferryError,
     IntegrityError,
     InterruptedRunError,
@@ -87,9 +91,7 @@ class Commands(click.Group):
 
 def _version(ctx: click.Context, _parameter: click.Parameter, value: object) -> None:
     if value:
-        from hubferry.cli.environment import version
-
-        output.data(f"hubferry {version()}")
+        output.data(f"hubferry {__version__}")
         ctx.exit()
 
 
@@ -222,11 +224,30 @@ def _explain(error: HubferryError, *, json: bool) -> int:
     output.talk(error.message, label=_("error:"), colour="red")
     for failure in error.failures if isinstance(error, PartialError) else ():
         output.talk(f"  {output.visible(failure.path or '-')}: {failure.message}")
+    if isinstance(error, DiskFullError):
+        _tell_what_pruning_frees(error)
     if error.hint:
         output.talk(error.hint, label=_("hint:"), colour="cyan")
     if json:
         output.document({"error": _described(error)})
     return error.exit_code
+
+
+def _tell_what_pruning_frees(error: DiskFullError) -> None:
+    """Say how much room the other models take, as far as that can be found out."""
+    from hubferry.cache import clean, listing
+    from hubferry.cache.retention import Policy
+    from hubferry.cli.cache import words
+    from hubferry.cli.cache.selection import listing as every_model
+
+    with suppress(HubferryError, OSError):
+        chosen = clean.plan_prune(every_model(None), Policy(keep_last=0), now=time.time())
+        others = [model for model, _reason in chosen if str(model.path) != error.path]
+        if others:
+            sentence = _("the cache holds {models} besides; removing them would free {size}")
+            output.talk(
+                sentence.format(models=words.counted(others), size=output.size(listing.freed(others)))
+            )
 
 
 def _described(error: HubferryError) -> dict[str, object]:

@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TextIO
 
+from hubferry import units
 from hubferry.cli.secrets import redact
 from hubferry.i18n import _, language, set_language
 
@@ -41,8 +42,6 @@ _STAND_INS = {
     "：": ":",
 }
 _COLOURS = {"red": 31, "yellow": 33, "cyan": 36}
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-_STEP = 1024
 
 
 def prepare() -> None:
@@ -134,14 +133,7 @@ def document(value: object) -> None:
     print(redact(json.dumps(value, ensure_ascii=False, indent=2)))
 
 
-def size(count: int) -> str:
-    """Return bytes as a person reads them, in steps of 1024: `23.1 GiB`."""
-    value = float(count)
-    for unit in _UNITS[:-1]:
-        if abs(value) < _STEP - 0.05 or (unit == "B" and abs(count) < _STEP):
-            return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
-        value /= _STEP
-    return f"{value:.1f} {_UNITS[-1]}"
+size = units.size
 
 
 def duration(seconds: float) -> str:

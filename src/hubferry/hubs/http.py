@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from hubferry import __version__
 from hubferry.errors import HubferryError, NetworkError, Side, UsageError
 from hubferry.hubs.addresses import endpoint_of, host_of, is_loopback, origin, without_query
 from hubferry.hubs.answers import Answer
@@ -32,7 +33,7 @@ CONNECTIONS = 64
 READ_BUFFER = 1 << 16
 """Bytes a connection may hold unread. One read of the loop is 256 KiB; with more room aiohttp joins several
 into one piece, which costs a copy of every byte."""
-USER_AGENT = "hubferry"
+USER_AGENT = f"hubferry/{__version__}"
 LARGEST_ANSWER = 1 << 28
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 8
@@ -95,6 +96,7 @@ class HubClient:
         self.silence = silence_seconds()
         self._session: aiohttp.ClientSession | None = None
         self._proxies: dict[str, str | None] = {}
+        self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
         self._origin = origin(self.endpoint)
         self._below = self.endpoint + "/"
         if self._origin is None:
@@ -182,12 +184,10 @@ class HubClient:
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **request.headers}
         if trusted and self.token:
             headers = {**self._login(self.token), **headers}
-        timeout = aiohttp.ClientTimeout(
-            total=None,
-            connect=None,
-            sock_connect=min(CONNECT_SECONDS, self.silence),
-            sock_read=self.silence if request.silence is None else max(request.silence, self.silence),
-        )
+        silence = self.silence if request.silence is None else max(request.silence, self.silence)
+        if silence not in self._timeouts:
+            connect = min(CONNECT_SECONDS, self.silence)
+            self._timeouts[silence] = aiohttp.ClientTimeout(sock_connect=connect, sock_read=silence)
         with self.failures_named(request.url):
             return await self._opened().request(
                 request.method,
@@ -195,7 +195,7 @@ class HubClient:
                 headers=headers,
                 data=_piecemeal(request.body),
                 allow_redirects=False,
-                timeout=timeout,
+                timeout=self._timeouts[silence],
                 proxy=self._proxy(request.url),
             )
 
