@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,27 @@ async def move(plan: Plan, held: Mapping[str, Digests], tools: Tools) -> Moved:
     return await _Move(plan, held, tools).run()
 
 
+def give_up_together(plan: Plan, moved: Moved) -> None:
+    """Let the files that share a blob fail with the one that was to bring it, each under its own name."""
+    failed: dict[str, HubferryError] = {}
+    sharing: list[tuple[str, str]] = []
+    for step in plan.of(Action.SEND, Action.FETCH_SEND, Action.REUSE):
+        known, path = moved.digests.get(step.file.path), step.file.path
+        sha256 = known.sha256 if known else step.sha256
+        if sha256 and path in moved.failures:
+            failed[sha256] = moved.failures[path]
+        elif sha256:
+            sharing.append((path, sha256))
+    moved.failures.update((path, _of(path, failed[sha256])) for path, sha256 in sharing if sha256 in failed)
+
+
+def _of(path: str, error: HubferryError) -> HubferryError:
+    """Return an error as that of another file, which has the same content."""
+    error = copy(error)
+    error.path = path
+    return error
+
+
 class _Move:
     def __init__(self, plan: Plan, held: Mapping[str, Digests], tools: Tools) -> None:
         self._plan = plan
@@ -117,7 +139,6 @@ class _Move:
             jobs += [self._send(step) for step in self._senders()]
             jobs.append(self._send_late(led))
         await _together(jobs)
-        self._fail_with_their_blob()
         self._moved.fetched = self._intake.fetched
         self._moved.sent = self._outlet.sent if self._outlet else 0
         return self._moved
@@ -126,19 +147,6 @@ class _Move:
         """Blobs whose digest is known beforehand, largest first."""
         steps = [step for step in self._plan.of(Action.SEND, Action.FETCH_SEND) if step.sha256]
         return sorted(steps, key=lambda step: -(step.file.size or 0))
-
-    def _fail_with_their_blob(self) -> None:
-        """Give up the files that share a blob of this run which could not be sent after all."""
-        failures = self._moved.failures
-        sharing: dict[str | None, list[Step]] = {}
-        for step in self._plan.of(Action.SEND, Action.FETCH_SEND, Action.REUSE):
-            known = self._moved.digests.get(step.file.path)
-            sharing.setdefault(known.sha256 if known else step.sha256, []).append(step)
-        sharing.pop(None, None)
-        for steps in sharing.values():
-            error = next((failures[one.file.path] for one in steps if one.file.path in failures), None)
-            if error is not None:
-                failures.update((one.file.path, error) for one in steps if one.file.path not in failures)
 
     async def _fetch(self) -> None:
         await self._intake.run()
@@ -153,7 +161,7 @@ class _Move:
         try:
             digests: Digests | None = await self._intake.arrived(leader.file.path)
         except (IntegrityError, NotFoundError) as error:
-            self._moved.failures[step.file.path] = error
+            self._moved.failures[step.file.path] = _of(step.file.path, error)
             return
         if digests is not None and not self._tools.keep and step.blob:
             self._moved.digests[step.file.path] = digests

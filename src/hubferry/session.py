@@ -8,11 +8,13 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubferry import refs, survey
 from hubferry.cache import adopt
+from hubferry.cache.directory import ModelDirectory
 from hubferry.cache.disk import ROOM, disk, disk_errors
 from hubferry.cache.names import PASSING_PREFIX
 from hubferry.cache.partial import missing_ranges, partial_path
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from hubferry.cache.store import ModelDirectory
     from hubferry.events import Listener
     from hubferry.hubs.ports import Destination, Source
     from hubferry.model import HubName, Plan, RepoFile, RepoRef, Revision, Step
@@ -157,14 +158,15 @@ class Session:
         with disk_errors(self.cache.root):
             place = Path(tempfile.mkdtemp(prefix=PASSING_PREFIX, dir=self.cache.root))
         try:
-            self._model = self.cache.open(self.source_ref, directory=place)
+            self._model = ModelDirectory(place, self.source_ref)
             with self._model.hold(wait=0):
                 yield self._model
         finally:
             await asyncio.get_running_loop().run_in_executor(None, shutil.rmtree, place, True)
 
+    @cached_property
     def existing(self) -> ModelDirectory | None:
-        """Return the model's directory if the cache has one."""
+        """The model's directory if the cache had one when this was first asked."""
         if self.options.directory is not None:
             exists = self.options.directory.is_dir()
             return self.cache.open(self.source_ref, directory=self.options.directory) if exists else None
@@ -172,7 +174,7 @@ class Session:
 
     def known(self, files: Sequence[RepoFile]) -> dict[str, Digests]:
         """Return what the cache holds verified, without reading any content."""
-        return survey.known(self.existing() if self.options.cache else None, files)
+        return survey.known(self.existing if self.options.cache else None, files)
 
     def adoptable(self, files: Sequence[RepoFile]) -> dict[str, Digests]:
         """Return what other caches of this machine claim to hold by name; nothing is read or linked."""
@@ -318,7 +320,7 @@ class Session:
     def note_same(self, plan: Plan) -> None:
         """Write down, if the cache has the model, that it was used and is published. Nothing waits."""
         with suppress(HubferryError):  # in use by another run, or a disk that cannot be written
-            self._model = self.existing() if self.options.cache else None
+            self._model = self.existing if self.options.cache else None
             if self._model is not None:
                 with self._model.hold(wait=0):
                     self._model.touch()

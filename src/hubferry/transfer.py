@@ -12,7 +12,7 @@ from hubferry.errors import NetworkError, PartialError
 from hubferry.events import Finished, Planned
 from hubferry.i18n import ngettext
 from hubferry.model import Action, Fetched, Report
-from hubferry.move import move
+from hubferry.move import give_up_together, move
 from hubferry.session import Session
 from hubferry.survey import Survey
 
@@ -46,6 +46,7 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
             session.check_space(plan)
             moved = await move(plan, held, session.tools())
             _refuse_failures(moved, options)
+            give_up_together(plan, moved)
             session.record(seen.source, moved.digests)
             commits = await _publish(session, seen, plan, moved)
             if not moved.failures:
@@ -67,13 +68,13 @@ async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
     """Bring a repository into the cache: every file there, every hash right."""
     async with Session(source, None, options, listen) as session:
         if remember.offline():
-            return remember.from_cache(session.existing(), session.source_ref, listen)
+            return remember.from_cache(session.existing, session.source_ref, listen)
         try:
             side = await session.look_at_source()
         except NetworkError:
-            if not remember.remembers(session.existing(), session.source_ref):
+            if not remember.remembers(session.existing, session.source_ref):
                 raise
-            return remember.from_cache(session.existing(), session.source_ref, listen)
+            return remember.from_cache(session.existing, session.source_ref, listen)
         async with session.model() as model:
             plan = survey.everything(side)
             held = await session.hold(side.files, plan)

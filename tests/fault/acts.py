@@ -91,6 +91,7 @@ def fetch_big(model: ModelDirectory, *, content: bytes = BIG, path: str = WEIGHT
             for start, stop in partial.missing():
                 for first in range(start, stop, CHUNK):
                     partial.write(first, [content[first : min(first + CHUNK, stop)]])
+                partial.start_writing(start, stop)
             whole = partial.read(0, len(content))
             if not digests_of(whole).fit(file):
                 partial.forget()

@@ -673,11 +673,17 @@ async def test_a_blob_counts_as_stored_only_when_the_answer_says_so(response, er
 
 @pytest.mark.parametrize("response", [{"status": 201}, {"text": '{"Code": 200}'}, {"text": "OK"}])
 async def test_an_answer_without_a_word_of_failure_is_success(response):
+    taken = []
+
     async def answer(request):
-        return web.Response(**response) if request.method == "PUT" else batch_answer("/put")
+        if request.method != "PUT":
+            return batch_answer("/put")
+        taken.append(await request.read())
+        return web.Response(**response)
 
     async with scripted(answer) as hub:
         await upload(hub)
+    assert taken == [CONTENT]
 
 
 async def test_a_success_before_the_last_byte_is_not_believed():
@@ -725,9 +731,13 @@ async def test_a_hub_that_stops_taking_bytes_is_given_up(monkeypatch):
 
 async def test_a_body_that_makes_a_pause_is_waited_for(monkeypatch):
     monkeypatch.setenv("HUBFERRY_TIMEOUT", "0.2")
+    taken = []
 
     async def answer(request):
-        return web.Response() if request.method == "PUT" else batch_answer("/put")
+        if request.method != "PUT":
+            return batch_answer("/put")
+        taken.append(await request.read())
+        return web.Response()
 
     async def pausing():
         yield CONTENT[:100]
@@ -738,6 +748,7 @@ async def test_a_body_that_makes_a_pause_is_waited_for(monkeypatch):
         destination = open_destination(MS, token=TOKEN, endpoint=hub.url)
         await destination.upload(MS, BLOB, pausing)
         await destination.close()
+    assert taken == [CONTENT]
 
 
 @pytest.mark.parametrize(("lasts", "questions"), [(600.0, 1), (-1.0, 2)])

@@ -1,5 +1,7 @@
 from itertools import pairwise
 
+import pytest
+
 from hubferry.stream.schedule import BROAD, MIB, SHORT_LEAD, Part, Schedule
 
 
@@ -51,23 +53,24 @@ def test_several_files_begin_at_once_and_none_is_ahead_of_the_others():
     assert all(rest.count(path) == SHORT_LEAD // MIB - 1 for path in first)
 
 
-def test_beyond_a_short_lead_the_largest_comes_first():
+@pytest.fixture
+def fed() -> Schedule:
+    """Two files, each with the short lead."""
     schedule = Schedule(abreast=2)
     schedule.add("large", 64 * MIB, [(0, 64 * MIB)])
     schedule.add("next", 32 * MIB, [(0, 32 * MIB)])
     for _ in range(2 * SHORT_LEAD // MIB):
         schedule.next()
-    assert {schedule.next().path for _ in range(4)} == {"large"}
+    return schedule
 
 
-def test_an_upload_about_to_run_dry_is_fed_before_the_largest():
-    schedule = Schedule(abreast=2)
-    schedule.add("large", 64 * MIB, [(0, 64 * MIB)])
-    schedule.add("next", 32 * MIB, [(0, 32 * MIB)])
-    for _ in range(2 * SHORT_LEAD // MIB):
-        schedule.next()
-    schedule.sent("next", 2 * MIB)
-    assert [schedule.next().path for _ in range(3)] == ["next", "next", "large"]
+def test_beyond_a_short_lead_the_largest_comes_first(fed):
+    assert {fed.next().path for _ in range(4)} == {"large"}
+
+
+def test_an_upload_about_to_run_dry_is_fed_before_the_largest(fed):
+    fed.sent("next", 2 * MIB)
+    assert [fed.next().path for _ in range(3)] == ["next", "next", "large"]
 
 
 def test_a_file_whose_upload_has_enough_ahead_lets_the_next_one_start():

@@ -30,7 +30,6 @@ from hubferry.cache.manifest import (
 )
 from hubferry.cache.memory import Memory
 from hubferry.cache.names import RECORDS
-from hubferry.cache.partial import MAP_SUFFIX
 from hubferry.cache.roots import make_directories
 from hubferry.errors import IntegrityError, LockedError
 from hubferry.i18n import _
@@ -91,7 +90,7 @@ class ModelDirectory:
             with self.disk_errors():
                 stack.enter_context(lock)
                 self._memory.reload()
-                self._sweep()
+                placing.sweep(self._records, self._records / _PARTIAL)
             yield
 
     def claim(self) -> bool:
@@ -133,10 +132,10 @@ class ModelDirectory:
             if digests := self.known(file):
                 return digests
             place = self.target(file.path)
-            status, entry = _status(place), self._memory.entry(file.path)
+            status, entry = placing.status_of(place), self._memory.entry(file.path)
             if status is not None and stat.S_ISLNK(status.st_mode):
                 return self.adopt(file, place)
-            signature = _signature_of(status)
+            signature = placing.signature_of(status)
             if entry is not None and _changed(entry, signature):
                 self._memory.record([Doubted(file.path)])
             if signature is None or file.size not in (None, signature.size):
@@ -188,9 +187,9 @@ class ModelDirectory:
         names = [placing.new_name(directory) for _item in items]
         places = [self.target(file.path) for file, _content, _digests in items]
         with self.disk_errors(needed=sum(digests.size for _file, _content, digests in items)):
+            contents = [content for _file, content, _digests in items]
+            signatures = placing.write_all(list(zip(names, contents, strict=True)))
             try:
-                contents = [content for _file, content, _digests in items]
-                signatures = placing.write_all(list(zip(names, contents, strict=True)))
                 self._place(list(zip(names, places, strict=True)))
             except BaseException:
                 placing.remove_all(names)
@@ -327,7 +326,7 @@ class ModelDirectory:
 
     def _signature(self, path: str) -> Signature | None:
         """Return a regular file's signature; None for anything else, or nothing."""
-        return _signature_of(_status(self.target(path)))
+        return placing.signature_of(placing.status_of(self.target(path)))
 
     def _place(self, moves: Sequence[tuple[Path, Path]]) -> None:
         """Rename durable files to their final names, then make the names durable."""
@@ -358,18 +357,6 @@ class ModelDirectory:
             self.remove_file(path)
         placing.remove_empty(place)
 
-    def _sweep(self) -> None:
-        """Remove what killed runs left, temporary files and maps of no file; only who holds the lock may."""
-        for directory, stray in ((self._records, manifest.MANIFEST + "."), (self._records / _PARTIAL, "")):
-            if directory.is_dir() and not directory.is_symlink():
-                names = {entry.name for entry in disk.scandir(directory)}
-                for name in names:
-                    temporary = name.endswith(placing.TEMPORARY_SUFFIX) or (stray and name.startswith(stray))
-                    if temporary or (
-                        name.endswith(MAP_SUFFIX) and name.removesuffix(MAP_SUFFIX) not in names
-                    ):
-                        disk.unlink(directory / name, missing_ok=True)
-
 
 def _changed(entry: Entry, signature: Signature | None) -> bool:
     """Return whether a file is certainly not what was verified, without reading it."""
@@ -392,15 +379,3 @@ def _demand(file: RepoFile, digests: Digests) -> None:
 def _unproven(file: RepoFile) -> IntegrityError:
     message = _("{path}: the content is not what the source lists, and is not stored")
     return IntegrityError(message.format(path=file.path), side="source", path=file.path)
-
-
-def _status(place: Path) -> os.stat_result | None:
-    try:
-        return disk.lstat(place)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def _signature_of(status: os.stat_result | None) -> Signature | None:
-    """Return a regular file's signature; None for anything else, or nothing."""
-    return Signature.of(status) if status is not None and stat.S_ISREG(status.st_mode) else None

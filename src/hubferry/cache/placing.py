@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from hubferry.cache.digests import digest_file
 from hubferry.cache.disk import disk
-from hubferry.cache.manifest import Signature
+from hubferry.cache.manifest import MANIFEST, Signature
 from hubferry.cache.names import check_path
+from hubferry.cache.partial import MAP_SUFFIX
 from hubferry.errors import IntegrityError
 from hubferry.i18n import _
 
@@ -121,6 +122,32 @@ def _write_group(files: Sequence[tuple[Path, bytes]], threads: ThreadPoolExecuto
         for _done in threads.map(disk.fsync, descriptors):
             pass
         return [Signature.of(disk.fstat(descriptor)) for descriptor in descriptors]
+
+
+def sweep(records: Path, partial: Path) -> None:
+    """Remove what killed runs left, temporary files and maps of no file; only who holds the lock may."""
+    for directory, stray in ((records, MANIFEST + "."), (partial, "")):
+        if not directory.is_dir() or directory.is_symlink():
+            continue
+        names = {entry.name for entry in disk.scandir(directory)}
+        for name in names:
+            temporary = name.endswith(TEMPORARY_SUFFIX) or (stray and name.startswith(stray))
+            orphan = name.endswith(MAP_SUFFIX) and name.removesuffix(MAP_SUFFIX) not in names
+            if temporary or orphan:
+                disk.unlink(directory / name, missing_ok=True)
+
+
+def status_of(place: Path) -> os.stat_result | None:
+    """Describe a name itself, not what a symlink leads to; None where there is nothing."""
+    try:
+        return disk.lstat(place)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def signature_of(status: os.stat_result | None) -> Signature | None:
+    """Return a regular file's signature; None for anything else, or nothing."""
+    return Signature.of(status) if status is not None and stat.S_ISREG(status.st_mode) else None
 
 
 def remove_all(paths: Iterable[Path]) -> None:

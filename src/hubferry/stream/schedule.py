@@ -24,7 +24,7 @@ SMALLEST_PART, LARGEST_PART = MIB, 16 * MIB
 BROAD = 6
 """Files that are begun at once: one upload seldom fills a link."""
 SHORT_LEAD = 4 * MIB
-"""Bytes that every upload should have ahead of it before one gets more: half a second at 25 MB/s."""
+"""Bytes that every upload should have ahead of it before the largest gets more (measured: docs/adr/0004)."""
 STEP = MIB // 4
 """Parts end at a multiple of this, as the marks of a partial file do."""
 

@@ -26,11 +26,9 @@ if TYPE_CHECKING:
 
 _ROOM = 48 * MIB
 """Bytes that may be in memory at once: on their way, waiting for the disk, being written."""
-
-
 _HASHED_AT_ONCE = 32 * 1024
-"""Bytes of a file that is hashed in the loop's own turn: with its threads busy, taking the turn back costs
-as much as hashing that."""
+"""Bytes of a file that is hashed without giving the loop's turn away: while threads are busy, taking it back
+costs as much as hashing that."""
 
 
 class SmallFiles:
@@ -105,7 +103,10 @@ class SmallFiles:
             async with aclosing(self._read(file)) as stream:
                 pieces = [piece async for piece in stream]
         content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        (hashes.update_at_once if len(content) <= _HASHED_AT_ONCE else hashes.update)(content)
+        if len(content) <= _HASHED_AT_ONCE:
+            hashes.update_at_once(content)
+        else:
+            hashes.update(content)
         self._arrivals.count(file.path, len(content))
         digests = hashes.digests()
         if not digests.fit(file):
