@@ -264,16 +264,18 @@ def test_an_address_of_the_server_in_use_is_understood(desk, model):
     assert done.code == 0, done.said
 
 
-def test_a_full_disk_says_what_the_other_models_take(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("HUBFERRY_CACHE", str(tmp_path))
+@pytest.mark.parametrize("chosen", [True, False], ids=["its-root", "a-place-of-its-own"])
+def test_a_full_disk_says_what_the_other_models_take(tmp_path, monkeypatch, capsys, chosen):
+    root = tmp_path / "root"
+    monkeypatch.setenv("HUBFERRY_CACHE", str(root if chosen else tmp_path / "elsewhere"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for name in ("mine", "other"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "model.safetensors").write_bytes(bytes(3 * MIB))
-        (tmp_path / name / "config.json").write_text("{}")
+        (root / name).mkdir(parents=True)
+        (root / name / "model.safetensors").write_bytes(bytes(3 * MIB))
+        (root / name / "config.json").write_text("{}")
 
     def work():
-        raise DiskFullError("no room", side="cache", path=str(tmp_path / "mine"), hint="prune")
+        raise DiskFullError("no room", side="cache", path=str(root / "mine"), hint="prune")
 
     assert guard(work, command=["hubferry", "fetch"]) == 7
     said = capsys.readouterr().err

@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -238,11 +239,13 @@ def _tell_what_pruning_frees(error: DiskFullError) -> None:
     from hubferry.cache import clean, listing
     from hubferry.cache.retention import Policy
     from hubferry.cli.cache import words
-    from hubferry.cli.cache.selection import listing as every_model
+    from hubferry.cli.cache.selection import roots
 
     with suppress(HubferryError, OSError):
-        chosen = clean.plan_prune(every_model(None), Policy(keep_last=0), now=time.time())
-        others = [model for model, _reason in chosen if str(model.path) != error.path]
+        place = Path(error.path or ".").resolve()
+        found = listing.list_models(tuple(dict.fromkeys((*roots(None), place.parent))))
+        chosen = clean.plan_prune(found, Policy(keep_last=0), now=time.time())
+        others = [model for model, _reason in chosen if not place.is_relative_to(model.path.resolve())]
         if others:
             sentence = _("the cache holds {models} besides; removing them would free {size}")
             output.talk(
