@@ -174,12 +174,21 @@ def guard(work: Callable[[], int | None], *, command: list[str], debug: bool = F
         output.talk(nothing.format_message())
         return UsageError.exit_code
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # whatever it is, it gets a sentence and a code
+        _give_up_what_cannot_be_written()
         if debug or os.environ.get("HUBFERRY_DEBUG"):
             import traceback
 
             output.talk(traceback.format_exc())
         return _explain(_as_ours(error, command), json="--json" in command)
     return code
+
+
+def _give_up_what_cannot_be_written() -> None:
+    """Let Python not try again at exit, when it would replace our exit code with its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        sys.stdout = output.nowhere()
 
 
 def _treat_signals_as_ctrl_c() -> None:
