@@ -21,6 +21,7 @@ from hubferry.errors import (
     NotFoundError,
 )
 from hubferry.hubs import modelscope_blobs, open_destination, open_source
+from hubferry.hubs.http import HubClient, Request
 from hubferry.hubs.modelscope_listing import Listing
 from hubferry.model import Blob, CommitAction, RepoFile, RepoRef, Revision
 
@@ -836,3 +837,23 @@ async def test_a_commit_answered_by_a_page_may_have_been_made():
             with pytest.raises(NetworkError):
                 await destination.commit(ref, [CommitAction("delete", "a")], "m")
             await destination.close()
+
+
+@pytest.mark.parametrize(("pause", "connections"), [(0.0, 1), (0.7, 2)])
+async def test_a_connection_that_idled_nearly_as_long_as_one_may_be_silent_is_not_used_again(
+    monkeypatch, pause, connections
+):
+    monkeypatch.setenv("HUBFERRY_TIMEOUT", "1")
+    used = set()
+
+    async def answer(request):
+        used.add(request.transport.get_extra_info("peername"))
+        return web.Response()
+
+    async with scripted(answer) as server:
+        client = HubClient(server.url, None, side="source", login=lambda _token: {})
+        for _question in range(2):
+            await client.ask(Request("GET", server.url, {}))
+            await asyncio.sleep(pause)
+        await client.close()
+    assert len(used) == connections

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 20.0
 SILENCE_SECONDS = 60.0
 CONNECTIONS = 64
+_KEPT_OPEN_SECONDS = 15.0
 READ_BUFFER = 1 << 16
 """Bytes a connection may hold unread. One read of the loop is 256 KiB; with more room aiohttp joins several
 into one piece, which costs a copy of every byte."""
@@ -204,7 +205,13 @@ class HubClient:
 
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections, ttl_dns_cache=300),
+                connector=aiohttp.TCPConnector(
+                    limit=self._connections,
+                    ttl_dns_cache=300,
+                    # aiohttp's watch over a silent peer may outlive an answer that came at once, and then
+                    # spoils the connection while it is idle: use none that has been idle nearly so long
+                    keepalive_timeout=min(_KEPT_OPEN_SECONDS, self.silence / 2),
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 read_bufsize=READ_BUFFER,
             )
