@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from hubferry.hubs.ports import Body, Destination, NewRepository, Source
+    from hubferry.hubs.ports import Body, Destination, NewRepository, Piece, Source
     from hubferry.model import Blob, CommitAction, Limits, RepoFile, RepoRef, Revision
 
 _BURST = 0.1
@@ -56,7 +56,7 @@ class PacedSource:
 
     async def read(
         self, revision: Revision, file: RepoFile, start: int, stop: int | None
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[Piece, None]:
         """Pass on, not faster than the rate."""
         async with aclosing(self._source.read(revision, file, start, stop)) as pieces:
             async for piece in pieces:

@@ -15,7 +15,7 @@ from hubferry.events import Listener, Retrying, ignore
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
-    from hubferry.hubs.ports import Body, Destination, NewRepository, Source
+    from hubferry.hubs.ports import Body, Destination, NewRepository, Piece, Source
     from hubferry.model import Blob, CommitAction, Limits, RepoFile, RepoRef, Revision
 
 Result = TypeVar("Result")
@@ -112,7 +112,7 @@ class RetryingSource:
 
     async def read(
         self, revision: Revision, file: RepoFile, start: int, stop: int | None
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[Piece, None]:
         """Yield the range; after a failure ask for the rest only. Progress resets the count of failures."""
         position, failures = start, 0
         while True:

@@ -281,7 +281,7 @@ async def test_an_address_that_expires_is_asked_for_again():
         source = open_source(HF, token=TOKEN, endpoint=hub.url)
         got = b""
         for start in range(0, len(CONTENT), 1024):
-            got += b"".join([piece async for piece in source.read(PINNED, FILE, start, start + 1024)])
+            got += b"".join([bytes(piece) async for piece in source.read(PINNED, FILE, start, start + 1024)])
         await source.close()
         assert got == CONTENT
         assert len(hub.seen) == 2

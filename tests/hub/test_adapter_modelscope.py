@@ -42,7 +42,7 @@ async def destination(hub):
 
 
 async def content_of(source, revision, file, start=0, stop=None):
-    return b"".join([piece async for piece in source.read(revision, file, start, stop)])
+    return b"".join([bytes(piece) async for piece in source.read(revision, file, start, stop)])
 
 
 def body(content, piece=70_000):

@@ -121,7 +121,7 @@ async def listed(source):
 
 async def bytes_of(source, revision, file, start, stop):
     async with aclosing(source.read(revision, file, start, stop)) as pieces:
-        return b"".join([piece async for piece in pieces])
+        return b"".join([bytes(piece) async for piece in pieces])
 
 
 def stalling_server() -> socket.socket:

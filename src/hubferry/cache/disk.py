@@ -74,7 +74,9 @@ class Disk:
             done += count
         return done
 
-    def pwrite_all(self, descriptor: int, pieces: Sequence[bytes | memoryview], offset: int) -> int:
+    def pwrite_all(
+        self, descriptor: int, pieces: Sequence[bytes | bytearray | memoryview], offset: int
+    ) -> int:
         """Write all of `pieces`, one after the other, from `offset` on; return how many bytes."""
         start = offset
         for first in range(0, len(pieces), _PIECES_AT_ONCE):

@@ -57,7 +57,7 @@ class PartialFile:
         """Return the ranges (start, stop) that have not landed, in order."""
         return _gaps(self._marks, self.size)
 
-    def write(self, offset: int, pieces: Sequence[bytes | memoryview]) -> int:
+    def write(self, offset: int, pieces: Sequence[bytes | bytearray | memoryview]) -> int:
         """Write `pieces` one after the other from `offset` on, mark the chunks they fill, return the bytes.
 
         `offset` lies on a chunk's border. A last chunk that is not full is written but not marked, unless it

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from typing import TYPE_CHECKING
 
 from hubferry.errors import HubferryError, NetworkError
 from hubferry.i18n import _
+from hubferry.wire.failures import AddressError, ProxyRefusedError, UnknownHostError, UnreachableError
 
 if TYPE_CHECKING:
     from hubferry.errors import Side
@@ -35,29 +35,24 @@ class FailuresNamed:
 
 def _reason(error: BaseException) -> str | None:
     """Return why a connection failed, None where `error` is not about a connection."""
-    import aiohttp
+    import ssl
 
-    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, _unencrypted()):
-        unknown = isinstance(error, aiohttp.ClientConnectorDNSError)
-        return _("the host's name is not known") if unknown else error.strerror or _("no connection")
-    reasons: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
-        ((asyncio.TimeoutError, TimeoutError), _("no answer in time")),
-        (_unencrypted(), _("no encrypted connection could be made")),
-        (aiohttp.InvalidURL, _("an address that cannot be read")),
-        ((aiohttp.ClientError, ConnectionError), _("the connection broke off")),
+    if isinstance(error, UnknownHostError):
+        return _("the host's name is not known")
+    if isinstance(error, ProxyRefusedError):
+        return _("the proxy does not connect to it (HTTP {status})").format(status=error.status)
+    if isinstance(error, UnreachableError):
+        return error.strerror or _("no connection")
+    reasons: tuple[tuple[type[BaseException], str], ...] = (
+        (TimeoutError, _("no answer in time")),
+        (ssl.SSLError, _("no encrypted connection could be made")),
+        (ConnectionError, _("the connection broke off")),
+        (AddressError, _("an address that cannot be read")),
     )
-    return next((reason for kinds, reason in reasons if isinstance(error, kinds)), None)
-
-
-def _unencrypted() -> tuple[type[BaseException], ...]:
-    import aiohttp
-
-    return (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError, ssl.SSLError)
+    return next((reason for kind, reason in reasons if isinstance(error, kind)), None)
 
 
 def _hint(error: BaseException) -> str | None:
-    import aiohttp
-
-    if isinstance(error, aiohttp.ClientConnectorError):
+    if isinstance(error, UnreachableError):
         return _("Check the network and the proxy settings (HTTPS_PROXY); hubferry doctor tests both hubs.")
     return None

@@ -6,14 +6,13 @@ address into an error: object storage signs its addresses in the query.
 
 from __future__ import annotations
 
-import io
 import json
 import os
-from contextlib import asynccontextmanager
+import zlib
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from hubferry import __version__
 from hubferry.errors import HubferryError, NetworkError, Side, UsageError
@@ -21,24 +20,21 @@ from hubferry.hubs.addresses import endpoint_of, host_of, is_loopback, origin, w
 from hubferry.hubs.answers import Answer
 from hubferry.hubs.connections import FailuresNamed
 from hubferry.i18n import _
+from hubferry.wire.failures import AddressError, BrokenOffError
+from hubferry.wire.pool import Incoming, Outgoing, Place, Pool
+from hubferry.wire.proxies import basic, proxy_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-
-    import aiohttp
 
 CONNECT_SECONDS = 20.0
 SILENCE_SECONDS = 60.0
 CONNECTIONS = 64
 _KEPT_OPEN_SECONDS = 15.0
-READ_BUFFER = 1 << 16
-"""Bytes a connection may hold unread. One read of the loop is 256 KiB; with more room aiohttp joins several
-into one piece, which costs a copy of every byte."""
 USER_AGENT = f"hubferry/{__version__}"
 LARGEST_ANSWER = 1 << 28
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 8
-_LARGE_BODY = 1 << 19
 _RESERVED = ":/?#[]@!$&'()*+,;=%"
 
 
@@ -95,9 +91,8 @@ class HubClient:
         self._login = login
         self._connections = connections or CONNECTIONS
         self.silence = silence_seconds()
-        self._session: aiohttp.ClientSession | None = None
-        self._proxies: dict[str, str | None] = {}
-        self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
+        self._pool: Pool | None = None
+        self._known_places: dict[str, tuple[Place, dict[str, str]]] = {}
         self._origin = origin(self.endpoint)
         self._below = self.endpoint + "/"
         if self._origin is None:
@@ -132,100 +127,96 @@ class HubClient:
         """
         async with self.stream(request, follow=follow) as response:
             body = bytearray()
+            decoded = _decoder(response.headers.get("Content-Encoding", "identity"))
             with self.failures_named():
-                async for piece in response.content.iter_any():
-                    body += piece
+                async for piece in response.pieces():
+                    body += decoded(piece)
                     if len(body) > LARGEST_ANSWER:
                         raise NetworkError(
                             _("{host} answered without end.").format(host=self.host), side=self.side
                         )
-            return Answer(response.status, response.headers, bytes(body), str(response.url))
+            return Answer(response.status, response.headers, bytes(body), response.url)
 
     @asynccontextmanager
-    async def stream(self, request: Request, *, follow: bool = True) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def stream(self, request: Request, *, follow: bool = True) -> AsyncIterator[Incoming]:
         """Send a request and follow its redirects; the answer's body is the caller's to read.
 
         The token is sent to the hub's own origin, and to none that a redirect leads to, nor back from there.
-        Only GET and HEAD are followed to another origin.
+        Only GET and HEAD are followed to another origin. What is left unread costs the connection.
         """
-        trusted = request.trusted or self.is_own(request.url)
-        response = await self._send(request, trusted=trusted)
-        try:
-            url = request.url
-            for _hop in range(_MOST_REDIRECTS):
+        trusted, url = request.trusted or self.is_own(request.url), request.url
+        for _hop in range(_MOST_REDIRECTS):
+            async with AsyncExitStack() as stack:
+                response = await self._sent(stack, request, url, trusted=trusted)
                 target = self.redirect(request.method, url, response) if follow else None
                 if target is None:
-                    break
-                response.release()
-                trusted = trusted and origin(target) == origin(url)
-                url = target
-                onward = Request(request.method, url, request.headers, request.body, request.silence)
-                response = await self._send(onward, trusted=trusted)
-            else:
-                raise NetworkError(_("{host} redirects in a circle.").format(host=self.host), side=self.side)
-            yield response
-        finally:
-            # What was not read to its end is not worth draining: the connection goes.
-            response.release() if response.content.at_eof() else response.close()
+                    yield response
+                    return
+                with self.failures_named(url):
+                    await response.finish()
+            trusted = trusted and origin(target) == origin(url)
+            url = target
+        raise NetworkError(_("{host} redirects in a circle.").format(host=self.host), side=self.side)
 
     async def close(self) -> None:
         """Close every connection."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
 
     def failures_named(self, url: str | None = None) -> FailuresNamed:
         """Turn what aiohttp raises in a `with` block into a NetworkError of ours."""
         return FailuresNamed(self.host if url is None else host_of(url), self.side)
 
-    async def _send(self, request: Request, *, trusted: bool) -> aiohttp.ClientResponse:
-        import aiohttp
-        from yarl import URL
+    async def _sent(self, stack: AsyncExitStack, request: Request, url: str, *, trusted: bool) -> Incoming:
+        with self.failures_named(url):
+            place, own = self._place(url)
+            target = url if place.proxy is not None and not place.encrypted else _target(url)
+            headers = {**own, **request.headers}
+            if trusted and self.token:
+                headers = {**self._login(self.token), **headers}
+            body = request.body
+            if isinstance(body, bytes):
+                headers["Content-Length"] = str(len(body))
+            silence = self.silence if request.silence is None else max(request.silence, self.silence)
+            outgoing = Outgoing(request.method, target, headers, body, silence)
+            return await stack.enter_async_context(self._opened().exchange(place, outgoing, url))
 
-        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **request.headers}
-        if trusted and self.token:
-            headers = {**self._login(self.token), **headers}
-        silence = self.silence if request.silence is None else max(request.silence, self.silence)
-        if silence not in self._timeouts:
-            connect = min(CONNECT_SECONDS, self.silence)
-            self._timeouts[silence] = aiohttp.ClientTimeout(sock_connect=connect, sock_read=silence)
-        with self.failures_named(request.url):
-            return await self._opened().request(
-                request.method,
-                URL(request.url, encoded=True),
-                headers=headers,
-                data=_piecemeal(request.body),
-                allow_redirects=False,
-                timeout=self._timeouts[silence],
-                proxy=self._proxy(request.url),
+    def _opened(self) -> Pool:
+        if self._pool is None:
+            self._pool = Pool(
+                limit=self._connections,
+                connect_seconds=min(CONNECT_SECONDS, self.silence),
+                kept_seconds=min(_KEPT_OPEN_SECONDS, self.silence / 2),
             )
+        return self._pool
 
-    def _opened(self) -> aiohttp.ClientSession:
-        import aiohttp
+    def _place(self, url: str) -> tuple[Place, dict[str, str]]:
+        """Return where an address leads, and the headers that every request to it has.
 
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=self._connections,
-                    ttl_dns_cache=300,
-                    # aiohttp's watch over a silent peer may outlive an answer that came at once, and then
-                    # spoils the connection while it is idle: use none that has been idle nearly so long
-                    keepalive_timeout=min(_KEPT_OPEN_SECONDS, self.silence / 2),
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                read_bufsize=READ_BUFFER,
-            )
-        return self._session
-
-    def _proxy(self, url: str) -> str | None:
-        """Return the environment's proxy; aiohttp's `trust_env` would read ~/.netrc at each request."""
+        Raises:
+            AddressError: It is no web address, or the environment's proxy has none.
+        """
         parts = urlsplit(url)
-        if parts.netloc not in self._proxies:
-            proxies = {} if proxy_bypass(parts.netloc) else getproxies()
-            self._proxies[parts.netloc] = proxies.get(parts.scheme) or proxies.get("all")
-        return self._proxies[parts.netloc]
+        key = f"{parts.scheme}://{parts.netloc}"
+        known = self._known_places.get(key)
+        if known is None:
+            where = origin(url)
+            if where is None:
+                raise AddressError
+            scheme, host, port = where
+            proxy = proxy_for(scheme, host_of(url))
+            place = Place(scheme, host.encode("idna").decode() if not host.isascii() else host, port, proxy)
+            own = {"Host": host_of(url), "User-Agent": USER_AGENT, "Accept": "*/*"}
+            own["Accept-Encoding"] = "identity"
+            if parts.username is not None:
+                own["Authorization"] = basic(parts.username, parts.password)
+            if proxy is not None and scheme == "http":
+                own |= proxy.headers
+            known = self._known_places[key] = (place, own)
+        return known
 
-    def redirect(self, method: str, url: str, response: aiohttp.ClientResponse) -> str | None:
+    def redirect(self, method: str, url: str, response: Incoming) -> str | None:
         """Return where an answer redirects to, None for one that does not.
 
         Raises:
@@ -263,9 +254,26 @@ class HubClient:
             )
 
 
-def _piecemeal(body: bytes | AsyncGenerator[memoryview, None] | None) -> Any:
-    """Return a body as aiohttp sends it without holding the event loop: a large one bit by bit."""
-    return io.BytesIO(body) if isinstance(body, bytes) and len(body) > _LARGE_BODY else body
+def _target(url: str) -> str:
+    """Return the path and the query of an address."""
+    rest = url.partition("://")[2].partition("#")[0]
+    at = min((found for found in (rest.find("/"), rest.find("?")) if found >= 0), default=len(rest))
+    return rest[at:] if rest[at : at + 1] == "/" else "/" + rest[at:]
+
+
+def _decoder(encoding: str) -> Callable[[memoryview], bytes | memoryview]:
+    """Return what undoes a content's encoding: gzip, which is the only one that is ever asked for."""
+    if encoding.lower() not in ("gzip", "x-gzip"):
+        return lambda piece: piece
+    unpack = zlib.decompressobj(wbits=31)
+
+    def decoded(piece: memoryview) -> bytes:
+        try:
+            return unpack.decompress(piece, LARGEST_ANSWER + 1)
+        except zlib.error:
+            raise BrokenOffError from None
+
+    return decoded
 
 
 def silence_seconds() -> float:

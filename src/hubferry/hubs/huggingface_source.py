@@ -16,6 +16,7 @@ from hubferry.model import RepoFile, Revision
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from hubferry.hubs.ports import Piece
     from hubferry.model import RepoRef
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -107,7 +108,7 @@ class HuggingFaceSource:
 
     def read(
         self, revision: Revision, file: RepoFile, start: int, stop: int | None
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[Piece, None]:
         """Yield a range of a file at a commit; see `Source.read`."""
         commit = quoted_revision(file.revision or revision.commit)
         url = self._wire.page(revision.ref, f"/resolve/{commit}/{quoted(file.path)}")

@@ -21,6 +21,7 @@ from hubferry.model import RepoFile, Revision
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
+    from hubferry.hubs.ports import Piece
     from hubferry.model import RepoRef
 
 _PUBLIC = 5
@@ -93,7 +94,7 @@ class ModelScopeSource:
 
     def read(
         self, revision: Revision, file: RepoFile, start: int, stop: int | None
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[Piece, None]:
         """Yield a range of a file; see `Source.read`.
 
         Wire fact: _legacy_api.py `get_download_url`; LFS files redirect to object storage.

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from hubferry.model import Blob, CommitAction, Limits, RepoFile, RepoRef, Revision, Visibility
 
+Piece: TypeAlias = "bytes | memoryview"
+"""Some bytes of a file, good until the next ones are asked for: a buffer is filled again then."""
 Body = Callable[[], AsyncGenerator[bytes, None]]
 """Start reading a blob from its first byte; called anew for each attempt."""
 
@@ -51,7 +53,7 @@ class Source(Protocol):
 
     def read(
         self, revision: Revision, file: RepoFile, start: int, stop: int | None
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[Piece, None]:
         """Yield bytes `start` to `stop` (exclusive; None is the end) of a file, in order.
 
         Yields exactly the range asked for, or raises: a body that ends early, goes on too long, or answers

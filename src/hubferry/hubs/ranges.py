@@ -16,9 +16,8 @@ from hubferry.i18n import _
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-    import aiohttp
-
     from hubferry.model import RepoFile
+    from hubferry.wire.pool import Incoming
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _OK, _PARTIAL_CONTENT, _UNSATISFIABLE = 200, 206, 416
@@ -43,7 +42,7 @@ class RangeReader:
 
     async def read(
         self, url: str, file: RepoFile, start: int, stop: int | None, check: Callable[[Answer], Answer]
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[memoryview, None]:
         """Yield bytes `start` to `stop` of the file at `url`, which may redirect to object storage.
 
         Args:
@@ -67,7 +66,7 @@ class RangeReader:
                 await self._accept(response, url, file, check)
                 skip = self._skip(response, file, start, stop)
                 count = None if stop is None else stop - start
-                with self._client.failures_named(str(response.url)):
+                with self._client.failures_named(response.url):
                     async for piece in self._exactly(response, file, skip, count):
                         yield piece
         except HubferryError as error:
@@ -75,7 +74,7 @@ class RangeReader:
             raise
 
     @asynccontextmanager
-    async def _opened(self, url: str, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _opened(self, url: str, headers: dict[str, str]) -> AsyncIterator[Incoming]:
         """Open the storage's address while one is known and good, else ask the hub for it."""
         if not headers:
             # all of a file at once: nobody else needs to know where it is
@@ -93,9 +92,7 @@ class RangeReader:
         async with AsyncExitStack() as stack:
             yield await self._asked(stack, url, headers)
 
-    async def _asked(
-        self, stack: AsyncExitStack, url: str, headers: dict[str, str]
-    ) -> aiohttp.ClientResponse:
+    async def _asked(self, stack: AsyncExitStack, url: str, headers: dict[str, str]) -> Incoming:
         """Ask the hub; who asks first learns the address for all that want another part of the same file."""
         if self._places.get(url) == _DIRECT:
             return await stack.enter_async_context(self._client.stream(Request("GET", url, headers)))
@@ -110,19 +107,21 @@ class RangeReader:
                     if response.status in (_OK, _PARTIAL_CONTENT):
                         self._places[url] = _DIRECT
                     return response
+                with self._client.failures_named(url):
+                    await response.finish()
                 await stack.aclose()
                 self._places[url] = place
         return await stack.enter_async_context(self._client.stream(Request("GET", place, headers)))
 
     async def _accept(
         self,
-        response: aiohttp.ClientResponse,
+        response: Incoming,
         asked: str,
         file: RepoFile,
         check: Callable[[Answer], Answer],
     ) -> None:
         """Raise unless the answer carries bytes of the file; `asked` is the hub's own address of it."""
-        side, url = self._client.side, str(response.url)
+        side, url = self._client.side, response.url
         if response.status in (_OK, _PARTIAL_CONTENT):
             if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                 raise self._wrong(file, url)
@@ -130,7 +129,7 @@ class RangeReader:
         if response.status == _UNSATISFIABLE:
             raise self._wrong_size(file)
         with self._client.failures_named(url):
-            body = await response.content.read(_LARGEST_REFUSAL)
+            body = await response.read(_LARGEST_REFUSAL)
         answer = Answer(response.status, response.headers, body)
         # A hub may keep its storage at its own origin: only the address it was asked by speaks of rights.
         if self._client.is_own(url) and (url == asked or "X-Error-Code" in response.headers):
@@ -141,9 +140,9 @@ class RangeReader:
             error = NetworkError(error.message, side=side)
         raise error
 
-    def _skip(self, response: aiohttp.ClientResponse, file: RepoFile, start: int, stop: int | None) -> int:
+    def _skip(self, response: Incoming, file: RepoFile, start: int, stop: int | None) -> int:
         """Return how many bytes of the answer come before the range, after holding its headers against it."""
-        url, length = str(response.url), response.content_length
+        url, length = response.url, response.length
         if response.status == _OK:
             if None not in (length, file.size) and length != file.size:
                 raise self._wrong_size(file)
@@ -159,21 +158,22 @@ class RangeReader:
         return 0
 
     async def _exactly(
-        self, response: aiohttp.ClientResponse, file: RepoFile, skip: int, count: int | None
-    ) -> AsyncGenerator[bytes, None]:
+        self, response: Incoming, file: RepoFile, skip: int, count: int | None
+    ) -> AsyncGenerator[memoryview, None]:
         """Yield `count` bytes after `skip`; None is all the rest."""
         ranged = response.status == _OK and (skip > 0 or count != file.size)
         left = count
-        async for piece in response.content.iter_any():
+        async for piece in response.pieces():
             if skip >= len(piece):
                 skip -= len(piece)
                 continue
             wanted = piece[skip:] if skip else piece
             skip = 0
             if left is not None:
-                if len(wanted) > left and not ranged:
-                    raise self._wrong_size(file)
-                wanted = wanted[:left]
+                if len(wanted) > left:
+                    if not ranged:
+                        raise self._wrong_size(file)
+                    wanted = wanted[:left]
                 left -= len(wanted)
             if wanted:
                 yield wanted
@@ -182,7 +182,7 @@ class RangeReader:
         if left or skip:
             raise NetworkError(
                 _("{host} broke off in the middle of {path}.").format(
-                    host=host_of(str(response.url)), path=file.path
+                    host=host_of(response.url), path=file.path
                 ),
                 side=self._client.side,
             )

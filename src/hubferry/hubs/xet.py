@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from hubferry.hubs.huggingface_source import HuggingFaceSource
-    from hubferry.hubs.ports import Source
+    from hubferry.hubs.ports import Piece, Source
     from hubferry.model import RepoFile, RepoRef, Revision
 
 Mode = Literal["auto", "always", "never"]
@@ -104,7 +104,7 @@ class XetSource:
 
     async def read(
         self, revision: Revision, file: RepoFile, start: int, stop: int | None
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[Piece, None]:
         """Yield the range, by Xet as far as it brings it, the rest plainly; see `Source.read`."""
         position, end = start, file.size if stop is None else stop
         if end is not None and start < end and self._chooses_xet(file, start):
@@ -142,7 +142,7 @@ class XetSource:
 
     async def _chunked(
         self, revision: Revision, file: RepoFile, start: int, stop: int
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[Piece, None]:
         """Yield the range by Xet; a stall here breaks off every other read of the same server."""
         for first in range(start, stop, PIECE):
             async with self._places:
@@ -173,7 +173,7 @@ class XetSource:
 
     async def _counted(
         self, revision: Revision, file: RepoFile, start: int, stop: int | None
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[Piece, None]:
         """Yield the range plainly, and count the failures in a row that the network is to blame for."""
         try:
             async with aclosing(self._plain.read(revision, file, start, stop)) as pieces:

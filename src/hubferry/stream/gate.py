@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from types import TracebackType
 
-    from hubferry.hubs.ports import Source
+    from hubferry.hubs.ports import Piece, Source
     from hubferry.model import RepoFile, RepoRef, Revision
 
 _WINDOW = 0.6
@@ -135,7 +135,7 @@ class GatedSource:
 
     async def read(
         self, revision: Revision, file: RepoFile, start: int, stop: int | None
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[Piece, None]:
         """Pass on, counting; a busy hub narrows the gates."""
         try:
             async with aclosing(self._source.read(revision, file, start, stop)) as pieces:

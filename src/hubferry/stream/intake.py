@@ -37,6 +37,7 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 _FLUSH = 4 * CHUNK
+"""Bytes that are worth a visit to the disk."""
 _SOON = 0.1
 """Seconds after which less than that is written too: an upload waits for it."""
 
@@ -200,21 +201,20 @@ class Intake:
 
     async def _fetch_part(self, part: Part) -> None:
         growing = self._open(part.path)
-        position, held, pieces = part.start, 0, list[bytes]()
-        landed = time.monotonic()
+        position, rest, landed = part.start, bytearray(), time.monotonic()
         async with aclosing(self._source.read(self._revision, growing.file, part.start, part.stop)) as stream:
             async for piece in stream:
-                pieces.append(piece)
-                held += len(piece)
-                if held >= _FLUSH or (held >= CHUNK and time.monotonic() - landed > _SOON):
-                    full, pieces = _cut(pieces, held - held % CHUNK)
-                    held %= CHUNK
-                    position = await self._land(growing, position, full)
-                    landed = time.monotonic()
-        if pieces:
-            await self._land(growing, position, pieces)
+                there = len(rest) + len(piece)
+                if there < CHUNK or (there < _FLUSH and time.monotonic() - landed < _SOON):
+                    rest += piece
+                    continue
+                cut = len(piece) - there % CHUNK
+                position = await self._land(growing, position, [rest, memoryview(piece)[:cut]])
+                rest, landed = bytearray(memoryview(piece)[cut:]), time.monotonic()
+        if rest:
+            await self._land(growing, position, [rest])
 
-    async def _land(self, growing: GrowingFile, position: int, pieces: list[bytes]) -> int:
+    async def _land(self, growing: GrowingFile, position: int, pieces: list[bytearray | memoryview]) -> int:
         length = await self._in_thread(growing.partial.write, position, pieces)
         growing.landed(position, position + length)
         self._arrivals.count(growing.file.path, length)
@@ -318,14 +318,3 @@ class Intake:
     def _wake(self) -> None:
         self._work_changed.set()
         self._work_changed = asyncio.Event()
-
-
-def _cut(pieces: list[bytes], count: int) -> tuple[list[bytes], list[bytes]]:
-    """Split a list of pieces after `count` bytes without joining them."""
-    taken: list[bytes] = []
-    for index, piece in enumerate(pieces):
-        if len(piece) > count:
-            return [*taken, piece[:count]] if count else taken, [piece[count:], *pieces[index + 1 :]]
-        taken.append(piece)
-        count -= len(piece)
-    return taken, []

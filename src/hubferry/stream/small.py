@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from hubferry.events import Listener
-    from hubferry.hubs.ports import Source
+    from hubferry.hubs.ports import Piece, Source
     from hubferry.model import Digests, RepoFile, Revision
     from hubferry.stream.arrivals import Arrivals
     from hubferry.stream.gate import Gate
@@ -98,11 +98,11 @@ class SmallFiles:
     async def _fetched_right(self, file: RepoFile) -> bool:
         size = file.size or 0
         self._listen(FileStarted("fetch", file.path, size))
-        hashes, pieces = Hashes(file, size), list[bytes]()
+        hashes, content = Hashes(file, size), b""
         if size:
             async with aclosing(self._read(file)) as stream:
-                pieces = [piece async for piece in stream]
-        content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                async for piece in stream:
+                    content += piece
         if len(content) <= _HASHED_AT_ONCE:
             hashes.update_at_once(content)
         else:
@@ -114,7 +114,7 @@ class SmallFiles:
         await self._fetched.put((file, content, digests))
         return True
 
-    def _read(self, file: RepoFile) -> AsyncGenerator[bytes, None]:
+    def _read(self, file: RepoFile) -> AsyncGenerator[Piece, None]:
         return self._source.read(self._revision, file, 0, file.size)
 
     async def _write(self) -> None:
