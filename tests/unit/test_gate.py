@@ -48,17 +48,29 @@ def window(gate, clock, rate):
     gate.moved(rate)
 
 
-async def test_connections_double_while_the_rate_grows_with_them(clock):
-    gate = Gate(most=32, start=4)
-    await enter(gate, 4)
+async def test_connections_grow_by_a_fourth_while_the_rate_grows_with_them(clock):
+    gate = Gate(most=32, start=16)
+    await enter(gate, 16)
     window(gate, clock, 500)  # the first is never judged: connections are only just opening
-    assert gate.limit == 4
-    window(gate, clock, 1000)
-    assert gate.limit == 8
-    await enter(gate, 4)
-    window(gate, clock, 1500)
-    window(gate, clock, 2000)
     assert gate.limit == 16
+    window(gate, clock, 1000)
+    assert gate.limit == 20
+    await enter(gate, 4)
+    window(gate, clock, 1100)
+    window(gate, clock, 1250)
+    assert gate.limit == 25
+
+
+async def test_a_few_connections_grow_by_one(clock):
+    gate = Gate(most=4, start=1)
+    await enter(gate, 1)
+    window(gate, clock, 100)
+    window(gate, clock, 100)
+    assert gate.limit == 2
+    await enter(gate, 1)
+    window(gate, clock, 150)
+    window(gate, clock, 149)  # twice the connections have to bring half as much again
+    assert gate.limit == 1
 
 
 async def test_connections_that_bring_nothing_are_taken_back_and_not_tried_again_at_once(clock):
@@ -66,9 +78,9 @@ async def test_connections_that_bring_nothing_are_taken_back_and_not_tried_again
     await enter(gate, 4)
     window(gate, clock, 1000)
     window(gate, clock, 1000)
-    await enter(gate, 4)
+    await enter(gate, 1)
     window(gate, clock, 1100)
-    window(gate, clock, 1100)
+    window(gate, clock, 1124)
     assert gate.limit == 4
     window(gate, clock, 9000)
     window(gate, clock, 9000)
@@ -76,7 +88,7 @@ async def test_connections_that_bring_nothing_are_taken_back_and_not_tried_again
     clock.now += 40
     for _number in range(3):
         window(gate, clock, 9000)
-    assert gate.limit == 8
+    assert gate.limit == 5
 
 
 async def test_connections_that_are_not_used_do_not_grow(clock):

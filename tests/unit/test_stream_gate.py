@@ -62,31 +62,32 @@ async def test_a_window_ends_when_its_time_is_over(clock):
     assert gate.rate > 0
 
 
-async def test_after_doubling_a_window_passes_before_it_is_judged(clock):
-    gate = Gate(most=32, start=4)
-    await enter(gate, 4)
+async def test_after_growing_a_window_passes_before_it_is_judged(clock):
+    gate = Gate(most=32, start=16)
+    await enter(gate, 16)
     window(gate, clock, 1000)
     window(gate, clock, 1000)
-    assert gate.limit == 8
+    assert gate.limit == 20
     await enter(gate, 4)
     window(gate, clock, 100)  # connections are opening: a bad window here says nothing
-    assert gate.limit == 8
-    window(gate, clock, 1200)  # exactly what twice the connections have to bring
-    assert gate.limit == 16
+    assert gate.limit == 20
+    window(gate, clock, 1125)  # exactly what a fourth more connections have to bring
+    assert gate.limit == 25
 
 
 async def test_a_gate_that_reached_its_most_settles_there(clock):
-    gate = Gate(most=8, start=4)
-    await enter(gate, 4)
+    gate = Gate(most=9, start=8)
+    await enter(gate, 8)
     window(gate, clock, 1000)
     window(gate, clock, 1000)
-    await enter(gate, 4)
+    assert gate.limit == 9  # a fourth more would be 10
+    await enter(gate, 1)
     window(gate, clock, 2000)
     window(gate, clock, 2000)
-    assert gate.limit == 8
+    assert gate.limit == 9
     for _number in range(3):
         window(gate, clock, 10)  # settled: no judgement, however slow it gets
-    assert gate.limit == 8
+    assert gate.limit == 9
 
 
 async def test_a_gate_looks_again_after_a_while_and_begins_with_a_window_to_settle(clock):
@@ -94,7 +95,7 @@ async def test_a_gate_looks_again_after_a_while_and_begins_with_a_window_to_sett
     await enter(gate, 4)
     window(gate, clock, 1000)
     window(gate, clock, 1000)
-    await enter(gate, 4)
+    await enter(gate, 1)
     window(gate, clock, 1000)
     window(gate, clock, 1000)
     assert gate.limit == 4
@@ -105,7 +106,7 @@ async def test_a_gate_looks_again_after_a_while_and_begins_with_a_window_to_sett
     window(gate, clock, 1000)  # to settle
     assert gate.limit == 4
     window(gate, clock, 1000)
-    assert gate.limit == 8
+    assert gate.limit == 5
 
 
 @pytest.mark.parametrize(("limit", "left"), [(1, 1), (2, 1), (3, 1), (5, 2), (9, 4)])

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 _WINDOW = 0.6
 """Seconds over which a rate is measured."""
-_GAIN = 1.2
-"""By how much the rate has to grow for twice the connections to be worth keeping."""
+_STEP = 4
+"""A fourth more connections at a time: on a link that is full already, every one makes each part slower,
+and the uploads that wait for parts lose what the trial takes (measured: docs/adr/0004)."""
+_SHARE = 0.5
+"""What part of its proportional share a trial has to bring for its connections to be worth keeping."""
 _AGAIN = 30.0
 """Seconds after which it is tried once more whether more connections bring more."""
 _PART_SECONDS = 0.5
@@ -31,8 +34,9 @@ _PART_SECONDS = 0.5
 class Gate:
     """Let at most `limit` connections in, and move the limit between 1 and `most` by what it brings.
 
-    After a window to settle and one to measure, the limit is doubled; if the rate did not grow with it, it
-    goes back. More connections than the link needs only make each part slower, and uploads wait for parts.
+    After a window to settle and one to measure, the limit grows by a fourth; if the rate did not grow with
+    it, it goes back. More connections than the link needs only make each part slower, and uploads wait for
+    parts.
     """
 
     def __init__(self, most: int, start: int) -> None:
@@ -92,11 +96,11 @@ class Gate:
 
     def _judge(self, now: float) -> None:
         before, self._before = self._before, (self.limit, self.rate)
-        if before is not None and self.rate < before[1] * _GAIN:
+        if before is not None and self.rate < before[1] * (1 + (self.limit / before[0] - 1) * _SHARE):
             self.limit = before[0]
             self._settled_at = now
         elif self.limit < self.most:
-            self.limit = min(self.most, self.limit * 2)
+            self.limit = min(self.most, self.limit + max(1, self.limit // _STEP))
             self._fresh = True
             self._wake()
         else:
