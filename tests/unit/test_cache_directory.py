@@ -9,7 +9,7 @@ import pytest
 from hubferry.cache import directory, locks
 from hubferry.cache.disk import Disk, disk
 from hubferry.cache.store import Cache, ModelDirectory
-from hubferry.errors import DiskError, LockedError
+from hubferry.errors import DiskError, InterruptedRunError, LockedError
 from hubferry.model import Digests, RepoFile, RepoRef
 
 REF = RepoRef("hf", "org/model")
@@ -108,3 +108,34 @@ def test_a_new_directory_that_another_run_holds_is_asked_about_without_queueing(
         with pytest.raises(LockedError):
             ModelDirectory(tmp_path / "model", REF).claim()
     assert slept == []
+
+
+def test_who_waits_for_a_model_is_told_for_whom_and_goes_on_when_the_other_ends(model, monkeypatch):
+    other = again(model).hold(wait=0)
+    other.__enter__()
+    monkeypatch.setattr(locks.time, "sleep", lambda _seconds: other.__exit__(None, None, None))
+    told = []
+    with model.hold(wait=30, on_wait=told.append):
+        assert locks.is_held(model.path / ".hubferry")
+    assert [who.partition(" on ")[0] for who in told] == [f"process {os.getpid()}"]
+
+
+def test_who_waits_for_a_model_can_be_stopped_and_is_told_its_name(model):
+    stopped = pytest.raises(InterruptedRunError, match="stopped while waiting for hf:org/model")
+    with again(model).hold(wait=0), stopped, model.hold(wait=None, cancelled=lambda: True):
+        pytest.fail("two held it")
+
+
+def test_unfinished_files_are_where_every_version_looks_for_them(model, tmp_path, monkeypatch):
+    place = model.path / ".hubferry" / "partial"
+    (model.partial_directory / "a.part").touch()
+    assert [path.name for path in place.iterdir()] == ["a.part"]
+    (place / "a.part").unlink()
+    place.rmdir()
+
+    def mkdir(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(disk, "mkdir", mkdir)
+    with pytest.raises(DiskError, match="no permission"):
+        _ = model.partial_directory
