@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 CATALOG := src/hubferry/locale/zh_CN/LC_MESSAGES/hubferry.po
 PYTEST := $(BIN)/python -m pytest
+MEMORY := $(shell test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format bench nightly mutation coverage lock locale audit clean
@@ -47,8 +48,10 @@ coverage: $(STAMP)  ## branch coverage of the test suite
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 mutation: $(STAMP)  ## do the unit tests notice when the core is changed?
-	$(BIN)/mutmut run --max-children 2
-	$(BIN)/python -m tests.mutation.score
+	rm -rf mutants  # what an older run left, or half of one, would be taken for this one's answers
+	@place=$$(mktemp -d "$(MEMORY)/hubferry-mutation.XXXXXX") && trap 'rm -rf "$$place"' EXIT INT TERM && \
+		TMPDIR="$$place" $(BIN)/mutmut run --max-children 2
+	@$(BIN)/python -m tests.mutation.score
 
 locale: $(STAMP)  ## take new sentences into the Chinese catalog and compile it
 	$(BIN)/pybabel -q extract -F babel.cfg --omit-header --no-location --sort-output --no-default-keywords \

@@ -54,5 +54,5 @@ def _one(
     if ours is None:
         return Comparison(path, Verdict.ONLY_DESTINATION, None, theirs)
     if theirs is None:
-        return Comparison(path, Verdict.ONLY_SOURCE, ours, None)
+        return Comparison(path, Verdict.ONLY_SOURCE, ours)
     return Comparison(path, verdict(ours, theirs, known.get(path)), ours, theirs)

@@ -303,6 +303,8 @@ def test_a_cache_uses_what_the_environment_says_unless_told_otherwise(tmp_path, 
         tmp_path / "home" / "flux_model_cache",
     )
     assert Cache(tmp_path / "mine", roots=[]).roots == (tmp_path / "mine",)
+    (tmp_path / "link").symlink_to(tmp_path / "chosen")
+    assert Cache(tmp_path / "link").roots == (tmp_path / "link", tmp_path / "home" / "flux_model_cache")
 
 
 def test_a_dataset_takes_an_empty_directory_of_its_name_but_not_a_full_one(tmp_path):

@@ -184,13 +184,13 @@ class ModelDirectory:
             if len(content) != digests.size:
                 raise _unproven(file)
         directory = self.partial_directory
-        names = [placing.new_name(directory) for _item in items]
-        places = [self.target(file.path) for file, _content, _digests in items]
+        contents = [content for _file, content, _digests in items]
+        moves = [(placing.new_name(directory), self.target(file.path)) for file, _content, _digests in items]
+        names = [name for name, _place in moves]
         with self.disk_errors(needed=sum(digests.size for _file, _content, digests in items)):
-            contents = [content for _file, content, _digests in items]
             signatures = placing.write_all(list(zip(names, contents, strict=True)))
             try:
-                self._place(list(zip(names, places, strict=True)))
+                self._place(moves)
             except BaseException:
                 placing.remove_all(names)
                 raise
@@ -210,7 +210,7 @@ class ModelDirectory:
         """
         with self.disk_errors(needed=file.size):
             try:
-                origin = origin.resolve(strict=True)
+                origin = origin.resolve()
                 status = disk.stat(origin)
             except (OSError, RuntimeError):  # RuntimeError: links that lead in a circle, before Python 3.13
                 return None
@@ -224,8 +224,7 @@ class ModelDirectory:
         place = self.target(file.path)
         temporary = placing.new_name(self.partial_directory)
         try:
-            hashed: placing.Hashed | None = None
-            signature: Signature | None = None
+            hashed = signature = None
             if disk.stat(origin).st_dev == disk.stat(self._records).st_dev:
                 hashed = self._hashed(file, origin)
                 if hashed is None or not hashed.digests.fit(file):
@@ -242,7 +241,7 @@ class ModelDirectory:
             return hashed.digests
         finally:
             with suppress(OSError):
-                disk.unlink(temporary, missing_ok=True)
+                disk.unlink(temporary)
 
     def _hashed(self, file: RepoFile, origin: Path) -> placing.Hashed | None:
         """Prove what `origin` is: by the records about it, else by reading. None where that is impossible."""
@@ -322,7 +321,7 @@ class ModelDirectory:
 
     def tells_case_apart(self) -> bool:
         """Return whether two names that differ in case alone are two files here."""
-        return tells_case_apart(self._records if self._records.is_dir() else self.path)
+        return tells_case_apart(self.path)
 
     def _signature(self, path: str) -> Signature | None:
         """Return a regular file's signature; None for anything else, or nothing."""

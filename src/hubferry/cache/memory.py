@@ -30,8 +30,7 @@ class Memory:
         self._records = records
         self._ref = ref
         self._changing = threading.Lock()
-        self._manifest: Manifest | None = None
-        self.reload()
+        self._manifest = self._load()
 
     @property
     def manifest(self) -> Manifest | None:
@@ -41,11 +40,14 @@ class Memory:
     def reload(self) -> None:
         """Read again what other processes may have recorded."""
         with self._changing:
-            if self._records.is_symlink():
-                message = _("{path} is a symbolic link; nothing is stored through one")
-                name = str(self._records)
-                raise DiskError(message.format(path=name), side="cache", path=name, hint=_("remove the link"))
-            self._manifest = manifest.load(self._records)
+            self._manifest = self._load()
+
+    def _load(self) -> Manifest | None:
+        if self._records.is_symlink():
+            message = _("{path} is a symbolic link; nothing is stored through one")
+            name = str(self._records)
+            raise DiskError(message.format(path=name), side="cache", path=name, hint=_("remove the link"))
+        return manifest.load(self._records)
 
     def begin(self) -> Manifest:
         """Return what is known, writing down whose directory this is where nothing was."""
