@@ -23,8 +23,8 @@ SOURCES = sorted(
     ]
 )
 RUN_CODE = {
-    "pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "jsonpickle", "torch",
-    "numpy", "code", "codeop", "runpy",
+    "pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "jsonpickle",
+    "torch", "numpy", "code", "codeop", "runpy",
 }  # fmt: skip
 RUNNING = {"eval", "exec", "compile", "__import__"}
 LOADING = {("yaml", "load"), ("yaml", "unsafe_load"), ("yaml", "full_load"), ("yaml", "load_all")}
