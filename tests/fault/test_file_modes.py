@@ -1,4 +1,4 @@
-"""Files get the rights that the umask leaves and names that nobody can foresee; no link is written through."""
+"""Files get the rights that the umask leaves and names that nobody foresees; no link is written through."""
 
 from __future__ import annotations
 
