@@ -12,15 +12,16 @@ from worlds import DESTINATION, SOURCE
 PLANT = """
 import os, signal, sys
 from hubferry.cache.disk import disk
-name, number, strikes = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-honest, turn = getattr(disk, name), 0
+place, number, strikes = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+where, name = (os, place[3:]) if place.startswith("os.") else (disk, place)
+honest, turn = getattr(where, name), 0
 def operation(*arguments, **keywords):
     global turn
     turn += 1
     if turn == strikes:
         os.kill(os.getpid(), number)
     return honest(*arguments, **keywords)
-setattr(disk, name, operation)
+setattr(where, name, operation)
 sys.argv[1:] = sys.argv[4:]
 from hubferry.cli.main import main
 sys.exit(main())
@@ -33,7 +34,7 @@ PUBLISHING = [
     ("fsync", 1),
     ("append", 1),
 ]
-CLEANING = [("replace", 1), ("remove_tree", 1), ("lstat", 1), ("scandir", 2)]
+CLEANING = [("replace", 1), ("remove_tree", 1), ("os.unlink", 5), ("lstat", 1), ("scandir", 2)]
 
 
 def struck(world, words, operation, turn, name):
