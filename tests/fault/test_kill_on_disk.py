@@ -34,7 +34,7 @@ PUBLISHING = [
     ("fsync", 1),
     ("append", 1),
 ]
-CLEANING = [("replace", 1), ("remove_tree", 1), ("os.unlink", 5), ("lstat", 1), ("scandir", 2)]
+CLEANING = [("replace", 1), ("remove_tree", 1), ("os.unlink", 9), ("lstat", 1), ("scandir", 2)]
 
 
 def struck(world, words, operation, turn, name):
