@@ -135,6 +135,6 @@ async def test_heads_that_are_too_large_are_refused(hub, lines):
 @pytest.mark.parametrize("path", ["/api/repos/create", "/api/v1/models", "/api/v1/login"])
 async def test_a_body_that_does_not_say_its_length_is_read_no_further_than_the_limit(make_hub, path):
     hub = make_hub(limits=ServerLimits(json_bytes=1_000))
-    chunks = b"".join(b"64\r\n" + b" " * 100 + b"\r\n" for _chunk in range(20))
+    chunks = b"".join(b"64\r\n" + b" " * 100 + b"\r\n" for _chunk in range(20)) + b"0\r\n\r\n"
     answer = await answer_to(hub, head(hub, f"POST {path}", "Transfer-Encoding: chunked") + chunks)
     assert answer.startswith(b"HTTP/1.1 413 "), answer[:200]
