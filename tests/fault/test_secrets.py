@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import time
@@ -197,23 +196,6 @@ def test_a_token_over_plain_http_to_another_machine_is_refused(guarded, side):
     done = guarded.command(*COPY, f"--{side}-endpoint", "http://192.0.2.1:9")
     assert done.code == 2, done.said
     assert_clean(guarded, outcome.said, done.said)
-
-
-def test_files_are_made_by_umask_and_temporary_names_cannot_be_foreseen(guarded):
-    names = set()
-    guarded.source_faults.plan(
-        meanwhile(lambda: names.update(path.name for path in guarded.home.rglob("*.tmp"))), times=None
-    )
-    before = os.umask(0o077)
-    try:
-        done = guarded.command()
-    finally:
-        os.umask(before)
-    assert done.code == 0, done.said
-    files = [path for path in guarded.cache.rglob("*") if path.is_file()]
-    assert files
-    assert all(path.stat().st_mode & 0o077 == 0 for path in files)
-    assert all(re.fullmatch(r"[0-9a-f]{32}\.tmp", name) for name in names)
 
 
 def test_nothing_is_left_running_after_a_copy(guarded):

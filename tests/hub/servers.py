@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from aiohttp import web
 
@@ -221,7 +221,11 @@ class HubProcess:
 
 @contextlib.contextmanager
 def hub_process(
-    root: Path, *options: str, token: str | None = WRITE_TOKEN, environment: dict[str, str] | None = None
+    root: Path,
+    *options: str,
+    token: str | None = WRITE_TOKEN,
+    environment: dict[str, str] | None = None,
+    stderr: IO[bytes] | None = None,
 ) -> Iterator[HubProcess]:
     """Run `hubferry serve ROOT --port 0 --writable`, wait for its address, end it with SIGTERM."""
     given = dict(os.environ if environment is None else environment)
@@ -240,7 +244,7 @@ def hub_process(
         "--json",
         *options,
     ]
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=given)
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=stderr, text=True, env=given)
     assert process.stdout is not None
     try:
         first = process.stdout.readline()

@@ -12,7 +12,7 @@ from huggingface_hub import HfApi
 from modelscope_hub import HubApi
 from servers import running_hub
 
-from hubferry.errors import LockedError
+from hubferry.errors import IntegrityError, LockedError
 from hubferry.serve import Delete, Put, Store
 from hubferry.serve.git import folder_ids, object_id
 from hubferry.serve.refusal import Reason, Refusal
@@ -169,3 +169,55 @@ def test_a_blob_hashes_while_it_lands_and_is_invisible_until_then(tmp_path: Path
         wrong.publish(sha256)
     wrong.discard()
     assert blobs.read(sha256) == content
+
+
+SPOILT = [
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b"\xff",
+    b"[" * 100_000,
+    b'{"a":' * 50_000,
+    b'{"repo_id": 1}',
+    b"<html></html>",
+]
+
+
+@pytest.mark.parametrize("content", SPOILT, ids=[repr(content[:12]) for content in SPOILT])
+def test_a_repositorys_record_that_was_tampered_with_is_named_and_the_hub_does_not_start(tmp_path, content):
+    record = Store(tmp_path).create("org/model").folder / "repository.json"
+    record.write_bytes(content)
+    with pytest.raises(IntegrityError, match=r"repository\.json") as caught:
+        Store(tmp_path)
+    assert str(record.parent) in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "content", [None, *SPOILT], ids=["gone", *(repr(content[:12]) for content in SPOILT)]
+)
+def test_a_commit_that_was_tampered_with_is_refused_and_the_other_repositories_are_served(tmp_path, content):
+    store = Store(tmp_path)
+    for name in ("org/bad", "org/good"):
+        store.add(name, {"a.txt": b"x"})
+    repository = store.find("org/bad")
+    place = repository.folder / "commits" / f"{repository.resolve(None)}.json"
+    place.unlink() if content is None else place.write_bytes(content)
+    again = Store(tmp_path)
+    bad, good = again.find("org/bad"), again.find("org/good")
+    with pytest.raises(Refusal, match="commit"):
+        bad.tree(bad.resolve(None))
+    assert good.tree(good.resolve(None)).paths == ["a.txt"]
+
+
+def test_a_branch_that_was_tampered_with_leads_to_no_file_outside(tmp_path):
+    store = Store(tmp_path)
+    store.add("org/model", {"a.txt": b"x"})
+    repository = store.find("org/model")
+    (tmp_path / "outside.json").write_bytes(
+        (repository.folder / "commits" / f"{repository.resolve(None)}.json").read_bytes()
+    )
+    repository.change(branches={"main": "../../../../outside"})
+    again = Store(tmp_path).find("org/model")
+    with pytest.raises(Refusal, match="broken"):
+        again.tree(again.resolve(None))

@@ -468,3 +468,16 @@ def test_that_writing_cannot_begin_early_is_no_error(tmp_path, monkeypatch):
     partial.start_writing(1000, 3000)
     partial.close()
     assert asked == [(1000, 2000)]
+
+
+def test_a_libc_without_the_call_is_a_system_that_cannot_be_told(monkeypatch, tmp_path):
+    import ctypes
+
+    disk_module._sync_file_range.cache_clear()
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
+    try:
+        with (tmp_path / "a").open("wb") as file:
+            Disk().start_writing(file.fileno(), 0, 1000)
+        assert disk_module._sync_file_range() is None
+    finally:
+        disk_module._sync_file_range.cache_clear()

@@ -24,6 +24,7 @@ from hubferry.cache.disk import disk
 from hubferry.cache.roots import make_directories
 from hubferry.errors import InterruptedRunError, LockedError
 from hubferry.i18n import _
+from hubferry.units import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +46,7 @@ class Holder(msgspec.Struct, frozen=True):
     since: float
 
     def __str__(self) -> str:
-        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment(self.since)))
         return _("process {pid} on {host}, since {since}").format(pid=self.pid, host=self.host, since=since)
 
 
@@ -60,7 +61,7 @@ def holder(records: Path) -> Holder | None:
     """
     try:
         return _decoder.decode(disk.read_bytes(records / _HOLDER))
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 JOURNAL = "journal.jsonl"
 _SCHEMA = 1
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Signature(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -172,7 +173,7 @@ def load(records: Path) -> Manifest | None:
         manifest = _manifest_decoder.decode(disk.read_bytes(records / MANIFEST))
         for path in manifest.files:
             check_path(path)
-    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError, UnicodeDecodeError, IntegrityError):
+    except (FileNotFoundError, NotADirectoryError, *_UNREADABLE, IntegrityError):
         return None
     if manifest.schema != _SCHEMA:
         return None
@@ -236,7 +237,7 @@ def _journal(path: Path, number: int) -> list[Record]:
     try:
         if _head_decoder.decode(lines[0]).continues != number:
             return []
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return []
     return [record for line in lines[1:] if (record := _record(line)) is not None]
 
@@ -247,7 +248,7 @@ def _record(line: bytes) -> Record | None:
         record: Record = _record_decoder.decode(line)
         if isinstance(record, (Stored, Doubted)):
             check_path(record.path)
-    except (msgspec.DecodeError, UnicodeDecodeError, IntegrityError):
+    except (*_UNREADABLE, IntegrityError):
         return None
     return record
 

@@ -151,4 +151,4 @@ def duration(seconds: float) -> str:
 
 def iso_time(timestamp: float) -> str:
     """Return seconds since 1970 as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(timestamp, timezone.utc).isoformat(timespec="seconds")
+    return datetime.fromtimestamp(units.moment(timestamp), timezone.utc).isoformat(timespec="seconds")

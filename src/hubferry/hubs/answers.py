@@ -37,10 +37,10 @@ class Answer:
         return self.status in _OK
 
     def json(self) -> Any:
-        """Decode the body; None when it is not JSON."""
+        """Decode the body; None when it is not JSON, or nested beyond reason."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     def text(self, token: str | None = None) -> str:

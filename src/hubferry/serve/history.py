@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import threading
 from collections import OrderedDict
@@ -12,12 +13,14 @@ import msgspec
 
 from hubferry.serve.disk import write_atomically
 from hubferry.serve.records import CommitRecord
+from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_ID = re.compile(r"[0-9a-f]{40}")
 _TREES_KEPT = 8
 _SHORTEST_ID, _WHOLE_ID = 7, 40  # git itself takes from 4 digits on; shorter ones are usually words
 
@@ -32,11 +35,18 @@ class History:
         self._trees: OrderedDict[str, Tree] = OrderedDict()
 
     def commit(self, name: str) -> CommitRecord:
-        """Return a commit by its full id."""
+        """Return a commit by its full id.
+
+        Raises:
+            Refusal: Its record is not there, or broken.
+        """
         found = self._commits.get(name)
         if found is None:
-            content = (self._folder / f"{name}.json").read_bytes()
-            found = self._commits[name] = msgspec.json.decode(content, type=CommitRecord)
+            try:
+                content = (self._folder / f"{name}.json").read_bytes() if _ID.fullmatch(name) else b""
+                found = self._commits[name] = msgspec.json.decode(content, type=CommitRecord)
+            except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                raise Refusal(Reason.BROKEN, f"The hub's record of commit {name[:40]!r} is broken") from error
         return found
 
     def walk(self, name: str) -> Iterator[CommitRecord]:

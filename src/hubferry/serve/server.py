@@ -12,17 +12,20 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from hubferry.serve.application import LABELS
 from hubferry.serve.hub import HUB, AccessRecord, hub_of
+from hubferry.serve.refusal import Refusal
 
 _HEAD_BYTES = 32 << 10
 _BACKLOG = 1024
+_UNREADABLE = "UNKNOWN"
+"""The method that aiohttp gives to a request whose head it could not read; it came to no application."""
 _ACCESS = logging.getLogger("hubferry.serve.access")
 _LOGGER = logging.getLogger(__name__)
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Keep the hub's own faults; drop hang-ups, and broken requests, whose text may hold a token."""
+    """Keep the hub's own faults; drop hang-ups, slow clients, and broken requests, which may hold a token."""
     error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, (HttpProcessingError, ConnectionError, web.RequestPayloadError))
+    return not isinstance(error, (HttpProcessingError, ConnectionError, web.RequestPayloadError, Refusal))
 
 
 _LOGGER.addFilter(_is_ours)
@@ -33,8 +36,10 @@ class _Recorder(AbstractAccessLogger):
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Make the record of one request."""
-        record = hub_of(request).seams.record if isinstance(request, web.Request) else None
-        if record is None or not isinstance(request, web.Request):
+        if not isinstance(request, web.Request) or request.method == _UNREADABLE:
+            return
+        record = hub_of(request).seams.record
+        if record is None:
             return
         record(
             AccessRecord(
@@ -86,6 +91,7 @@ async def start(application: web.Application, host: str = "127.0.0.1", port: int
         shutdown_timeout=1.0,
         max_line_size=_HEAD_BYTES,
         max_field_size=_HEAD_BYTES,
+        auto_decompress=False,  # no client compresses what it sends, and a bomb would
         # also for the first request of a connection, from aiohttp 3.14 on
         keepalive_timeout=hub.limits.idle_seconds,
     )

@@ -17,9 +17,10 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
 from filelock import FileLock, Timeout
 
-from hubferry.errors import LockedError
+from hubferry.errors import IntegrityError, LockedError
 from hubferry.i18n import _
 from hubferry.serve.blobs import Blobs
 from hubferry.serve.lfs import is_lfs
@@ -44,10 +45,25 @@ def check_repo_id(repo_id: str) -> str:
     return repo_id
 
 
+def _opened(folder: Path, blobs: Blobs) -> Repository:
+    try:
+        return Repository.open(folder, blobs)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        record = folder / "repository.json"
+        raise IntegrityError(
+            _("{path} cannot be read: {reason}").format(path=record, reason=error),
+            path=str(record),
+            hint=_("put it back from a copy, or move the folder {folder} away").format(folder=folder),
+        ) from error
+
+
 class Store:
     """Open a store, or make an empty one. Safe to use from several threads, by one process at a time.
 
     Without `durable` a power cut may lose blobs that commits name; a benchmark's hub may be so.
+
+    Raises:
+        IntegrityError: A repository's own record is broken.
     """
 
     def __init__(self, root: Path, *, durable: bool = True) -> None:
@@ -60,7 +76,7 @@ class Store:
             (self._folder / kind).mkdir(parents=True, exist_ok=True)
             for path in (self._folder / kind).iterdir():
                 if (path / "repository.json").exists():
-                    repository = Repository.open(path, self.blobs)
+                    repository = _opened(path, self.blobs)
                     self._known[kind, repository.record.repo_id] = repository
 
     @contextmanager

@@ -43,9 +43,12 @@ def clean_command(name: str | None, cache_dir: Path | None, *, force: bool, as_j
     there = selection.listing(cache_dir)
     chosen = there.matching(name) if name else tuple(one for one in there.models if not one.pinned)
     kept = 0 if name else len(there.models) - len(chosen)
-    if not chosen:
+    swept = 0 if name else clean.sweep(there)  # whoever began these removals was asked then
+    if swept:
+        output.talk(_("{size} are free again").format(size=output.size(swept)))
+    elif not chosen:
         output.talk(_("there is nothing to remove"))
-    else:
+    if chosen:
         clean.refuse_held(chosen)
         frees = freed(chosen)
         if not (force or _agreed(chosen, frees, name)):
@@ -56,7 +59,9 @@ def clean_command(name: str | None, cache_dir: Path | None, *, force: bool, as_j
         sentence = ngettext("{count} pinned model stays", "{count} pinned models stay", kept)
         output.talk(sentence.format(count=kept))
     if as_json:
-        output.document({"removed": [str(model.path) for model in chosen], "freed": frees if chosen else 0})
+        output.document(
+            {"removed": [str(model.path) for model in chosen], "freed": swept + (frees if chosen else 0)}
+        )
 
 
 def remove(models: Sequence[CachedModel], frees: int) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hubferry.cache.check import State
 from hubferry.cli import output
 from hubferry.i18n import _, ngettext
+from hubferry.units import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,7 +38,7 @@ def state_name(state: State) -> str:
 
 def day(timestamp: float) -> str:
     """Return the local date of seconds since 1970."""
-    return time.strftime("%Y-%m-%d", time.localtime(timestamp))
+    return time.strftime("%Y-%m-%d", time.localtime(moment(timestamp)))
 
 
 def counted(models: Sequence[CachedModel]) -> str:

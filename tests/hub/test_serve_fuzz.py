@@ -1,0 +1,337 @@
+"""Each question that the embedded hub answers, wrong in one or two places: it says no, and never breaks."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import json
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from servers import CREDENTIALS, WRITE_TOKEN, running_hub
+from tests.tampering import changed, places
+
+from hubferry.serve import Policy, Signer
+from hubferry.serve.application import LABELS
+from hubferry.serve.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from servers import TestHub
+
+WEIGHTS = os.urandom(200_000)
+NEW = b"a new blob"
+SHA256, NEW_SHA256 = (hashlib.sha256(content).hexdigest() for content in (WEIGHTS, NEW))
+API, MS = "/api/models/org/model", "/api/v1/models/org/model"
+BLOB = {"oid": SHA256, "size": len(WEIGHTS)}
+LFS = "info/lfs/objects/batch"
+FORM = (
+    b'--b\r\nContent-Disposition: form-data; name="Name"\r\n\r\nnew\r\n'
+    b'--b\r\nContent-Disposition: form-data; name="Owner"\r\n\r\norg\r\n--b--\r\n'
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request; `body` is bytes, or a value that is sent as JSON, a list of lines as ndjson."""
+
+    label: str
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: Any
+
+    def sent(self) -> bytes:
+        if isinstance(self.body, bytes):
+            return self.body
+        if self.label == "hf:commit" and isinstance(self.body, list):
+            return b"\n".join(json.dumps(line).encode() for line in self.body)
+        return json.dumps(self.body).encode()
+
+
+def ask(label: str, method: str, path: str, body: Any = b"", headers: Any = (), **query: str) -> Question:
+    kind = {"Content-Type": "application/json"} if not isinstance(body, bytes) else {}
+    return Question(label, method, path, query, kind | dict(headers), body)
+
+
+def item(key: str, **value: Any) -> dict[str, Any]:
+    return {"key": key, "value": value}
+
+
+INLINE = base64.b64encode(b"{}").decode()
+QUESTIONS = [
+    ask("hf:whoami", "GET", "/api/whoami-v2"),
+    ask("hf:create", "POST", "/api/repos/create", {"name": "new", "organization": "org", "type": "model"}),
+    ask("hf:create", "POST", "/api/repos/create", {"name": "new", "private": True, "license": "mit"}),
+    ask("hf:delete", "DELETE", "/api/repos/delete", {"name": "org/doomed", "type": "model"}),
+    ask("hf:list", "GET", "/api/models", search="o", limit="2", cursor="1", author="org"),
+    ask("hf:settings", "PUT", f"{API}/settings", {"private": False, "gated": False, "visibility": "public"}),
+    ask("hf:auth-check", "GET", f"{API}/auth-check"),
+    ask("hf:info", "GET", f"{API}/revision/main", blobs="true"),
+    ask("hf:info", "GET", API),
+    ask("hf:xet-read-token", "GET", f"{API}/xet-read-token/main"),
+    ask("hf:xet-write-token", "GET", f"{API}/xet-write-token/main"),
+    ask("hf:tree", "GET", f"{API}/tree/main", recursive="true", expand="true", limit="1", cursor="1"),
+    ask("hf:tree", "GET", f"{API}/tree/main/sub"),
+    ask("hf:paths-info", "POST", f"{API}/paths-info/main", {"paths": ["README.md", "sub"], "expand": True}),
+    ask("hf:paths-info", "POST", f"{API}/paths-info/main", b"paths=README.md&expand=True"),
+    ask("hf:resolve", "GET", "/org/model/resolve/main/README.md", b"", {"Range": "bytes=1-3"}),
+    ask("hf:resolve", "GET", "/org/model/resolve/main/sub/w.safetensors"),
+    ask("hf:refs", "GET", f"{API}/refs"),
+    ask("hf:commits", "GET", f"{API}/commits/main", limit="1", cursor="0"),
+    ask("hf:branch", "POST", f"{API}/branch/fresh", {"startingPoint": "main"}),
+    ask("hf:branch", "DELETE", f"{API}/branch/other"),
+    ask("hf:tag", "POST", f"{API}/tag/main", {"tag": "fresh", "message": "m"}),
+    ask("hf:tag", "DELETE", f"{API}/tag/old"),
+    ask(
+        "hf:preupload",
+        "POST",
+        f"{API}/preupload/main",
+        {"files": [{"path": "a", "size": 3, "sample": "eHh4"}]},
+    ),
+    ask("hf:batch", "POST", f"/org/model.git/{LFS}", {"operation": "upload", "objects": [BLOB]}),
+    ask(
+        "hf:commit",
+        "POST",
+        f"{API}/commit/main",
+        [
+            item("header", summary="s", description="d"),
+            item("file", path="a/config.json", content=INLINE, encoding="base64"),
+            item("file", path="b.txt", content="text", encoding="utf-8"),
+            item("lfsFile", path="c.safetensors", algo="sha256", **BLOB),
+            item("deletedFile", path="README.md"),
+            item("deletedFolder", path="sub/"),
+        ],
+        create_pr="0",
+    ),
+    ask("hf:validate-yaml", "POST", "/api/validate-yaml", {"content": "a: b", "repoType": "model"}),
+    ask("ms:login", "POST", "/api/v1/login", {"AccessToken": WRITE_TOKEN}),
+    ask("ms:whoami", "GET", "/openapi/v1/users/me"),
+    ask("ms:create", "POST", "/api/v1/models", {"Name": "new", "Path": "org", "Visibility": 5}),
+    ask("ms:create", "POST", "/api/v1/datasets", FORM, {"Content-Type": "multipart/form-data; boundary=b"}),
+    ask("ms:info", "GET", MS),
+    ask("ms:info", "GET", "/openapi/v1/models/org/model"),
+    ask("ms:list", "GET", "/openapi/v1/models", search="o", owner="org", page_number="1", page_size="2"),
+    ask("ms:region", "GET", "/api/v1/repos/internalAccelerationInfo"),
+    ask("ms:files", "GET", f"{MS}/repo/files", Revision="master", Root="sub", Recursive="true"),
+    ask("ms:tree", "GET", f"{MS}/repo/tree", Revision="master", PageNumber="1", PageSize="2"),
+    ask("ms:download", "GET", f"{MS}/repo", b"", {"Range": "bytes=-2"}, Revision="v1", FilePath="README.md"),
+    ask("ms:revisions", "GET", f"{MS}/revisions"),
+    ask("ms:tag", "POST", f"{MS}/repo/tag", {"TagName": "fresh", "Ref": "master"}),
+    ask("ms:batch", "POST", f"/api/v1/repos/models/org/model/{LFS}", {"objects": [BLOB]}),
+    ask(
+        "ms:commit",
+        "POST",
+        "/api/v1/repos/models/org/model/commit/master",
+        {
+            "commit_message": "m",
+            "actions": [
+                {"action": "create", "path": "a", "type": "normal", "content": INLINE, "encoding": "base64"},
+                {"action": "create", "path": "b.bin", "type": "lfs", "size": len(WEIGHTS), "sha256": SHA256},
+                {"action": "delete", "path": "README.md"},
+            ],
+        },
+    ),
+    ask("storage:get", "GET", f"/storage/{SHA256}", b"", {"Range": "bytes=5-"}),
+    ask("storage:put", "PUT", f"/storage/{NEW_SHA256}", NEW, size=str(len(NEW))),
+]  # fmt: skip
+REFUSED = [ask("ms:delete", "DELETE", MS)]
+
+WORDS = [
+    "", ".", "..", "../../etc/passwd", "a/../b", "/", "//", "\\", "C:\\x", "~", "\0", "a\nb: c", "\x7f",
+    "%2e%2e", "%00", "é", "模型", "😀", "x" * 300, "x/" * 600, "refs/pr/1", "-", "--", "None", "0", "-1",
+    "nan", "1e9", "9" * 30,
+    "a b", "a@b", ".git/config", "README.md/x", "main", "HEAD", SHA256, SHA256.upper(), "0" * 40, "bytes=9-1",
+]  # fmt: skip
+STRANGE = st.one_of(
+    st.sampled_from([None, True, 0, -1, 2**31, 2**63, 2**64, -(2**70), 1.5, 1e300, [], {}, [[]], {"a": []}]),
+    st.sampled_from(WORDS),
+    st.text(max_size=12),
+    st.integers(),
+)
+RAW = [
+    b"", b"{", b"null", b"[]", b"[" * 20_000, b'{"a":' * 5_000, b"\xff\xfe\x00", b"\xef\xbb\xbf{}", b"1e999",
+    b"NaN", b'{"name": "\\ud800"}', b"--b\r\n", b"\n" * 1_000,
+    b"--b\r\nContent-Type: multipart/mixed; boundary=b\r\n" * 200,
+]  # fmt: skip
+HEADERS = {
+    "Range": ["bytes=", "bytes=5-2", "bytes=0-0,2-3", "bytes=999999999999999999-", "lines=1-2", "bytes=-0"],
+    "If-Range": ['"x"', "W/", "Mon, 01 Jan 0000 00:00:00 GMT"],
+    "If-None-Match": ["*", 'W/"a", "b"', ","],
+    "Content-Type": [
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        "text/plain; charset=nope",
+        ";",
+    ],
+    "Content-Encoding": ["gzip", "br", "nonsense"],
+    "Authorization": ["", "Bearer", "Basic !!!", "Bearer \xff", f"bearer {WRITE_TOKEN}", "x" * 8_000],
+    "Cookie": ["m_session_id=x", "m_session_id", "=;=;", 'a="', "m_session_id=\xe9"],
+    "Host": ["", "a b", "[::1", "evil.example:99999", "x" * 300],
+    "Expect": ["100-continue", "nonsense"],
+    "X-Forwarded-Proto": ["gopher"],
+}
+
+
+@st.composite
+def spoilt(draw):
+    """Draw a question with one or two places in it that are not as they should be."""
+    question = draw(st.sampled_from(QUESTIONS + REFUSED))
+    for _place in range(draw(st.integers(1, 2))):
+        kinds = ["path", "query", "header", "body" if question.body != b"" else "query"]
+        kind = draw(st.sampled_from([*kinds, "body"] if question.body != b"" else kinds))
+        if kind == "path":
+            parts = question.path.split("/")
+            parts[draw(st.integers(1, len(parts) - 1))] = draw(st.sampled_from(WORDS) | st.text(max_size=9))
+            question = replace(question, path="/".join(parts))
+        elif kind == "query":
+            name = draw(
+                st.sampled_from([*question.query, "limit", "cursor", "Revision", "recursive", "commit"])
+            )
+            word = draw(st.sampled_from(WORDS) | st.text(max_size=9))
+            question = replace(question, query=question.query | {name: word})
+        elif kind == "header":
+            name = draw(st.sampled_from(sorted(HEADERS)))
+            question = replace(
+                question, headers=question.headers | {name: draw(st.sampled_from(HEADERS[name]))}
+            )
+        elif isinstance(question.body, bytes) or draw(st.integers(0, 5)) == 0:
+            question = replace(question, body=draw(st.sampled_from(RAW) | st.binary(max_size=40)))
+        else:
+            place = draw(st.sampled_from(list(places(question.body))))
+            question = replace(question, body=changed(question.body, place, draw(STRANGE)))
+    return question
+
+
+SIGNER = Signer()
+
+
+@pytest.fixture(scope="module", params=["known-tokens", "any-token"])
+def shared(request, tmp_path_factory) -> Iterator[TestHub]:
+    credentials = CREDENTIALS if request.param == "known-tokens" else ()
+    root = tmp_path_factory.mktemp("around") / "hub"
+    with running_hub(root, policy=Policy(credentials, writable=True), signer=SIGNER, xet=True) as running:
+        yield running
+        assert_inside(running)
+
+
+def furnish(hub: TestHub) -> None:
+    """Let there be what the questions are about, whatever the question before has done."""
+    for name in ("new", "tester/new", "local/new", "org/new"):
+        for kind in ("model", "dataset"):
+            try:
+                hub.store.delete(name, kind)
+            except Refusal:
+                continue
+    files = {"README.md": b"hello", "sub/w.safetensors": WEIGHTS}
+    for name in ("org/model", "org/doomed"):
+        try:
+            repository = hub.store.find(name)
+            whole = repository.tree(repository.resolve(None)).files.keys() == files.keys()
+        except Refusal:
+            whole = False
+        if not whole:
+            hub.store.add(name, files)
+    repository = hub.store.find("org/model")
+    record, last = repository.record, repository.resolve(None)
+    repository.change(private=False, gated=None)
+    if {*record.tags} != {"old", "v1"} or {"other"} - {*record.branches} or len(record.branches) > 2:
+        hub.store.delete("org/model")
+        hub.store.add("org/model", files)
+        repository = hub.store.find("org/model")
+        last = repository.resolve(None)
+        repository.add_branch("other", last)
+        for tag in ("old", "v1"):
+            repository.add_tag(tag, last)
+
+
+def status_of(hub: TestHub, question: Question) -> int:
+    """Ask over a connection of its own; an answer that does not come is an error."""
+    host, _, port = hub.url.removeprefix("http://").partition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=20)
+    path, query = quote(question.path, safe="/%"), dict(question.query)
+    if question.label.startswith("storage:") and question.path.count("/") == 2:
+        purpose, name = question.label.removeprefix("storage:"), question.path.rpartition("/")[2]
+        right = next(one for one in QUESTIONS if one.label == question.label)
+        signed = SIGNER.address(purpose, name, **right.query).partition("?")[2]
+        claims = dict(pair.split("=") for pair in signed.split("&"))
+        target = f"{path}?{urlencode(claims | query)}"
+    else:
+        target = f"{path}?{urlencode(query)}" if query else path
+    body = question.sent()
+    try:
+        connection.putrequest(question.method, target, skip_host=True, skip_accept_encoding=True)
+        known = {"Host": f"{host}:{port}", "Authorization": f"Bearer {WRITE_TOKEN}"}
+        for name, value in (known | question.headers | {"Content-Length": str(len(body))}).items():
+            connection.putheader(name, value.encode("latin-1", errors="replace"))
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: f"{question.label}-{question.method}")
+def test_the_questions_that_are_spoilt_here_are_answered_when_they_are_not(shared, question):
+    furnish(shared)
+    assert status_of(shared, question) < 400
+
+
+def test_every_question_of_both_dialects_is_among_them():
+    assert {question.label for question in QUESTIONS + REFUSED} == {*LABELS.values()}
+
+
+def fuzz(hub: TestHub, question: Question) -> None:
+    furnish(hub)
+    status = status_of(hub, question)
+    assert status < 500, f"{status} to {question}"
+
+
+CALM = settings(deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+
+
+@settings(CALM, max_examples=200)
+@given(question=spoilt())
+def test_a_question_that_is_wrong_in_one_place_is_answered_and_breaks_nothing(shared, question):
+    fuzz(shared, question)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3000)
+@settings(CALM, max_examples=10_000)
+@given(question=spoilt())
+def test_ten_thousand_questions_that_are_wrong_in_one_place_break_nothing(shared, question):
+    fuzz(shared, question)
+
+
+def assert_inside(hub: TestHub) -> None:
+    """Whatever was asked, all that was written lies in the store, where it belongs."""
+    root = hub.store.root
+    assert [path.name for path in root.parent.iterdir()] == ["hub"]
+    assert {path.name for path in root.iterdir()} == {"blobs", "incoming", "repositories", "xet"}
+    assert not list((root / "incoming").iterdir())
+    stored = [path for path in (root / "blobs").rglob("*") if path.is_file()]
+    assert all(hashlib.sha256(path.read_bytes()).hexdigest() == path.name for path in stored)
+    assert {path.name for path in (root / "repositories").iterdir()} == {"model", "dataset"}
+    for path in (root / "repositories").glob("*/*"):
+        assert {inner.name for inner in path.iterdir()} == {"repository.json", "commits"}
+
+
+@pytest.mark.parametrize("word", ["..", "../../etc/passwd", "/", "C:\\x", "\0", "%2e%2e"])
+def test_no_name_in_any_question_leads_out_of_the_store(shared, word):
+    for question in QUESTIONS:
+        furnish(shared)
+        for way in places(question.body) if not isinstance(question.body, bytes) else ():
+            assert status_of(shared, replace(question, body=changed(question.body, way, word))) < 500
+        for name in question.query:
+            assert status_of(shared, replace(question, query=question.query | {name: word})) < 500
+    assert_inside(shared)
