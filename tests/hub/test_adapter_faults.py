@@ -857,3 +857,18 @@ async def test_a_connection_that_idled_nearly_as_long_as_one_may_be_silent_is_no
             await asyncio.sleep(pause)
         await client.close()
     assert len(used) == connections
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 429, 500])
+async def test_no_error_holds_the_token_of_the_other_side(status):
+    async def answer(_request):
+        return web.json_response({"error": "you sent ms-canary-of-the-destination"}, status=status)
+
+    async with scripted(answer) as server:
+        destination = open_destination(MS, token="ms-canary-of-the-destination", endpoint=server.url)
+        source = open_source(HF, token=TOKEN, endpoint=server.url)
+        with pytest.raises(HubferryError) as caught:
+            await source.resolve(HF)
+        await source.close()
+        await destination.close()
+    assert "canary" not in f"{caught.value!r} {caught.value.message} {caught.value.hint}"

@@ -71,11 +71,15 @@ def test_a_busy_hub_that_names_the_time_is_waited_for():
         ({}, b"<html><body>proxy</body></html>", ""),
         ({}, b"see https://s3.example/x?X-Amz-Signature=abc", "see https://s3.example/x"),
         ({}, b"bad token hf_secret", "bad token ***"),
+        ({}, b"bad token ms_other of the other hub", "bad token *** of the other hub"),
         ({}, b"x" * 5000, "x" * 300),
+        ({}, b"x" * 295 + b"hf_secret", "x" * 295 + "***"),
     ],
 )
 def test_what_a_hub_says_is_shown_in_one_line_without_secrets(headers, body, said):
-    assert Answer(400, headers, body).text("hf_secret") == said
+    client("https://hub.example", token="hf_secret")
+    client("https://another.example", token="ms_other")
+    assert Answer(400, headers, body).text() == said
 
 
 def test_neither_an_answer_nor_a_client_shows_its_secrets():

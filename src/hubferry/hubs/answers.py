@@ -18,8 +18,19 @@ if TYPE_CHECKING:
 
 _QUERY = re.compile(r"(https?://[^\s\"'?#]+)[?#][^\s\"']*")
 _LONGEST_TEXT = 300
+_MOST_READ = 16 * _LONGEST_TEXT
+"""Cut only afterwards: half a token is not recognised."""
+_SHORTEST_TOKEN = 4
+"""Taking out shorter ones would garble ordinary words; no hub gives such."""
+_tokens: set[str] = set()
 _OK = range(200, 300)
 _SERVER_ERRORS = range(500, 600)
+
+
+def keep_out(token: str | None) -> None:
+    """Let no answer of any hub repeat a token: what one side says may hold the other side's."""
+    if token and len(token) >= _SHORTEST_TOKEN:
+        _tokens.add(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +54,13 @@ class Answer:
         except (ValueError, RecursionError):
             return None
 
-    def text(self, token: str | None = None) -> str:
+    def text(self) -> str:
         """Return what the hub says went wrong, in one short line that holds no token and no signature."""
         said = self.headers.get("X-Error-Message") or _message(self.json())
         if said is None and not self._is_html():
-            said = self.body[:_LONGEST_TEXT].decode("utf-8", "replace")
+            said = self.body[:_MOST_READ].decode("utf-8", "replace")
         line = _QUERY.sub(r"\1", " ".join((said or "").split()))
-        if token:
+        for token in sorted(_tokens, key=len, reverse=True):  # one may be a part of another
             line = line.replace(token, "***")
         return line[:_LONGEST_TEXT]
 
@@ -84,9 +95,9 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
     return float(limit[1]) if limit else None
 
 
-def failure(answer: Answer, *, host: str, side: Side, token: str | None = None) -> HubferryError:
+def failure(answer: Answer, *, host: str, side: Side) -> HubferryError:
     """Make an error of an answer by its status alone."""
-    said = answer.text(token)
+    said = answer.text()
     detail = f"HTTP {answer.status}" + (f": {said}" if said else "")
     message = _("{host} answered {detail}").format(host=host, detail=detail)
     status = answer.status

@@ -17,7 +17,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from hubferry import __version__
 from hubferry.errors import HubferryError, NetworkError, Side, UsageError
 from hubferry.hubs.addresses import endpoint_of, host_of, is_loopback, origin, without_query
-from hubferry.hubs.answers import Answer
+from hubferry.hubs.answers import Answer, keep_out
 from hubferry.hubs.connections import FailuresNamed
 from hubferry.i18n import _
 from hubferry.wire.failures import AddressError, BrokenOffError
@@ -87,6 +87,7 @@ class HubClient:
         """
         self.endpoint = endpoint.rstrip("/")
         self.token = token or None
+        keep_out(self.token)
         self.side: Side = side
         self._login = login
         self._connections = connections or CONNECTIONS

@@ -91,7 +91,7 @@ class Wire:
             return self.missing(ref)
         if answer.status == _UNAUTHORIZED and self.client.token is None:
             return self.missing(ref)
-        error = failure(answer, host=self.client.host, side=side, token=self.client.token)
+        error = failure(answer, host=self.client.host, side=side)
         if isinstance(error, AccessError):
             error.hint = self._token_hint(side)
         return error

@@ -161,7 +161,7 @@ class BlobStorage:
         )
         answer = await self._wire.client.ask(request)
         if not answer.ok:
-            raise failure(answer, host=host_of(link.url), side="destination", token=self._wire.client.token)
+            raise failure(answer, host=host_of(link.url), side="destination")
 
     def _stored(self, ref: RepoRef | None, answer: Answer, url: str) -> None:
         """Raise unless a PUT was taken. Storage that refuses an address of the hub's has seen it expire."""
@@ -169,7 +169,7 @@ class BlobStorage:
             return
         if ref is not None and self._wire.client.is_own(url):
             self._wire.checked(ref, answer)
-        error = failure(answer, host=host_of(url), side="destination", token=self._wire.client.token)
+        error = failure(answer, host=host_of(url), side="destination")
         raise error if error.retryable else NetworkError(error.message, side="destination")
 
     def _refused(self, error: Any) -> HubferryError:

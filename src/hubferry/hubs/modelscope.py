@@ -70,7 +70,7 @@ class Wire:
 
     def explained(self, ref: RepoRef, answer: Answer) -> HubferryError:
         """Make an error of a refusal: by code and words first, by status where those say nothing."""
-        said = answer.text(self.client.token)
+        said = answer.text()
         words, number = said.lower(), code(answer.json())
         own = answer.ok or answer.status in _CLIENT_ERRORS
         if own and (
@@ -87,7 +87,7 @@ class Wire:
                 _("{host} could not do it: {said}").format(host=self.client.host, said=said),
                 side=self.client.side,
             )
-        return failure(answer, host=self.client.host, side=self.client.side, token=self.client.token)
+        return failure(answer, host=self.client.host, side=self.client.side)
 
     def missing(self, ref: RepoRef) -> NotFoundError:
         """Say that there is no such repository or revision; a private one looks the same to a stranger."""

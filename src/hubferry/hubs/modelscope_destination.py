@@ -140,7 +140,7 @@ class ModelScopeDestination(ModelScopeSource):
 
     def _raise_busy(self, answer: Answer) -> None:
         """Raise where the hub refused a commit for the moment, having done nothing."""
-        said = answer.text(self._client.token)
+        said = answer.text()
         client_error = answer.ok or answer.status in (400, HTTPStatus.CONFLICT, 403, 422)
         policy = code(answer.json()) in _BUSY or any(word in said.lower() for word in _BUSY_WORDS)
         refused = answer.status == HTTPStatus.TOO_MANY_REQUESTS or (

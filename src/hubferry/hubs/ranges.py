@@ -134,7 +134,7 @@ class RangeReader:
         # A hub may keep its storage at its own origin: only the address it was asked by speaks of rights.
         if self._client.is_own(url) and (url == asked or "X-Error-Code" in response.headers):
             check(answer)
-        error: HubferryError = failure(answer, host=host_of(url), side=side, token=self._client.token)
+        error: HubferryError = failure(answer, host=host_of(url), side=side)
         if isinstance(error, (AccessError, NotFoundError)):
             # Storage refuses an address that the hub has just signed: a matter of seconds, not of rights.
             error = NetworkError(error.message, side=side)
