@@ -27,13 +27,14 @@ class Incoming:
         self._digest = hashlib.sha256()
         self.size = 0
 
-    def write(self, block: bytes | bytearray | memoryview) -> None:
-        """Append a block. Blocks; call it off the event loop for big ones."""
-        self._digest.update(block)
-        view = memoryview(block)
-        while view:
-            view = view[self._file.write(view) :]
-        self.size += len(block)
+    def write(self, *pieces: bytes | bytearray | memoryview) -> None:
+        """Append pieces. Blocks; call it off the event loop for big ones."""
+        for piece in pieces:
+            self._digest.update(piece)
+            view = memoryview(piece)
+            while view:
+                view = view[self._file.write(view) :]
+            self.size += len(piece)
 
     def publish(self, sha256: str | None = None) -> str:
         """Give the blob its name and return it.
