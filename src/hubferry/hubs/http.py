@@ -166,7 +166,7 @@ class HubClient:
             await pool.close()
 
     def failures_named(self, url: str | None = None) -> FailuresNamed:
-        """Turn what aiohttp raises in a `with` block into a NetworkError of ours."""
+        """Turn what `hubferry.wire` raises in a `with` block into a NetworkError of ours."""
         return FailuresNamed(self.host if url is None else host_of(url), self.side)
 
     async def _sent(self, stack: AsyncExitStack, request: Request, url: str, *, trusted: bool) -> Incoming:

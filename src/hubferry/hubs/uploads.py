@@ -106,7 +106,7 @@ class _Sending:
         return answer
 
     def _counted(self, piece: memoryview) -> memoryview:
-        # aiohttp would cut a longer body to length and say nothing.
+        # Content-Length is said already: more than that would be taken for the next request.
         if self._handed + len(piece) > self._size:
             raise self._wrong_size()
         self._handed += len(piece)
