@@ -235,3 +235,21 @@ async def test_a_pool_that_was_closed_breaks_off_what_still_waits():
             await asyncio.sleep(0.1)
         with pytest.raises(BrokenOffError):
             await asking
+
+
+async def test_a_head_that_never_ends_is_broken_off_while_it_comes():
+    sent = 0
+
+    async def talk(line):
+        nonlocal sent
+        await line.asked()
+        line.writer.write(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            line.writer.write(b"X: y\r\n" * 1000)
+            await line.writer.drain()
+            sent += 6000
+
+    async with talking(talk) as server, pool() as ours:
+        with pytest.raises(BrokenOffError):
+            await asyncio.wait_for(fetched(ours, server.place), 5)
+    assert sent < 16 << 20
