@@ -160,8 +160,10 @@ def hubferry(count: int, work: Work) -> None:
         pool = Pool(limit=count, connect_seconds=20, kept_seconds=15)
 
         async def read(url: str, headers: dict[str, str]) -> int:
-            size, own = 0, {"Host": address.netloc, **headers}
-            async with pool.exchange(place, Outgoing("GET", url.partition(address.netloc)[2], own), url) as answer:
+            target = url.partition(address.netloc)[2]
+            outgoing = Outgoing("GET", target, {"Host": address.netloc, **headers})
+            size = 0
+            async with pool.exchange(place, outgoing, url) as answer:
                 async for piece in answer.pieces():
                     size += len(piece)
             return size
