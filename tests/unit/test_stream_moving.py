@@ -431,6 +431,20 @@ async def test_files_that_may_not_pile_up_wait_until_others_have_left(stage):
     assert stage.held("b.bin") == OTHER
 
 
+async def test_who_waits_for_a_file_that_has_not_begun_may_go_away(stage):
+    files = [file_of("a.bin", BIG), file_of("b.bin", OTHER)]
+    intake = stage.intake(Hub({"a.bin": BIG, "b.bin": OTHER}))
+    intake.add(files)
+    waiting = asyncio.create_task(stage.outlet(Port()).send_growing(files[1], files[1].sha256, intake))
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await intake.run()
+    assert stage.held("b.bin") == OTHER
+    assert not stage.open_files()
+
+
 # and on to the destination
 
 
