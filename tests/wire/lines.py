@@ -17,13 +17,16 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 class Talk:
     """One connection as the server sees it."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heads: list[bytes]
+    ) -> None:
+        self.reader, self.writer, self._heads = reader, writer, heads
 
     async def asked(self) -> bytes:
         """Read the head of a request; nothing when the client has gone."""
         try:
-            return await self.reader.readuntil(b"\r\n\r\n")
+            self._heads.append(await self.reader.readuntil(b"\r\n\r\n"))
+            return self._heads[-1]
         except (asyncio.IncompleteReadError, ConnectionError):
             return b""
 
@@ -71,7 +74,7 @@ async def talking(
         server.connections += 1
         tasks.add(asyncio.current_task())
         try:
-            await talk(Talk(reader, writer))
+            await talk(Talk(reader, writer, server.heads))
         except (asyncio.CancelledError, ConnectionError):
             pass
         finally:

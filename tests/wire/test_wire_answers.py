@@ -200,7 +200,10 @@ async def test_nothing_that_breaks_out_of_its_line_is_sent(request_):
     async with talking(answering(HEAD + b"ok")) as server, pool() as ours:
         with pytest.raises(AddressError):
             await fetched(ours, server.place, request_)
+        await asyncio.sleep(0.02)
         assert server.heads == []
+        await fetched(ours, server.place)
+        assert len(server.heads) == 1
 
 
 async def test_an_answer_read_in_part_costs_its_connection_a_short_one_read_to_its_end_does_not():
