@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from hubferry.errors import HubferryError, NetworkError
 from hubferry.i18n import _
-from hubferry.wire.failures import AddressError, ProxyRefusedError, UnknownHostError, UnreachableError
+from hubferry.wire.failures import (
+    AddressError,
+    ProxyKindError,
+    ProxyRefusedError,
+    UnknownHostError,
+    UnreachableError,
+)
 
 if TYPE_CHECKING:
     from hubferry.errors import Side
@@ -39,6 +45,8 @@ def _reason(error: BaseException) -> str | None:
 
     if isinstance(error, UnknownHostError):
         return _("the host's name is not known")
+    if isinstance(error, ProxyKindError):
+        return _("the environment names a proxy that is not an HTTP proxy")
     if isinstance(error, ProxyRefusedError):
         return _("the proxy does not connect to it (HTTP {status})").format(status=error.status)
     if isinstance(error, UnreachableError):
@@ -53,6 +61,6 @@ def _reason(error: BaseException) -> str | None:
 
 
 def _hint(error: BaseException) -> str | None:
-    if isinstance(error, UnreachableError):
+    if isinstance(error, (UnreachableError, ProxyKindError)):
         return _("Check the network and the proxy settings (HTTPS_PROXY); hubferry doctor tests both hubs.")
     return None

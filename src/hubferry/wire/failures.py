@@ -12,6 +12,7 @@ The tree::
     └── TimeoutError           nothing was heard for too long
     ValueError
     └── AddressError           an address, or a header, that cannot be sent as it is
+        └── ProxyKindError     the environment names a proxy that does not speak HTTP
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from __future__ import annotations
 
 class AddressError(ValueError):
     """An address is none, or a part of a request would break out of its line."""
+
+
+class ProxyKindError(AddressError):
+    """The environment names something else than an HTTP proxy, such as a SOCKS one."""
 
 
 class UnreachableError(OSError):

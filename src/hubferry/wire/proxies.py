@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from hubferry.wire.failures import AddressError
+from hubferry.wire.failures import ProxyKindError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ def proxy_for(scheme: str, netloc: str) -> Proxy | None:
     """Return the proxy for an address; None where it is asked directly.
 
     Raises:
-        AddressError: What the environment names is no address of an HTTP proxy.
+        ProxyKindError: What the environment names is no address of an HTTP proxy.
     """
     proxies = {} if proxy_bypass(netloc) else getproxies()
     named = proxies.get(scheme) or proxies.get("all")
@@ -38,7 +38,7 @@ def proxy_for(scheme: str, netloc: str) -> Proxy | None:
         return None
     parts = urlsplit(named if "://" in named else f"http://{named}")
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-        raise AddressError
+        raise ProxyKindError
     headers = {} if parts.username is None else {"Proxy-Authorization": basic(parts.username, parts.password)}
     port = parts.port or _DEFAULT_PORTS[parts.scheme]
     return Proxy(parts.hostname, port, parts.scheme == "https", headers)
