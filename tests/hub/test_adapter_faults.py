@@ -529,6 +529,8 @@ OTHER = Blob("b" * 64, 7)
         {"objects": [None]},
         {"objects": [{"oid": "f" * 64}]},
         {"objects": [{"size": 7}]},
+        {"objects": [{"oid": {}, "size": 7}]},
+        {"objects": [{"oid": [BLOB.sha256], "size": 7}]},
         {"objects": [{"oid": BLOB.sha256, "actions": "none"}]},
         {"objects": [{"oid": BLOB.sha256, "actions": {"upload": {}}}]},
         {"objects": [{"oid": BLOB.sha256, "actions": {"upload": {"href": ""}}}]},
@@ -594,6 +596,28 @@ async def test_a_hugging_face_answer_that_leaves_a_blob_out_does_not_say_that_it
         assert await destination.missing(HF, [BLOB, OTHER]) == {BLOB.sha256}
         with pytest.raises(NetworkError):
             await destination.upload(HF, BLOB, lambda: None)
+        await destination.close()
+
+
+@pytest.mark.parametrize("oid", [{}, [BLOB.sha256], 7, None])
+async def test_a_hugging_face_answer_about_no_blob_at_all_says_nothing_about_any(oid):
+    async def odd(_request):
+        return web.json_response({"objects": [{"oid": oid, "size": 7}]})
+
+    async with scripted(odd) as hub:
+        destination = open_destination(HF, token=TOKEN, endpoint=hub.url)
+        assert await destination.missing(HF, [BLOB]) == {BLOB.sha256}
+        await destination.close()
+
+
+async def test_a_hugging_face_answer_with_actions_of_another_kind_is_not_understood():
+    async def odd(_request):
+        return web.json_response({"objects": [{"oid": BLOB.sha256, "actions": ["upload"]}]})
+
+    async with scripted(odd) as hub:
+        destination = open_destination(HF, token=TOKEN, endpoint=hub.url)
+        with pytest.raises(NetworkError):
+            await destination.missing(HF, [BLOB])
         await destination.close()
 
 

@@ -261,7 +261,7 @@ def status_of(hub: TestHub, question: Question) -> int:
     if question.label.startswith("storage:") and question.path.count("/") == 2:
         purpose, name = question.label.removeprefix("storage:"), question.path.rpartition("/")[2]
         right = next(one for one in QUESTIONS if one.label == question.label)
-        signed = SIGNER.address(purpose, name, **right.query).partition("?")[2]
+        signed = SIGNER.address(purpose, name, **right.query).rpartition("?")[2]
         claims = dict(pair.split("=") for pair in signed.split("&"))
         target = f"{path}?{urlencode(claims | query)}"
     else:

@@ -77,14 +77,17 @@ class BlobStorage:
         there = set()
         for entry in entries:
             oid = entry.get("oid") if isinstance(entry, dict) else None
-            if oid not in wanted:
+            if not isinstance(oid, str) or oid not in wanted:
                 continue
             if entry.get("error"):
                 raise self._refused(entry["error"])
-            if not (entry.get("actions") or {}).get("upload"):
+            actions = entry.get("actions") or {}
+            if not isinstance(actions, dict):
+                raise not_understood(answer, host=self._wire.client.host, side="destination")
+            if not actions.get("upload"):
                 there.add(oid)
                 continue
-            self._links[oid] = self._link(answer, entry["actions"], wanted[oid])
+            self._links[oid] = self._link(answer, actions, wanted[oid])
         return frozenset(wanted) - there
 
     async def upload(self, ref: RepoRef, blob: Blob, body: Body) -> None:

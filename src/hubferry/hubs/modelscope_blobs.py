@@ -74,13 +74,14 @@ class BlobStorage:
         asked = {blob.sha256 for blob in group}
         links = {}
         for entry in entries:
-            if not isinstance(entry, dict) or entry.get("oid") not in asked:
+            oid = entry.get("oid") if isinstance(entry, dict) else None
+            if not isinstance(oid, str) or oid not in asked:
                 raise self._unclear(answer)
             if entry.get("error"):
                 raise self._refused(entry["error"])
             link = self._link(answer, entry)
             if link is not None:
-                links[str(entry["oid"])] = link
+                links[oid] = link
         self._links.update(links)
         return frozenset(links)
 
