@@ -149,6 +149,27 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Bytes of an open file that nobody has read: `start` to `stop` (exclusive).
+
+    Good as long as the descriptor is open. A slice of a span is one.
+    """
+
+    descriptor: int
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        """Return how many bytes."""
+        return self.stop - self.start
+
+    def __getitem__(self, part: slice) -> Span:
+        """Return a part of it, as of bytes."""
+        start, stop, _step = part.indices(len(self))
+        return Span(self.descriptor, self.start + start, self.start + max(start, stop))
+
+
+@dataclass(frozen=True, slots=True)
 class Blob:
     """Name content by its digest."""
 

@@ -18,6 +18,7 @@ from servers import running_hub
 from yarl import URL
 
 from hubferry.serve import Seams, Store, create_application
+from hubferry.wire import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -241,7 +242,7 @@ async def test_a_downloader_that_takes_nothing_is_let_go(make_hub):
 
 
 async def test_where_the_kernel_cannot_send_files_they_are_sent_all_the_same(shared, monkeypatch):
-    monkeypatch.delattr(os, "sendfile")
+    monkeypatch.setattr(files, "POSSIBLE", False)
     async with aiohttp.ClientSession(shared.url) as session:
         for headers, expected in (({}, WEIGHTS), ({"Range": "bytes=5-700000"}, WEIGHTS[5:700_001])):
             async with session.get("/org/model/resolve/main/w.safetensors", headers=headers) as answer:

@@ -1,5 +1,6 @@
 import asyncio
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -32,9 +33,19 @@ def land(growing, start, stop, content=CONTENT):
     growing.landed(start, stop)
 
 
-async def collect(growing, into):
+async def collect_bytes(growing, into):
     async for piece in growing.read(lambda _position: None):
         into.append(piece)
+
+
+async def collect_spans(growing, into):
+    async for span in growing.spans(lambda _position: None):
+        into.append(os.pread(span.descriptor, len(span), span.start))
+
+
+@pytest.fixture(params=[collect_bytes, collect_spans])
+def collect(request):
+    return request.param
 
 
 async def settle():
@@ -50,7 +61,7 @@ async def until(condition):
     raise AssertionError("it never came")
 
 
-async def test_a_reader_follows_the_front_and_not_what_lies_beyond_a_gap(growing):
+async def test_a_reader_follows_the_front_and_not_what_lies_beyond_a_gap(growing, collect):
     pieces = []
     reader = asyncio.create_task(collect(growing, pieces))
     land(growing, 2 * BLOCK, 3 * BLOCK)
@@ -61,7 +72,7 @@ async def test_a_reader_follows_the_front_and_not_what_lies_beyond_a_gap(growing
     reader.cancel()
 
 
-async def test_the_last_block_is_held_back_until_the_hash_is_right(growing):
+async def test_the_last_block_is_held_back_until_the_hash_is_right(growing, collect):
     pieces = []
     reader = asyncio.create_task(collect(growing, pieces))
     land(growing, 0, SIZE)
@@ -73,7 +84,7 @@ async def test_the_last_block_is_held_back_until_the_hash_is_right(growing):
     assert b"".join(pieces) == CONTENT
 
 
-async def test_wrong_bytes_never_reach_the_end_of_a_reader(growing):
+async def test_wrong_bytes_never_reach_the_end_of_a_reader(growing, collect):
     pieces = []
     reader = asyncio.create_task(collect(growing, pieces))
     wrong = b"!" + CONTENT[1:]

@@ -13,6 +13,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from hubferry.cache.disk import disk
+from hubferry.model import Span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +73,10 @@ class PartialFile:
             disk.pwrite_all(self._map, [ones], first)
             self._marks[first:last] = ones
         return length
+
+    def span(self, start: int, stop: int) -> Span:
+        """Return a range, which must have landed, as what the system can send by itself."""
+        return Span(self._data, start, stop)
 
     def read(self, start: int, count: int) -> bytes:
         """Return `count` bytes from `start`, which must have landed."""

@@ -20,12 +20,15 @@ from hubferry.hubs.addresses import endpoint_of, host_of, is_loopback, origin, w
 from hubferry.hubs.answers import Answer, keep_out
 from hubferry.hubs.connections import FailuresNamed
 from hubferry.i18n import _
+from hubferry.wire import files
 from hubferry.wire.failures import AddressError, BrokenOffError
 from hubferry.wire.pool import Incoming, Outgoing, Place, Pool
 from hubferry.wire.proxies import basic, proxy_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+
+    from hubferry.model import Span
 
 CONNECT_SECONDS = 20.0
 SILENCE_SECONDS = 60.0
@@ -54,7 +57,7 @@ class Request:
     method: str
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
-    body: bytes | AsyncGenerator[memoryview, None] | None = field(default=None, repr=False)
+    body: bytes | AsyncGenerator[memoryview | Span, None] | None = field(default=None, repr=False)
     silence: float | None = None
     trusted: bool = False
 
@@ -158,6 +161,11 @@ class HubClient:
             trusted = trusted and origin(target) == origin(url)
             url = target
         raise NetworkError(_("{host} redirects in a circle.").format(host=self.host), side=self.side)
+
+    def sends_files(self, url: str) -> bool:
+        """Return whether a body for `url` may have spans: the system can send a file there by itself."""
+        with self.failures_named(url):
+            return files.POSSIBLE and self._place(url)[0].plain
 
     async def close(self) -> None:
         """Close every connection."""

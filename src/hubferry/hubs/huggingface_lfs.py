@@ -16,7 +16,7 @@ from hubferry.errors import HubferryError, IntegrityError, NetworkError
 from hubferry.hubs.addresses import host_of
 from hubferry.hubs.answers import Answer, failure, not_understood
 from hubferry.hubs.http import Request, json_body
-from hubferry.hubs.uploads import put
+from hubferry.hubs.uploads import put, started
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -105,7 +105,8 @@ class BlobStorage:
         if link.parts:
             await self._in_parts(link, blob, body)
         else:
-            answer = await put(self._wire.client, link.url, body(), blob.size, headers=link.headers)
+            stream = started(self._wire.client, link.url, body)
+            answer = await put(self._wire.client, link.url, stream, blob.size, headers=link.headers)
             self._stored(ref, answer, link.url)
         if link.verify:
             told = {"oid": blob.sha256, "size": blob.size}

@@ -16,7 +16,7 @@ from hubferry.errors import AccessError, HubferryError, NetworkError, NotFoundEr
 from hubferry.hubs.addresses import host_of
 from hubferry.hubs.answers import not_understood
 from hubferry.hubs.http import Request, json_body
-from hubferry.hubs.uploads import put
+from hubferry.hubs.uploads import put, started
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ class BlobStorage:
                 return
             link = self._links.pop(blob.sha256)
         client, trusted = self._wire.client, _may_see_token(link.url)
-        answer = await put(client, link.url, body(), blob.size, headers=link.headers, trusted=trusted)
+        stream = started(client, link.url, body)
+        answer = await put(client, link.url, stream, blob.size, headers=link.headers, trusted=trusted)
         try:
             self._wire.checked(ref, answer)
         except (AccessError, NotFoundError) as error:

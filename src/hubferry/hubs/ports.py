@@ -9,15 +9,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
-    from hubferry.model import Blob, CommitAction, Limits, RepoFile, RepoRef, Revision, Visibility
+    from hubferry.model import Blob, CommitAction, Limits, RepoFile, RepoRef, Revision, Span, Visibility
 
 Piece: TypeAlias = "bytes | memoryview"
 """Some bytes of a file, good until the next ones are asked for: a buffer is filled again then."""
 Body = Callable[[], AsyncGenerator[bytes, None]]
 """Start reading a blob from its first byte; called anew for each attempt."""
+
+
+@runtime_checkable
+class FileBody(Protocol):
+    """A body whose bytes are in a file: an adapter may take them unread, for the system to send."""
+
+    def __call__(self) -> AsyncGenerator[bytes, None]:
+        """Start reading, as any body."""
+        ...
+
+    def spans(self) -> AsyncGenerator[Span, None]:
+        """Start anew from the first byte as well; each span is good until the next one is asked for."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

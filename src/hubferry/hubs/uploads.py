@@ -9,22 +9,32 @@ from typing import TYPE_CHECKING
 from hubferry.errors import HubferryError, IntegrityError, NetworkError, Side
 from hubferry.hubs.addresses import host_of
 from hubferry.hubs.http import HubClient, Request
+from hubferry.hubs.ports import FileBody
 from hubferry.i18n import _
+from hubferry.model import Span
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from hubferry.hubs.answers import Answer
+    from hubferry.hubs.ports import Body
 
 ANSWER_SECONDS = 600.0
 """Storage may hash a large blob before it answers."""
 _PIECE = 1 << 18
 
 
+def started(client: HubClient, url: str, body: Body) -> AsyncGenerator[bytes | Span, None]:
+    """Start reading a body for a PUT to `url`: as spans of a file where the system can send those."""
+    if isinstance(body, FileBody) and client.sends_files(url):
+        return body.spans()
+    return body()
+
+
 async def put(
     client: HubClient,
     url: str,
-    body: AsyncGenerator[bytes, None],
+    body: AsyncGenerator[bytes | Span, None],
     size: int,
     *,
     headers: Mapping[str, str] | None = None,
@@ -64,7 +74,9 @@ async def put(
 class _Sending:
     """A body on its way: counts it, keeps what it raised, notices when the other side stops taking it."""
 
-    def __init__(self, body: AsyncGenerator[bytes, None], size: int, side: Side, silence: float) -> None:
+    def __init__(
+        self, body: AsyncGenerator[bytes | Span, None], size: int, side: Side, silence: float
+    ) -> None:
         self.error: BaseException | None = None
         self._body = body
         self._size = size
@@ -73,13 +85,14 @@ class _Sending:
         self._handed = 0
         self._waiting = False
 
-    async def pieces(self) -> AsyncGenerator[memoryview, None]:
+    async def pieces(self) -> AsyncGenerator[memoryview | Span, None]:
         """Yield the body in pieces so small that even a slow line takes one in time."""
         try:
             async with aclosing(self._body) as pieces:
                 async for piece in pieces:
+                    whole = piece if isinstance(piece, Span) else memoryview(piece)
                     for at in range(0, len(piece), _PIECE):
-                        yield self._counted(memoryview(piece)[at : at + _PIECE])
+                        yield self._counted(whole[at : at + _PIECE])
                         self._waiting = False
             if self._handed != self._size:
                 raise self._wrong_size()  # noqa: TRY301 - kept below, like what the body itself raises
@@ -105,7 +118,7 @@ class _Sending:
             )
         return answer
 
-    def _counted(self, piece: memoryview) -> memoryview:
+    def _counted(self, piece: memoryview | Span) -> memoryview | Span:
         # Content-Length is said already: more than that would be taken for the next request.
         if self._handed + len(piece) > self._size:
             raise self._wrong_size()

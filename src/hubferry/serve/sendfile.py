@@ -1,10 +1,13 @@
-"""From a file to a socket inside the kernel, on any event loop."""
+"""A part of a file as the body of an answer, inside the kernel where that can be."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from typing import IO, TYPE_CHECKING
+
+from hubferry.model import Span
+from hubferry.wire import files
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -39,34 +42,21 @@ async def send_file(
     if transport is None or transport.is_closing():
         raise ConnectionResetError("the client is gone")
     socket = transport.get_extra_info("socket")
-    if not hasattr(os, "sendfile") or socket is None or transport.get_extra_info("sslcontext") is not None:
+    if not files.POSSIBLE or socket is None or transport.get_extra_info("sslcontext") is not None:
         await _send_blocks(writer, file, part, patience)
         return
     writer.send_headers()
-    await _patiently(_flushed(transport), patience)
+    await _patiently(files.flushed(transport), patience)
     # the loop keeps the transport's own descriptor to itself, so wait for a copy of it to be writable
     descriptor = os.dup(socket.fileno())
     try:
-        await _pump(descriptor, file.fileno(), part, patience)
+        span = Span(file.fileno(), part.start, part.stop)
+        await files.send(descriptor, span, lambda target: _patiently(files.writable(target), patience))
+    except ConnectionError as error:
+        raise ConnectionResetError("the client is gone") from error
     finally:
         os.close(descriptor)
     writer.output_size += len(part)
-
-
-async def _pump(target: int, source: int, part: range, patience: float | None) -> None:
-    start = part.start
-    while start < part.stop:
-        try:
-            sent = os.sendfile(target, source, start, part.stop - start)
-        except BlockingIOError:
-            await _patiently(_writable(target), patience)
-        except ConnectionError as error:
-            raise ConnectionResetError("the client is gone") from error
-        else:
-            if not sent:
-                raise OSError("a blob on disk is shorter than it was")
-            start += sent
-            await asyncio.sleep(0)  # a fast client must not keep the loop from the others
 
 
 async def _patiently(step: Awaitable[object], patience: float | None) -> None:
@@ -74,26 +64,6 @@ async def _patiently(step: Awaitable[object], patience: float | None) -> None:
         await asyncio.wait_for(step, patience)
     except asyncio.TimeoutError as error:
         raise ConnectionResetError("the client has taken nothing for too long") from error
-
-
-async def _flushed(transport: asyncio.Transport) -> None:
-    while transport.get_write_buffer_size() and not transport.is_closing():  # noqa: ASYNC110  # it has no event
-        await asyncio.sleep(0.001)
-
-
-async def _writable(descriptor: int) -> None:
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-    loop.add_writer(descriptor, _settle, ready)
-    try:
-        await ready
-    finally:
-        loop.remove_writer(descriptor)
-
-
-def _settle(ready: asyncio.Future[None]) -> None:
-    if not ready.done():
-        ready.set_result(None)
 
 
 async def _send_blocks(

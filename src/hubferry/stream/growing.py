@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from hubferry.cache.partial import PartialFile
-    from hubferry.model import RepoFile
+    from hubferry.model import RepoFile, Span
 
 BLOCK = 256 * 1024
 """Bytes read at a time: small enough for the allocator to reuse the memory instead of mapping it anew."""
@@ -143,6 +143,15 @@ class GrowingFile:
                 yield block
                 position += len(block)
                 sent(position)
+
+    async def spans(self, sent: Callable[[int], None]) -> AsyncGenerator[Span, None]:
+        """Yield the same as spans that nobody has read: for an upload that the system does by itself."""
+        position, size = 0, self.partial.size
+        while position < size:
+            stop = min(await self._beyond(position, self._readable), position + AHEAD)
+            yield self.partial.span(position, stop)
+            position = stop
+            sent(position)
 
     def _readable(self) -> int:
         size = self.partial.size

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from hubferry.cache.store import ModelDirectory
-    from hubferry.hubs.ports import Destination
-    from hubferry.model import RepoFile, RepoRef
+    from hubferry.hubs.ports import Body, Destination
+    from hubferry.model import RepoFile, RepoRef, Span
+    from hubferry.stream.growing import GrowingFile
     from hubferry.stream.intake import Intake
 
 
@@ -55,49 +56,35 @@ class Outlet:
             while not intake.has_arrived(file.path):
                 try:
                     async with intake.following(file.path) as growing:
-                        await self._send(
-                            file,
-                            sha256,
-                            lambda tell: growing.read(tell),  # noqa: PLW0108 - used up in this turn
-                            lambda position: intake.sent(file.path, position),
-                        )
+                        with disk_errors(growing.partial.path):  # the system reads it, where it sends spans
+                            progress = _Progress(self._listen, file.path, intake.sent)
+                            await self._send(file, sha256, _GrowingBody(growing, progress), progress)
                 except StartedOverError:
                     continue
                 return
-            await self._send(file, sha256, lambda tell: self._read_cached(file, sha256, tell))
+            await self._send_cached(file, sha256)
 
     async def send_cached(self, file: RepoFile, sha256: str) -> None:
         """Send a file of the cache, hashed once more on its way: its last block waits for the digest."""
         async with self._slots:
-            await self._send(file, sha256, lambda tell: self._read_cached(file, sha256, tell))
+            await self._send_cached(file, sha256)
 
-    async def _send(
-        self,
-        file: RepoFile,
-        sha256: str,
-        read: Callable[[Callable[[int], None]], AsyncGenerator[bytes, None]],
-        tell: Callable[[int], None] | None = None,
-    ) -> None:
-        size = file.size or 0
-        told = 0
-        self._listen(FileStarted("send", file.path, size))
-
-        def progress(position: int) -> None:
-            nonlocal told
-            self._listen(Progress("send", file.path, position - told))
-            told = position
-            if tell is not None:
-                tell(position)
+    async def _send_cached(self, file: RepoFile, sha256: str) -> None:
+        progress = _Progress(self._listen, file.path)
 
         def body() -> AsyncGenerator[bytes, None]:
-            if told:
-                progress(0)
-            return read(progress)
+            progress.restart()
+            return self._read_cached(file, sha256, progress)
 
+        await self._send(file, sha256, body, progress)
+
+    async def _send(self, file: RepoFile, sha256: str, body: Body, progress: _Progress) -> None:
+        size = file.size or 0
+        self._listen(FileStarted("send", file.path, size))
         try:
             await self._destination.upload(self._ref, Blob(sha256, size), body)
         except StartedOverError:
-            self._listen(Progress("send", file.path, -told))
+            progress.take_back()
             raise
         self.sent += size
         self._listen(FileDone("send", file.path, size))
@@ -123,6 +110,46 @@ class Outlet:
                     tell(position)
             finally:
                 disk.close(descriptor)
+
+
+class _Progress:
+    """Tell how much of a file has been sent, in all; an attempt that begins anew takes that back."""
+
+    def __init__(
+        self, listen: Listener, path: str, tell: Callable[[str, int], None] = lambda _path, _position: None
+    ) -> None:
+        self._listen = listen
+        self._path = path
+        self._tell = tell
+        self._told = 0
+
+    def __call__(self, position: int) -> None:
+        self._listen(Progress("send", self._path, position - self._told))
+        self._told = position
+        self._tell(self._path, position)
+
+    def restart(self) -> None:
+        if self._told:
+            self(0)
+
+    def take_back(self) -> None:
+        self._listen(Progress("send", self._path, -self._told))
+
+
+class _GrowingBody:
+    """The body of a file that is still arriving, as bytes or as spans of it."""
+
+    def __init__(self, growing: GrowingFile, progress: _Progress) -> None:
+        self._growing = growing
+        self._progress = progress
+
+    def __call__(self) -> AsyncGenerator[bytes, None]:
+        self._progress.restart()
+        return self._growing.read(self._progress)
+
+    def spans(self) -> AsyncGenerator[Span, None]:
+        self._progress.restart()
+        return self._growing.spans(self._progress)
 
 
 def _read_hashing(descriptor: int, position: int, hashes: hashlib._Hash) -> list[bytes]:

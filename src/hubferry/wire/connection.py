@@ -8,6 +8,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
+from hubferry.model import Span
+from hubferry.wire import files
 from hubferry.wire.failures import BrokenOffError
 from hubferry.wire.head import HeadParser
 
@@ -139,7 +141,11 @@ class Connection(asyncio.BufferedProtocol):
         return self._transport is not None and not self._transport.is_closing()
 
     async def ask(
-        self, method: str, head: bytes, body: bytes | AsyncGenerator[memoryview, None] | None, silence: float
+        self,
+        method: str,
+        head: bytes,
+        body: bytes | AsyncGenerator[memoryview | Span, None] | None,
+        silence: float,
     ) -> Head:
         """Send a request; return the head of its answer, which may come before the body was sent.
 
@@ -217,14 +223,18 @@ class Connection(asyncio.BufferedProtocol):
 
     # -- inside -------------------------------------------------------------------------------------------
 
-    async def _send(self, body: AsyncGenerator[memoryview, None]) -> None:
+    async def _send(self, body: AsyncGenerator[memoryview | Span, None]) -> None:
+        out = files.Way()
         try:
-            async with aclosing(body):
+            async with aclosing(body), aclosing(out):
                 async for piece in body:
                     await self._writable.wait()
                     if self._transport is None or self._transport.is_closing():
                         return  # why, the answer's side will say
-                    self._transport.write(piece)
+                    if isinstance(piece, Span):
+                        await out.send(self._transport, piece)
+                    else:
+                        self._transport.write(piece)
             await self._writable.wait()
             self._silent_since = self._loop.time()
         except asyncio.CancelledError:

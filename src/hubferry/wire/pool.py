@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from aiohappyeyeballs.types import AddrInfoType
 
+    from hubferry.model import Span
     from hubferry.wire.head import Head
     from hubferry.wire.headers import Headers
     from hubferry.wire.proxies import Proxy
@@ -45,6 +46,11 @@ class Place:
         return self.scheme == "https"
 
     @property
+    def plain(self) -> bool:
+        """Whether nothing is encrypted on the way to it, or to the proxy that forwards."""
+        return not self.encrypted and (self.proxy is None or not self.proxy.encrypted)
+
+    @property
     def authority(self) -> str:
         """Host and port as a tunnel is asked for."""
         return f"{bracketed(self.host)}:{self.port}"
@@ -58,14 +64,14 @@ class Outgoing:
         method: Such as GET.
         target: Path and query, or all of the address where a proxy forwards it.
         headers: All of them.
-        body: Bytes, or what yields as many as Content-Length says.
+        body: Bytes, or what yields as many as Content-Length says; spans only for a `plain` place.
         silence: Seconds without a byte after which to give up.
     """
 
     method: str
     target: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
-    body: bytes | AsyncGenerator[memoryview, None] | None = field(default=None, repr=False)
+    body: bytes | AsyncGenerator[memoryview | Span, None] | None = field(default=None, repr=False)
     silence: float = 60.0
 
 

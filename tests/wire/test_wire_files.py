@@ -1,0 +1,272 @@
+"""Spans of files: sent by the system itself, byte for byte, given up as cleanly as any other body."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from lines import HEAD, fetched, get, pool, talking
+
+from hubferry.hubs import uploads
+from hubferry.hubs.http import HubClient
+from hubferry.model import Span
+from hubferry.wire import files
+from hubferry.wire.pool import Place
+from hubferry.wire.proxies import Proxy
+
+OK = HEAD + b"ok"
+CONTENT = os.urandom(1 << 20) * 9
+pytestmark = pytest.mark.skipif(not files.POSSIBLE, reason="this system sends no files by itself")
+
+
+@pytest.fixture
+def descriptor(tmp_path):
+    place = tmp_path / "content"
+    place.write_bytes(CONTENT)
+    opened = os.open(place, os.O_RDWR)
+    yield opened
+    os.close(opened)
+
+
+@pytest.fixture(autouse=True)
+def every_socket_is_closed():
+    before = sockets()
+    yield
+    assert sockets() <= before
+
+
+def sockets():
+    """The sockets that this process holds, where the system can tell."""
+    place = Path("/proc/self/fd")
+    found = set()
+    for one in place.iterdir() if place.is_dir() else ():
+        with contextlib.suppress(OSError):
+            found.add((one.name, str(one.readlink())))
+    return {one for one in found if one[1].startswith("socket:")}
+
+
+async def each(*parts):
+    for part in parts:
+        yield part
+
+
+def put(*parts, size=None, **more):
+    length = {"Content-Length": str(sum(map(len, parts)) if size is None else size)}
+    return get(method="PUT", body=each(*parts), headers=length, **more)
+
+
+def storing(stored):
+    async def talk(line):
+        while head := await line.asked():
+            size = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            stored.append(await line.reader.readexactly(size))
+            await line.say(OK)
+
+    return talk
+
+
+def test_a_slice_of_a_span_is_a_span():
+    span = Span(7, 100, 200)
+    assert len(span) == 100
+    assert (span[10:30], span[90:], span[:5]) == (Span(7, 110, 130), Span(7, 190, 200), Span(7, 100, 105))
+    assert (len(span[200:300]), len(span[30:10])) == (0, 0)
+
+
+async def test_spans_arrive_exactly_and_the_connection_serves_again(descriptor):
+    stored, size = [], len(CONTENT)
+    async with talking(storing(stored)) as server, pool() as ours:
+        for _number in range(2):
+            whole = [Span(descriptor, 0, 70_000), Span(descriptor, 70_000, size)]
+            assert await fetched(ours, server.place, put(*whole)) == (200, b"ok")
+        mixed = [memoryview(b"first"), Span(descriptor, 5, 300_000), Span(descriptor, 300_000, size)]
+        assert await fetched(ours, server.place, put(*mixed)) == (200, b"ok")
+        assert server.connections == 1
+    assert stored == [CONTENT, CONTENT, b"first" + CONTENT[5:]]
+
+
+async def test_what_is_still_in_the_transport_goes_first(descriptor):
+    left, right = socket.socketpair()
+
+    class Busy:
+        """A transport whose own bytes leave it when it is looked at for the third time."""
+
+        looks = 0
+
+        def get_write_buffer_size(self):
+            self.looks += 1
+            if self.looks == 3:
+                left.send(b"first ")
+            return 6 if self.looks < 3 else 0
+
+        def is_closing(self):
+            return False
+
+        def get_extra_info(self, _name):
+            return left
+
+    with left, right:
+        left.setblocking(False)
+        out, transport = files.Way(), Busy()
+        await out.send(transport, Span(descriptor, 0, 9))
+        transport.looks = 0
+        await out.send(transport, Span(descriptor, 9, 12))
+        await out.aclose()
+        assert right.recv(99) == b"first " + CONTENT[:9] + b"first " + CONTENT[9:12]
+
+
+async def test_bytes_and_spans_keep_their_order_when_the_other_side_is_slow(descriptor):
+    stored = []
+
+    async def talk(line):
+        await line.asked()
+        await asyncio.sleep(0.3)  # until then both ends' buffers fill up
+        stored.append(await line.reader.readexactly(len(expected)))
+        await line.say(OK)
+
+    ranges = [(start, start + 40_000) for start in range(0, len(CONTENT) - 40_000, 40_000)]
+    expected = CONTENT[: ranges[-1][1]]
+    parts = [memoryview(CONTENT[a:b]) if a % 80_000 else Span(descriptor, a, b) for a, b in ranges]
+    async with talking(talk) as server, pool() as ours:
+        assert await fetched(ours, server.place, put(*parts)) == (200, b"ok")
+    assert stored == [expected]
+
+
+async def test_a_file_that_ends_early_breaks_the_request_off(descriptor):
+    got = []
+
+    async def talk(line):
+        await line.asked()
+        got.append(await line.reader.read())
+
+    os.ftruncate(descriptor, 1000)
+    async with talking(talk) as server, pool() as ours:
+        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            await fetched(ours, server.place, put(Span(descriptor, 0, 5000)))
+        await asyncio.sleep(0.1)
+    assert got == [CONTENT[:1000]]
+
+
+async def test_a_server_that_goes_away_in_the_middle_is_a_broken_connection(descriptor):
+    async def talk(line):
+        await line.asked()
+        await line.reader.read(1)
+
+    async with talking(talk) as server, pool() as ours:
+        with pytest.raises(ConnectionError):
+            await fetched(ours, server.place, put(Span(descriptor, 0, len(CONTENT)), size=1 << 30))
+
+
+async def test_an_answer_that_comes_before_the_file_was_sent_ends_the_sending(descriptor):
+    async def talk(line):
+        await line.asked()
+        await line.say(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+        await line.gone()
+
+    async with talking(talk) as server, pool() as ours:
+        again = [Span(descriptor, 0, len(CONTENT))] * 100
+        assert await fetched(ours, server.place, put(*again)) == (413, b"no")
+
+
+async def test_a_cancelled_upload_sends_no_more_and_closes(descriptor):
+    taken = bytearray()
+
+    async def talk(line):
+        await line.asked()
+        await asyncio.sleep(0.3)
+        while piece := await line.reader.read(1 << 20):
+            taken.extend(piece)
+
+    async with talking(talk) as server, pool() as ours:
+        request = put(*[Span(descriptor, 0, len(CONTENT))] * 100)
+        asking = asyncio.create_task(fetched(ours, server.place, request))
+        await asyncio.sleep(0.1)  # the server takes nothing, so the sending waits for the socket
+        asking.cancel()
+        done, _pending = await asyncio.wait({asking}, timeout=2)
+        assert done
+        await asyncio.sleep(0.5)
+    assert len(taken) < 100 * len(CONTENT)
+
+
+async def test_a_fast_upload_leaves_the_loop_to_others(descriptor):
+    """What the other side takes at once would otherwise be sent in one turn of the loop."""
+    turns = 0
+
+    async def count():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    left, right = socket.socketpair()
+    with left, right:
+        left.setblocking(False)
+        left.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        draining = asyncio.create_task(asyncio.to_thread(drain, right, 3 << 20))
+        await files.send(left.fileno(), Span(descriptor, 0, 3 << 20))
+        assert await draining == CONTENT[: 3 << 20]
+    counting.cancel()
+    assert turns > 3
+
+
+def drain(end, size):
+    got = bytearray()
+    while len(got) < size:
+        got += end.recv(1 << 20)
+    return bytes(got)
+
+
+# who may send spans
+
+
+class Body:
+    def __call__(self):
+        return each(b"bytes")
+
+    def spans(self):
+        return each("spans")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [("http://127.0.0.1:1/a", "spans"), ("https://storage.example/a", b"bytes")],
+)
+async def test_spans_are_for_plain_connections(url, expected):
+    client = HubClient("http://127.0.0.1:1", None, side="destination", login=lambda _token: {})
+    assert [piece async for piece in uploads.started(client, url, Body())] == [expected]
+    assert [piece async for piece in uploads.started(client, url, lambda: each(b"only bytes"))] == [
+        b"only bytes"
+    ]
+
+
+async def test_a_system_without_the_call_reads_files_itself(monkeypatch):
+    monkeypatch.setattr(files, "POSSIBLE", False)
+    client = HubClient("http://127.0.0.1:1", None, side="destination", login=lambda _token: {})
+    assert [piece async for piece in uploads.started(client, "http://127.0.0.1:1/a", Body())] == [b"bytes"]
+
+
+def test_a_proxy_that_is_spoken_to_in_secret_takes_no_spans():
+    plain, secret = Proxy("proxy", 1), Proxy("proxy", 1, encrypted=True)
+    assert Place("http", "hub", 80, plain).plain
+    assert not Place("http", "hub", 80, secret).plain
+    assert not Place("https", "hub", 443, plain).plain
+
+
+async def test_a_destination_that_takes_no_more_of_a_file_is_given_up(descriptor, monkeypatch):
+    monkeypatch.setenv("HUBFERRY_TIMEOUT", "0.3")
+
+    async def talk(line):
+        await line.asked()
+        await asyncio.sleep(30)
+
+    async with talking(talk) as server:
+        client = HubClient(server.url, None, side="destination", login=lambda _token: {})
+        endless = each(*[Span(descriptor, 0, len(CONTENT))] * 10)
+        with pytest.raises(uploads.NetworkError, match="stopped taking"):
+            await uploads.put(client, server.url + "/blob", endless, 10 * len(CONTENT))
+        await client.close()
