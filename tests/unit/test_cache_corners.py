@@ -443,17 +443,58 @@ def test_a_name_that_the_cache_cannot_have_is_refused_wherever_it_is_asked_for(m
 def test_the_system_takes_it_when_it_is_told_to_begin_writing(tmp_path):
     with (tmp_path / "file").open("wb") as file:
         file.write(bytes(1000))
-        assert disk_module._sync_file_range()(file.fileno(), 0, 1000, 2) == 0
+        assert disk_module._libc("sync_file_range", "iooi")(file.fileno(), 0, 1000, 2) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the call is Linux's")
+def test_room_is_reserved_a_window_at_a_time_and_reads_as_nothing(tmp_path):
+    size, window = 40 << 20, 16 << 20
+    partial = PartialFile(tmp_path / "a.part", size)
+
+    def taken():
+        return (tmp_path / "a.part").stat().st_blocks * 512
+
+    with (tmp_path / "trial").open("wb") as file:
+        if disk_module._libc("fallocate", "iioo")(file.fileno(), 0, 0, window):
+            pytest.skip("this filesystem reserves nothing")
+    assert taken() == 0
+    partial.write(window - CHUNK, [bytes(CHUNK)])
+    assert window <= taken() < 2 * window
+    partial.write(window - CHUNK, [bytes(2 * CHUNK)])
+    assert 2 * window <= taken() < size
+    partial.write(size - CHUNK, [b"x" * CHUNK])
+    assert size <= taken() < size + window
+    assert (tmp_path / "a.part").stat().st_size == size
+    assert partial.read(5, 10) == bytes(10)
+    assert len(partial.missing()) == 2
+    partial.close()
+
+
+def test_that_no_room_can_be_reserved_is_no_error(tmp_path, monkeypatch):
+    asked = []
+
+    def refuse(*arguments):
+        asked.append(arguments[1:])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(disk, "reserve", refuse)
+    partial = PartialFile(tmp_path / "a.part", 2 * CHUNK)
+    for start in (0, CHUNK):
+        partial.write(start, [b"x" * CHUNK])
+    assert partial.missing() == []
+    partial.close()
+    assert asked == [(0, 2 * CHUNK)]
 
 
 def test_a_system_that_cannot_be_told_to_begin_writing_is_not(monkeypatch):
-    disk_module._sync_file_range.cache_clear()
+    disk_module._libc.cache_clear()
     monkeypatch.setattr(sys, "platform", "darwin")
     try:
         disk.start_writing(-1, 0, 1000)
-        assert disk_module._sync_file_range() is None
+        disk.reserve(-1, 0, 1000)
+        assert disk_module._libc("sync_file_range", "iooi") is None
     finally:
-        disk_module._sync_file_range.cache_clear()
+        disk_module._libc.cache_clear()
 
 
 def test_that_writing_cannot_begin_early_is_no_error(tmp_path, monkeypatch):
@@ -473,11 +514,12 @@ def test_that_writing_cannot_begin_early_is_no_error(tmp_path, monkeypatch):
 def test_a_libc_without_the_call_is_a_system_that_cannot_be_told(monkeypatch, tmp_path):
     import ctypes
 
-    disk_module._sync_file_range.cache_clear()
+    disk_module._libc.cache_clear()
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
     try:
         with (tmp_path / "a").open("wb") as file:
             Disk().start_writing(file.fileno(), 0, 1000)
-        assert disk_module._sync_file_range() is None
+            Disk().reserve(file.fileno(), 0, 1000)
+        assert disk_module._libc("sync_file_range", "iooi") is None
     finally:
-        disk_module._sync_file_range.cache_clear()
+        disk_module._libc.cache_clear()

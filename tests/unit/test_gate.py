@@ -117,6 +117,17 @@ async def test_a_part_takes_about_half_a_second_of_a_connection(clock):
     assert gate.part_size(1, 15) == 15
 
 
+async def test_a_fast_link_gets_larger_parts_before_the_first_window_is_over(clock):
+    gate = Gate(most=4, start=4)
+    await enter(gate, 4)
+    gate.moved(40)
+    clock.now += 0.05
+    assert gate.part_size(1, 100) == 1
+    clock.now += 0.05
+    assert gate.part_size(1, 100) == 50
+    assert gate.rate == 0.0
+
+
 async def test_a_busy_hub_gets_half_the_connections_and_no_growth(clock):
     gate = Gate(most=16, start=8)
 

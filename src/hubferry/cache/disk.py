@@ -33,6 +33,8 @@ _FICLONE = 0x40049409
 _PIECES_AT_ONCE = 512
 """Below IOV_MAX, 1,024 on Linux and macOS."""
 _POSITIONED = hasattr(os, "pread") and hasattr(os, "pwritev")
+_SYNC_FILE_RANGE, _FALLOCATE = "iooi", "iioo"
+"""For `_libc`. `os.posix_fallocate` is not the second: it writes zeros where nothing can be reserved."""
 _SYNC_FILE_RANGE_WRITE = 2
 _seek_lock = threading.Lock()
 
@@ -106,9 +108,18 @@ class Disk:
 
         Returns at once and promises nothing; a no-op where the system has no such call.
         """
-        call = _sync_file_range()
+        call = _libc("sync_file_range", _SYNC_FILE_RANGE)
         if call is not None:
             call(descriptor, start, count, _SYNC_FILE_RANGE_WRITE)
+
+    def reserve(self, descriptor: int, start: int, count: int) -> None:
+        """Let the system choose where a range of an open file will lie, before anything is written there.
+
+        Promises nothing, as the filesystem may have no such thing; a no-op where the system has no such call.
+        """
+        call = _libc("fallocate", _FALLOCATE)
+        if call is not None:
+            call(descriptor, 0, start, count)
 
     def fsync_directory(self, path: Path) -> None:
         """Return when the names in a directory survive a power cut; a no-op where the system cannot."""
@@ -185,15 +196,21 @@ disk = Disk()
 
 
 @cache
-def _sync_file_range() -> Callable[[int, int, int, int], int] | None:
-    """Return Linux's call of that name, which Python does not have; None elsewhere."""
+def _libc(name: str, kinds: str) -> Callable[[int, int, int, int], int] | None:
+    """Return a call of Linux's that Python does not have as it is, None elsewhere.
+
+    Args:
+        name: The call's.
+        kinds: Of its arguments, a letter each: `i` an int, `o` an offset into a file.
+    """
     if sys.platform != "linux":
         return None
     import ctypes
 
-    call = getattr(ctypes.CDLL(None), "sync_file_range", None)
+    library = ctypes.CDLL(None)
+    call = getattr(library, f"{name}64", None) or getattr(library, name, None)
     if call is not None:
-        call.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+        call.argtypes = tuple({"i": ctypes.c_int, "o": ctypes.c_int64}[kind] for kind in kinds)
     return call
 
 

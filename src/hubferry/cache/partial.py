@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 CHUNK = 256 * 1024
 """Bytes that one mark of the map stands for."""
+_WINDOW = 16 * 1024 * 1024
+"""Bytes of the disk that are reserved at a time: what has just begun should not take the room of it all."""
 MAP_SUFFIX = ".map"
 _OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 
@@ -38,6 +40,7 @@ class PartialFile:
         count = -(-size // CHUNK)
         self._data = disk.open(path, _OPEN)
         self._map = -1
+        self._reserved: set[int] = set()
         try:
             self._map = disk.open(self._map_path, _OPEN)
             self._marks = bytearray(disk.pread(self._map, count + 1, 0))
@@ -64,6 +67,7 @@ class PartialFile:
         `offset` lies on a chunk's border. A last chunk that is not full is written but not marked, unless it
         ends the file.
         """
+        self._reserve(offset, sum(map(len, pieces)))
         length = disk.pwrite_all(self._data, pieces, offset)
         first = offset // CHUNK
         stop = offset + length
@@ -73,6 +77,18 @@ class PartialFile:
             disk.pwrite_all(self._map, [ones], first)
             self._marks[first:last] = ones
         return length
+
+    def _reserve(self, offset: int, count: int) -> None:
+        """Have a window of the file reserved when the first bytes of it land.
+
+        The system then need not choose places, and look at the disk for free ones, while it writes.
+        """
+        for window in range(offset // _WINDOW, -(-(offset + count) // _WINDOW)):
+            if window not in self._reserved:
+                self._reserved.add(window)
+                start = window * _WINDOW
+                with suppress(OSError):
+                    disk.reserve(self._data, start, min(_WINDOW, self.size - start))
 
     def span(self, start: int, stop: int) -> Span:
         """Return a range, which must have landed, as what the system can send by itself."""

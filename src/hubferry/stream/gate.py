@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _WINDOW = 0.6
 """Seconds over which a rate is measured."""
+_IMPRESSION = 0.1
+"""Seconds after which what has come says something about how large parts may be."""
 _STEP = 4
 """A fourth more connections at a time: on a link that is full already, every one makes each part slower,
 and the uploads that wait for parts lose what the trial takes (measured: docs/adr/0004)."""
@@ -85,9 +87,13 @@ class Gate:
 
     def part_size(self, smallest: int, largest: int) -> int:
         """Return the bytes that one connection moves in a fitting time, between the two bounds."""
-        if not self.rate:
-            return smallest
-        return int(min(largest, max(smallest, self.rate / max(1, self._open) * _PART_SECONDS)))
+        rate = self.rate or self._first_impression()
+        return int(min(largest, max(smallest, rate / max(1, self._open) * _PART_SECONDS)))
+
+    def _first_impression(self) -> float:
+        """Return the rate so far, before a window is over: a fast link would be through with many parts."""
+        elapsed = time.monotonic() - self._since
+        return self._moved / elapsed if elapsed >= _IMPRESSION else 0.0
 
     def busy(self) -> None:
         """Halve the connections: the hub said 429 or 503. They do not grow again in this run."""
