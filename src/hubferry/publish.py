@@ -52,16 +52,30 @@ async def publish(
     """Commit `steps` in as few commits as the limits allow; return the commits' names in order."""
     parts = planning.batches(steps, work.plan.limits)
     commits: list[str] = []
-    for number, part in enumerate(parts, 1):
-        text = message if len(parts) == 1 else f"{message} ({number}/{len(parts)})"
-        commit = await _commit(work, part, text)
-        commits.append(commit)
-        listen(Committed(commit, len(part), number, len(parts)))
+    prepared = [_prepare(work, part) for part in parts[:1]]
+    try:
+        for number, part in enumerate(parts, 1):
+            actions = await prepared.pop(0)
+            prepared += [_prepare(work, later) for later in parts[number : number + 1]]
+            text = message if len(parts) == 1 else f"{message} ({number}/{len(parts)})"
+            commit = await _commit(work, part, actions, text)
+            commits.append(commit)
+            listen(Committed(commit, len(part), number, len(parts)))
+    finally:
+        for task in prepared:
+            task.cancel()
+        await asyncio.gather(*prepared, return_exceptions=True)
     return tuple(commits)
 
 
-async def _commit(work: Publication, steps: Sequence[Step], message: str) -> str:
-    actions = await asyncio.to_thread(lambda: [_action(work, step) for step in steps])
+def _prepare(work: Publication, steps: Sequence[Step]) -> asyncio.Task[list[CommitAction]]:
+    """Begin to read what goes into a commit: the next one while the hub is busy with the one before."""
+    return asyncio.create_task(asyncio.to_thread(lambda: [_action(work, step) for step in steps]))
+
+
+async def _commit(
+    work: Publication, steps: Sequence[Step], actions: Sequence[CommitAction], message: str
+) -> str:
     for number in range(1, _TRIES + 1):
         try:
             return await work.destination.commit(work.ref, actions, message)

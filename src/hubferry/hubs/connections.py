@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from hubferry.errors import HubferryError, NetworkError
+from hubferry.hubs.addresses import host_of
 from hubferry.i18n import _
 from hubferry.wire.failures import (
     AddressError,
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 class FailuresNamed:
     """Name a failure of the connection in words, without addresses that might be signed."""
 
-    def __init__(self, host: str, side: Side) -> None:
-        self._host = host
+    def __init__(self, url: str, side: Side) -> None:
+        self._url = url
         self._side: Side = side
 
     def __enter__(self) -> None:
@@ -34,7 +35,7 @@ class FailuresNamed:
             return
         reason = _reason(error)
         if reason is not None:
-            message = _("{host}: {reason}").format(host=self._host, reason=reason)
+            message = _("{host}: {reason}").format(host=host_of(self._url), reason=reason)
             # The original's text may hold a signed address or a proxy's password.
             raise NetworkError(message, side=self._side, hint=_hint(error)) from None
 

@@ -6,7 +6,6 @@ address into an error: object storage signs its addresses in the query.
 
 from __future__ import annotations
 
-import json
 import os
 import zlib
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -175,7 +174,7 @@ class HubClient:
 
     def failures_named(self, url: str | None = None) -> FailuresNamed:
         """Turn what `hubferry.wire` raises in a `with` block into a NetworkError of ours."""
-        return FailuresNamed(self.host if url is None else host_of(url), self.side)
+        return FailuresNamed(self.endpoint if url is None else url, self.side)
 
     async def _sent(self, stack: AsyncExitStack, request: Request, url: str, *, trusted: bool) -> Incoming:
         with self.failures_named(url):
@@ -206,11 +205,10 @@ class HubClient:
         Raises:
             AddressError: It is no web address, or the environment's proxy has none.
         """
-        parts = urlsplit(url)
-        key = f"{parts.scheme}://{parts.netloc}"
+        key = self.endpoint if url.startswith(self._below) else "://".join(urlsplit(url)[:2])
         known = self._known_places.get(key)
         if known is None:
-            where = origin(url)
+            parts, where = urlsplit(url), origin(url)
             if where is None:
                 raise AddressError
             scheme, host, port = where
@@ -296,4 +294,6 @@ def silence_seconds() -> float:
 
 def json_body(value: Any) -> bytes:
     """Encode a request's body."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    import msgspec  # not needed by a run that only reads
+
+    return msgspec.json.encode(value)

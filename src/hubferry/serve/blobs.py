@@ -6,14 +6,20 @@ import hashlib
 import os
 import re
 import secrets
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
 _SAMPLE = 512
+_FEW = 8
+"""Blobs that are not worth starting threads for."""
+_SYNC_THREADS = 16
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -25,15 +31,14 @@ class Incoming:
         self._path = path
         self._file: BinaryIO = path.open("xb", buffering=0)
         self._digest = hashlib.sha256()
+        self._published = False
         self.size = 0
 
     def write(self, *pieces: bytes | bytearray | memoryview) -> None:
         """Append pieces. Blocks; call it off the event loop for big ones."""
         for piece in pieces:
             self._digest.update(piece)
-            view = memoryview(piece)
-            while view:
-                view = view[self._file.write(view) :]
+            _write_all(self._file, piece)
             self.size += len(piece)
 
     def publish(self, sha256: str | None = None) -> str:
@@ -46,16 +51,21 @@ class Incoming:
         if sha256 is not None and found != sha256:
             raise Refusal(Reason.WRONG_BYTES, f"the content hashes to {found}, not to {sha256}", about=sha256)
         self._file.close()
-        target = self._blobs.path(found)
-        target.parent.mkdir(exist_ok=True)
-        self._path.replace(target)
-        self._blobs.published(found)
+        self._blobs.take_in(str(self._path), found, self.size)
+        self._published = True
         return found
 
     def discard(self) -> None:
         """Forget what arrived; harmless after `publish`."""
         self._file.close()
-        self._path.unlink(missing_ok=True)
+        if not self._published:
+            self._path.unlink(missing_ok=True)
+
+
+def _write_all(file: BinaryIO, piece: bytes | bytearray | memoryview) -> None:
+    view = memoryview(piece)
+    while view:
+        view = view[file.write(view) :]
 
 
 class Blobs:
@@ -77,16 +87,19 @@ class Blobs:
 
     def path(self, sha256: str) -> Path:
         """Return where a blob is; only a digest can name one, so no path leaves the folder."""
+        return Path(self._place(sha256))
+
+    def _place(self, sha256: str) -> str:
         if not _SHA256.fullmatch(sha256):
             raise Refusal(Reason.INVALID, "not a sha256 in lower-case hex")
-        return self._root / sha256[:2] / sha256
+        return f"{self._root}{os.sep}{sha256[:2]}{os.sep}{sha256}"
 
     def size(self, sha256: str) -> int | None:
         """Return the bytes of a stored blob, None when there is none."""
         if sha256 in self._sizes:
             return self._sizes[sha256]
         try:
-            size = self.path(sha256).stat().st_size
+            size = os.stat(self._place(sha256)).st_size  # noqa: PTH116  # thousands in one commit
         except FileNotFoundError:
             return None
         self._sizes[sha256] = size
@@ -100,12 +113,15 @@ class Blobs:
         """Store `content` and return its digest."""
         sha256 = hashlib.sha256(content).hexdigest()
         if self.size(sha256) is None:
-            incoming = self.receive()
+            temporary = f"{self._incoming}{os.sep}{secrets.token_hex(16)}"
             try:
-                incoming.write(content)
-                incoming.publish(sha256)
-            finally:
-                incoming.discard()
+                with open(temporary, "xb", buffering=0) as file:  # noqa: PTH123  # thousands in one commit
+                    _write_all(file, content)
+                self.take_in(temporary, sha256, len(content))
+            except BaseException:
+                with suppress(FileNotFoundError):
+                    os.unlink(temporary)  # noqa: PTH108
+                raise
         return sha256
 
     def put_file(self, path: Path) -> str:
@@ -128,16 +144,31 @@ class Blobs:
         with self.path(sha256).open("rb") as file:
             return file.read(_SAMPLE)
 
-    def published(self, sha256: str) -> None:
-        """Remember that a blob may still be in the system's memory only."""
+    def take_in(self, temporary: str, sha256: str, size: int) -> None:
+        """Give a file that was found to be this blob its name; the disk may not have it yet."""
+        place = self._place(sha256)
+        try:
+            os.replace(temporary, place)  # noqa: PTH105
+        except FileNotFoundError:
+            Path(place).parent.mkdir(exist_ok=True)
+            os.replace(temporary, place)  # noqa: PTH105
+        self._sizes[sha256] = size
         if self._durable:
             self._unsynced.add(sha256)
 
-    def sync(self, sha256: str) -> None:
-        """Put a blob on the platter before a commit names it."""
-        if sha256 not in self._unsynced:
+    def sync(self, named: Iterable[str]) -> None:
+        """Put blobs on the platter before a commit names them; many wait for the disk at once."""
+        waiting = [sha256 for sha256 in named if sha256 in self._unsynced]
+        if len(waiting) < _FEW:
+            for sha256 in waiting:
+                self._sync(sha256)
             return
-        descriptor = os.open(self.path(sha256), os.O_RDONLY)
+        with ThreadPoolExecutor(_SYNC_THREADS) as threads:
+            for _done in threads.map(self._sync, waiting):
+                pass
+
+    def _sync(self, sha256: str) -> None:
+        descriptor = os.open(self._place(sha256), os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:

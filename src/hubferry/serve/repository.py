@@ -110,8 +110,7 @@ class Repository:
                 a path to delete that is not there.
         """
         files = {change.path: self._file(change) for change in changes if isinstance(change, Put)}
-        for file in files.values():
-            self._blobs.sync(file.sha256)
+        self._blobs.sync({file.sha256 for file in files.values()})
         with self._lock:
             name = branch_name(branch)
             parent = self.record.branches.get(name)
