@@ -221,6 +221,63 @@ def drain(end, size):
     return bytes(got)
 
 
+# what is not in memory
+
+
+@pytest.fixture
+def brought(monkeypatch):
+    """The ranges that were read in a thread, because sending them would have waited for the disk."""
+    ranges, bring = [], files._bring
+
+    def noted(descriptor, start, stop):
+        ranges.append((start, stop))
+        bring(descriptor, start, stop)
+
+    monkeypatch.setattr(files, "_bring", noted)
+    return ranges
+
+
+async def sent_through(span):
+    left, right = socket.socketpair()
+    with left, right:
+        left.setblocking(False)
+        draining = asyncio.create_task(asyncio.to_thread(drain, right, len(span)))
+        await files.send(left.fileno(), span)
+        return await draining
+
+
+@pytest.mark.skipif(not files._NOW_OR_NOT, reason="this system cannot tell")
+async def test_what_the_disk_would_have_to_bring_first_is_read_in_a_thread(descriptor, brought):
+    size = len(CONTENT)
+    os.fsync(descriptor)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    if files._at_hand(descriptor, size - 1):
+        pytest.skip("this filesystem is all in memory")
+    assert await sent_through(Span(descriptor, 0, size)) == CONTENT
+    assert brought
+    assert all(stop - start <= 1 << 20 for start, stop in brought)
+    brought.clear()
+    assert await sent_through(Span(descriptor, 0, size)) == CONTENT
+    assert not brought
+
+
+async def test_a_filesystem_that_cannot_tell_is_read_in_a_thread(descriptor, brought, monkeypatch):
+    def cannot_tell(*_arguments):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(files, "_NOW_OR_NOT", 8)
+    monkeypatch.setattr(os, "preadv", cannot_tell)
+    assert await sent_through(Span(descriptor, 5, 3 << 20)) == CONTENT[5 : 3 << 20]
+    assert brought
+    assert brought[0] == (5, 5 + (1 << 20))
+
+
+async def test_a_system_that_has_no_such_question_sends_at_once(descriptor, brought, monkeypatch):
+    monkeypatch.setattr(files, "_NOW_OR_NOT", 0)
+    assert await sent_through(Span(descriptor, 5, 99)) == CONTENT[5:99]
+    assert not brought
+
+
 # who may send spans
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 POSSIBLE = hasattr(os, "sendfile")
 """Whether the system has such a call: Linux and macOS do, Windows does not."""
 _POLL_SECONDS = 0.001
+_NOW_OR_NOT = getattr(os, "RWF_NOWAIT", 0)
+"""Linux's flag for a read that does not wait for the disk."""
+_PIECE = 1 << 18
 _IN_A_ROW = 1 << 20
 """Bytes after which the loop's other work has its turn, however fast the other side is."""
 
@@ -78,8 +81,11 @@ async def send(socket: int, span: Span, ready: Callable[[int], Awaitable[None]] 
     """
     start = span.start
     while start < span.stop:
+        stop = min(span.stop, start + _IN_A_ROW)
+        if not _at_hand(span.descriptor, stop - 1):
+            await asyncio.get_running_loop().run_in_executor(None, _bring, span.descriptor, start, stop)
         try:
-            sent = os.sendfile(socket, span.descriptor, start, span.stop - start)
+            sent = os.sendfile(socket, span.descriptor, start, stop - start)
         except BlockingIOError:
             await ready(socket)
             continue
@@ -88,6 +94,23 @@ async def send(socket: int, span: Span, ready: Callable[[int], Awaitable[None]] 
         start += sent
         if start < span.stop:
             await asyncio.sleep(0)  # who takes much at once must not keep the loop from the others
+
+
+def _at_hand(descriptor: int, position: int) -> bool:
+    """Return whether a byte of a file is in memory, so that sending what leads up to it waits for no disk."""
+    if not _NOW_OR_NOT:
+        return True
+    try:
+        os.preadv(descriptor, [bytearray(1)], position, _NOW_OR_NOT)
+    except OSError:  # it is not, or this filesystem cannot tell
+        return False
+    return True
+
+
+def _bring(descriptor: int, start: int, stop: int) -> None:
+    """Read a range of a file, so that it is in memory. Blocks."""
+    while start < stop and (piece := os.pread(descriptor, min(_PIECE, stop - start), start)):
+        start += len(piece)
 
 
 def _settle(ready: asyncio.Future[None]) -> None:
