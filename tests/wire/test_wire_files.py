@@ -208,7 +208,7 @@ async def test_a_fast_upload_leaves_the_loop_to_others(descriptor):
         left.setblocking(False)
         left.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         draining = asyncio.create_task(asyncio.to_thread(drain, right, 3 << 20))
-        await files.send(left.fileno(), Span(descriptor, 0, 3 << 20))
+        await files.Sender(left.fileno()).send(Span(descriptor, 0, 3 << 20))
         assert await draining == CONTENT[: 3 << 20]
     counting.cancel()
     assert turns > 3
@@ -242,7 +242,7 @@ async def sent_through(span):
     with left, right:
         left.setblocking(False)
         draining = asyncio.create_task(asyncio.to_thread(drain, right, len(span)))
-        await files.send(left.fileno(), span)
+        await files.Sender(left.fileno()).send(span)
         return await draining
 
 
@@ -251,8 +251,8 @@ async def test_what_the_disk_would_have_to_bring_first_is_read_in_a_thread(descr
     size = len(CONTENT)
     os.fsync(descriptor)
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    if files._at_hand(descriptor, size - 1):
-        pytest.skip("this filesystem is all in memory")
+    if files._at_hand(descriptor, size - 1) is not False:
+        pytest.skip("this filesystem is all in memory, or cannot tell")
     assert await sent_through(Span(descriptor, 0, size)) == CONTENT
     assert brought
     assert all(stop - start <= 1 << 20 for start, stop in brought)
@@ -261,21 +261,20 @@ async def test_what_the_disk_would_have_to_bring_first_is_read_in_a_thread(descr
     assert not brought
 
 
-async def test_a_filesystem_that_cannot_tell_is_read_in_a_thread(descriptor, brought, monkeypatch):
+@pytest.mark.parametrize("system", ["has no such question", "has no answer for this filesystem"])
+@pytest.mark.parametrize(("seconds", "wary"), [(0.0, True), (60.0, False)])
+async def test_where_nobody_can_tell_a_call_that_took_long_makes_wary(
+    descriptor, brought, monkeypatch, system, seconds, wary
+):
     def cannot_tell(*_arguments):
         raise OSError(errno.EOPNOTSUPP, "Operation not supported")
 
-    monkeypatch.setattr(files, "_NOW_OR_NOT", 8)
+    monkeypatch.setattr(files, "_NOW_OR_NOT", 0 if system == "has no such question" else 8)
     monkeypatch.setattr(os, "preadv", cannot_tell)
+    monkeypatch.setattr(files, "_LONG_SECONDS", seconds)
     assert await sent_through(Span(descriptor, 5, 3 << 20)) == CONTENT[5 : 3 << 20]
-    assert brought
-    assert brought[0] == (5, 5 + (1 << 20))
-
-
-async def test_a_system_that_has_no_such_question_sends_at_once(descriptor, brought, monkeypatch):
-    monkeypatch.setattr(files, "_NOW_OR_NOT", 0)
-    assert await sent_through(Span(descriptor, 5, 99)) == CONTENT[5:99]
-    assert not brought
+    assert bool(brought) == wary
+    assert all(start > 5 for start, _stop in brought)
 
 
 # who may send spans

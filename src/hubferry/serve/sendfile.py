@@ -51,7 +51,8 @@ async def send_file(
     descriptor = os.dup(socket.fileno())
     try:
         span = Span(file.fileno(), part.start, part.stop)
-        await files.send(descriptor, span, lambda target: _patiently(files.writable(target), patience))
+        sender = files.Sender(descriptor, lambda target: _patiently(files.writable(target), patience))
+        await sender.send(span)
     except ConnectionError as error:
         raise ConnectionResetError("the client is gone") from error
     finally:

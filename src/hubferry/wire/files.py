@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ _POLL_SECONDS = 0.001
 _NOW_OR_NOT = getattr(os, "RWF_NOWAIT", 0)
 """Linux's flag for a read that does not wait for the disk."""
 _PIECE = 1 << 18
-_IN_A_ROW = 1 << 20
+_LONG_SECONDS = 0.005
+"""Seconds after which a call has waited for a disk, if nobody could tell beforehand."""
+_AT_ONCE = 1 << 20
 """Bytes after which the loop's other work has its turn, however fast the other side is."""
 
 
@@ -27,7 +30,7 @@ class Way:
 
     def __init__(self) -> None:
         """Begin without a socket."""
-        self._descriptor = -1
+        self._sender: Sender | None = None
         self._in_a_row = 0
 
     async def send(self, transport: asyncio.Transport, span: Span) -> None:
@@ -35,19 +38,56 @@ class Way:
         await flushed(transport)
         if transport.is_closing():
             return
-        if self._descriptor < 0:
+        if self._sender is None:
             # the loop keeps the transport's own descriptor to itself
-            self._descriptor = os.dup(transport.get_extra_info("socket").fileno())
-        await send(self._descriptor, span)
+            self._sender = Sender(os.dup(transport.get_extra_info("socket").fileno()))
+        await self._sender.send(span)
         self._in_a_row += len(span)
-        if self._in_a_row >= _IN_A_ROW:
+        if self._in_a_row >= _AT_ONCE:
             self._in_a_row = 0
             await asyncio.sleep(0)
 
     async def aclose(self) -> None:
         """Let go of the socket."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
+        if self._sender is not None:
+            os.close(self._sender.socket)
+
+
+class Sender:
+    """Hands spans to a socket that does not block, and does not wait for a disk itself either."""
+
+    def __init__(self, socket: int, ready: Callable[[int], Awaitable[None]] | None = None) -> None:
+        """Send to `socket`, a descriptor that no transport uses; `ready` waits until it takes more."""
+        self.socket = socket
+        self._ready = ready or writable
+        self._wary = False
+
+    async def send(self, span: Span) -> None:
+        """Send a span.
+
+        Raises:
+            ConnectionError: The other side is gone.
+            OSError: The file cannot be read, or ends early.
+        """
+        start = span.start
+        while start < span.stop:
+            stop = min(span.stop, start + _AT_ONCE)
+            there = _at_hand(span.descriptor, stop - 1)
+            if not there and (self._wary or there is False):
+                await asyncio.get_running_loop().run_in_executor(None, _bring, span.descriptor, start, stop)
+            begun = time.monotonic()
+            try:
+                sent = os.sendfile(self.socket, span.descriptor, start, stop - start)
+            except BlockingIOError:
+                await self._ready(self.socket)
+                continue
+            if there is None:
+                self._wary = time.monotonic() - begun > _LONG_SECONDS
+            if not sent:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            start += sent
+            if start < span.stop:
+                await asyncio.sleep(0)  # who takes much at once must not keep the loop from the others
 
 
 async def flushed(transport: asyncio.Transport) -> None:
@@ -67,43 +107,19 @@ async def writable(descriptor: int) -> None:
         loop.remove_writer(descriptor)
 
 
-async def send(socket: int, span: Span, ready: Callable[[int], Awaitable[None]] = writable) -> None:
-    """Hand a span to a socket that does not block.
+def _at_hand(descriptor: int, position: int) -> bool | None:
+    """Return whether a byte of a file is in memory, None where nobody can tell.
 
-    Args:
-        socket: A descriptor that no transport uses: `os.dup` of one of theirs.
-        span: What to send.
-        ready: Waits until the socket takes more.
-
-    Raises:
-        ConnectionError: The other side is gone.
-        OSError: The file cannot be read, or ends early.
+    If it is, sending what leads up to it waits for no disk.
     """
-    start = span.start
-    while start < span.stop:
-        stop = min(span.stop, start + _IN_A_ROW)
-        if not _at_hand(span.descriptor, stop - 1):
-            await asyncio.get_running_loop().run_in_executor(None, _bring, span.descriptor, start, stop)
-        try:
-            sent = os.sendfile(socket, span.descriptor, start, stop - start)
-        except BlockingIOError:
-            await ready(socket)
-            continue
-        if not sent:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        start += sent
-        if start < span.stop:
-            await asyncio.sleep(0)  # who takes much at once must not keep the loop from the others
-
-
-def _at_hand(descriptor: int, position: int) -> bool:
-    """Return whether a byte of a file is in memory, so that sending what leads up to it waits for no disk."""
     if not _NOW_OR_NOT:
-        return True
+        return None
     try:
         os.preadv(descriptor, [bytearray(1)], position, _NOW_OR_NOT)
-    except OSError:  # it is not, or this filesystem cannot tell
+    except BlockingIOError:
         return False
+    except OSError:  # this filesystem does not know the flag; whatever else is wrong shows when it is sent
+        return None
     return True
 
 
