@@ -7,6 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 from huggingface_hub import HfApi
 from modelscope_hub import HubApi
@@ -221,3 +222,19 @@ def test_a_branch_that_was_tampered_with_leads_to_no_file_outside(tmp_path):
     again = Store(tmp_path).find("org/model")
     with pytest.raises(Refusal, match="broken"):
         again.tree(again.resolve(None))
+
+
+@pytest.mark.parametrize("length", [1, 2, 5])
+def test_commits_that_go_round_in_a_circle_are_refused(tmp_path, length):
+    store = Store(tmp_path)
+    for number in range(length):
+        store.add("org/model", {"a.txt": b"%d" % number})
+    repository = store.find("org/model")
+    history = list(repository.history.walk(repository.resolve(None)))
+    first = repository.folder / "commits" / f"{history[-1].id}.json"
+    first.write_bytes(msgspec.json.encode(msgspec.structs.replace(history[-1], parent=history[0].id)))
+    again = Store(tmp_path).find("org/model")
+    with pytest.raises(Refusal, match="broken"):
+        again.tree(again.resolve(None))
+    with pytest.raises(Refusal, match="broken"):
+        list(again.history.walk(again.resolve(None)))

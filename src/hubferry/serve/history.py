@@ -46,13 +46,21 @@ class History:
                 content = (self._folder / f"{name}.json").read_bytes() if _ID.fullmatch(name) else b""
                 found = self._commits[name] = msgspec.json.decode(content, type=CommitRecord)
             except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                raise Refusal(Reason.BROKEN, f"The hub's record of commit {name[:40]!r} is broken") from error
+                raise _broken(name) from error
         return found
 
     def walk(self, name: str) -> Iterator[CommitRecord]:
-        """Yield a commit and those before it, newest first."""
+        """Yield a commit and those before it, newest first.
+
+        Raises:
+            Refusal: A record is not there, or broken, or names as the one before it one that came after.
+        """
         current: str | None = name
+        passed: set[str] = set()
         while current is not None:
+            if current in passed:
+                raise _broken(current)
+            passed.add(current)
             record = self.commit(current)
             yield record
             current = record.parent
@@ -85,15 +93,21 @@ class History:
 
     def _build(self, name: str) -> Tree:
         pending: list[CommitRecord] = []
-        current: str | None = name
-        while current is not None and current not in self._trees:
-            record = self.commit(current)
-            pending.append(record)
-            current = record.parent
-        tree = self._trees[current] if current is not None else Tree({})
+        tree = self._trees.get(name)
+        if tree is None:
+            for record in self.walk(name):
+                pending.append(record)
+                tree = self._trees.get(record.parent or "")
+                if tree is not None:
+                    break
+        tree = tree or Tree({})
         for record in reversed(pending):
             tree = tree.after(record.changes, record.id)
         self._trees[name] = tree
         while len(self._trees) > _TREES_KEPT:
             self._trees.popitem(last=False)
         return tree
+
+
+def _broken(name: str) -> Refusal:
+    return Refusal(Reason.BROKEN, f"The hub's record of commit {name[:40]!r} is broken")
