@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -275,6 +276,22 @@ async def test_where_nobody_can_tell_a_call_that_took_long_makes_wary(
     assert await sent_through(Span(descriptor, 5, 3 << 20)) == CONTENT[5 : 3 << 20]
     assert bool(brought) == wary
     assert all(start > 5 for start, _stop in brought)
+
+
+async def test_who_has_become_wary_stays_so(descriptor, brought, monkeypatch):
+    calls, send = 0, os.sendfile
+
+    def slow_once(*arguments):
+        nonlocal calls
+        calls += 1
+        time.sleep(0.02 if calls == 1 else 0)
+        return send(*arguments)
+
+    monkeypatch.setattr(files, "_NOW_OR_NOT", 0)
+    monkeypatch.setattr(os, "sendfile", slow_once)
+    assert await sent_through(Span(descriptor, 0, 4 << 20)) == CONTENT[: 4 << 20]
+    assert calls > 2
+    assert len(brought) == calls - 1
 
 
 # who may send spans

@@ -81,8 +81,8 @@ class Sender:
             except BlockingIOError:
                 await self._ready(self.socket)
                 continue
-            if there is None:
-                self._wary = time.monotonic() - begun > _LONG_SECONDS
+            if there is None and time.monotonic() - begun > _LONG_SECONDS:
+                self._wary = True
             if not sent:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
             start += sent
