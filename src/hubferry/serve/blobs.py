@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _SAMPLE = 512
 _FEW = 8
@@ -60,6 +60,17 @@ class Incoming:
         self._file.close()
         if not self._published:
             self._path.unlink(missing_ok=True)
+
+
+def _write_new(path: str, content: bytes) -> None:
+    """Write a small file that is not there yet: there may be thousands in one commit."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(descriptor, view) :]
+    finally:
+        os.close(descriptor)
 
 
 def _write_all(file: BinaryIO, piece: bytes | bytearray | memoryview) -> None:
@@ -115,8 +126,7 @@ class Blobs:
         if self.size(sha256) is None:
             temporary = f"{self._incoming}{os.sep}{secrets.token_hex(16)}"
             try:
-                with open(temporary, "xb", buffering=0) as file:  # noqa: PTH123  # thousands in one commit
-                    _write_all(file, content)
+                _write_new(temporary, content)
                 self.take_in(temporary, sha256, len(content))
             except BaseException:
                 with suppress(FileNotFoundError):
@@ -160,17 +170,17 @@ class Blobs:
         """Put blobs on the platter before a commit names them; many wait for the disk at once."""
         waiting = [sha256 for sha256 in named if sha256 in self._unsynced]
         if len(waiting) < _FEW:
-            for sha256 in waiting:
-                self._sync(sha256)
+            self._sync(waiting)
             return
         with ThreadPoolExecutor(_SYNC_THREADS) as threads:
-            for _done in threads.map(self._sync, waiting):
+            for _done in threads.map(self._sync, (waiting[n::_SYNC_THREADS] for n in range(_SYNC_THREADS))):
                 pass
 
-    def _sync(self, sha256: str) -> None:
-        descriptor = os.open(self._place(sha256), os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        self._unsynced.discard(sha256)
+    def _sync(self, waiting: Sequence[str]) -> None:
+        for sha256 in waiting:
+            descriptor = os.open(self._place(sha256), os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            self._unsynced.discard(sha256)
