@@ -63,6 +63,12 @@ class PacedSource:
                 await self._bucket.take(len(piece))
                 yield piece
 
+    async def whole(self, revision: Revision, file: RepoFile) -> bytes:
+        """Pass on, not faster than the rate."""
+        content = await self._source.whole(revision, file)
+        await self._bucket.take(len(content))
+        return content
+
     async def close(self) -> None:
         """Close the wrapped source."""
         await self._source.close()

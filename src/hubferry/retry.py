@@ -128,6 +128,12 @@ class RetryingSource:
             else:
                 return
 
+    async def whole(self, revision: Revision, file: RepoFile) -> bytes:
+        """Return a small file, asking again from its start."""
+        return await attempt(
+            lambda: self._source.whole(revision, file), file.path, self._policy, self._listen
+        )
+
     async def close(self) -> None:
         """Close the wrapped source."""
         await self._source.close()

@@ -43,10 +43,27 @@ async def read(server, start=0, stop=None, file=FILE, ref=HF, revision=PINNED):
         failed = error
     await source.close()
     assert CONTENT[start:].startswith(bytes(got)), "a wrong byte was yielded"
+    if (start, stop) == (0, None) and file.size:
+        await assert_at_one_go(server, ref, revision, file, bytes(got), failed)
     if failed is not None:
         assert failed.path == file.path
         raise failed
     return bytes(got), source
+
+
+async def assert_at_one_go(server, ref, revision, file, content, failed):
+    """A small file that is asked for as a whole comes, or fails, as one that is read."""
+    source = open_source(ref, token=TOKEN, endpoint=server.url)
+    got, error = None, None
+    try:
+        got = await source.whole(revision, file)
+    except HubferryError as one:
+        error = one
+    await source.close()
+    if failed is None:
+        assert (got, error) == (content, None)
+    else:
+        assert (type(error), error.path, error.side) == (type(failed), file.path, failed.side)
 
 
 async def upload(server, content=CONTENT, blob=BLOB):
@@ -165,6 +182,19 @@ async def test_a_file_of_another_size_than_listed_is_refused_before_its_bytes():
             await read(server)
 
 
+@pytest.mark.parametrize("answered", ["bytes 0-4095/4096", "bytes 0-99/4096", "bytes 1-4096/4097", "rubbish"])
+async def test_a_part_is_not_taken_for_the_whole(answered):
+    async def part(_request):
+        return web.Response(body=CONTENT, status=206, headers={"Content-Range": answered})
+
+    async with scripted(part) as server:
+        if answered == "bytes 0-4095/4096":
+            assert (await read(server))[0] == CONTENT
+        else:
+            with pytest.raises((NetworkError, IntegrityError)):
+                await read(server)
+
+
 async def test_a_range_beyond_the_end_is_an_integrity_error():
     async def beyond(_request):
         return web.Response(status=416, headers={"Content-Range": "bytes */10"})
@@ -181,8 +211,9 @@ async def test_a_compressed_body_is_not_taken_for_the_file():
         return response
 
     async with scripted(compressed) as server:
-        with pytest.raises(NetworkError):
-            await read(server, file=RepoFile("a.bin", None))
+        for size in (None, len(CONTENT)):
+            with pytest.raises(NetworkError):
+                await read(server, file=RepoFile("a.bin", size))
 
 
 async def test_a_server_that_stalls_is_given_up(monkeypatch):
@@ -273,7 +304,8 @@ async def test_the_token_does_not_come_back_with_a_redirect_from_elsewhere():
     async with scripted(send_back) as elsewhere, scripted(answer) as hub:
         got, _source = await read(hub)
         assert got == CONTENT
-        assert [one.has_token for one in hub.asked("back")] == [False]
+        assert not any(one.has_token for one in hub.asked("back"))
+        assert hub.asked("back")
 
 
 async def test_an_address_that_expires_is_asked_for_again():

@@ -1,8 +1,11 @@
+import asyncio
+
 import pytest
 
 from hubferry.errors import AccessError, BusyError, IntegrityError, NetworkError
 from hubferry.events import Retrying
 from hubferry.model import RepoFile, RepoRef, Revision
+from hubferry.pace import PacedSource
 from hubferry.retry import Policy, RetryingDestination, RetryingSource, attempt
 
 QUICK = Policy(attempts=3, first=0.001, longest=0.002)
@@ -24,6 +27,33 @@ class BreakingSource:
         yield CONTENT[start : min(stop, start + length)]
         if start + length < stop:
             raise self.error("broken off")
+
+    async def whole(self, revision, file):
+        self.asked.append("whole")
+        if self.lengths and self.lengths.pop(0) < len(CONTENT):
+            raise self.error("broken off")
+        return CONTENT
+
+
+async def test_a_small_file_is_asked_for_again_from_its_start():
+    source = BreakingSource([50, 30])
+    assert await RetryingSource(source, QUICK).whole(REVISION, RepoFile("f", 200)) == CONTENT
+    assert source.asked == ["whole"] * 3
+
+
+async def test_a_small_file_that_never_comes_is_given_up():
+    source = BreakingSource([1] * 99)
+    with pytest.raises(NetworkError):
+        await RetryingSource(source, QUICK).whole(REVISION, RepoFile("f", 200))
+    assert len(source.asked) == QUICK.attempts
+
+
+async def test_a_paced_source_gives_a_small_file_at_the_rate():
+    started = asyncio.get_running_loop().time()
+    source = PacedSource(BreakingSource([]), 1000)
+    for _number in range(3):
+        assert await source.whole(REVISION, RepoFile("f", 200)) == CONTENT
+    assert asyncio.get_running_loop().time() - started >= 0.3
 
 
 async def read(source, start=0, stop=200):

@@ -136,6 +136,10 @@ class Recorded:
         yield b"abc"
         yield b"de"
 
+    async def whole(self, revision, file):
+        self.heard.append(("whole", revision, file))
+        return b"fg"
+
     async def close(self):
         self.heard.append(("close",))
 
@@ -148,16 +152,18 @@ async def test_a_gated_source_passes_everything_on(clock):
     assert await source.resolve(REVISION.ref) == REVISION
     assert await source.files(REVISION) == [file]
     assert [piece async for piece in source.read(REVISION, file, 2, 7)] == [b"abc", b"de"]
+    assert await source.whole(REVISION, file) == b"fg"
     await source.close()
     assert inner.heard == [
         ("resolve", REVISION.ref),
         ("files", REVISION),
         ("read", REVISION, file, 2, 7),
+        ("whole", REVISION, file),
         ("close",),
     ]
     clock.now += 1.0
     gate.moved(0)
-    assert gate.rate == 5
+    assert gate.rate == 7
 
 
 async def test_every_gate_of_a_source_is_narrowed_when_the_hub_is_busy(clock):
@@ -166,11 +172,17 @@ async def test_every_gate_of_a_source_is_narrowed_when_the_hub_is_busy(clock):
             yield b"x"
             raise BusyError("slow down")
 
+        async def whole(self, revision, file):
+            raise BusyError("slow down")
+
     gates = Gate(8, 8), Gate(8, 6)
     source = GatedSource(Busy(), *gates)
     with pytest.raises(BusyError):
         _ = [piece async for piece in source.read(REVISION, RepoFile("f", 9), 0, 9)]
     assert [gate.limit for gate in gates] == [4, 3]
+    with pytest.raises(BusyError):
+        await source.whole(REVISION, RepoFile("f", 9))
+    assert [gate.limit for gate in gates] == [2, 1]
 
 
 async def test_places_are_given_in_the_order_of_asking(clock):

@@ -75,6 +75,9 @@ class Hub:
             yield memoryview(buffer)
             buffer[:] = bytes(len(buffer))  # as a source may do that fills its buffer again
 
+    async def whole(self, revision, file):
+        return b"".join([bytes(piece) async for piece in self.read(revision, file, 0, file.size)])
+
 
 def flipped(content):
     return bytes([content[0] ^ 1]) + content[1:]

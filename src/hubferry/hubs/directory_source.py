@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,11 @@ class DirectorySource:
                     )
                 left -= len(piece)
                 yield piece
+
+    async def whole(self, revision: Revision, file: RepoFile) -> bytes:
+        """Return a small file; see `Source.whole`."""
+        async with aclosing(self.read(revision, file, 0, file.size)) as pieces:
+            return b"".join([bytes(piece) async for piece in pieces])
 
     async def close(self) -> None:
         """Do nothing: no file stays open."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import zlib
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 
     from hubferry.model import Span
+    from hubferry.wire.head import Head
 
 CONNECT_SECONDS = 20.0
 SILENCE_SECONDS = 60.0
@@ -128,17 +129,34 @@ class HubClient:
         Raises:
             NetworkError: No answer, or not all of it.
         """
-        async with self.stream(request, follow=follow) as response:
-            body = bytearray()
-            decoded = _decoder(response.headers.get("Content-Encoding", "identity"))
+        answer = await self.ask_for(request, LARGEST_ANSWER, follow=follow)
+        body = answer.body
+        if len(body) <= LARGEST_ANSWER:
             with self.failures_named():
-                async for piece in response.pieces():
-                    body += decoded(piece)
-                    if len(body) > LARGEST_ANSWER:
-                        raise NetworkError(
-                            _("{host} answered without end.").format(host=self.host), side=self.side
-                        )
-            return Answer(response.status, response.headers, bytes(body), response.url)
+                body = _decoded(body, answer.headers.get("Content-Encoding", "identity"))
+        if len(body) > LARGEST_ANSWER:
+            raise NetworkError(_("{host} answered without end.").format(host=self.host), side=self.side)
+        return answer if body is answer.body else replace(answer, body=body)
+
+    async def ask_for(self, request: Request, most: int, *, follow: bool = True) -> Answer:
+        """Send a request and read its answer as it came; of a body longer than `most` bytes not all.
+
+        Redirects are followed as `stream` does.
+
+        Raises:
+            NetworkError: No answer, or not all of it.
+        """
+        trusted, url = request.trusted or self.is_own(request.url), request.url
+        for _hop in range(_MOST_REDIRECTS):
+            with self.failures_named(url):
+                place, outgoing = self._outgoing(request, url, trusted=trusted)
+                head, body = await self._opened().ask(place, outgoing, most)
+            target = self.redirect(request.method, url, head) if follow else None
+            if target is None:
+                return Answer(head.status, head.headers, bytes(body), url)
+            trusted = trusted and origin(target) == origin(url)
+            url = target
+        raise self._circle()
 
     @asynccontextmanager
     async def stream(self, request: Request, *, follow: bool = True) -> AsyncIterator[Incoming]:
@@ -159,7 +177,7 @@ class HubClient:
                     await response.finish()
             trusted = trusted and origin(target) == origin(url)
             url = target
-        raise NetworkError(_("{host} redirects in a circle.").format(host=self.host), side=self.side)
+        raise self._circle()
 
     def sends_files(self, url: str) -> bool:
         """Return whether a body for `url` may have spans: the system can send a file there by itself."""
@@ -178,17 +196,24 @@ class HubClient:
 
     async def _sent(self, stack: AsyncExitStack, request: Request, url: str, *, trusted: bool) -> Incoming:
         with self.failures_named(url):
-            place, own = self._place(url)
-            target = url if place.proxy is not None and not place.encrypted else _target(url)
-            headers = {**own, **request.headers}
-            if trusted and self.token:
-                headers = {**self._login(self.token), **headers}
-            body = request.body
-            if isinstance(body, bytes):
-                headers["Content-Length"] = str(len(body))
-            silence = self.silence if request.silence is None else max(request.silence, self.silence)
-            outgoing = Outgoing(request.method, target, headers, body, silence)
+            place, outgoing = self._outgoing(request, url, trusted=trusted)
             return await stack.enter_async_context(self._opened().exchange(place, outgoing, url))
+
+    def _outgoing(self, request: Request, url: str, *, trusted: bool) -> tuple[Place, Outgoing]:
+        """Return where a request goes and what is sent there."""
+        place, own = self._place(url)
+        target = url if place.proxy is not None and not place.encrypted else _target(url)
+        headers = {**own, **request.headers}
+        if trusted and self.token:
+            headers = {**self._login(self.token), **headers}
+        body = request.body
+        if isinstance(body, bytes):
+            headers["Content-Length"] = str(len(body))
+        silence = self.silence if request.silence is None else max(request.silence, self.silence)
+        return place, Outgoing(request.method, target, headers, body, silence)
+
+    def _circle(self) -> NetworkError:
+        return NetworkError(_("{host} redirects in a circle.").format(host=self.host), side=self.side)
 
     def _opened(self) -> Pool:
         if self._pool is None:
@@ -223,7 +248,7 @@ class HubClient:
             known = self._known_places[key] = (place, own)
         return known
 
-    def redirect(self, method: str, url: str, response: Incoming) -> str | None:
+    def redirect(self, method: str, url: str, response: Incoming | Head) -> str | None:
         """Return where an answer redirects to, None for one that does not.
 
         Raises:
@@ -268,19 +293,17 @@ def _target(url: str) -> str:
     return rest[at:] if rest[at : at + 1] == "/" else "/" + rest[at:]
 
 
-def _decoder(encoding: str) -> Callable[[memoryview], bytes | memoryview]:
-    """Return what undoes a content's encoding: gzip, which is the only one that is ever asked for."""
+def _decoded(body: bytes, encoding: str) -> bytes:
+    """Undo a content's encoding: gzip, which is the only one that is ever asked for.
+
+    What unpacks to more than an answer may have is cut off behind that.
+    """
     if encoding.lower() not in ("gzip", "x-gzip"):
-        return lambda piece: piece
-    unpack = zlib.decompressobj(wbits=31)
-
-    def decoded(piece: memoryview) -> bytes:
-        try:
-            return unpack.decompress(piece, LARGEST_ANSWER + 1)
-        except zlib.error:
-            raise BrokenOffError from None
-
-    return decoded
+        return body
+    try:
+        return zlib.decompressobj(wbits=31).decompress(body, LARGEST_ANSWER + 1)
+    except zlib.error:
+        raise BrokenOffError from None
 
 
 def silence_seconds() -> float:

@@ -110,11 +110,25 @@ class HuggingFaceSource:
         self, revision: Revision, file: RepoFile, start: int, stop: int | None
     ) -> AsyncGenerator[Piece, None]:
         """Yield a range of a file at a commit; see `Source.read`."""
-        commit = quoted_revision(file.revision or revision.commit)
-        url = self._wire.page(revision.ref, f"/resolve/{commit}/{quoted(file.path)}")
         return self._reader.read(
-            url, file, start, stop, lambda answer: self._wire.checked(revision.ref, answer, file.path)
+            self._address(revision, file),
+            file,
+            start,
+            stop,
+            lambda answer: self._wire.checked(revision.ref, answer, file.path),
         )
+
+    async def whole(self, revision: Revision, file: RepoFile) -> bytes:
+        """Return a small file at a commit; see `Source.whole`."""
+        return await self._reader.whole(
+            self._address(revision, file),
+            file,
+            lambda answer: self._wire.checked(revision.ref, answer, file.path),
+        )
+
+    def _address(self, revision: Revision, file: RepoFile) -> str:
+        commit = quoted_revision(file.revision or revision.commit)
+        return self._wire.page(revision.ref, f"/resolve/{commit}/{quoted(file.path)}")
 
     async def close(self) -> None:
         """Close every connection."""

@@ -95,16 +95,27 @@ class ModelScopeSource:
     def read(
         self, revision: Revision, file: RepoFile, start: int, stop: int | None
     ) -> AsyncGenerator[Piece, None]:
-        """Yield a range of a file; see `Source.read`.
-
-        Wire fact: _legacy_api.py `get_download_url`; LFS files redirect to object storage.
-        """
-        ref = revision.ref
-        pinned = file.revision or ref.revision or DEFAULT_BRANCH
-        url = self._wire.api(ref, "/repo", Revision=pinned, FilePath=file.path)
+        """Yield a range of a file; see `Source.read`."""
         return self._reader.read(
-            url, file, start, stop, lambda answer: self._wire.checked(ref, answer, file.path)
+            self._address(revision, file),
+            file,
+            start,
+            stop,
+            lambda answer: self._wire.checked(revision.ref, answer, file.path),
         )
+
+    async def whole(self, revision: Revision, file: RepoFile) -> bytes:
+        """Return a small file; see `Source.whole`."""
+        return await self._reader.whole(
+            self._address(revision, file),
+            file,
+            lambda answer: self._wire.checked(revision.ref, answer, file.path),
+        )
+
+    def _address(self, revision: Revision, file: RepoFile) -> str:
+        """Wire fact: _legacy_api.py `get_download_url`; LFS files redirect to object storage."""
+        pinned = file.revision or revision.ref.revision or DEFAULT_BRANCH
+        return self._wire.api(revision.ref, "/repo", Revision=pinned, FilePath=file.path)
 
     async def close(self) -> None:
         """Close every connection."""

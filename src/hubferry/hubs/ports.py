@@ -74,6 +74,14 @@ class Source(Protocol):
         """
         ...
 
+    async def whole(self, revision: Revision, file: RepoFile) -> bytes:
+        """Return all of a small file whose size is listed: one question, for which there is no going on.
+
+        Raises:
+            HubferryError: As `read`.
+        """
+        ...
+
     async def close(self) -> None:
         """Let go of connections."""
         ...

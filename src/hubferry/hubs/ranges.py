@@ -73,6 +73,26 @@ class RangeReader:
             error.path = file.path
             raise
 
+    async def whole(self, url: str, file: RepoFile, check: Callable[[Answer], Answer]) -> bytes:
+        """Return all of a small file at `url`, with one question; see `read`."""
+        size = file.size or 0
+        try:
+            answer = await self._client.ask_for(Request("GET", url, {}), size)
+            if answer.status not in (_OK, _PARTIAL_CONTENT):
+                raise self._refusal(answer, url, check)
+            told = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", f"bytes 0-{size - 1}/{size}"))
+            encoding = answer.headers.get("Content-Encoding", "identity").lower()
+            if told is None or (int(told[1]), int(told[2])) != (0, size - 1) or encoding != "identity":
+                raise self._wrong(file, answer.url)
+            if len(answer.body) > size or (len(answer.body) < size and "Content-Length" in answer.headers):
+                raise self._wrong_size(file)
+            if len(answer.body) < size:
+                raise self._broken_off(file, answer.url)
+        except HubferryError as error:
+            error.path = file.path
+            raise
+        return answer.body
+
     @asynccontextmanager
     async def _opened(self, url: str, headers: dict[str, str]) -> AsyncIterator[Incoming]:
         """Open the storage's address while one is known and good, else ask the hub for it."""
@@ -121,7 +141,7 @@ class RangeReader:
         check: Callable[[Answer], Answer],
     ) -> None:
         """Raise unless the answer carries bytes of the file; `asked` is the hub's own address of it."""
-        side, url = self._client.side, response.url
+        url = response.url
         if response.status in (_OK, _PARTIAL_CONTENT):
             if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                 raise self._wrong(file, url)
@@ -130,15 +150,19 @@ class RangeReader:
             raise self._wrong_size(file)
         with self._client.failures_named(url):
             body = await response.read(_LARGEST_REFUSAL)
-        answer = Answer(response.status, response.headers, body)
+        raise self._refusal(Answer(response.status, response.headers, body, url), asked, check)
+
+    def _refusal(self, answer: Answer, asked: str, check: Callable[[Answer], Answer]) -> HubferryError:
+        """Return, or raise, what a refusal stands for."""
+        side, url = self._client.side, answer.url
         # A hub may keep its storage at its own origin: only the address it was asked by speaks of rights.
-        if self._client.is_own(url) and (url == asked or "X-Error-Code" in response.headers):
+        if self._client.is_own(url) and (url == asked or "X-Error-Code" in answer.headers):
             check(answer)
         error: HubferryError = failure(answer, host=host_of(url), side=side)
         if isinstance(error, (AccessError, NotFoundError)):
             # Storage refuses an address that the hub has just signed: a matter of seconds, not of rights.
             error = NetworkError(error.message, side=side)
-        raise error
+        return error
 
     def _skip(self, response: Incoming, file: RepoFile, start: int, stop: int | None) -> int:
         """Return how many bytes of the answer come before the range, after holding its headers against it."""
@@ -180,12 +204,13 @@ class RangeReader:
             if left == 0 and ranged:
                 return
         if left or skip:
-            raise NetworkError(
-                _("{host} broke off in the middle of {path}.").format(
-                    host=host_of(response.url), path=file.path
-                ),
-                side=self._client.side,
-            )
+            raise self._broken_off(file, response.url)
+
+    def _broken_off(self, file: RepoFile, url: str) -> NetworkError:
+        return NetworkError(
+            _("{host} broke off in the middle of {path}.").format(host=host_of(url), path=file.path),
+            side=self._client.side,
+        )
 
     def _wrong(self, file: RepoFile, url: str) -> NetworkError:
         return NetworkError(

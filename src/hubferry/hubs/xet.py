@@ -124,6 +124,11 @@ class XetSource:
             async for piece in pieces:
                 yield piece
 
+    async def whole(self, revision: Revision, file: RepoFile) -> bytes:
+        """Return a small file; see `Source.whole`."""
+        async with aclosing(self.read(revision, file, 0, file.size)) as pieces:
+            return b"".join([bytes(piece) async for piece in pieces])
+
     async def close(self) -> None:
         """Close both ways."""
         self._given_up = True

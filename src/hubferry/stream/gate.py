@@ -153,9 +153,22 @@ class GatedSource:
                     self._gate.moved(len(piece))
                     yield piece
         except BusyError:
-            for gate in self._gates:
-                gate.busy()
+            self._narrow()
             raise
+
+    async def whole(self, revision: Revision, file: RepoFile) -> bytes:
+        """Pass on, counting; a busy hub narrows the gates."""
+        try:
+            content = await self._source.whole(revision, file)
+        except BusyError:
+            self._narrow()
+            raise
+        self._gate.moved(len(content))
+        return content
+
+    def _narrow(self) -> None:
+        for gate in self._gates:
+            gate.busy()
 
     async def close(self) -> None:
         """Close the wrapped source."""

@@ -16,16 +16,18 @@ from hubferry.stream.growing import Hashes
 from hubferry.stream.schedule import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import Callable
 
     from hubferry.events import Listener
-    from hubferry.hubs.ports import Piece, Source
+    from hubferry.hubs.ports import Source
     from hubferry.model import Digests, RepoFile, Revision
     from hubferry.stream.arrivals import Arrivals
     from hubferry.stream.gate import Gate
 
 _ROOM = 48 * MIB
 """Bytes that may be in memory at once: on their way, waiting for the disk, being written."""
+_AT_ONE_GO = 32 * 1024
+"""Largest file, in bytes, whose fetch begins anew when the connection breaks: a packet or a few."""
 _HASHED_AT_ONCE = 32 * 1024
 """Bytes of a file that is hashed without giving the loop's turn away: while threads are busy, taking it back
 costs as much as hashing that."""
@@ -98,11 +100,7 @@ class SmallFiles:
     async def _fetched_right(self, file: RepoFile) -> bool:
         size = file.size or 0
         self._listen(FileStarted("fetch", file.path, size))
-        hashes, content = Hashes(file, size), b""
-        if size:
-            async with aclosing(self._read(file)) as stream:
-                async for piece in stream:
-                    content += piece
+        hashes, content = Hashes(file, size), await self._content(file, size)
         if len(content) <= _HASHED_AT_ONCE:
             hashes.update_at_once(content)
         else:
@@ -114,8 +112,17 @@ class SmallFiles:
         await self._fetched.put((file, content, digests))
         return True
 
-    def _read(self, file: RepoFile) -> AsyncGenerator[Piece, None]:
-        return self._source.read(self._revision, file, 0, file.size)
+    async def _content(self, file: RepoFile, size: int) -> bytes:
+        """Fetch a file: at one go while it is so small that going on in the middle would save nothing."""
+        if not size:
+            return b""
+        if size <= _AT_ONE_GO:
+            return await self._source.whole(self._revision, file)
+        content = bytearray()
+        async with aclosing(self._source.read(self._revision, file, 0, size)) as stream:
+            async for piece in stream:
+                content += piece
+        return bytes(content)
 
     async def _write(self) -> None:
         while True:

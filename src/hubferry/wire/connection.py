@@ -184,6 +184,20 @@ class Connection(asyncio.BufferedProtocol):
             self._recycle(piece)
             piece.release()  # who kept it is told so
 
+    async def body(self, most: int) -> bytearray:
+        """Return the body; of one that is longer than `most` bytes, more than those, and not all."""
+        body = bytearray()
+        while len(body) <= most:
+            while not self._ready and not self._ended and not (self._filled and self._error is not None):
+                await self._news()
+            piece = self._take()
+            if piece is None:
+                break
+            body += piece
+            self._recycle(piece)
+            piece.release()
+        return body
+
     @property
     def at_end(self) -> bool:
         """Whether all of the answer was taken."""

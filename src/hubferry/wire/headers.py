@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from hubferry.wire.failures import AddressError
@@ -47,9 +48,12 @@ def request_head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
     """
     if _NOT_IN_A_TARGET.search(target):
         raise AddressError
-    lines = [f"{method} {target} HTTP/1.1"]
-    for name, value in headers.items():
-        if not _NAME.fullmatch(name) or _NOT_IN_A_VALUE.search(value):
-            raise AddressError
-        lines.append(f"{name}: {value}")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+    lines = [_line(name, value) for name, value in headers.items()]
+    return "\r\n".join([f"{method} {target} HTTP/1.1", *lines, "", ""]).encode("latin-1")
+
+
+@lru_cache(maxsize=64)  # most are the same in every request
+def _line(name: str, value: str) -> str:
+    if not _NAME.fullmatch(name) or _NOT_IN_A_VALUE.search(value):
+        raise AddressError
+    return f"{name}: {value}"

@@ -141,6 +141,19 @@ class Pool:
             finally:
                 await self._give_back(place, connection)
 
+    async def ask(self, place: Place, request: Outgoing, most: int) -> tuple[Head, bytearray]:
+        """Send a request and return its answer; of a body that is longer than `most` bytes not all.
+
+        Raises:
+            OSError: See `hubferry.wire.failures`.
+        """
+        async with self._places:
+            connection, head = await self._asked(place, request)
+            try:
+                return head, await connection.body(most)
+            finally:
+                await self._give_back(place, connection)
+
     async def close(self) -> None:
         """Close every connection; what still waits for an answer breaks off."""
         self._closed = True
