@@ -58,12 +58,16 @@ class Tools:
 
 @dataclass(slots=True)
 class Moved:
-    """What came of it: digests of every file that is here and right, and an error for each that is not."""
+    """What came of it: digests of every file that is here and right, and an error for each that is not.
+
+    `contents` has some of the small files that go inside a commit: they need not be read again.
+    """
 
     digests: dict[str, Digests]
     failures: dict[str, HubferryError] = field(default_factory=dict)
     fetched: int = 0
     sent: int = 0
+    contents: dict[str, bytes] = field(default_factory=dict)
 
 
 async def move(plan: Plan, held: Mapping[str, Digests], tools: Tools) -> Moved:
@@ -116,6 +120,7 @@ class _Move:
             listen=tools.listen,
             keep=tools.keep,
         )
+        self._intake.remember({step.file.path for step in plan.steps if step.fetches and not step.blob})
         self._outlet = (
             Outlet(
                 tools.destination,
@@ -140,6 +145,7 @@ class _Move:
             jobs.append(self._send_late(led))
         await _together(jobs)
         self._moved.fetched = self._intake.fetched
+        self._moved.contents = self._intake.contents
         self._moved.sent = self._outlet.sent if self._outlet else 0
         return self._moved
 

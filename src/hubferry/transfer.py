@@ -136,9 +136,12 @@ async def _publish(session: Session, seen: Survey, plan: Plan, moved: Moved) -> 
     good = [step for step in plan.steps if step.file.path not in moved.failures]
     listed = {file.path: file for file in seen.destination.files}
     changes = [step for step in good if _changes(step, listed.get(step.file.path), moved.digests)]
-    work = publish.Publication(
-        session.destination, plan.destination.ref, plan, moved.digests, session.small_content
-    )
+
+    def content(step: Step) -> bytes:
+        known = moved.contents.get(step.file.path)
+        return session.small_content(step) if known is None else known
+
+    work = publish.Publication(session.destination, plan.destination.ref, plan, moved.digests, content)
     commits = await publish.publish(work, changes, session.message(plan), session.listen)
     if commits:
         deleted = [step for step in changes if step.action is Action.DELETE]

@@ -718,3 +718,28 @@ async def test_bytes_are_written_in_whole_chunks_and_never_many_at_once(stage, m
     assert all(offset % CHUNK == 0 for offset, _length in writes)
     assert all(length == 4 * CHUNK for _offset, length in writes[:-1])
     assert len(writes) == 9
+
+
+# what goes inside a commit
+
+
+async def test_small_files_that_a_commit_needs_are_remembered_up_to_a_limit(stage, monkeypatch):
+    monkeypatch.setattr("hubferry.stream.small._MOST_REMEMBERED", 250)
+    contents = {f"{name}.json": name.encode() * 100 for name in "abcd"} | {"big.bin": bytes(2 << 20)}
+    files = [file_of(path, content) for path, content in contents.items()]
+    intake = stage.intake(Hub(contents))
+    intake.remember({"a.json", "b.json", "c.json", "big.bin"})
+    await bring(intake, *files)
+    assert len(intake.contents) == 2
+    assert set(intake.contents) < {"a.json", "b.json", "c.json"}
+    assert all(contents[path] == content for path, content in intake.contents.items())
+
+
+async def test_a_small_file_that_came_wrong_is_not_remembered(stage):
+    hub = Hub({"a.json": b"right"})
+    hub.spoil["a.json"] = [flipped] * 9
+    intake = stage.intake(hub)
+    intake.remember({"a.json"})
+    outcomes = await bring(intake, file_of("a.json", b"right"))
+    assert isinstance(outcomes["a.json"], IntegrityError)
+    assert intake.contents == {}

@@ -24,6 +24,7 @@ from hubferry.stream.small import SmallFiles
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable
+    from collections.abc import Set as AbstractSet
     from concurrent.futures import Executor
     from pathlib import Path
 
@@ -86,6 +87,7 @@ class Intake:
             put_many=lambda batch: self._in_thread(model.put_many, batch),
             listen=listen,
         )
+        self.contents = self._small.contents
         self._files: dict[str, RepoFile] = {}
         self._growing: dict[str, asyncio.Future[GrowingFile]] = {}
         self._followers: dict[str, int] = {}
@@ -100,6 +102,10 @@ class Intake:
     def fetched(self) -> int:
         """Bytes that came over the network so far."""
         return self._arrivals.fetched
+
+    def remember(self, paths: AbstractSet[str]) -> None:
+        """Keep in `contents` what these files contain: those that are small, as far as there is room."""
+        self._small.remember = paths
 
     def add(self, files: Iterable[RepoFile]) -> None:
         """Take in files to fetch; a size is known for each. Largest first, whatever their order here."""

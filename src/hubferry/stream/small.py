@@ -17,6 +17,7 @@ from hubferry.stream.schedule import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
 
     from hubferry.events import Listener
     from hubferry.hubs.ports import Source
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _ROOM = 48 * MIB
 """Bytes that may be in memory at once: on their way, waiting for the disk, being written."""
+_MOST_REMEMBERED = 16 * MIB
+"""Bytes of files, in all, that are kept in memory for the commit that they go into."""
 _AT_ONE_GO = 32 * 1024
 """Largest file, in bytes, whose fetch begins anew when the connection breaks: a packet or a few."""
 _HASHED_AT_ONCE = 32 * 1024
@@ -46,7 +49,10 @@ class SmallFiles:
         put_many: Callable[[list[tuple[RepoFile, bytes, Digests]]], asyncio.Future[None]],
         listen: Listener,
     ) -> None:
-        """Take what is needed; `put_many` verifies and stores a batch, in a thread."""
+        """Take what is needed; `put_many` verifies and stores a batch, in a thread.
+
+        What the files to `remember` contain is kept in `contents` once it is stored, up to a limit in all.
+        """
         self._source = source
         self._revision = revision
         self._arrivals = arrivals
@@ -57,6 +63,9 @@ class SmallFiles:
         self._fetched: asyncio.Queue[tuple[RepoFile, bytes, Digests]] = asyncio.Queue()
         self._taken = 0
         self._freed = asyncio.Event()
+        self.remember: AbstractSet[str] = frozenset()
+        self._remembered = 0
+        self.contents: dict[str, bytes] = {}
 
     def add(self, file: RepoFile) -> None:
         """Take in a file; the last one added is fetched first."""
@@ -131,5 +140,11 @@ class SmallFiles:
                 batch.append(self._fetched.get_nowait())
             await self._put_many(batch)
             self._give_room(sum(file.size or 0 for file, _content, _digests in batch))
-            for file, _content, digests in batch:
+            for file, content, digests in batch:
+                self._keep(file.path, content)
                 self._arrivals.arrive(file, digests)
+
+    def _keep(self, path: str, content: bytes) -> None:
+        if path in self.remember and self._remembered + len(content) <= _MOST_REMEMBERED:
+            self._remembered += len(content)
+            self.contents[path] = content
