@@ -209,12 +209,15 @@ def take_then(count: int, then: Act) -> Act:
     return act
 
 
-def meanwhile(happening: Callable[[], Any]) -> Act:
-    """Let something happen just before the hub answers as ever."""
+def meanwhile(happening: Callable[[], Any], then: Callable[[], Any] = lambda: None) -> Act:
+    """Let something happen just before the hub answers as ever; `then` is called when it has."""
 
     async def act(request: web.Request, handler: Handler) -> web.StreamResponse:
         await asyncio.get_running_loop().run_in_executor(None, happening)
-        return await handler(request)
+        try:
+            return await handler(request)
+        finally:
+            then()
 
     return act
 

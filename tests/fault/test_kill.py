@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import signal
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -139,9 +140,11 @@ def test_a_kill_in_any_phase_leaves_nothing_wrong(world, phase):
     side, route, after = PHASES[phase]
     faults = world.source_faults if side == "source" else world.destination_faults
     with world.started() as process:
-        faults.plan(meanwhile(process.kill), route, after=after)
+        done = threading.Event()
+        faults.plan(meanwhile(process.kill, done.set), route, after=after)
         process.wait(60)
     assert process.returncode == -signal.SIGKILL
+    assert done.wait(20), "the hub is still busy with what the killed run asked last"
     world.assert_true()
     world.converge()
     assert world.commits() == 1
