@@ -14,8 +14,9 @@ from hubferry.i18n import _
 from hubferry.model import RepoFile, Revision
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
+    from hubferry.hubs.answers import Answer
     from hubferry.hubs.ports import Piece
     from hubferry.model import RepoRef
 
@@ -110,25 +111,19 @@ class HuggingFaceSource:
         self, revision: Revision, file: RepoFile, start: int, stop: int | None
     ) -> AsyncGenerator[Piece, None]:
         """Yield a range of a file at a commit; see `Source.read`."""
-        return self._reader.read(
-            self._address(revision, file),
-            file,
-            start,
-            stop,
-            lambda answer: self._wire.checked(revision.ref, answer, file.path),
-        )
+        url, check = self._question(revision, file)
+        return self._reader.read(url, file, start, stop, check)
 
     async def whole(self, revision: Revision, file: RepoFile) -> bytes:
         """Return a small file at a commit; see `Source.whole`."""
-        return await self._reader.whole(
-            self._address(revision, file),
-            file,
-            lambda answer: self._wire.checked(revision.ref, answer, file.path),
-        )
+        url, check = self._question(revision, file)
+        return await self._reader.whole(url, file, check)
 
-    def _address(self, revision: Revision, file: RepoFile) -> str:
+    def _question(self, revision: Revision, file: RepoFile) -> tuple[str, Callable[[Answer], Answer]]:
+        """Return the hub's address of a file, and what raises its refusals."""
         commit = quoted_revision(file.revision or revision.commit)
-        return self._wire.page(revision.ref, f"/resolve/{commit}/{quoted(file.path)}")
+        url = self._wire.page(revision.ref, f"/resolve/{commit}/{quoted(file.path)}")
+        return url, lambda answer: self._wire.checked(revision.ref, answer, file.path)
 
     async def close(self) -> None:
         """Close every connection."""

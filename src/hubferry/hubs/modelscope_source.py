@@ -19,8 +19,9 @@ from hubferry.i18n import _
 from hubferry.model import RepoFile, Revision
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator, Callable, Iterable
 
+    from hubferry.hubs.answers import Answer
     from hubferry.hubs.ports import Piece
     from hubferry.model import RepoRef
 
@@ -96,26 +97,22 @@ class ModelScopeSource:
         self, revision: Revision, file: RepoFile, start: int, stop: int | None
     ) -> AsyncGenerator[Piece, None]:
         """Yield a range of a file; see `Source.read`."""
-        return self._reader.read(
-            self._address(revision, file),
-            file,
-            start,
-            stop,
-            lambda answer: self._wire.checked(revision.ref, answer, file.path),
-        )
+        url, check = self._question(revision, file)
+        return self._reader.read(url, file, start, stop, check)
 
     async def whole(self, revision: Revision, file: RepoFile) -> bytes:
         """Return a small file; see `Source.whole`."""
-        return await self._reader.whole(
-            self._address(revision, file),
-            file,
-            lambda answer: self._wire.checked(revision.ref, answer, file.path),
-        )
+        url, check = self._question(revision, file)
+        return await self._reader.whole(url, file, check)
 
-    def _address(self, revision: Revision, file: RepoFile) -> str:
-        """Wire fact: _legacy_api.py `get_download_url`; LFS files redirect to object storage."""
+    def _question(self, revision: Revision, file: RepoFile) -> tuple[str, Callable[[Answer], Answer]]:
+        """Return the hub's address of a file, and what raises its refusals.
+
+        Wire fact: _legacy_api.py `get_download_url`; LFS files redirect to object storage.
+        """
         pinned = file.revision or revision.ref.revision or DEFAULT_BRANCH
-        return self._wire.api(revision.ref, "/repo", Revision=pinned, FilePath=file.path)
+        url = self._wire.api(revision.ref, "/repo", Revision=pinned, FilePath=file.path)
+        return url, lambda answer: self._wire.checked(revision.ref, answer, file.path)
 
     async def close(self) -> None:
         """Close every connection."""

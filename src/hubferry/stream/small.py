@@ -30,7 +30,7 @@ _ROOM = 48 * MIB
 _MOST_REMEMBERED = 16 * MIB
 """Bytes of files, in all, that are kept in memory for the commit that they go into."""
 _AT_ONE_GO = 32 * 1024
-"""Largest file, in bytes, whose fetch begins anew when the connection breaks: a packet or a few."""
+"""Largest file, in bytes, whose fetch begins anew when the connection breaks: little is lost."""
 _HASHED_AT_ONCE = 32 * 1024
 """Bytes of a file that is hashed without giving the loop's turn away: while threads are busy, taking it back
 costs as much as hashing that."""
