@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import random
 
 import pytest
 from scripted import count_of
@@ -14,7 +14,7 @@ from hubferry.hubs.ports import NewRepository
 from hubferry.model import Blob, CommitAction, RepoRef
 
 NAMES = ["a b.bin", "100%+#.bin", "子/模型 😀.bin", "-x.bin", "a&b=c;d.bin", "q?.bin"]
-BIG = os.urandom(300_000)
+BIG = random.Random("adapter huggingface 1").randbytes(300_000)
 
 
 def ref(name="org/model", revision=None, **more):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import random
 import signal
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from servers import TestHub, hub_process, sdk_environment
 from hubferry.serve import Store
 
 BIN = Path(sys.executable).parent
-WEIGHTS = os.urandom(200_000)
+WEIGHTS = random.Random("serve command 1").randbytes(200_000)
 
 
 @pytest.fixture

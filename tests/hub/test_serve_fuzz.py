@@ -6,7 +6,7 @@ import base64
 import hashlib
 import http.client
 import json
-import os
+import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from servers import TestHub
 
-WEIGHTS = os.urandom(200_000)
+WEIGHTS = random.Random("serve fuzz 1").randbytes(200_000)
 NEW = b"a new blob"
 SHA256, NEW_SHA256 = (hashlib.sha256(content).hexdigest() for content in (WEIGHTS, NEW))
 API, MS = "/api/models/org/model", "/api/v1/models/org/model"

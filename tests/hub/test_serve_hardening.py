@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
+import random
 import string
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from servers import TestHub
 
-WEIGHTS = os.urandom(1_000_000)
+WEIGHTS = random.Random("serve hardening 1").randbytes(1_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +201,7 @@ async def test_idle_connections_do_not_keep_the_busy_ones_waiting(shared):
 
 async def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(shared):
     port = URL(shared.url).port
-    content = os.urandom(300_000)
+    content = random.Random("serve hardening 2").randbytes(300_000)
     sha256 = hashlib.sha256(content).hexdigest()
     headers = {"Authorization": f"Bearer {shared.token}"}
     wish = {"operation": "upload", "objects": [{"oid": sha256, "size": len(content)}]}
@@ -224,7 +224,7 @@ async def test_a_downloader_that_takes_nothing_is_let_go(make_hub):
     from hubferry.serve import ServerLimits
 
     hub = make_hub(limits=ServerLimits(idle_seconds=0.3))
-    hub.store.add("org/model", {"config.json": os.urandom(64 << 20)})
+    hub.store.add("org/model", {"config.json": random.Random("serve hardening 3").randbytes(64 << 20)})
     reader, writer = await asyncio.open_connection("127.0.0.1", URL(hub.url).port, limit=1)
     writer.write(b"GET /org/model/resolve/main/config.json HTTP/1.1\r\nHost: x\r\n\r\n")
     await asyncio.sleep(1.5)  # longer than the hub waits, while nothing is read here

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from servers import TestHub
 
 README = b"---\nlicense: mit\n---\n# A model\n"
-WEIGHTS = os.urandom(300_000)
+WEIGHTS = random.Random("serve huggingface 1").randbytes(300_000)
 
 
 def git_sha1(content: bytes) -> str:
@@ -221,7 +221,7 @@ class TestListings:
 class TestUploads:
     def test_a_folder_arrives_whole_in_one_commit(self, api, shared, folder, tmp_path):
         api.create_repo("org/folder")
-        (folder / "model.safetensors").write_bytes(os.urandom(200_000))
+        (folder / "model.safetensors").write_bytes(random.Random("serve huggingface 2").randbytes(200_000))
         shared.requests.clear()
         api.upload_folder(repo_id="org/folder", folder_path=folder)
         assert (shared.requests.commits, shared.requests.blobs_received) == (1, 1)
@@ -319,7 +319,7 @@ class TestDownloads:
         assert blobs == {git_sha1(b"two"), sha256(WEIGHTS)}
 
     def test_a_broken_off_download_is_continued(self, api, shared, tmp_path):
-        content = os.urandom(2_000_000)
+        content = random.Random("serve huggingface 3").randbytes(2_000_000)
         shared.store.add("org/resume", {"w.safetensors": content})
         target = tmp_path / "w.safetensors.incomplete"
         target.write_bytes(content[:1_234_567])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from servers import TestHub
 
 README = b"---\nlicense: mit\n---\n# A model\n"
-WEIGHTS = os.urandom(300_000)
+WEIGHTS = random.Random("serve modelscope 1").randbytes(300_000)
 
 
 def sha256(content: bytes) -> str:
@@ -57,7 +57,7 @@ def folder(tmp_path) -> Path:
     (folder / "sub").mkdir(parents=True)
     (folder / "README.md").write_bytes(README)
     (folder / "config.json").write_bytes(b"{}\n")
-    (folder / "sub" / "w.safetensors").write_bytes(os.urandom(200_000))
+    (folder / "sub" / "w.safetensors").write_bytes(random.Random("serve modelscope 2").randbytes(200_000))
     (folder / "sub" / "说明 1.txt").write_text("你好")
     return folder
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import os
+import random
 import time
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from hubferry.serve import ServerLimits
 if TYPE_CHECKING:
     from servers import TestHub
 
-WEIGHTS = os.urandom(8 << 20)
+WEIGHTS = random.Random("serve slow 1").randbytes(8 << 20)
 IDLE, BUSY, DOWNLOADERS = 500, 50, 50
 SECONDS = 30
 

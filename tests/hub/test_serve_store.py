@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import random
 import subprocess
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from hubferry.serve import Delete, Put, Store
 from hubferry.serve.git import folder_ids, object_id
 from hubferry.serve.refusal import Reason, Refusal
 
-WEIGHTS = os.urandom(200_000)
+WEIGHTS = random.Random("serve store 1").randbytes(200_000)
 
 
 def test_everything_is_there_after_a_restart(tmp_path):
@@ -157,7 +157,7 @@ def test_folder_ids_know_every_folder_on_the_way():
 
 def test_a_blob_hashes_while_it_lands_and_is_invisible_until_then(tmp_path: Path):
     blobs = Store(tmp_path).blobs
-    content = os.urandom(10_000)
+    content = random.Random("serve store 2").randbytes(10_000)
     sha256 = hashlib.sha256(content).hexdigest()
     incoming = blobs.receive()
     incoming.write(content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import random
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from hubferry.hubs.xet_folder import read_xet_file
 from hubferry.serve import Store, XetStorage
 from hubferry.serve.refusal import Refusal
 
-WEIGHTS = os.urandom(1_500_000)
+WEIGHTS = random.Random("serve xet 1").randbytes(1_500_000)
 
 UPLOAD = """
 import sys

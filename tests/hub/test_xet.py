@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
+import random
 import shutil
 import signal
 import socket
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MIB = 1 << 20
-WEIGHTS = os.urandom(9 * MIB + 12345)
-OTHERS = os.urandom(9 * MIB + 12345)
+WEIGHTS = random.Random("xet 1").randbytes(9 * MIB + 12345)
+OTHERS = random.Random("xet 2").randbytes(9 * MIB + 12345)
 CHUNK_TOKEN = "xet-token-of-this-test"
 REPOSITORY = RepoRef("hf", "org/model")
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import random
 import socket
 import time
 from pathlib import Path
@@ -21,7 +22,7 @@ from hubferry.wire.pool import Place
 from hubferry.wire.proxies import Proxy
 
 OK = HEAD + b"ok"
-CONTENT = os.urandom(1 << 20) * 9
+CONTENT = random.Random("wire files 1").randbytes(1 << 20) * 9
 pytestmark = pytest.mark.skipif(not files.POSSIBLE, reason="this system sends no files by itself")
 
 
