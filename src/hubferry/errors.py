@@ -43,6 +43,8 @@ class HubferryError(Exception):
         self.side = side
         self.path = path
         self.hint = hint
+        self.others: tuple[HubferryError, ...] = ()
+        """What else would have stopped the run; see `hubferry.findings.together`."""
 
 
 class UsageError(HubferryError):

@@ -7,7 +7,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from hubferry.findings import Finding
 
 LARGEST_IN_GIT = 16 * 1024 * 1024
 """Bytes above which every known hub stores a file outside of git (Hugging Face's own line is 10 MB)."""
@@ -57,6 +60,7 @@ class Revision:
         gated: Whether terms must be accepted first.
         license: The licence's identifier as the hub has it, None where it says nothing.
         exists: False for a destination that is yet to be created.
+        findings: What looking at it brought up besides its files: a folder's entries that are none.
     """
 
     ref: RepoRef
@@ -65,6 +69,7 @@ class Revision:
     gated: bool = False
     license: str | None = None
     exists: bool = True
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +130,12 @@ class Limits:
         inline_size: Largest file, in bytes, that goes inside a commit when its name does not decide.
         blob_suffixes: Lower-case suffixes that are blobs at any size.
         inline_names: Lower-case file names that are never blobs.
-        file_size: Largest file in bytes, None where there is no limit.
+        file_size: Largest file in bytes that is taken, None where there is no limit.
+        advised_file_size: Largest file in bytes that the hub advises.
         blobs_per_question: How many digests one "which are missing?" may name.
-        files: Largest number of files in a repository, None where there is no limit.
+        advised_files: Most files in a repository that the hub advises.
+        advised_folder: Most files directly in one folder that the hub advises.
+        listable_folder: Most entries directly in one folder that it lists, and by which a copy can be proven.
     """
 
     actions_per_commit: int
@@ -136,8 +144,11 @@ class Limits:
     blob_suffixes: frozenset[str] = frozenset()
     inline_names: frozenset[str] = frozenset()
     file_size: int | None = None
+    advised_file_size: int | None = None
     blobs_per_question: int = 64
-    files: int | None = None
+    advised_files: int | None = None
+    advised_folder: int | None = None
+    listable_folder: int | None = None
 
     def is_blob(self, path: str, size: int) -> bool:
         """Return whether a file of this name and `size` in bytes is stored outside of git."""
@@ -217,13 +228,36 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class NewRepository:
+    """How to create a destination that is not there yet."""
+
+    visibility: Visibility = "public"
+    license: str = "other"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything a run would do, in the order of the source's paths."""
+    """Everything a run would do, in the order of the source's paths.
+
+    Attributes:
+        source: What is copied.
+        destination: Where to, as it stands.
+        steps: One a file.
+        limits: What the destination takes.
+        findings: What is left out, what should be known, what would stop the run.
+        only_there: Files that only the destination has, and keeps.
+        new: How the destination is to be created; None where it is there.
+        adapted: Content that is published instead of the source's own, by path, as somebody asked.
+    """
 
     source: Revision
     destination: Revision
     steps: tuple[Step, ...]
     limits: Limits
+    findings: tuple[Finding, ...] = ()
+    only_there: tuple[RepoFile, ...] = ()
+    new: NewRepository | None = None
+    adapted: Mapping[str, bytes] = field(default_factory=dict)
 
     def of(self, *actions: Action) -> tuple[Step, ...]:
         """Return the steps whose action is one of `actions`."""

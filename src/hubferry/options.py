@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hubferry.model import Visibility
+
+Card = Literal["exact", "fix-license"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,9 @@ class Options:
     Attributes:
         include: Glob patterns of paths to take; empty takes all.
         exclude: Glob patterns of paths to leave out; stronger than `include`.
-        delete: Delete at the destination what the source does not have.
-        visibility: Of a repository that has to be created; None follows the source.
+        delete: Delete at the destination what the source does not have, among what was selected.
+        max_delete: Most deletions: `20` files, or `10%` of the destination's; None for no cap.
+        visibility: Of the destination; None follows the source. "public" lets hidden content go public.
         license: Of a repository that has to be created; None follows the source.
         message: The commit's message; None writes one that names the source's commit.
         jobs: Most connections at once in each direction; None adapts.
@@ -46,6 +49,9 @@ class Options:
         directory: This very directory for the model, instead of one named after it.
         wait: Seconds to wait for another run of the same model; None waits for ever.
         keep_going: Publish the good files although some failed.
+        allow: Kinds of entries to copy all the same, of `hubferry.entries.ALLOWABLE`.
+        card: Whether a model card goes as it is, or with the name of its licence mended.
+        offline: Ask no hub; answer from the cache alone.
         source: Access to the source.
         destination: Access to the destination.
     """
@@ -53,6 +59,7 @@ class Options:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     delete: bool = False
+    max_delete: str | None = None
     visibility: Visibility | None = None
     license: str | None = None
     message: str | None = None
@@ -65,5 +72,8 @@ class Options:
     directory: Path | None = None
     wait: float | None = None
     keep_going: bool = False
+    allow: frozenset[str] = frozenset()
+    card: Card = "exact"
+    offline: bool = False
     source: Access = Access()
     destination: Access = Access()

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from hubferry.hubs.ports import Body, Destination, NewRepository, Piece, Source
-    from hubferry.model import Blob, CommitAction, Limits, RepoFile, RepoRef, Revision
+    from hubferry.findings import Finding
+    from hubferry.hubs.ports import Body, Destination, Piece, Source
+    from hubferry.model import Blob, CommitAction, Limits, NewRepository, Plan, RepoFile, RepoRef, Revision
 
 _BURST = 0.1
 """Seconds of the rate that may pass at once."""
@@ -95,6 +96,14 @@ class PacedDestination:
     async def files(self, revision: Revision) -> list[RepoFile]:
         """Pass on."""
         return await self._destination.files(revision)
+
+    async def whole(self, revision: Revision, file: RepoFile) -> bytes:
+        """Pass on."""
+        return await self._destination.whole(revision, file)
+
+    async def examine(self, plan: Plan) -> Sequence[Finding]:
+        """Pass on."""
+        return await self._destination.examine(plan)
 
     async def ensure(self, ref: RepoRef, new: NewRepository) -> bool:
         """Pass on."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from hubferry.compare import compare
 from hubferry.errors import UsageError
-from hubferry.i18n import _
+from hubferry.findings import refused, warning
+from hubferry.i18n import _, ngettext
 from hubferry.model import Action, Plan, Step, Verdict
+from hubferry.units import size as readable_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from hubferry.findings import Finding
     from hubferry.model import Comparison, Digests, Limits, RepoFile, Revision
 
 _COMMIT_ENVELOPE_BYTES = 512
@@ -44,10 +48,21 @@ class Knowledge:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a person decided: delete what only the destination has; fill the cache with everything."""
+    """What a person decided.
+
+    Attributes:
+        delete: Delete what only the destination has, among what was selected.
+        max_delete: Most deletions, `20` or `10%` of the destination's files; None for no cap.
+        fill: Fill the cache with everything.
+        include: Which paths were selected; see `select`.
+        exclude: Likewise.
+    """
 
     delete: bool = False
+    max_delete: str | None = None
     fill: bool = False
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
 
 
 def select(files: Iterable[RepoFile], include: Sequence[str], exclude: Sequence[str]) -> list[RepoFile]:
@@ -70,49 +85,146 @@ def select(files: Iterable[RepoFile], include: Sequence[str], exclude: Sequence[
 
 
 def make(source: Side, destination: Side, known: Knowledge, limits: Limits, policy: Policy) -> Plan:
-    """Decide for every file what has to be done.
-
-    Raises:
-        UsageError: A file, or their number, is beyond what the destination takes.
-    """
-    if limits.files is not None and len(source.files) > limits.files:
-        message = _("{count} files are more than the destination takes in one repository ({limit})")
-        raise UsageError(
-            message.format(count=len(source.files), limit=limits.files),
-            side="destination",
-            hint=_("choose a part of them with --include and --exclude"),
-        )
+    """Decide for every file what has to be done; what would be refused is a finding of the plan."""
+    found = source.revision.findings
+    theirs = comparable(destination.files, policy.include, policy.exclude, found)
     steps: list[Step] = []
+    only_there: list[RepoFile] = []
     moving: set[str] = set()
-    for comparison in compare(source.files, destination.files, known.held):
-        step = _step(comparison, known, limits, policy)
-        if step is None:
+    for comparison in compare(source.files, theirs, known.held):
+        if comparison.source is None:
+            if comparison.destination is not None:
+                only_there.append(comparison.destination)
             continue
+        step = _step(comparison, comparison.source, known, limits, policy)
         sha256 = step.sha256 if step.action in (Action.SEND, Action.FETCH_SEND) else None
         if sha256 in moving:
             step = replace(step, action=Action.REUSE)
         elif sha256:
             moving.add(sha256)
         steps.append(step)
-    return Plan(source.revision, destination.revision, tuple(steps), limits)
+    if policy.delete:
+        steps = sorted([*steps, *(Step(Action.DELETE, file) for file in only_there)], key=_path)
+        found = (*found, *_too_many_deletions(only_there, destination.files, policy.max_delete))
+    found = (*found, *_beyond(steps, destination.files, limits))
+    return Plan(
+        source.revision,
+        destination.revision,
+        tuple(steps),
+        limits,
+        found,
+        () if policy.delete else tuple(only_there),
+    )
 
 
-def _step(comparison: Comparison, known: Knowledge, limits: Limits, policy: Policy) -> Step | None:
-    file, there = comparison.source, comparison.destination
-    if file is None:
-        return Step(Action.DELETE, there) if policy.delete and there else None
-    held = known.held.get(file.path)
-    digest = held.sha256 if held else file.sha256
-    cached = held is not None
+def _path(step: Step) -> str:
+    return step.file.path
+
+
+def comparable(
+    files: Iterable[RepoFile], include: Sequence[str], exclude: Sequence[str], found: Sequence[Finding]
+) -> list[RepoFile]:
+    """Keep the files of a destination that a copy is about: selected, and not left out by the source."""
+    selected = select(files, include, exclude)
+    if not found:
+        return selected
+    exact = {finding.path for finding in found}
+    folders = tuple(path for path in exact if path is not None and path.endswith("/"))
+    return [file for file in selected if file.path not in exact and not file.path.startswith(folders)]
+
+
+def _too_many_deletions(
+    doomed: Sequence[RepoFile], there: Sequence[RepoFile], cap: str | None
+) -> Iterator[Finding]:
+    """Refuse to delete more than a person said."""
+    if cap is None or not doomed:
+        return
+    share = cap.endswith("%")
+    most = float(cap.removesuffix("%")) * len(there) / 100 if share else int(cap)
+    if len(doomed) > most:
+        message = ngettext(
+            "{count} file of {all} would be deleted at the destination; --max-delete allows {cap}",
+            "{count} files of {all} would be deleted at the destination; --max-delete allows {cap}",
+            len(doomed),
+        )
+        error = UsageError(
+            message.format(count=len(doomed), all=len(there), cap=cap),
+            side="destination",
+            hint=_("--dry-run lists them; a higher --max-delete allows them"),
+        )
+        yield refused("max-delete", error)
+
+
+def _beyond(steps: Sequence[Step], there: Sequence[RepoFile], limits: Limits) -> Iterator[Finding]:
+    """Hold what is going to change against the destination's limits; what is there already needs no leave."""
+    changing = [step for step in steps if step.action not in (Action.SAME, Action.DELETE)]
+    for step in changing:
+        yield from _too_large(step.file, limits)
+    gone = {step.file.path for step in steps if step.action is Action.DELETE}
+    new = [step.file.path for step in changing if not step.replaces]
+    if not new:
+        return
+    paths = [*(file.path for file in there if file.path not in gone), *new]
+    if limits.advised_files is not None and len(paths) > limits.advised_files:
+        message = _("{count} files: the destination advises {limit} in one repository at most")
+        yield warning("many-files", message.format(count=len(paths), limit=limits.advised_files))
+    yield from _crowded(paths, limits)
+
+
+def _too_large(file: RepoFile, limits: Limits) -> Iterator[Finding]:
     size = file.size or 0
+    words = {"path": file.path, "size": readable_size(size)}
     if limits.file_size is not None and size > limits.file_size:
-        message = _("{path} has {size} bytes; the destination takes {limit} a file")
-        raise UsageError(
-            message.format(path=file.path, size=size, limit=limits.file_size),
+        message = _("{path} has {size}; the destination takes {limit} a file")
+        error = UsageError(
+            message.format(limit=readable_size(limits.file_size), **words),
             side="destination",
             path=file.path,
             hint=_("leave it out with --exclude '{path}'").format(path=file.path),
         )
+        yield refused("too-large", error)
+    elif limits.advised_file_size is not None and size > limits.advised_file_size:
+        message = _("{path} has {size}; the destination advises {limit} a file, and may refuse it")
+        message = message.format(limit=readable_size(limits.advised_file_size), **words)
+        yield warning("large-file", message, file.path)
+
+
+def _crowded(paths: Iterable[str], limits: Limits) -> Iterator[Finding]:
+    """Find folders with more entries than the destination lists, or advises."""
+    entries: dict[str, set[str]] = {}
+    for path in paths:
+        entry = path
+        while entry:
+            folder, _slash, name = entry.rpartition("/")
+            names = entries.setdefault(folder, set())
+            if name in names:
+                break
+            names.add(name)
+            entry = folder
+    for folder, count in sorted(Counter({folder: len(names) for folder, names in entries.items()}).items()):
+        words = {"folder": folder or "/", "count": count}
+        if limits.listable_folder is not None and count > limits.listable_folder:
+            message = _(
+                "the folder {folder} would hold {count} entries; the destination lists {limit}, "
+                "so that nothing could prove the copy"
+            )
+            error = UsageError(
+                message.format(limit=limits.listable_folder, **words),
+                side="destination",
+                hint=_("spread its files over subfolders at the source, or choose a part with --include"),
+            )
+            yield refused("unlistable-folder", error)
+        elif limits.advised_folder is not None and count > limits.advised_folder:
+            message = _("the folder {folder} would hold {count} entries; the destination advises {limit}")
+            yield warning("crowded-folder", message.format(limit=limits.advised_folder, **words))
+
+
+def _step(comparison: Comparison, file: RepoFile, known: Knowledge, limits: Limits, policy: Policy) -> Step:
+    there = comparison.destination
+    held = known.held.get(file.path)
+    digest = held.sha256 if held else file.sha256
+    cached = held is not None
+    size = file.size or 0
     blob = limits.is_blob(file.path, size)
     if comparison.verdict is Verdict.SAME:
         action = Action.SAME

@@ -15,8 +15,9 @@ from hubferry.events import Listener, Retrying, ignore
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
-    from hubferry.hubs.ports import Body, Destination, NewRepository, Piece, Source
-    from hubferry.model import Blob, CommitAction, Limits, RepoFile, RepoRef, Revision
+    from hubferry.findings import Finding
+    from hubferry.hubs.ports import Body, Destination, Piece, Source
+    from hubferry.model import Blob, CommitAction, Limits, NewRepository, Plan, RepoFile, RepoRef, Revision
 
 Result = TypeVar("Result")
 
@@ -160,6 +161,14 @@ class RetryingDestination:
     async def files(self, revision: Revision) -> list[RepoFile]:
         """List, trying again what may pass."""
         return await self._again(lambda: self._destination.files(revision), str(revision.ref))
+
+    async def whole(self, revision: Revision, file: RepoFile) -> bytes:
+        """Return a small file, asking again from its start."""
+        return await self._again(lambda: self._destination.whole(revision, file), file.path)
+
+    async def examine(self, plan: Plan) -> Sequence[Finding]:
+        """Ask, trying again what may pass."""
+        return await self._again(lambda: self._destination.examine(plan), str(plan.destination.ref))
 
     async def ensure(self, ref: RepoRef, new: NewRepository) -> bool:
         """Create, trying again what may pass: creating what exists is no failure."""

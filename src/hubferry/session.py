@@ -24,7 +24,6 @@ from hubferry.errors import DiskFullError, HubferryError, IntegrityError, Locked
 from hubferry.events import Note, Waiting
 from hubferry.hubs import open_destination, open_source
 from hubferry.hubs.credentials import huggingface_endpoint, modelscope_endpoint
-from hubferry.hubs.ports import NewRepository
 from hubferry.i18n import _, ngettext
 from hubferry.model import Digests
 from hubferry.move import SLOTS, Tools
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
 
     from hubferry.events import Listener
     from hubferry.hubs.ports import Destination, Source
-    from hubferry.model import HubName, Plan, RepoFile, RepoRef, Revision, Step
+    from hubferry.model import HubName, Plan, RepoFile, RepoRef, Step
     from hubferry.options import Access, Options
     from hubferry.plan import Side
 
@@ -325,14 +324,6 @@ class Session:
                 with self._model.hold(wait=0):
                     self._model.touch()
                     self.mark_published(plan, plan.destination.commit)
-
-    def new_repository(self, source: Revision) -> NewRepository:
-        """Say how to create the destination: as private as the source, under the source's licence."""
-        hidden = source.private or source.gated
-        return NewRepository(
-            self.options.visibility or ("private" if hidden else "public"),
-            self.options.license or source.license or "other",
-        )
 
     def message(self, plan: Plan) -> str:
         """Return the commit's message."""

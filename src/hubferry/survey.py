@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hubferry import admission
 from hubferry import plan as planning
 from hubferry.cache.names import check_paths
 from hubferry.errors import IntegrityError, NotFoundError, UsageError
@@ -108,9 +109,24 @@ async def decide(
     return _make(survey, destination, planning.Knowledge(held, there), options) if there else first
 
 
+async def examine(plan: Plan, destination: Destination) -> Plan:
+    """Add what the destination would refuse in the end; a plan that changes nothing is not asked about."""
+    if plan.nothing_to_do:
+        return plan
+    found = await destination.examine(plan)
+    return admission.without_refused(replace(plan, findings=(*plan.findings, *found)))
+
+
 def _make(survey: Survey, destination: Destination, knowledge: planning.Knowledge, options: Options) -> Plan:
-    policy = planning.Policy(delete=options.delete, fill=options.whole_cache)
-    return planning.make(survey.source, survey.destination, knowledge, destination.limits, policy)
+    policy = planning.Policy(
+        delete=options.delete,
+        max_delete=options.max_delete,
+        fill=options.whole_cache,
+        include=options.include,
+        exclude=options.exclude,
+    )
+    made = planning.make(survey.source, survey.destination, knowledge, destination.limits, policy)
+    return admission.judged(made, options)
 
 
 def destination_ref(ref: RepoRef, source: RepoRef) -> RepoRef:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hubferry import publish, remember, survey
+from hubferry import admission, publish, remember, survey
 from hubferry.compare import compare
 from hubferry.errors import NetworkError, PartialError
 from hubferry.events import Finished, Planned
+from hubferry.findings import refusals
 from hubferry.i18n import ngettext
-from hubferry.model import Action, Fetched, Report
+from hubferry.model import Action, Fetched, NewRepository, Report
 from hubferry.move import give_up_together, move
 from hubferry.session import Session
 from hubferry.survey import Survey
@@ -36,12 +38,16 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
         plan = survey.draft(seen, session.destination, session.known(seen.source.files), options)
         if plan.nothing_to_do:
             listen(Planned(plan))
+            admission.refuse(plan, options)
             session.note_same(plan)
             return _finish(session, plan, started)
+        examined = await survey.examine(plan, session.destination)
+        admission.refuse(examined, options)
         async with session.model():
-            seen = await _create_if_absent(session, seen)
+            seen = await _create_if_absent(session, seen, plan)
             held = await session.hold(seen.source.files, plan)
             plan = await survey.decide(seen, session.destination, held, options)
+            plan = admission.without_refused(replace(plan, new=examined.new, findings=examined.findings))
             listen(Planned(plan))
             session.check_space(plan)
             moved = await move(plan, held, session.tools())
@@ -49,7 +55,7 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
             give_up_together(plan, moved)
             session.record(seen.source, moved.digests)
             commits = await _publish(session, seen, plan, moved)
-            if not moved.failures:
+            if not moved.failures and not refusals(plan.findings):
                 session.mark_published(plan, commits[-1] if commits else plan.destination.commit)
         return _finish(session, plan, started, moved, commits)
 
@@ -60,6 +66,7 @@ async def plan(source: str, destination: str, options: Options, listen: Listener
         seen = await _look(session)
         held = session.known(seen.source.files) | session.adoptable(seen.source.files)
         made = await survey.decide(seen, session.destination, held, options)
+        made = await survey.examine(made, session.destination)
         listen(Planned(made))
         return made
 
@@ -107,11 +114,17 @@ async def _look(session: Session) -> Survey:
     return Survey(here, there)
 
 
-async def _create_if_absent(session: Session, seen: Survey) -> Survey:
+def _refused_entries(plan: Plan) -> dict[str, HubferryError]:
+    """Return the entries that may not be copied; without `keep_going` the plan was refused for them."""
+    found = refusals(plan.findings)
+    return {one.path: one.error for one in found if one.path is not None and one.error is not None}
+
+
+async def _create_if_absent(session: Session, seen: Survey, plan: Plan) -> Survey:
     """Create the destination; a new one may come with files of its own, so it is listed again."""
     if seen.destination.revision.exists:
         return seen
-    await session.destination.ensure(session.destination_ref, session.new_repository(seen.source.revision))
+    await session.destination.ensure(session.destination_ref, plan.new or NewRepository())
     there = await survey.look_at_destination(session.destination, session.destination_ref, session.listen)
     return Survey(seen.source, there)
 
@@ -134,6 +147,8 @@ def _partial(failures: Mapping[str, HubferryError]) -> PartialError:
 async def _publish(session: Session, seen: Survey, plan: Plan, moved: Moved) -> tuple[str, ...]:
     """Commit what changed, then hold the destination's listing against the source's."""
     good = [step for step in plan.steps if step.file.path not in moved.failures]
+    if moved.failures or refusals(plan.findings):  # a run that failed in part deletes nothing
+        good = [step for step in good if step.action is not Action.DELETE]
     listed = {file.path: file for file in seen.destination.files}
     changes = [step for step in good if _changes(step, listed.get(step.file.path), moved.digests)]
 
@@ -160,7 +175,7 @@ def _changes(step: Step, listed: RepoFile | None, digests: dict[str, Digests]) -
 def _finish(
     session: Session, plan: Plan, started: float, moved: Moved | None = None, commits: tuple[str, ...] = ()
 ) -> Report:
-    failures = moved.failures if moved else {}
+    failures = (moved.failures if moved else {}) | _refused_entries(plan)
     good = [
         step for step in plan.steps if step.action is not Action.DELETE and step.file.path not in failures
     ]

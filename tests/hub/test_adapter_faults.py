@@ -369,7 +369,7 @@ async def test_a_mirror_that_sends_writes_elsewhere_is_named_with_the_endpoint_t
     async def mirror(_request):
         raise web.HTTPPermanentRedirect(f"{original.url}/api/repos/create")
 
-    from hubferry.hubs.ports import NewRepository
+    from hubferry.model import NewRepository
 
     async with scripted(never) as original, scripted(mirror) as hub:
         destination = open_destination(HF, token=TOKEN, endpoint=hub.url)

@@ -10,8 +10,7 @@ from scripted import count_of
 
 from hubferry.errors import AccessError, GatedError, NotFoundError, UsageError
 from hubferry.hubs import open_destination, open_source
-from hubferry.hubs.ports import NewRepository
-from hubferry.model import Blob, CommitAction, RepoRef
+from hubferry.model import Blob, CommitAction, NewRepository, RepoRef
 
 NAMES = ["a b.bin", "100%+#.bin", "子/模型 😀.bin", "-x.bin", "a&b=c;d.bin", "q?.bin"]
 BIG = random.Random("adapter huggingface 1").randbytes(300_000)

@@ -11,8 +11,7 @@ from scripted import count_of
 
 from hubferry.errors import AccessError, HubferryError, NotFoundError, UsageError
 from hubferry.hubs import open_destination, open_source
-from hubferry.hubs.ports import NewRepository
-from hubferry.model import Blob, CommitAction, RepoRef
+from hubferry.model import Blob, CommitAction, NewRepository, RepoRef
 from hubferry.serve import ServerLimits
 
 NAMES = ["a b.bin", "100%+#.bin", "子/模型 😀.bin", "-x.bin", "a&b=c;d.bin", "q?.bin"]

@@ -9,8 +9,7 @@ import pytest
 
 from hubferry.errors import HubferryError, IntegrityError, NotFoundError
 from hubferry.hubs import open_destination, open_source
-from hubferry.hubs.ports import NewRepository
-from hubferry.model import Blob, CommitAction, RepoRef
+from hubferry.model import Blob, CommitAction, NewRepository, RepoRef
 
 CONTENT = bytes(range(256)) * 5000
 

@@ -12,7 +12,7 @@ LIMITS = Limits(
     blob_suffixes=frozenset({".bin"}),
     inline_names=frozenset({"readme.md"}),
     file_size=10_000,
-    files=10,
+    advised_files=10,
 )
 HERE = Revision(RepoRef("hf", "org/m"), "1" * 40)
 THERE = Revision(RepoRef("ms", "org/m"), "2" * 40)
@@ -98,18 +98,26 @@ def test_filling_the_cache_fetches_even_what_the_destination_has():
 
 
 def test_a_file_beyond_the_limit_is_refused_by_name_with_the_way_around_it():
-    with pytest.raises(UsageError) as caught:
-        make([RepoFile("huge.bin", 10_001, sha256=A)])
-    assert caught.value.path == "huge.bin"
-    assert caught.value.side == "destination"
-    assert "--exclude 'huge.bin'" in caught.value.hint
-    make([RepoFile("largest.bin", 10_000, sha256=A)])
+    (found,) = make([RepoFile("huge.bin", 10_001, sha256=A)]).findings
+    assert isinstance(found.error, UsageError)
+    assert found.path == found.error.path == "huge.bin"
+    assert found.error.side == "destination"
+    assert "--exclude 'huge.bin'" in found.error.hint
+    assert make([RepoFile("largest.bin", 10_000, sha256=A)]).findings == ()
 
 
-def test_more_files_than_a_repository_takes_are_refused():
-    with pytest.raises(UsageError, match="11"):
-        make([RepoFile(f"{n}.bin", 1, sha256=A) for n in range(11)])
-    make([RepoFile(f"{n}.bin", 1, sha256=A) for n in range(10)])
+def test_what_is_the_same_on_both_sides_needs_no_permission():
+    huge = [RepoFile("huge.bin", 10_001, sha256=A)]
+    plan = make(huge, huge)
+    assert plan.findings == ()
+    assert plan.nothing_to_do
+
+
+def test_more_files_than_a_hub_advises_are_a_warning():
+    (found,) = make([RepoFile(f"{n}.bin", 1, sha256=A) for n in range(11)]).findings
+    assert (found.code, found.error) == ("many-files", None)
+    assert "11" in found.message
+    assert make([RepoFile(f"{n}.bin", 1, sha256=A) for n in range(10)]).findings == ()
 
 
 @pytest.mark.parametrize(

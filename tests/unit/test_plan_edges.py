@@ -10,7 +10,9 @@ from hubferry.errors import UsageError
 from hubferry.model import Action, Comparison, Digests, Limits, RepoFile, RepoRef, Revision, Step, Verdict
 
 A, B = "a" * 64, "b" * 64
-LIMITS = Limits(actions_per_commit=100, commit_bytes=10**6, inline_size=100, file_size=10_000, files=3)
+LIMITS = Limits(
+    actions_per_commit=100, commit_bytes=10**6, inline_size=100, file_size=10_000, advised_files=3
+)
 HERE = Revision(RepoRef("hf", "org/m"), "1" * 40)
 THERE = Revision(RepoRef("ms", "org/m"), "2" * 40)
 ENVELOPE, ACTION, CHARACTER = 512, 320, 6
@@ -32,21 +34,18 @@ def test_a_plan_names_both_sides_and_their_limits():
 
 
 def test_a_refused_file_is_told_of_with_every_number_and_the_way_around():
-    with pytest.raises(UsageError) as caught:
-        make([RepoFile("huge.bin", 10_001, sha256=A)])
-    error = caught.value
-    assert error.message == "huge.bin has 10001 bytes; the destination takes 10000 a file"
+    (found,) = make([RepoFile("huge.bin", 10_001, sha256=A)]).findings
+    error = found.error
+    assert isinstance(error, UsageError)
+    assert error.message == "huge.bin has 9.8 KiB; the destination takes 9.8 KiB a file"
     assert error.hint == "leave it out with --exclude 'huge.bin'"
     assert (error.side, error.path) == ("destination", "huge.bin")
 
 
-def test_too_many_files_are_told_of_with_both_numbers_and_the_way_around():
-    with pytest.raises(UsageError) as caught:
-        make([RepoFile(f"{number}", 1, sha256=A) for number in range(4)])
-    error = caught.value
-    assert error.message == "4 files are more than the destination takes in one repository (3)"
-    assert error.hint == "choose a part of them with --include and --exclude"
-    assert error.side == "destination"
+def test_many_files_are_told_of_with_both_numbers():
+    (found,) = make([RepoFile(f"{number}", 1, sha256=A) for number in range(4)]).findings
+    assert found.message == "4 files: the destination advises 3 in one repository at most"
+    assert found.path is None
 
 
 def test_an_empty_file_is_no_blob_where_nothing_is_too_small():

@@ -17,6 +17,18 @@ class Command(click.Command):
         super().__init__(*arguments, **options)
         self.examples = examples
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options group by group, in order; those without a group come last."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        shown = [one for one in self.get_params(ctx) if isinstance(one, click.Option)]
+        for option in sorted(shown, key=lambda one: not hasattr(one, "group")):
+            record = option.get_help_record(ctx)
+            if record is not None:
+                groups.setdefault(getattr(option, "group", _("Options")), []).append(record)
+        for title, records in groups.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples after the options."""
         self.write_examples(formatter, self.examples)

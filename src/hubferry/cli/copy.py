@@ -10,6 +10,7 @@ from hubferry.cli import options, output, present
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
 from hubferry.errors import UsageError
+from hubferry.findings import refusals
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -34,19 +35,45 @@ if TYPE_CHECKING:
 )
 @click.argument("source")
 @click.argument("destination")
-@options.selection()
-@click.option("--dry-run", "-n", is_flag=True, help=_("Print what would be done, and do nothing."))
-@click.option("--verify-only", is_flag=True, help=_("Fetch and verify into the cache, publish nothing."))
-@click.option("--delete", is_flag=True, help=_("Delete at the destination what the source does not have."))
-@click.option("--private", "visibility", flag_value="private", help=_("Create the destination as private."))
-@click.option("--public", "visibility", flag_value="public", help=_("Create the destination as public."))
-@click.option("--license", metavar="NAME", help=_("Licence of a new destination; the source's unless given."))
-@click.option("--message", "-m", metavar="TEXT", help=_("Message of the commit."))
-@options.transfer()
-@click.option("--no-cache", is_flag=True, help=_("Keep no payload on disk once it was sent."))
-@click.option("--keep-going", is_flag=True, help=_("Publish the good files even though some failed."))
-@options.both_access()
-@options.talking()
+@options.group(
+    _("What to copy"),
+    options.selection(),
+    options.allowing(),
+    click.option(
+        "--card",
+        type=click.Choice(["exact", "fix-license"]),
+        default="exact",
+        help=_("Send the model card as it is, or with a licence's name as the destination wants it."),
+    ),
+    options.deleting(),
+)
+@options.group(
+    _("Where to"),
+    click.option(
+        "--private", "visibility", flag_value="private", help=_("Create the destination as private.")
+    ),
+    click.option(
+        "--public",
+        "visibility",
+        flag_value="public",
+        help=_("Create the destination as public; let what is private or gated become public."),
+    ),
+    click.option(
+        "--license", metavar="NAME", help=_("Licence of a new destination; the source's unless given.")
+    ),
+    click.option("--message", "-m", metavar="TEXT", help=_("Message of the commit.")),
+    options.both_access(),
+)
+@options.group(
+    _("How"),
+    click.option("--dry-run", "-n", is_flag=True, help=_("Print what would be done, and do nothing.")),
+    click.option("--verify-only", is_flag=True, help=_("Fetch and verify into the cache, publish nothing.")),
+    click.option("--keep-going", is_flag=True, help=_("Publish the good files even though some failed.")),
+    options.transfer(),
+    click.option("--no-cache", is_flag=True, help=_("Keep no payload on disk once it was sent.")),
+    options.offline(),
+)
+@options.group(_("What to say"), options.talking())
 def copy(source: str, destination: str, **words: Any) -> int | None:
     """Run the command."""
     pinned = options.source_words(source, words)
@@ -75,12 +102,14 @@ def copy(source: str, destination: str, **words: Any) -> int | None:
 
 def _dry_run(source: str, destination: str, asked: Options, words: dict[str, Any]) -> int:
     from hubferry import api
+    from hubferry.admission import refuse
 
     with follow(quiet=True) as listen:
         plan = api.plan(source, destination, asked, listen)
     if words["as_json"]:
         output.document(present.plan_document(plan))
-        return 0
+        return max((one.error.exit_code for one in refusals(plan.findings)[:1] if one.error), default=0)
     for line in present.plan_lines(plan):
         output.data(line)
+    refuse(plan, asked)
     return 0

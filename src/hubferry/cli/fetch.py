@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @click.argument("source")
 @options.selection()
 @options.transfer()
+@options.offline()
 @options.one_access()
 @options.talking()
 def fetch(source: str, **words: Any) -> int:

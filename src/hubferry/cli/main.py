@@ -234,6 +234,10 @@ def _explain(error: HubferryError, *, json: bool) -> int:
     output.talk(error.message, label=_("error:"), colour="red")
     for failure in error.failures if isinstance(error, PartialError) else ():
         output.talk(f"  {output.visible(failure.path or '-')}: {failure.message}")
+    for other in error.others:
+        output.talk(other.message, label=_("error:"), colour="red")
+        if other.hint:
+            output.talk(other.hint, label=_("hint:"), colour="cyan")
     if isinstance(error, DiskFullError):
         _tell_what_pruning_frees(error)
     if error.hint:
@@ -271,6 +275,8 @@ def _described(error: HubferryError) -> dict[str, object]:
         "hint": error.hint,
         "exit_code": error.exit_code,
     }
+    if error.others:
+        described["others"] = [_described(other) for other in error.others]
     if isinstance(error, PartialError):
         described["failures"] = [_described(failure) for failure in error.failures]
     return described

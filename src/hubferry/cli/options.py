@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
 
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b?)(?:/s)?", re.IGNORECASE)
+_CAP = re.compile(r"\d+|\d+(\.\d+)?%")
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
@@ -60,6 +61,20 @@ def together(*decorators: Callable[[Any], Any]) -> Callable[[Decorated], Decorat
     def decorate(function: Decorated) -> Decorated:
         for decorator in reversed(decorators):
             function = decorator(function)
+        return function
+
+    return decorate
+
+
+def group(title: str, *decorators: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
+    """Add options under a heading of their own in the help."""
+
+    def decorate(function: Decorated) -> Decorated:
+        before = list(getattr(function, "__click_params__", ()))
+        function = together(*decorators)(function)
+        for parameter in getattr(function, "__click_params__", ()):
+            if not any(parameter is one for one in before):
+                parameter.group = title
         return function
 
     return decorate
@@ -121,6 +136,50 @@ def selection() -> Callable[[Decorated], Decorated]:
     )  # fmt: skip
 
 
+class CapType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer clicks only
+    """Read `20` (files) or `10%` (of the destination's files)."""
+
+    name = "N|N%"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the words, or fail with a sentence."""
+        if not _CAP.fullmatch(str(value)):
+            self.fail(
+                _("{value!r} is neither a number such as 20 nor a share such as 10%").format(value=value),
+                param,
+                ctx,
+            )
+        return str(value)
+
+
+def deleting() -> Callable[[Decorated], Decorated]:
+    """Add what may be deleted at the destination."""
+    return together(
+        click.option("--delete", is_flag=True,
+                     help=_("Delete at the destination, of what was selected, what the source lacks.")),
+        click.option("--max-delete", metavar="N|N%", type=CapType(),
+                     help=_("Delete no more files than this, or than this share of the destination's.")),
+    )  # fmt: skip
+
+
+def allowing() -> Callable[[Decorated], Decorated]:
+    """Add what may be copied although it looks like a mistake."""
+    from hubferry.entries import ALLOWABLE
+
+    return click.option(
+        "--allow",
+        metavar="|".join(sorted(ALLOWABLE)),
+        type=click.Choice(sorted(ALLOWABLE)),
+        multiple=True,
+        help=_("Copy such entries all the same; may be repeated."),
+    )
+
+
+def offline() -> Callable[[Decorated], Decorated]:
+    """Add that no hub may be asked."""
+    return click.option("--offline", is_flag=True, help=_("Ask no hub; answer from the cache alone."))
+
+
 def transfer() -> Callable[[Decorated], Decorated]:
     """Add how bytes move and where they are kept."""
     return together(
@@ -167,6 +226,10 @@ def build(**words: Any) -> Options:
         cache=not words.get("no_cache", False),
         cache_root=words.get("cache_dir"),
         keep_going=words.get("keep_going", False),
+        max_delete=words.get("max_delete"),
+        allow=frozenset(words.get("allow", ())),
+        card="fix-license" if words.get("card") == "fix-license" else "exact",
+        offline=words.get("offline", False),
         source=access(words.get("source_token") or common, words.get("source_endpoint"), insecure=insecure),
         destination=access(
             words.get("destination_token") or common, words.get("destination_endpoint"), insecure=insecure

@@ -10,6 +10,9 @@ from hubferry.i18n import _, ngettext
 from hubferry.model import Action
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hubferry.findings import Finding
     from hubferry.model import Plan, Report, Revision, Step
 
 _INDEPENDENT_OF_CONTENT = (Action.SAME, Action.DELETE)
@@ -43,6 +46,7 @@ def plan_lines(plan: Plan) -> list[str]:
     for step, word in zip(plan.steps, words, strict=True):
         amount = size(step.file.size or 0)
         lines.append(f"  {word}{' ' * (wide - _columns(word))}  {amount:>10}  {visible(step.file.path)}")
+    lines += [f"  {finding.kind.value}: {visible(finding.message)}" for finding in plan.findings]
     return [*lines, plan_sum(plan)]
 
 
@@ -103,6 +107,8 @@ def report_document(report: Report) -> dict[str, object]:
         "sent": report.sent,
         "reused": report.reused,
         "commits": list(report.commits),
+        "findings": findings_document(report.plan.findings),
+        "only_at_destination": [file.path for file in report.plan.only_there],
         "started": iso_time(now - report.seconds),
         "finished": iso_time(now),
         "seconds": round(report.seconds, 3),
@@ -117,6 +123,9 @@ def plan_document(plan: Plan) -> dict[str, object]:
         "nothing_to_do": plan.nothing_to_do,
         "fetch_bytes": plan.fetch_bytes,
         "send_bytes": plan.send_bytes,
+        "create": {"visibility": plan.new.visibility, "license": plan.new.license} if plan.new else None,
+        "findings": findings_document(plan.findings),
+        "only_at_destination": [file.path for file in plan.only_there],
         "steps": [
             {
                 "path": step.file.path,
@@ -130,6 +139,20 @@ def plan_document(plan: Plan) -> dict[str, object]:
             for step in plan.steps
         ],
     }
+
+
+def findings_document(findings: Sequence[Finding]) -> list[dict[str, object]]:
+    """Return what was found as JSON takes it; the codes are stable, the messages translated."""
+    return [
+        {
+            "kind": finding.kind.value,
+            "code": finding.code,
+            "path": finding.path,
+            "message": finding.message,
+            "exit_code": finding.error.exit_code if finding.error else None,
+        }
+        for finding in findings
+    ]
 
 
 def _revision_document(revision: Revision) -> dict[str, object]:

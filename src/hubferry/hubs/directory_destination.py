@@ -21,8 +21,9 @@ from hubferry.model import Blob, Limits, Revision
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hubferry.hubs.ports import Body, NewRepository
-    from hubferry.model import CommitAction, RepoFile, RepoRef
+    from hubferry.findings import Finding
+    from hubferry.hubs.ports import Body
+    from hubferry.model import CommitAction, NewRepository, Plan, RepoFile, RepoRef
 
 LIMITS = Limits(
     actions_per_commit=10_000, commit_bytes=64 << 20, inline_size=64 << 10, blobs_per_question=10_000
@@ -51,6 +52,10 @@ class DirectoryDestination(DirectorySource):
     async def files(self, revision: Revision) -> list[RepoFile]:
         """List the folder; nothing where it is not there yet."""
         return await super().files(revision) if revision.exists else []
+
+    async def examine(self, plan: Plan) -> Sequence[Finding]:  # noqa: ARG002 - nothing is asked yet
+        """Ask nothing; see `Destination.examine`."""
+        return ()
 
     async def ensure(self, ref: RepoRef, new: NewRepository) -> bool:  # noqa: ARG002 - a folder has no licence
         """Make the folder; return False where it was there."""

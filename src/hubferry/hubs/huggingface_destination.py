@@ -22,19 +22,24 @@ from hubferry.model import BLOB_SUFFIXES, Blob, Limits, Revision
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
+    from hubferry.findings import Finding
     from hubferry.hubs.answers import Answer
-    from hubferry.hubs.ports import Body, NewRepository
-    from hubferry.model import CommitAction, RepoFile, RepoRef
+    from hubferry.hubs.ports import Body
+    from hubferry.model import CommitAction, NewRepository, Plan, RepoFile, RepoRef
 
 # The .gitattributes that the hub puts into a new repository, _upload_pipeline.py: COMMIT_SIZE_SCALE, and
-# the advice of 50 GB a file. 10 MB is where the hub refuses a file that is not LFS.
+# hub-docs, storage-limits.md: 500 GB a file at most, 100,000 files and 10,000 a folder advised; whether the
+# LFS way still ends at 50 GB is not known. 10 MB is where the hub refuses a file that is not LFS.
 LIMITS = Limits(
     actions_per_commit=1000,
     commit_bytes=32 << 20,
     inline_size=1 << 20,
     blob_suffixes=BLOB_SUFFIXES,
     inline_names=frozenset({"readme.md", ".gitattributes", ".gitignore"}),
-    file_size=50 * 10**9,
+    file_size=500 * 10**9,
+    advised_file_size=50 * 10**9,
+    advised_files=100_000,
+    advised_folder=10_000,
     blobs_per_question=256,
 )
 _CONFLICT = 409
@@ -65,6 +70,10 @@ class HuggingFaceDestination(HuggingFaceSource):
     async def files(self, revision: Revision) -> list[RepoFile]:
         """List the repository; nothing where it is not there yet."""
         return await super().files(revision) if revision.exists else []
+
+    async def examine(self, plan: Plan) -> Sequence[Finding]:  # noqa: ARG002 - nothing is asked yet
+        """Ask nothing; see `Destination.examine`."""
+        return ()
 
     async def ensure(self, ref: RepoRef, new: NewRepository) -> bool:
         """Create the repository, and the branch if one is named; return False where the repository was there.

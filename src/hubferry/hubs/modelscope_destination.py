@@ -14,6 +14,7 @@ from hubferry.hubs.http import Request, json_body
 from hubferry.hubs.modelscope import DEFAULT_BRANCH, code
 from hubferry.hubs.modelscope_blobs import BlobStorage
 from hubferry.hubs.modelscope_licenses import license_name
+from hubferry.hubs.modelscope_listing import CUT
 from hubferry.hubs.modelscope_source import ModelScopeSource
 from hubferry.i18n import _
 from hubferry.model import BLOB_SUFFIXES, Blob, Limits, Revision
@@ -21,12 +22,14 @@ from hubferry.model import BLOB_SUFFIXES, Blob, Limits, Revision
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hubferry.hubs.ports import Body, NewRepository
-    from hubferry.model import CommitAction, RepoFile, RepoRef
+    from hubferry.findings import Finding
+    from hubferry.hubs.ports import Body
+    from hubferry.model import CommitAction, NewRepository, Plan, RepoFile, RepoRef
 
 # modelscope_hub/constants.py: COMMIT_MAX_ACTIONS_PER_REQUEST, UPLOAD_COMMIT_MAX_INLINE_BYTES,
 # MODEL_LFS_SUFFIX, UPLOAD_LFS_FORCE_THRESHOLD_BYTES, UPLOAD_INLINE_METADATA_PATHS,
-# UPLOAD_MAX_FILE_SIZE_BYTES, UPLOAD_BLOB_VALIDATION_BATCH_MAX_OBJECTS, UPLOAD_MAX_FILE_COUNT
+# UPLOAD_BLOB_VALIDATION_BATCH_MAX_OBJECTS, REPO_FILES_TRUNCATION_LIMIT; the official client only warns of
+# UPLOAD_MAX_FILE_SIZE_BYTES, UPLOAD_MAX_FILE_COUNT and UPLOAD_MAX_FILE_COUNT_IN_DIR
 LIMITS = Limits(
     actions_per_commit=2000,
     commit_bytes=8 << 20,
@@ -46,9 +49,11 @@ LIMITS = Limits(
             ".mdl",
         ]
     ),
-    file_size=100 << 30,
+    advised_file_size=100 << 30,
     blobs_per_question=64,
-    files=100_000,
+    advised_files=100_000,
+    advised_folder=50_000,
+    listable_folder=CUT - 1,
 )
 _VISIBILITY = {"private": 1, "public": 5}
 _EXISTS = frozenset({10020101001, 10010101001, 10010202004})
@@ -81,6 +86,10 @@ class ModelScopeDestination(ModelScopeSource):
     async def files(self, revision: Revision) -> list[RepoFile]:
         """List the repository; nothing where it is not there yet."""
         return await super().files(revision) if revision.exists else []
+
+    async def examine(self, plan: Plan) -> Sequence[Finding]:  # noqa: ARG002 - nothing is asked yet
+        """Ask nothing; see `Destination.examine`."""
+        return ()
 
     async def ensure(self, ref: RepoRef, new: NewRepository) -> bool:
         """Create the repository; return False where it was there.

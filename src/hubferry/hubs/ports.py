@@ -8,11 +8,21 @@ the error's class says whether it may be.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
-    from hubferry.model import Blob, CommitAction, Limits, RepoFile, RepoRef, Revision, Span, Visibility
+    from hubferry.findings import Finding
+    from hubferry.model import (
+        Blob,
+        CommitAction,
+        Limits,
+        NewRepository,
+        Plan,
+        RepoFile,
+        RepoRef,
+        Revision,
+        Span,
+    )
 
 Piece: TypeAlias = "bytes | memoryview"
 """Some bytes of a file, good until the next ones are asked for: a buffer is filled again then."""
@@ -31,14 +41,6 @@ class FileBody(Protocol):
     def spans(self) -> AsyncGenerator[Span, None]:
         """Start anew from the first byte as well; each span is good until the next one is asked for."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class NewRepository:
-    """How to create a destination that is not there yet."""
-
-    visibility: Visibility = "public"
-    license: str = "other"
 
 
 class Source(Protocol):
@@ -101,6 +103,17 @@ class Destination(Protocol):
 
     async def files(self, revision: Revision) -> list[RepoFile]:
         """As `Source.files`; an absent repository has none."""
+        ...
+
+    async def whole(self, revision: Revision, file: RepoFile) -> bytes:
+        """As `Source.whole`: for the few small files that a hub edits by itself."""
+        ...
+
+    async def examine(self, plan: Plan) -> Sequence[Finding]:
+        """Ask what would refuse `plan` in the end: login, right to write, branch, names, numbers, sizes.
+
+        Nothing is changed. What cannot be asked is no finding; a question that fails in passing raises.
+        """
         ...
 
     async def ensure(self, ref: RepoRef, new: NewRepository) -> bool:

@@ -1,0 +1,70 @@
+"""May this copy happen? Visibility, licence and a person's wishes, held against a plan. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hubferry.errors import AccessError, UsageError
+from hubferry.findings import refusals, refused, together
+from hubferry.i18n import _
+from hubferry.model import NewRepository
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hubferry.findings import Finding
+    from hubferry.model import Plan, Visibility
+    from hubferry.options import Options
+
+
+def judged(plan: Plan, options: Options) -> Plan:
+    """Return the plan with how the destination is to be created, and with what forbids it."""
+    new = None if plan.destination.exists else _new(plan, options)
+    return without_refused(replace(plan, new=new, findings=(*plan.findings, *_forbidden(plan, options))))
+
+
+def without_refused(plan: Plan) -> Plan:
+    """Return the plan without the steps of entries that may not be copied."""
+    paths = {finding.path for finding in refusals(plan.findings)}
+    return replace(plan, steps=tuple(step for step in plan.steps if step.file.path not in paths))
+
+
+def refuse(plan: Plan, options: Options) -> None:
+    """Raise what stops a plan; with `keep_going` only what concerns more than one entry."""
+    stopping = [
+        finding.error
+        for finding in refusals(plan.findings)
+        if finding.error is not None and not (options.keep_going and finding.concerns_one_entry)
+    ]
+    if stopping:
+        raise together(stopping)
+
+
+def _new(plan: Plan, options: Options) -> NewRepository:
+    """Say how to create the destination: as private as the source, under the source's licence."""
+    source = plan.source
+    visibility: Visibility = "private" if source.private or source.gated else "public"
+    return NewRepository(options.visibility or visibility, options.license or source.license or "other")
+
+
+def _forbidden(plan: Plan, options: Options) -> Iterator[Finding]:
+    """Find what nobody may do without saying so, and wishes that cannot be fulfilled."""
+    source, there = plan.source, plan.destination
+    if not there.exists or there.ref.hub == "dir":
+        return
+    words = {"source": source.ref, "destination": there.ref}
+    hidden, shown, wish = source.private or source.gated, not there.private, options.visibility
+    if shown and hidden and wish != "public" and not plan.nothing_to_do:
+        message = _("{source} is not public, and {destination} is: everybody could read the copy")
+        hint = _("choose a private destination, or say --public if that is meant")
+        error = AccessError(message.format(**words), side="destination", hint=hint)
+        yield refused("would-become-public", error)
+    if wish is not None and (wish == "public") != shown:
+        message = (
+            _("{destination} exists and is public; --private cannot change that")
+            if shown
+            else _("{destination} exists and is private; --public cannot change that")
+        )
+        hint = _("change that on its own page, or leave the option out")
+        yield refused("visibility", UsageError(message.format(**words), side="destination", hint=hint))
