@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hubferry.errors import AccessError, UsageError
-from hubferry.findings import refusals, refused, together
+from hubferry.findings import NOT_SAID, refusals, refused, together
 from hubferry.i18n import _
 from hubferry.model import NewRepository
 
@@ -30,6 +30,12 @@ def without_refused(plan: Plan) -> Plan:
     return replace(plan, steps=tuple(step for step in plan.steps if step.file.path not in paths))
 
 
+def admitted(plan: Plan, examined: Plan) -> Plan:
+    """Return a plan made after the destination was created, with what was found out before."""
+    told = tuple(finding for finding in examined.findings if finding.code != NOT_SAID)
+    return without_refused(replace(plan, new=examined.new, findings=told))
+
+
 def refuse(plan: Plan, options: Options) -> None:
     """Raise what stops a plan; with `keep_going` only what concerns more than one entry."""
     stopping = [
@@ -45,13 +51,14 @@ def _new(plan: Plan, options: Options) -> NewRepository:
     """Say how to create the destination: as private as the source, under the source's licence."""
     source = plan.source
     visibility: Visibility = "private" if source.private or source.gated else "public"
-    return NewRepository(options.visibility or visibility, options.license or source.license or "other")
+    named = options.license or source.license or "other"
+    return NewRepository(options.visibility or visibility, named, branch_only=plan.destination.branchless)
 
 
 def _forbidden(plan: Plan, options: Options) -> Iterator[Finding]:
     """Find what nobody may do without saying so, and wishes that cannot be fulfilled."""
     source, there = plan.source, plan.destination
-    if not there.exists or there.ref.hub == "dir":
+    if there.ref.hub == "dir" or not (there.exists or there.branchless):
         return
     words = {"source": source.ref, "destination": there.ref}
     hidden, shown, wish = source.private or source.gated, not there.private, options.visibility

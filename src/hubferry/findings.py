@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from hubferry.errors import HubferryError
 
 
+NOT_SAID = "other-namespace"
+"""Code of the one thing that only creating the repository tells."""
+
+
 class Kind(str, Enum):
     """What follows from a finding; the value is the word of `--json`."""
 
@@ -49,12 +53,6 @@ class Finding:
     def concerns_one_entry(self) -> bool:
         """Whether the other entries may go on without it."""
         return self.path is not None
-
-    def covers(self, path: str) -> bool:
-        """Return whether `path` is the entry that this is about, or below it."""
-        if self.path is None:
-            return False
-        return path == self.path.rstrip("/") or (self.path.endswith("/") and path.startswith(self.path))
 
 
 def left_out(code: str, message: str, path: str) -> Finding:

@@ -60,6 +60,7 @@ class Revision:
         gated: Whether terms must be accepted first.
         license: The licence's identifier as the hub has it, None where it says nothing.
         exists: False for a destination that is yet to be created.
+        branchless: Whether the repository is there all the same, and only the branch is not.
         findings: What looking at it brought up besides its files: a folder's entries that are none.
     """
 
@@ -69,6 +70,7 @@ class Revision:
     gated: bool = False
     license: str | None = None
     exists: bool = True
+    branchless: bool = False
     findings: tuple[Finding, ...] = ()
 
 
@@ -136,6 +138,7 @@ class Limits:
         advised_files: Most files in a repository that the hub advises.
         advised_folder: Most files directly in one folder that the hub advises.
         listable_folder: Most entries directly in one folder that it lists, and by which a copy can be proven.
+        reads_cards: Whether a commit with a model card that is not valid is refused.
     """
 
     actions_per_commit: int
@@ -149,6 +152,7 @@ class Limits:
     advised_files: int | None = None
     advised_folder: int | None = None
     listable_folder: int | None = None
+    reads_cards: bool = False
 
     def is_blob(self, path: str, size: int) -> bool:
         """Return whether a file of this name and `size` in bytes is stored outside of git."""
@@ -229,10 +233,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class NewRepository:
-    """How to create a destination that is not there yet."""
+    """How to create a destination that is not there yet.
+
+    Attributes:
+        visibility: Who may read it.
+        license: Never silence, which some hub takes for a licence of its own choice.
+        branch_only: Whether the repository is there, and only the branch has to be made.
+    """
 
     visibility: Visibility = "public"
     license: str = "other"
+    branch_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +258,7 @@ class Plan:
         findings: What is left out, what should be known, what would stop the run.
         only_there: Files that only the destination has, and keeps.
         new: How the destination is to be created; None where it is there.
+        card: The model card that is going to be published, where the destination reads it.
         adapted: Content that is published instead of the source's own, by path, as somebody asked.
     """
 
@@ -257,6 +269,7 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     only_there: tuple[RepoFile, ...] = ()
     new: NewRepository | None = None
+    card: bytes | None = field(default=None, repr=False)
     adapted: Mapping[str, bytes] = field(default_factory=dict)
 
     def of(self, *actions: Action) -> tuple[Step, ...]:

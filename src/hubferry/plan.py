@@ -87,7 +87,7 @@ def select(files: Iterable[RepoFile], include: Sequence[str], exclude: Sequence[
 def make(source: Side, destination: Side, known: Knowledge, limits: Limits, policy: Policy) -> Plan:
     """Decide for every file what has to be done; what would be refused is a finding of the plan."""
     found = source.revision.findings
-    theirs = comparable(destination.files, policy.include, policy.exclude, found)
+    theirs = comparable(source, destination.files, policy.include, policy.exclude)
     steps: list[Step] = []
     only_there: list[RepoFile] = []
     moving: set[str] = set()
@@ -122,15 +122,17 @@ def _path(step: Step) -> str:
 
 
 def comparable(
-    files: Iterable[RepoFile], include: Sequence[str], exclude: Sequence[str], found: Sequence[Finding]
+    source: Side, files: Iterable[RepoFile], include: Sequence[str], exclude: Sequence[str]
 ) -> list[RepoFile]:
-    """Keep the files of a destination that a copy is about: selected, and not left out by the source."""
+    """Keep the files of a destination that a copy is about: selected, and not left out by the source.
+
+    An entry of the source that could not be taken may be the very file that the destination has.
+    """
     selected = select(files, include, exclude)
-    if not found:
-        return selected
-    exact = {finding.path for finding in found}
-    folders = tuple(path for path in exact if path is not None and path.endswith("/"))
-    return [file for file in selected if file.path not in exact and not file.path.startswith(folders)]
+    taken = {file.path for file in source.files}
+    found = {one.path for one in source.revision.findings if one.path is not None} - taken
+    folders = tuple(path for path in found if path.endswith("/"))
+    return [file for file in selected if file.path not in found and not file.path.startswith(folders)]
 
 
 def _too_many_deletions(

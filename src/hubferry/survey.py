@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from hubferry import admission
+from hubferry import admission, cards
 from hubferry import plan as planning
 from hubferry.cache.names import check_paths
 from hubferry.errors import IntegrityError, NotFoundError, UsageError
 from hubferry.events import Listener, Resolved
 from hubferry.i18n import _
-from hubferry.model import Action, Blob, Limits, Plan, Revision, Step, Verdict
+from hubferry.model import Action, Blob, Limits, Plan, RepoFile, Revision, Step, Verdict
 from hubferry.stream.growing import Hashes
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from hubferry.cache.store import ModelDirectory
     from hubferry.hubs.ports import Destination, Source
-    from hubferry.model import Comparison, Digests, RepoFile, RepoRef
+    from hubferry.model import Comparison, Digests, RepoRef
     from hubferry.options import Options
 
 _READ_AT_ONCE = 16
@@ -34,10 +34,23 @@ class Survey:
     Attributes:
         source: The pinned revision and the files that were selected.
         destination: The revision as it stands; without files when the repository is not there yet.
+        adapted: Content that is published instead of the source's own, by path.
     """
 
     source: planning.Side
     destination: planning.Side
+    adapted: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def published(self) -> planning.Side:
+        """The source as it is going to be published: with what is adapted instead of its own."""
+        files = [_adapted(file, self.adapted[file.path]) if file.path in self.adapted else file
+                 for file in self.source.files]  # fmt: skip
+        return planning.Side(self.source.revision, files)
+
+    def held(self, found: Mapping[str, Digests]) -> dict[str, Digests]:
+        """Return what need not be fetched: what the cache holds, and what is adapted here."""
+        return dict(found) | {path: _digests(content) for path, content in self.adapted.items()}
 
 
 async def look_at_source(
@@ -66,6 +79,28 @@ async def look_at_source(
             message = _("{path}: the source lists neither size nor digest, so nothing could prove a copy")
             raise IntegrityError(message.format(path=file.path), side="source", path=file.path)
     return planning.Side(revision, files)
+
+
+async def adapt(survey: Survey, source: Source, destination: Destination, options: Options) -> Survey:
+    """Mend the model card where that was asked for and the destination reads cards."""
+    if options.card == "exact" or not destination.limits.reads_cards:
+        return survey
+    mended = None
+    card = next((file for file in survey.source.files if file.path == cards.NAME), None)
+    if card is not None and (card.size or 0) <= cards.LARGEST:
+        mended = cards.with_known_license(await source.whole(survey.source.revision, card))
+    return survey if mended is None else replace(survey, adapted={cards.NAME: mended})
+
+
+def _adapted(file: RepoFile, content: bytes) -> RepoFile:
+    digests = _digests(content)
+    return RepoFile(file.path, digests.size, digests.sha256, digests.git_sha1)
+
+
+def _digests(content: bytes) -> Digests:
+    hashes = Hashes(RepoFile("", len(content)), len(content))
+    hashes.update(content)
+    return hashes.digests()
 
 
 async def look_at_destination(destination: Destination, ref: RepoRef, listen: Listener) -> planning.Side:
@@ -97,7 +132,7 @@ async def stored(destination: Destination, ref: RepoRef, plan: Plan) -> frozense
 
 def draft(survey: Survey, destination: Destination, held: Mapping[str, Digests], options: Options) -> Plan:
     """Make the plan as far as it is known without asking for blobs."""
-    return _make(survey, destination, planning.Knowledge(held), options)
+    return _make(survey, destination, planning.Knowledge(survey.held(held)), options)
 
 
 async def decide(
@@ -106,15 +141,27 @@ async def decide(
     """Make the plan that is to run: the draft, less what the destination's storage has already."""
     first = draft(survey, destination, held, options)
     there = await stored(destination, survey.destination.revision.ref, first)
-    return _make(survey, destination, planning.Knowledge(held, there), options) if there else first
+    return (
+        _make(survey, destination, planning.Knowledge(survey.held(held), there), options) if there else first
+    )
 
 
-async def examine(plan: Plan, destination: Destination) -> Plan:
+async def examine(plan: Plan, source: Source, destination: Destination) -> Plan:
     """Add what the destination would refuse in the end; a plan that changes nothing is not asked about."""
     if plan.nothing_to_do:
         return plan
-    found = await destination.examine(plan)
+    card = await _card(plan, source) if destination.limits.reads_cards else None
+    found = await destination.examine(replace(plan, card=card))
     return admission.without_refused(replace(plan, findings=(*plan.findings, *found)))
+
+
+async def _card(plan: Plan, source: Source) -> bytes | None:
+    """Return the model card that is going to be published, None where none changes."""
+    if cards.NAME in plan.adapted:
+        return plan.adapted[cards.NAME]
+    changing = (step.file for step in plan.of(Action.INLINE) if step.file.path == cards.NAME)
+    file = next((file for file in changing if (file.size or 0) <= cards.LARGEST), None)
+    return None if file is None else await source.whole(plan.source, file)
 
 
 def _make(survey: Survey, destination: Destination, knowledge: planning.Knowledge, options: Options) -> Plan:
@@ -125,8 +172,8 @@ def _make(survey: Survey, destination: Destination, knowledge: planning.Knowledg
         include=options.include,
         exclude=options.exclude,
     )
-    made = planning.make(survey.source, survey.destination, knowledge, destination.limits, policy)
-    return admission.judged(made, options)
+    made = planning.make(survey.published, survey.destination, knowledge, destination.limits, policy)
+    return admission.judged(replace(made, adapted=survey.adapted), options)
 
 
 def destination_ref(ref: RepoRef, source: RepoRef) -> RepoRef:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hubferry import admission, publish, remember, survey
+from hubferry import plan as planning
 from hubferry.compare import compare
 from hubferry.errors import NetworkError, PartialError
 from hubferry.events import Finished, Planned
@@ -34,23 +35,23 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
     """Copy one repository; return when the destination's own listing shows every file."""
     started = time.monotonic()
     async with Session(source, destination, options, listen) as session:
-        seen = await _look(session)
+        seen = await _look(session, options)
         plan = survey.draft(seen, session.destination, session.known(seen.source.files), options)
         if plan.nothing_to_do:
             listen(Planned(plan))
             admission.refuse(plan, options)
             session.note_same(plan)
             return _finish(session, plan, started)
-        examined = await survey.examine(plan, session.destination)
+        examined = await survey.examine(plan, session.source, session.destination)
         admission.refuse(examined, options)
         async with session.model():
-            seen = await _create_if_absent(session, seen, plan)
             held = await session.hold(seen.source.files, plan)
+            session.check_space(survey.draft(seen, session.destination, held, options))
+            seen = await _create_if_absent(session, seen, plan)
             plan = await survey.decide(seen, session.destination, held, options)
-            plan = admission.without_refused(replace(plan, new=examined.new, findings=examined.findings))
+            plan = admission.admitted(plan, examined)
             listen(Planned(plan))
-            session.check_space(plan)
-            moved = await move(plan, held, session.tools())
+            moved = await move(plan, seen.held(held), session.tools())
             _refuse_failures(moved, options)
             give_up_together(plan, moved)
             session.record(seen.source, moved.digests)
@@ -63,10 +64,10 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
 async def plan(source: str, destination: str, options: Options, listen: Listener) -> Plan:
     """Make the plan that `copy` would carry out, and write nothing."""
     async with Session(source, destination, options, listen) as session:
-        seen = await _look(session)
+        seen = await _look(session, options)
         held = session.known(seen.source.files) | session.adoptable(seen.source.files)
         made = await survey.decide(seen, session.destination, held, options)
-        made = await survey.examine(made, session.destination)
+        made = await survey.examine(made, session.source, session.destination)
         listen(Planned(made))
         return made
 
@@ -98,20 +99,21 @@ async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
 async def check(source: str, destination: str, options: Options, listen: Listener) -> tuple[Comparison, ...]:
     """Compare two repositories by digest; small files without a common digest are read and hashed."""
     async with Session(source, destination, options, listen) as session:
-        seen = await _look(session)
-        here, there = seen.source, seen.destination
+        seen = await _look(session, options)
+        here = seen.source
+        there = planning.comparable(here, seen.destination.files, options.include, options.exclude)
         known = session.known(here.files)
-        found = compare(here.files, there.files, known)
+        found = compare(here.files, there, known)
         known |= await survey.settle(session.source, here, survey.undecided(found))
-        return compare(here.files, there.files, known)
+        return compare(here.files, there, known)
 
 
-async def _look(session: Session) -> Survey:
+async def _look(session: Session, options: Options) -> Survey:
     here, there = await asyncio.gather(
         session.look_at_source(),
         survey.look_at_destination(session.destination, session.destination_ref, session.listen),
     )
-    return Survey(here, there)
+    return await survey.adapt(Survey(here, there), session.source, session.destination, options)
 
 
 def _refused_entries(plan: Plan) -> dict[str, HubferryError]:
@@ -126,7 +128,7 @@ async def _create_if_absent(session: Session, seen: Survey, plan: Plan) -> Surve
         return seen
     await session.destination.ensure(session.destination_ref, plan.new or NewRepository())
     there = await survey.look_at_destination(session.destination, session.destination_ref, session.listen)
-    return Survey(seen.source, there)
+    return replace(seen, destination=there)
 
 
 def _refuse_failures(moved: Moved, options: Options) -> None:
@@ -153,7 +155,7 @@ async def _publish(session: Session, seen: Survey, plan: Plan, moved: Moved) -> 
     changes = [step for step in good if _changes(step, listed.get(step.file.path), moved.digests)]
 
     def content(step: Step) -> bytes:
-        known = moved.contents.get(step.file.path)
+        known = plan.adapted.get(step.file.path, moved.contents.get(step.file.path))
         return session.small_content(step) if known is None else known
 
     work = publish.Publication(session.destination, plan.destination.ref, plan, moved.digests, content)

@@ -28,6 +28,7 @@ def test_a_copy_says_what_it_plans_what_it_did_and_what_is_proven(desk, model):
         "source: hf:org/model @ <commit>",
         "destination: ms:mine/model (to be created)",
         "destination: ms:mine/model @ <commit>",
+        "will be created as public, licence mit",
         f"plan: 12 files, fetch {SIZE}, send {SIZE}",
         "commit 1 of 1: <commit> (12 files)",
     ]
@@ -50,7 +51,8 @@ def test_a_dry_run_prints_every_file_and_changes_nothing(desk, model):
     assert done.code == 0
     lines = done.out.splitlines()
     assert re.fullmatch(r"hf:org/model @ \w{12} -> ms:mine/model \(to be created\)", lines[0])
-    assert [line.split()[-1] for line in lines[1:-1]] == sorted(digests(model))
+    assert [line.split()[-1] for line in lines[1:13]] == sorted(digests(model))
+    assert lines[13] == "will be created as public, licence mit"
     assert lines[-1] == f"plan: 12 files, fetch {SIZE}, send {SIZE}"
     assert desk.destination.requests.commits == 0
     assert not (desk.home / "cache").exists()

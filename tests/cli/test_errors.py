@@ -126,7 +126,9 @@ def test_a_full_disk_is_found_before_the_first_byte(desk, model):
 def test_a_file_over_the_destinations_limit_is_refused_before_anything_moves(desk, model):
     path = "model-00001-of-00002.safetensors"
     with lying_about_sizes(desk.source, path, 600 << 30):
-        done = desk.ferry("copy", *PAIR)
+        done = desk.ferry(
+            "copy", "hf:org/model", "hf:mine/model", "--destination-endpoint", desk.destination.url
+        )
     assert done.code == 2, done.said
     error, hint = error_of(done)
     assert path in error

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from hubferry.cli.output import duration, iso_time, size, visible
+from hubferry.findings import Kind
 from hubferry.i18n import _, ngettext
 from hubferry.model import Action
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hubferry.findings import Finding
-    from hubferry.model import Plan, Report, Revision, Step
+    from hubferry.model import NewRepository, Plan, Report, Revision, Step
 
 _INDEPENDENT_OF_CONTENT = (Action.SAME, Action.DELETE)
 
@@ -46,8 +47,56 @@ def plan_lines(plan: Plan) -> list[str]:
     for step, word in zip(plan.steps, words, strict=True):
         amount = size(step.file.size or 0)
         lines.append(f"  {word}{' ' * (wide - _columns(word))}  {amount:>10}  {visible(step.file.path)}")
-    lines += [f"  {finding.kind.value}: {visible(finding.message)}" for finding in plan.findings]
-    return [*lines, plan_sum(plan)]
+    return [*lines, *circumstances(plan), plan_sum(plan)]
+
+
+def circumstances(plan: Plan) -> list[str]:
+    """Return what goes with a plan: what is created, left out, worth knowing, deleted, only there."""
+    lines = [creation_words(plan.new)] if plan.new is not None else []
+    lines += [finding_words(finding) for finding in plan.findings if finding.error is None]
+    doomed = [step.file.path for step in plan.of(Action.DELETE)]
+    if doomed:
+        lines.append(_("to delete at the destination: {paths}").format(paths=some(doomed)))
+    return [*lines, *only_there_words(plan)]
+
+
+def creation_words(new: NewRepository) -> str:
+    """Return how the destination is going to be created."""
+    if new.branch_only:
+        return _("the branch will be created; the repository is there")
+    if new.visibility == "private":
+        return _("will be created as private, licence {license}").format(license=new.license)
+    return _("will be created as public, licence {license}").format(license=new.license)
+
+
+def finding_words(finding: Finding) -> str:
+    """Return a finding that stops nothing, in a line."""
+    word = _("left out:") if finding.kind is Kind.LEFT_OUT else _("warning:")
+    return f"{word} {visible(finding.message)}"
+
+
+def only_there_words(plan: Plan) -> list[str]:
+    """Return a line about the files that only the destination has, none where it has none."""
+    count = len(plan.only_there)
+    if not count:
+        return []
+    sentence = ngettext(
+        "{count} file more at the destination ({paths}); --delete removes it",
+        "{count} files more at the destination ({paths}); --delete removes them",
+        count,
+    )
+    return [sentence.format(count=count, paths=some([file.path for file in plan.only_there]))]
+
+
+def some(paths: Sequence[str], most: int = 3) -> str:
+    """Return the first few of many names, and how many more there are."""
+    named = _(", ").join(visible(path) for path in paths[:most])
+    more = len(paths) - most
+    if more <= 0:
+        return named
+    return ngettext("{paths} and {count} more", "{paths} and {count} more", more).format(
+        paths=named, count=more
+    )
 
 
 def plan_sum(plan: Plan) -> str:
@@ -78,9 +127,10 @@ def report_lines(report: Report) -> list[str]:
     """Return what a run did and what is proven, in a few lines."""
     count = report.files
     there = ngettext("{count} file", "{count} files", count).format(count=count)
-    proof = _("verified: {files}, {size}, identical at {destination}").format(
-        files=there, size=size(report.size), destination=report.plan.destination.ref
-    )
+    proof = _("verified: {files}, {size}, identical at {destination}")
+    if report.plan.only_there:
+        proof = _("verified: {files}, {size}, the same at {destination}")
+    proof = proof.format(files=there, size=size(report.size), destination=report.plan.destination.ref)
     if not report.commits:
         moved = _("nothing to do: no blob was asked for, no commit made")
     else:
@@ -91,7 +141,14 @@ def report_lines(report: Report) -> list[str]:
             reused=size(report.reused),
             commits=ngettext("{count} commit", "{count} commits", commits).format(count=commits),
         )
-    return [proof, _("{moved} ({time})").format(moved=moved, time=duration(report.seconds))]
+    took = _("{moved} ({time})").format(moved=moved, time=duration(report.seconds))
+    return [proof, *only_there_words(report.plan), *_left_out_words(report.plan), took]
+
+
+def _left_out_words(plan: Plan) -> list[str]:
+    """Return a line that names what was left out, none where nothing was."""
+    paths = [one.path or "" for one in plan.findings if one.kind is Kind.LEFT_OUT]
+    return [_("left out: {paths}").format(paths=some(paths))] if paths else []
 
 
 def report_document(report: Report) -> dict[str, object]:
@@ -107,6 +164,8 @@ def report_document(report: Report) -> dict[str, object]:
         "sent": report.sent,
         "reused": report.reused,
         "commits": list(report.commits),
+        "created": _creation_document(report.plan.new),
+        "adapted": sorted(report.plan.adapted),
         "findings": findings_document(report.plan.findings),
         "only_at_destination": [file.path for file in report.plan.only_there],
         "started": iso_time(now - report.seconds),
@@ -123,7 +182,8 @@ def plan_document(plan: Plan) -> dict[str, object]:
         "nothing_to_do": plan.nothing_to_do,
         "fetch_bytes": plan.fetch_bytes,
         "send_bytes": plan.send_bytes,
-        "create": {"visibility": plan.new.visibility, "license": plan.new.license} if plan.new else None,
+        "create": _creation_document(plan.new),
+        "adapted": sorted(plan.adapted),
         "findings": findings_document(plan.findings),
         "only_at_destination": [file.path for file in plan.only_there],
         "steps": [
@@ -139,6 +199,12 @@ def plan_document(plan: Plan) -> dict[str, object]:
             for step in plan.steps
         ],
     }
+
+
+def _creation_document(new: NewRepository | None) -> dict[str, object] | None:
+    if new is None:
+        return None
+    return {"visibility": new.visibility, "license": new.license, "branch_only": new.branch_only}
 
 
 def findings_document(findings: Sequence[Finding]) -> list[dict[str, object]]:

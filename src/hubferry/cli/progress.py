@@ -179,7 +179,7 @@ def sentence_of(event: Event) -> str | None:
         side = _("source:") if event.side == "source" else _("destination:")
         return f"{side} {present.revision_words(event.revision)}"
     if isinstance(event, Planned):
-        return present.plan_sum(event.plan)
+        return "\n".join([*present.circumstances(event.plan), present.plan_sum(event.plan)])
     if isinstance(event, Retrying):
         return _("{what}: {reason}; attempt {attempt} in {time}").format(
             what=event.what,

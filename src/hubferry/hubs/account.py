@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hubferry.errors import AccessError, HubferryError
+from hubferry.findings import NOT_SAID, Finding, warning
 from hubferry.hubs import credentials, huggingface, modelscope
 from hubferry.hubs.http import HubClient, Request
 from hubferry.i18n import _
@@ -95,9 +96,27 @@ def _ask(client: HubClient, path: str) -> Answer:
 
 
 def _named(body: Any, otherwise: HubferryError) -> str:
-    """Return the account's name from an answer, with or without an envelope around it."""
+    """Return the account's name from an answer, or raise."""
+    name = name_in(body)
+    if name is None:
+        raise otherwise
+    return name
+
+
+def other_namespace(ref: RepoRef, account: str, host: str) -> Finding:
+    """Say that a repository is to be created under a name that is not the account's; creating it tells."""
+    message = _(
+        "{ref} would be created under {owner}, and the token is {account}'s; {host} does not say beforehand "
+        "whether it may"
+    )
+    owner = ref.repo_id.partition("/")[0]
+    return warning(NOT_SAID, message.format(ref=ref, owner=owner, account=account, host=host))
+
+
+def name_in(body: Any) -> str | None:
+    """Return the account's name that an answer gives, with or without an envelope around it."""
     for place in (body, *(body.get(key) for key in ("data", "Data") if isinstance(body, dict))):
         for key in _NAMES:
             if isinstance(place, dict) and isinstance(place.get(key), str) and place[key]:
                 return str(place[key])
-    raise otherwise
+    return None

@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from base64 import b64encode
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hubferry.errors import AccessError, NetworkError, NotFoundError, UsageError
 from hubferry.hubs.http import Request, json_body
 from hubferry.hubs.huggingface import quoted_revision
+from hubferry.hubs.huggingface_examine import Examination
 from hubferry.hubs.huggingface_lfs import BlobStorage
 from hubferry.hubs.huggingface_source import HuggingFaceSource
 from hubferry.i18n import _
@@ -36,6 +39,7 @@ LIMITS = Limits(
     inline_size=1 << 20,
     blob_suffixes=BLOB_SUFFIXES,
     inline_names=frozenset({"readme.md", ".gitattributes", ".gitignore"}),
+    reads_cards=True,
     file_size=500 * 10**9,
     advised_file_size=50 * 10**9,
     advised_files=100_000,
@@ -65,15 +69,24 @@ class HuggingFaceDestination(HuggingFaceSource):
         try:
             return await self.look(ref)
         except NotFoundError:
-            return Revision(ref, "", exists=False)
+            return await self._without_branch(ref)
+
+    async def _without_branch(self, ref: RepoRef) -> Revision:
+        """Tell a repository without this branch, which can be made, from one that is not there."""
+        if ref.revision is not None:
+            with suppress(NotFoundError):
+                there = await self.look(replace(ref, revision=None))
+                return replace(there, ref=ref, commit="", exists=False, branchless=True)
+        return Revision(ref, "", exists=False)
 
     async def files(self, revision: Revision) -> list[RepoFile]:
         """List the repository; nothing where it is not there yet."""
         return await super().files(revision) if revision.exists else []
 
-    async def examine(self, plan: Plan) -> Sequence[Finding]:  # noqa: ARG002 - nothing is asked yet
-        """Ask nothing; see `Destination.examine`."""
-        return ()
+    async def examine(self, plan: Plan) -> Sequence[Finding]:
+        """Ask about rights, branch and card; see `Destination.examine`."""
+        self._need_token()
+        return await Examination(self._wire, plan).findings()
 
     async def ensure(self, ref: RepoRef, new: NewRepository) -> bool:
         """Create the repository, and the branch if one is named; return False where the repository was there.
@@ -87,17 +100,21 @@ class HuggingFaceDestination(HuggingFaceSource):
                 side="destination",
             )
         self._need_token()
-        private = new.visibility == "private"
-        body = {"name": name, "organization": owner, "type": ref.repo_type, "private": private}
-        answer = await self._post(f"{self._client.endpoint}/api/repos/create", body)
-        if answer.status != _CONFLICT:
-            self._wire.checked(ref, answer)
+        created = not new.branch_only and await self._create(ref, owner, name, new)
         if ref.revision not in (None, "main", "master"):
             branch = await self._post(
                 self._wire.api(ref, f"/branch/{quoted_revision(ref.revision or '')}"), {}
             )
             if branch.status != _CONFLICT:
                 self._wire.checked(ref, branch)
+        return created
+
+    async def _create(self, ref: RepoRef, owner: str, name: str, new: NewRepository) -> bool:
+        private = new.visibility == "private"
+        body = {"name": name, "organization": owner, "type": ref.repo_type, "private": private}
+        answer = await self._post(f"{self._client.endpoint}/api/repos/create", body)
+        if answer.status != _CONFLICT:
+            self._wire.checked(ref, answer)
         return answer.status != _CONFLICT
 
     async def missing(self, ref: RepoRef, blobs: Sequence[Blob]) -> frozenset[str]:

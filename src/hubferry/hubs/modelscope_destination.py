@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
+from contextlib import suppress
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from hubferry.errors import AccessError, BusyError, NotFoundError, UsageError
+from hubferry.hubs import modelscope_examine
 from hubferry.hubs.answers import Answer, retry_after
 from hubferry.hubs.http import Request, json_body
 from hubferry.hubs.modelscope import DEFAULT_BRANCH, code
 from hubferry.hubs.modelscope_blobs import BlobStorage
 from hubferry.hubs.modelscope_licenses import license_name
 from hubferry.hubs.modelscope_listing import CUT
-from hubferry.hubs.modelscope_source import ModelScopeSource
+from hubferry.hubs.modelscope_source import ModelScopeSource, described
 from hubferry.i18n import _
 from hubferry.model import BLOB_SUFFIXES, Blob, Limits, Revision
 
@@ -81,15 +84,24 @@ class ModelScopeDestination(ModelScopeSource):
         try:
             return await super().resolve(ref)
         except NotFoundError:
-            return Revision(ref, "", exists=False)
+            return await self._without_branch(ref)
+
+    async def _without_branch(self, ref: RepoRef) -> Revision:
+        """Tell a repository without this branch from one that is not there."""
+        if ref.revision is not None:
+            with suppress(NotFoundError):
+                facts = await self._wire.get(ref, self._wire.api(ref))
+                return replace(described(ref, "", facts), exists=False, branchless=True)
+        return Revision(ref, "", exists=False)
 
     async def files(self, revision: Revision) -> list[RepoFile]:
         """List the repository; nothing where it is not there yet."""
         return await super().files(revision) if revision.exists else []
 
-    async def examine(self, plan: Plan) -> Sequence[Finding]:  # noqa: ARG002 - nothing is asked yet
-        """Ask nothing; see `Destination.examine`."""
-        return ()
+    async def examine(self, plan: Plan) -> Sequence[Finding]:
+        """Ask about login, namespace and branch; see `Destination.examine`."""
+        self._need_token()
+        return await modelscope_examine.examine(self._wire, plan)
 
     async def ensure(self, ref: RepoRef, new: NewRepository) -> bool:
         """Create the repository; return False where it was there.

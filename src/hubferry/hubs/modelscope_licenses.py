@@ -5,7 +5,8 @@ Wire fact: modelscope_hub/constants.py `License`. A name that it does not know i
 
 from __future__ import annotations
 
-OTHER = "other"
+from hubferry.licenses import OTHER, identifier
+
 _NAMES = {
     "apache-2.0": "Apache-2.0",
     "mit": "MIT",
@@ -22,19 +23,12 @@ _NAMES = {
     "cc0-1.0": "CC0-1.0",
     "unlicense": "Unlicense",
 }
-_SPOKEN = {
-    "apache license 2.0": "apache-2.0",
-    "apache 2.0": "apache-2.0",
-    "apache-2": "apache-2.0",
-    "mit license": "mit",
-}
 _UNNAMED = frozenset({"", "other", "unknown", "none", "n/a"})
 
 
 def license_name(name: str | None) -> str:
     """Return the licence to create a repository with: never silence, which counts as Apache-2.0 there."""
     plain = (name or "").strip()
-    key = _SPOKEN.get(plain.lower(), plain.lower())
-    if key in _UNNAMED:
+    if plain.lower() in _UNNAMED:
         return OTHER
-    return _NAMES.get(key, plain)
+    return _NAMES.get(identifier(plain) or "", plain)

@@ -66,14 +66,7 @@ class ModelScopeSource:
             raise
         commit = listing_digest(files)
         self._listings[commit] = files
-        facts = info if isinstance(info, dict) else {}
-        return Revision(
-            ref,
-            commit,
-            private=_is_private(facts),
-            gated=facts.get("ProtectedMode") == _GATED,
-            license=_text(facts.get("License")),
-        )
+        return described(ref, commit, info)
 
     async def files(self, revision: Revision) -> list[RepoFile]:
         """Return the listing that `revision` stands for.
@@ -117,6 +110,18 @@ class ModelScopeSource:
     async def close(self) -> None:
         """Close every connection."""
         await self._client.close()
+
+
+def described(ref: RepoRef, commit: str, info: Any) -> Revision:
+    """Return a revision with what the hub's record of the repository says about who may read it."""
+    facts = info if isinstance(info, dict) else {}
+    return Revision(
+        ref,
+        commit,
+        private=_is_private(facts),
+        gated=facts.get("ProtectedMode") == _GATED,
+        license=_text(facts.get("License")),
+    )
 
 
 def listing_digest(files: Iterable[RepoFile]) -> str:

@@ -1,0 +1,61 @@
+"""A model card: what its front matter says, and how the name of its licence is mended. No I/O."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from hubferry import licenses
+
+NAME = "README.md"
+LARGEST = 1 << 20
+"""Bytes up to which a card is looked into."""
+_FRONT = re.compile(
+    rb"\A(?:\xef\xbb\xbf)?\s*---[ \t]*\r?\n(?P<yaml>.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE
+)
+_LICENSE_LINE = re.compile(rb"^license:[ \t]*(?P<value>[^\r\n]*)", re.MULTILINE)
+
+
+def license_of(card: bytes) -> str | None:
+    """Return the licence that a card names, the first of several; None where it names none."""
+    facts = _facts(card)
+    named = facts.get("license")
+    if isinstance(named, list):
+        named = next((one for one in named if isinstance(one, str)), None)
+    if not isinstance(named, str) or not named.strip():
+        return None
+    return named.strip()
+
+
+def with_known_license(card: bytes) -> bytes | None:
+    """Return the card with the licence named as Hugging Face names it; None where there is nothing to mend.
+
+    A licence without an identifier becomes `other`, and keeps its name as `license_name`. Everything else
+    stays byte for byte.
+    """
+    front, named = _FRONT.match(card), license_of(card)
+    if front is None or named is None or named in licenses.IDENTIFIERS:
+        return None
+    line = _LICENSE_LINE.search(front["yaml"])
+    if line is None or line["value"].lstrip().startswith((b"[", b"-")) or not line["value"].strip():
+        return None
+    known = licenses.identifier(named)
+    mended = b"license: " + (known or licenses.OTHER).encode()
+    if known is None and not isinstance(_facts(card).get("license_name"), str):
+        mended += b"\nlicense_name: " + re.sub(r"[^a-z0-9.+]+", "-", named.lower()).strip("-").encode()
+    start = front.start("yaml")
+    return card[: start + line.start()] + mended + card[start + line.end() :]
+
+
+def _facts(card: bytes) -> dict[str, Any]:
+    """Return the front matter; nothing where there is none, or none that can be read."""
+    import yaml
+
+    front = _FRONT.match(card[:LARGEST])
+    if front is None:
+        return {}
+    try:
+        facts = yaml.load(front["yaml"], getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe, in C
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}

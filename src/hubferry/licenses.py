@@ -1,0 +1,57 @@
+"""Names of licences: the identifiers that model cards have, and what people and other hubs call the same.
+
+Fact: Hugging Face's answer to a card with another one lists the identifiers (huggingface_hub issue 4218);
+modelscope_hub/constants.py, `License`, and the cards at ModelScope have the others.
+"""
+
+from __future__ import annotations
+
+import re
+
+OTHER = "other"
+
+IDENTIFIERS = frozenset(
+    """
+    apache-2.0 mit openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0
+    bigcode-openrail-m afl-3.0 artistic-2.0 bsl-1.0 bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear c-uda cc
+    cc0-1.0 cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0
+    cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0
+    cdla-sharing-1.0 cdla-permissive-1.0 cdla-permissive-2.0 wtfpl ecl-2.0 epl-1.0 epl-2.0 etalab-2.0 eupl-1.1
+    eupl-1.2 agpl-3.0 gfdl gpl gpl-2.0 gpl-3.0 lgpl lgpl-2.1 lgpl-3.0 isc h-research intel-research lppl-1.3c
+    ms-pl apple-ascl apple-amlr mpl-2.0 odc-by odbl openmdw-1.0 openrail++ osl-3.0 postgresql ofl-1.1 ncsa
+    unlicense zlib pddl lgpl-lr deepfloyd-if-license fair-noncommercial-research-license llama2 llama3
+    llama3.1 llama3.2 llama3.3 llama4 grok2-community gemma unknown other
+    """.split()  # noqa: SIM905 - in the order and form in which the hub itself names them
+)
+
+_SPOKEN = {
+    "apache": "apache-2.0",
+    "apache-2": "apache-2.0",
+    "apache-license": "apache-2.0",
+    "apache-license-2.0": "apache-2.0",
+    "apache-license-version-2.0": "apache-2.0",
+    "mit-license": "mit",
+    "bsd-2": "bsd-2-clause",
+    "bsd-3": "bsd-3-clause",
+    "gpl-v2": "gpl-2.0",
+    "gplv2": "gpl-2.0",
+    "gpl-v3": "gpl-3.0",
+    "gplv3": "gpl-3.0",
+    "agpl-v3": "agpl-3.0",
+    "lgpl-v3": "lgpl-3.0",
+    "mozilla-public-license-2.0": "mpl-2.0",
+    "cc0": "cc0-1.0",
+    "cc-by": "cc-by-4.0",
+    "the-unlicense": "unlicense",
+}
+
+
+def identifier(name: str) -> str | None:
+    """Return the identifier of a licence that somebody called `name`; None for one that is not known."""
+    plain = re.sub(r"[\s_,()]+", "-", name.strip().lower()).strip("-")
+    known = _SPOKEN.get(plain, plain)
+    if known in IDENTIFIERS:
+        return known
+    trimmed = re.sub(r"-licen[sc]e$|^the-", "", known)
+    trimmed = _SPOKEN.get(trimmed, trimmed)
+    return trimmed if trimmed in IDENTIFIERS else None
