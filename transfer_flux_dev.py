@@ -27,11 +27,12 @@ def main() -> int:
     where = _("destination; <your account>/FLUX.1-dev unless given, also by FLUX_MS_MODEL")
     parser.add_argument("ms_model", nargs="?", help=where)
     parser.add_argument("--ms-model", dest="named", default=os.environ.get("FLUX_MS_MODEL"), help=where)
-    parser.add_argument("--verify-only", action="store_true", help=_("download and verify, send nothing"))
-    options = parser.parse_args()
+    options = compat.arguments(parser)
     warning = _("⚠️  Note: this is a large model (~23GB), the download may take a while")
     name = options.ms_model or options.named
-    return compat.Transfer(MODEL, name, compat.FLUX, warning=warning, verify_only=options.verify_only).run()
+    return compat.Transfer(
+        MODEL, name, compat.FLUX, warning=warning, verify_only=options.verify_only, public=options.public
+    ).run()
 
 
 if __name__ == "__main__":

@@ -24,14 +24,13 @@ def main() -> int:
     parser.add_argument("--ms-model", required=True, help=_("destination, such as owner/name"))
     parser.add_argument("--hf-token", help=_("Hugging Face token; better set HF_TOKEN"))
     parser.add_argument("--commit-message", help=_("message of the commit"))
-    parser.add_argument("--verify-only", action="store_true", help=_("download and verify, send nothing"))
     parser.add_argument("--log-level", default="INFO", type=str.upper, choices=compat.LOG_LEVELS)
-    options = parser.parse_args()
+    options = compat.arguments(parser)
     compat.hide_token(options.hf_token)
     compat.set_log_level(options.log_level)
     return HFToModelScopeTransfer(
-        options.hf_model, options.ms_model, message=options.commit_message,
-        verify_only=options.verify_only, quiet=options.log_level not in ("DEBUG", "INFO"),
+        options.hf_model, options.ms_model, message=options.commit_message, verify_only=options.verify_only,
+        public=options.public, quiet=options.log_level not in ("DEBUG", "INFO"),
     ).run()  # fmt: skip
 
 

@@ -25,11 +25,14 @@ def main() -> int:
     parser.add_argument("ms_model", metavar="MS_MODEL", help=_("destination, such as owner/name"))
     parser.add_argument("hf_token", metavar="HF_TOKEN", nargs="?",
                         help=_("Hugging Face token; better set HF_TOKEN"))  # fmt: skip
-    parser.add_argument("--verify-only", action="store_true", help=_("download and verify, send nothing"))
-    options = parser.parse_args()
+    options = compat.arguments(parser)
     compat.hide_token(options.hf_token)
     return compat.Transfer(
-        options.hf_model, options.ms_model, compat.SIMPLE, verify_only=options.verify_only
+        options.hf_model,
+        options.ms_model,
+        compat.SIMPLE,
+        verify_only=options.verify_only,
+        public=options.public,
     ).run()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hubferry import licenses
 from hubferry.errors import AccessError, UsageError
 from hubferry.findings import NOT_SAID, refusals, refused, together
 from hubferry.i18n import _
@@ -58,20 +59,37 @@ def _new(plan: Plan, options: Options) -> NewRepository:
 def _forbidden(plan: Plan, options: Options) -> Iterator[Finding]:
     """Find what nobody may do without saying so, and wishes that cannot be fulfilled."""
     source, there = plan.source, plan.destination
-    if there.ref.hub == "dir" or not (there.exists or there.branchless):
+    if there.ref.hub == "dir":
+        if options.visibility or options.license:
+            yield _wish(plan, "folder", _("{destination} is a folder: it has neither visibility nor licence"))
         return
-    words = {"source": source.ref, "destination": there.ref}
+    if options.license and not _licensed(plan, options.license):
+        yield _wish(plan, "license", _("--license cannot change the licence of {destination}"))
+    if not (there.exists or there.branchless):
+        return
     hidden, shown, wish = source.private or source.gated, not there.private, options.visibility
     if shown and hidden and wish != "public" and not plan.nothing_to_do:
         message = _("{source} is not public, and {destination} is: everybody could read the copy")
         hint = _("choose a private destination, or say --public if that is meant")
-        error = AccessError(message.format(**words), side="destination", hint=hint)
-        yield refused("would-become-public", error)
+        message = message.format(source=source.ref, destination=there.ref)
+        yield refused("would-become-public", AccessError(message, side="destination", hint=hint))
     if wish is not None and (wish == "public") != shown:
-        message = (
-            _("{destination} exists and is public; --private cannot change that")
-            if shown
-            else _("{destination} exists and is private; --public cannot change that")
-        )
-        hint = _("change that on its own page, or leave the option out")
-        yield refused("visibility", UsageError(message.format(**words), side="destination", hint=hint))
+        public = _("{destination} exists and is public; --private cannot change that")
+        private = _("{destination} exists and is private; --public cannot change that")
+        yield _wish(plan, "visibility", public if shown else private)
+
+
+def _licensed(plan: Plan, wanted: str) -> bool:
+    """Return whether the destination has this licence, or will have: at Hugging Face by its card alone."""
+    there = plan.destination
+    existing = there.exists or there.branchless
+    if not existing and there.ref.hub != "hf":
+        return True
+    named = there.license if existing else plan.source.license
+    return (licenses.identifier(named or "") or named) == (licenses.identifier(wanted) or wanted)
+
+
+def _wish(plan: Plan, code: str, message: str) -> Finding:
+    hint = _("change that on its own page, or leave the option out")
+    message = message.format(destination=plan.destination.ref)
+    return refused(code, UsageError(message, side="destination", hint=hint))

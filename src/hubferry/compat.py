@@ -23,6 +23,7 @@ from hubferry.i18n import _, ngettext, set_language
 from hubferry.options import Options
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
     from collections.abc import Callable
 
     from typing_extensions import Self
@@ -46,6 +47,13 @@ def begin() -> None:
 def run(work: Callable[[], int | None]) -> int:
     """Do `work` and return the exit code that the process should end with."""
     return main.guard(work, command=["python", *sys.argv])
+
+
+def arguments(parser: ArgumentParser) -> Namespace:
+    """Parse a transfer's command line, with the options that every transfer has."""
+    parser.add_argument("--verify-only", action="store_true", help=_("download and verify, send nothing"))
+    parser.add_argument("--public", action="store_true", help=_("let a private or gated model become public"))
+    return parser.parse_args()
 
 
 def set_log_level(level: str) -> None:
@@ -142,6 +150,7 @@ class Transfer:
         message: The commit's message, None for one that names the source's commit.
         warning: A sentence to print before a long download.
         verify_only: Fetch and verify, send nothing.
+        public: Let what is private or gated become public.
         quiet: Show no progress.
     """
 
@@ -152,6 +161,7 @@ class Transfer:
     warning: str | None = None
     verify_only: bool = False
     quiet: bool = False
+    public: bool = False
 
     @property
     def source(self) -> RepoRef:
@@ -178,7 +188,12 @@ class Transfer:
             if self.warning:
                 say(self.warning)
         keep_freed_memory()
-        options = Options(directory=self.directory, message=self.message, whole_cache=True)
+        options = Options(
+            directory=self.directory,
+            message=self.message,
+            whole_cache=True,
+            visibility="public" if self.public else None,
+        )
         with Talker(quiet=self.quiet, downloaded=there, uploading=destination) as talker:
             if destination is None:
                 return self._verify(options, talker, there=there)

@@ -130,6 +130,40 @@ def test_a_wish_for_another_visibility_than_the_destination_has_is_an_error(desk
     desk.ferry("copy", PAIR[0], "ms:mine/hidden", "--private", check_code=0)
 
 
+@pytest.mark.parametrize(
+    ("destination", "words", "said"),
+    [
+        ("ms:mine/model", ("--license", "mit"), "licence of ms:mine/model"),
+        ("hf:mine/new", ("--license", "gpl-3.0"), "licence of hf:mine/new"),
+        ("./folder", ("--private",), "is a folder"),
+        ("./folder", ("--license", "mit"), "is a folder"),
+    ],
+)
+def test_a_wish_that_cannot_be_fulfilled_is_an_error_before_anything_moves(
+    desk, model, destination, words, said
+):
+    desk.destination.store.create("mine/model", "model", license="apache-2.0")
+    where = ("--destination-endpoint", desk.destination.url)
+    assert said in refused(desk, desk.ferry("copy", PAIR[0], destination, *where, *words), 2)
+
+
+def test_a_licence_that_the_destination_has_is_no_wish(desk, model):
+    desk.destination.store.create("mine/model", "model", license="Apache License 2.0")
+    desk.ferry("copy", *PAIR, "--license", "apache-2.0", check_code=0)
+
+
+def test_the_scripts_publish_nothing_hidden_unless_a_person_says_so(desk, model):
+    desk.source.store.find("org/model").change(gated="auto", granted=("tester",))
+    desk.destination.store.create("mine/model", "model")
+    words = ("org/model", "mine/model")
+    done = desk.script("scripts/simple_hf_to_ms.py", *words)
+    assert done.code == 4
+    assert "--public" in done.err
+    assert desk.published() == {}
+    desk.script("scripts/simple_hf_to_ms.py", *words, "--public", check_code=0)
+    assert desk.published() == digests(model)
+
+
 def test_the_plan_says_what_is_created_and_how(desk, model):
     done = desk.ferry("copy", *PAIR, "--dry-run", check_code=0)
     assert "will be created as public, licence mit" in done.out.splitlines()
