@@ -28,12 +28,9 @@ def main() -> int:
     options = compat.arguments(parser)
     compat.hide_token(options.hf_token)
     return compat.Transfer(
-        options.hf_model,
-        options.ms_model,
-        compat.SIMPLE,
-        verify_only=options.verify_only,
-        public=options.public,
-    ).run()
+        options.hf_model, options.ms_model, compat.SIMPLE,
+        verify_only=options.verify_only, public=options.public,
+    ).run()  # fmt: skip
 
 
 if __name__ == "__main__":

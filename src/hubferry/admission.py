@@ -12,11 +12,15 @@ from hubferry.i18n import _
 from hubferry.model import NewRepository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from hubferry.findings import Finding
     from hubferry.model import Plan, Visibility
     from hubferry.options import Options
+
+
+EXPOSED = "would-become-public"
+VISIBILITY = "visibility"
 
 
 def judged(plan: Plan, options: Options) -> Plan:
@@ -37,12 +41,14 @@ def admitted(plan: Plan, examined: Plan) -> Plan:
     return without_refused(replace(plan, new=examined.new, findings=told))
 
 
-def refuse(plan: Plan, options: Options) -> None:
-    """Raise what stops a plan; with `keep_going` only what concerns more than one entry."""
+def refuse(plan: Plan, options: Options, codes: Collection[str] | None = None) -> None:
+    """Raise what stops a plan, of these codes or any; with `keep_going` not what concerns one entry."""
     stopping = [
         finding.error
         for finding in refusals(plan.findings)
-        if finding.error is not None and not (options.keep_going and finding.concerns_one_entry)
+        if finding.error is not None
+        and not (options.keep_going and finding.concerns_one_entry)
+        and (codes is None or finding.code in codes)
     ]
     if stopping:
         raise together(stopping)
@@ -72,11 +78,11 @@ def _forbidden(plan: Plan, options: Options) -> Iterator[Finding]:
         message = _("{source} is not public, and {destination} is: everybody could read the copy")
         hint = _("choose a private destination, or say --public if that is meant")
         message = message.format(source=source.ref, destination=there.ref)
-        yield refused("would-become-public", AccessError(message, side="destination", hint=hint))
+        yield refused(EXPOSED, AccessError(message, side="destination", hint=hint))
     if wish is not None and (wish == "public") != shown:
         public = _("{destination} exists and is public; --private cannot change that")
         private = _("{destination} exists and is private; --public cannot change that")
-        yield _wish(plan, "visibility", public if shown else private)
+        yield _wish(plan, VISIBILITY, public if shown else private)
 
 
 def _licensed(plan: Plan, wanted: str) -> bool:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hubferry.move import Moved
     from hubferry.options import Options
 
+_SHOWN = (admission.EXPOSED, admission.VISIBILITY)
 _CHANGES = (Action.INLINE, Action.REUSE, Action.SEND, Action.FETCH_SEND, Action.DELETE)
 
 
@@ -49,6 +50,7 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
             session.check_space(survey.draft(seen, session.destination, held, options))
             seen = await _create_if_absent(session, seen, plan)
             plan = await survey.decide(seen, session.destination, held, options)
+            admission.refuse(plan, options, _SHOWN)  # a hub may have created it otherwise than it was told
             plan = admission.admitted(plan, examined)
             listen(Planned(plan))
             moved = await move(plan, seen.held(held), session.tools())

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from hubferry import api
-from hubferry.errors import IntegrityError, NetworkError, NotFoundError
+from hubferry.errors import AccessError, IntegrityError, NetworkError, NotFoundError
 from hubferry.events import Committed, Finished, Planned, Progress
 from hubferry.model import Action, Verdict
 from hubferry.options import Access, Options
@@ -371,6 +371,22 @@ def test_without_a_network_a_fetch_answers_from_the_cache(world, monkeypatch):
     for other in ("hf:org/model@v2", "hf:org/unknown"):
         with pytest.raises(NetworkError):
             world.fetch(other, source=nowhere)
+
+
+def test_a_hub_that_makes_a_private_repository_public_gets_no_byte(make_hub, world):
+    @web.middleware
+    async def forgetful(request, handler):
+        answer = await handler(request)
+        if request.method == "POST" and request.path == "/api/v1/models":
+            careless.store.find("mine/model").change(private=False)
+        return answer
+
+    careless = make_hub(seams=Seams(middlewares=[forgetful]))
+    world.source.store.find("org/model").change(private=True)
+    options = replace(world.options, destination=Access(careless.token, careless.url))
+    with pytest.raises(AccessError, match="is not public"):
+        api.copy("hf:org/model", "ms:mine/model", options)
+    assert careless.requests.commits == careless.requests.blobs_received == 0
 
 
 def test_a_source_that_ignores_ranges_is_read_whole_and_right(make_hub, world, tmp_path):

@@ -1,0 +1,76 @@
+"""A model card's licence: read, and named as the other hub names it, with every other byte kept."""
+
+import pytest
+
+from hubferry import cards, licenses
+
+
+def card(front, rest="# Model\n"):
+    return f"---\n{front}\n---\n{rest}".encode()
+
+
+@pytest.mark.parametrize(
+    ("front", "named"),
+    [
+        ("license: mit", "mit"),
+        ("license: [apache-2.0, mit]", "apache-2.0"),
+        ("license:\n- gpl-3.0\n- mit", "gpl-3.0"),
+        ("license: Apache License 2.0", "Apache License 2.0"),
+        ('license: "other"\nlicense_name: flux', "other"),
+        ("tags: [a]", None),
+        ("license: ", None),
+        ("license: {a: b}", None),
+        ("license: [", None),
+        ("- a list", None),
+    ],
+)
+def test_the_licence_of_a_card_is_read(front, named):
+    assert cards.license_of(card(front)) == named
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"# no front matter\nlicense: mit\n", b"---\nlicense: mit\n", b"\xff\xfe"]
+)
+def test_a_text_without_front_matter_names_no_licence(content):
+    assert cards.license_of(content) is None
+    assert cards.with_known_license(content) is None
+
+
+@pytest.mark.parametrize(
+    ("spoken", "known"),
+    [
+        ("Apache License 2.0", "apache-2.0"),
+        ("Apache-2.0", "apache-2.0"),
+        ("apache_2.0", "apache-2.0"),
+        ("MIT License", "mit"),
+        ("GPL-3.0", "gpl-3.0"),
+        ("CC-BY-NC-4.0", "cc-by-nc-4.0"),
+        ("The Unlicense", "unlicense"),
+        ("Llama 3.1 Community", None),
+        ("other", "other"),
+    ],
+)
+def test_what_people_call_a_licence_has_an_identifier_or_none(spoken, known):
+    assert licenses.identifier(spoken) == known
+
+
+def test_a_known_licence_is_named_as_the_hub_knows_it_and_nothing_else_changes():
+    front = b"tags:\r\n- a\r\nlicense: Apache License 2.0\r\nlanguage: en\r\n"
+    before = b"\xef\xbb\xbf---\r\n" + front + b"---\r\n# x \xff\r\n"
+    after = before.replace(b"Apache License 2.0", b"apache-2.0")
+    assert cards.with_known_license(before) == after
+    assert cards.with_known_license(after) is None
+
+
+def test_an_unknown_licence_becomes_other_and_keeps_its_name():
+    mended = cards.with_known_license(card("license: Tongyi Qianwen LICENSE\ntags: [a]"))
+    assert mended == card("license: other\nlicense_name: tongyi-qianwen-license\ntags: [a]")
+    named = card("license: Tongyi Qianwen\nlicense_name: qwen")
+    assert cards.with_known_license(named) == card("license: other\nlicense_name: qwen")
+
+
+@pytest.mark.parametrize(
+    "front", ["license: mit", "license: [Apache License 2.0]", "license:\n- Apache License 2.0", "a: b"]
+)
+def test_a_card_that_needs_no_mending_or_has_a_list_is_left_alone(front):
+    assert cards.with_known_license(card(front)) is None
