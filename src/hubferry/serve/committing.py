@@ -25,7 +25,7 @@ class Proposal:
 
     Attributes:
         parent: The commit that the branch must be at, None for any.
-        throttle: How many commits are taken of `whose`, None for any number.
+        throttle: How many commits the repository takes, None for any number.
     """
 
     branch: str
@@ -36,12 +36,12 @@ class Proposal:
     parent: str | None = None
     rules: Sequence[Rule] = ()
     throttle: Throttle | None = None
-    whose: str = ""
 
 
 def make_commit(hub: Hub, repository: Repository, wish: Proposal) -> CommitRecord:
     """Make a commit, or refuse it. Blocks; call it off the event loop."""
-    _throttle(hub, wish)
+    if wish.throttle is not None:
+        _count_commit(hub, repository, wish.throttle)
     number = next(hub.memory.commits)
     if hub.seams.before_commit is not None:
         hub.seams.before_commit(repository, number)
@@ -61,11 +61,9 @@ def make_commit(hub: Hub, repository: Repository, wish: Proposal) -> CommitRecor
     return record
 
 
-def _throttle(hub: Hub, wish: Proposal) -> None:
-    throttle = wish.throttle
-    if throttle is None:
-        return
-    allowance = hub.memory.windows.count("commits", wish.whose, throttle.commits, throttle.seconds)
+def _count_commit(hub: Hub, repository: Repository, throttle: Throttle) -> None:
+    whose = f"{repository.record.kind} {repository.record.repo_id}"
+    allowance = hub.memory.windows.count("commits", whose, throttle.commits, throttle.seconds)
     if not allowance.exceeded:
         return
     if throttle.answer in ("policy", "forbidden"):

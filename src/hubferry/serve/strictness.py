@@ -65,7 +65,7 @@ class Strictness:
         lengths: A blob must be sent with its Content-Length.
         rates: Hugging Face counts requests, and says so in headers.
         huggingface_commits: Hugging Face's commits to one repository.
-        modelscope_commits: ModelScope's commits of one account.
+        modelscope_commits: ModelScope's commits to one repository.
         quota: Bytes of blobs.
         rights: Refusals about rights in Hugging Face's words.
         branches: ModelScope commits to branches only that are there, and refuses when the branch moved

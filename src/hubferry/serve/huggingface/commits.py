@@ -146,7 +146,6 @@ async def commit(request: web.Request) -> web.Response:
         header.parent_commit,
         rules_of(hub.strict),
         hub.strict.huggingface_commits,
-        f"{repository.record.kind} {repository.record.repo_id}",
     )
     record = await asyncio.to_thread(make_commit, hub, repository, wish)
     page = web_address(request, repository)

@@ -80,7 +80,6 @@ async def commit(request: web.Request) -> web.Response:
         account.name,
         parent=head,
         throttle=hub.strict.modelscope_commits,
-        whose=account.name,
     )
     record = await asyncio.to_thread(make_commit, hub, repository, proposal)
     return success({"Id": record.id, "CommitId": record.id, "Message": record.title})
