@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING
 
 from aiohttp import web
@@ -26,6 +26,7 @@ from hubferry.serve import (
     ServerLimits,
     Signer,
     Store,
+    Strictness,
     XetStorage,
 )
 from hubferry.serve.application import create_application
@@ -169,7 +170,7 @@ def _new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 @contextlib.contextmanager
-def running_hub(
+def running_hub(  # noqa: PLR0913  # one for each part of a hub
     root: Path,
     *,
     policy: Policy | None = None,
@@ -179,18 +180,27 @@ def running_hub(
     initial_files: bool = False,
     xet: bool = False,
     port: int = 0,
+    strict: Strictness | None = None,
 ) -> Iterator[TestHub]:
-    """Run a hub over `root` in a thread of this process; both tokens of this module are known to it."""
+    """Run a hub over `root` in a thread of this process; both tokens of this module are known to it.
+
+    `strict=Strictness.real()` refuses as the real hubs do, `strict=Strictness(cards=True)` in one regard.
+    """
     requests = Requests()
     seams = seams or Seams()
     application = create_application(
         store := Store(root),
         policy or Policy(CREDENTIALS, writable=True),
         limits=limits,
-        seams=Seams([requests.begin, *seams.middlewares], seams.pace, _both(requests.note, seams.record)),
+        seams=replace(
+            seams,
+            middlewares=[requests.begin, *seams.middlewares],
+            record=_both(requests.note, seams.record),
+        ),
         signer=signer,
         initial_files=initial_files,
         xet=XetStorage(root, read_xet_file) if xet else None,
+        strict=strict,
     )
     loop = _new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="hub", daemon=True)

@@ -44,6 +44,7 @@ class _Wish:
     writable: bool
     initial_files: bool
     xet: bool
+    strict: bool
     as_json: bool
 
     @property
@@ -107,6 +108,11 @@ def _default_store() -> Path:
     help=_("Give new ModelScope repositories a README.md and a .gitattributes, as the real hub may."),
 )
 @click.option("--xet", is_flag=True, help=_("Also speak Xet to clients on this machine."))
+@click.option(
+    "--strict",
+    is_flag=True,
+    help=_("Refuse as the real hubs do: cards, sizes, rates, rights. docs/serve.md lists the rules."),
+)
 @click.option("--json", "as_json", is_flag=True, help=_("Print the address as one line of JSON."))
 def serve(  # noqa: PLR0913  # one a command-line option
     store: Path | None,
@@ -119,12 +125,14 @@ def serve(  # noqa: PLR0913  # one a command-line option
     writable: bool,
     initial_files: bool,
     xet: bool,
+    strict: bool,
     as_json: bool,
 ) -> None:
     """Run a hub until Ctrl-C."""
     wish = _Wish(
         store or _default_store(), host, port, _split(tokens), _split(read_tokens), user,
-        writable=writable, initial_files=initial_files, xet=xet, as_json=as_json,
+        writable=writable, initial_files=initial_files, xet=xet, strict=strict,
+        as_json=as_json,
     )  # fmt: skip
     if not wish.local and not (wish.tokens or wish.read_tokens):
         raise UsageError(
@@ -145,7 +153,7 @@ def _split(tokens: str | None) -> tuple[str, ...]:
 
 def _run(wish: _Wish) -> None:
     from hubferry.hubs.xet_folder import read_xet_file
-    from hubferry.serve import Store, XetStorage, create_application
+    from hubferry.serve import Store, Strictness, XetStorage, create_application
     from hubferry.serve.server import allow_many_connections
 
     try:
@@ -157,14 +165,18 @@ def _run(wish: _Wish) -> None:
     allow_many_connections()
     with store.hold():
         xet = XetStorage(wish.store, read_xet_file) if wish.xet else None
-        application = create_application(store, _policy(wish), initial_files=wish.initial_files, xet=xet)
+        strict = Strictness.real() if wish.strict else None
+        application = create_application(
+            store, _policy(wish), initial_files=wish.initial_files, xet=xet, strict=strict
+        )
         _runner()(_serve(wish, application))
 
 
 def _policy(wish: _Wish) -> Policy:
     from hubferry.serve import Account, Credential, Policy
 
-    writer, reader = Account(wish.user), Account(wish.user, may_write=False)
+    own = frozenset([wish.user]) if wish.strict else None
+    writer, reader = Account(wish.user, namespaces=own), Account(wish.user, may_write=False, namespaces=own)
     credentials = [Credential(token, writer) for token in wish.tokens]
     credentials += [Credential(token, reader) for token in wish.read_tokens]
     return Policy(credentials, writable=wish.writable, anonymous_reads=wish.local)

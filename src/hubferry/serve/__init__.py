@@ -2,10 +2,13 @@
 
 from hubferry.serve.access import Account, Credential, Policy
 from hubferry.serve.application import create_application
+from hubferry.serve.committing import refusing
 from hubferry.serve.hub import AccessRecord, Seams, ServerLimits
 from hubferry.serve.records import Delete, Put
+from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.signing import Signer
 from hubferry.serve.store import Store
+from hubferry.serve.strictness import Quota, Rates, Strictness, Throttle
 from hubferry.serve.xet import XetFile, XetStorage
 
 __all__ = [
@@ -15,11 +18,18 @@ __all__ = [
     "Delete",
     "Policy",
     "Put",
+    "Quota",
+    "Rates",
+    "Reason",
+    "Refusal",
     "Seams",
     "ServerLimits",
     "Signer",
     "Store",
+    "Strictness",
+    "Throttle",
     "XetFile",
     "XetStorage",
     "create_application",
+    "refusing",
 ]

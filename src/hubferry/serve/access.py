@@ -22,11 +22,14 @@ class Account:
         name: The user name, the namespace of repositories named without one.
         may_write: Whether the token may change anything.
         namespaces: The owners whose private repositories it sees and may write to; None is all of them.
+        repositories: The only ones that a fine-grained token may write to, and it creates none; None is no
+            such token.
     """
 
     name: str = "local"
     may_write: bool = True
     namespaces: frozenset[str] | None = None
+    repositories: frozenset[str] | None = None
 
     def belongs_to(self, repo_id: str) -> bool:
         """Return whether the repository lies in one of the account's namespaces."""
@@ -108,9 +111,23 @@ class Policy:
 
     def require_write(self, account: Account | None, repo_id: str) -> Account:
         """Return the account that may change the repository, or refuse."""
+        writer = self._require_writer(account)
+        granted = writer.repositories is None or repo_id in writer.repositories
+        if not (writer.may_write and writer.belongs_to(repo_id) and granted):
+            raise Refusal(Reason.NO_RIGHTS, f"This token may not write to {repo_id}", about=repo_id)
+        return writer
+
+    def require_creation(self, account: Account | None, repo_id: str, kind: str) -> Account:
+        """Return the account that may make the repository, or refuse; a token for named ones makes none."""
+        writer = self._require_writer(account)
+        if not (writer.may_write and writer.belongs_to(repo_id) and writer.repositories is None):
+            owner = repo_id.partition("/")[0]
+            text = f'You don\'t have the rights to create a {kind} under the namespace "{owner}"'
+            raise Refusal(Reason.NO_RIGHTS, text)
+        return writer
+
+    def _require_writer(self, account: Account | None) -> Account:
         writer = self.require_account(account)
         if not self.writable:
             raise Refusal(Reason.FORBIDDEN, "This hub is read-only: start it with --writable")
-        if not writer.may_write or not writer.belongs_to(repo_id):
-            raise Refusal(Reason.FORBIDDEN, f"This token may not write to {repo_id}")
         return writer

@@ -11,8 +11,11 @@ from aiohttp import web
 from hubferry.serve import huggingface, modelscope, storage
 from hubferry.serve.access import Policy
 from hubferry.serve.hub import HUB, Hub, Seams, ServerLimits
+from hubferry.serve.rates import count_requests, tell_allowance
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.signing import Signer
+from hubferry.serve.strictness import Strictness
+from hubferry.serve.windows import Memory, Windows
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,21 +39,28 @@ def create_application(
     signer: Signer | None = None,
     initial_files: bool = False,
     xet: XetStorage | None = None,
+    strict: Strictness | None = None,
 ) -> web.Application:
     """Return the application; `initial_files` gives new ModelScope repositories a README.md of their own."""
+    seams = seams or Seams()
     hub = Hub(
         store,
         policy or Policy(),
         signer or Signer(),
         limits or ServerLimits(),
-        seams or Seams(),
+        seams,
         initial_files=initial_files,
         xet=xet,
+        strict=strict or Strictness(),
+        memory=Memory(Windows(seams.clock)),
     )
     application = web.Application(
-        middlewares=[*hub.seams.middlewares, answer_refusals], client_max_size=hub.limits.json_bytes
+        middlewares=[*seams.middlewares, answer_refusals, count_requests],
+        client_max_size=hub.limits.json_bytes,
     )
     application[HUB] = hub
+    if hub.strict.rates is not None:
+        application.on_response_prepare.append(tell_allowance)
     for table in _TABLES:
         for route in table:
             if isinstance(route, web.RouteDef):

@@ -8,11 +8,14 @@ import msgspec
 
 from hubferry.serve.exchange import read_json
 from hubferry.serve.hub import hub_of
+from hubferry.serve.quota import require_room
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.storage import put_address
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+    from hubferry.serve.repository import Repository
 
 
 class BatchObject(msgspec.Struct, frozen=True):
@@ -29,11 +32,11 @@ class Batch(msgspec.Struct, frozen=True):
     operation: str = "upload"
 
 
-async def answer_batch(request: web.Request) -> list[dict[str, object]]:
+async def answer_batch(request: web.Request, repository: Repository) -> list[dict[str, object]]:
     """Return an answer for each blob asked about, with an upload action where it is missing.
 
     Raises:
-        Refusal: Not about uploads, or about too many blobs.
+        Refusal: Not about uploads, about too many blobs, or about more than the repository may keep.
     """
     hub = hub_of(request)
     wish = await read_json(request, Batch)
@@ -41,6 +44,7 @@ async def answer_batch(request: web.Request) -> list[dict[str, object]]:
         raise Refusal(Reason.INVALID, "Only uploads are asked for here")
     if len(wish.objects) > hub.limits.batch_objects:
         raise Refusal(Reason.INVALID, f"More than {hub.limits.batch_objects} objects in one request")
+    require_room(hub, repository, [(blob.oid, blob.size) for blob in wish.objects])
     answers = []
     for blob in wish.objects:
         answer: dict[str, object] = {"oid": blob.oid, "size": blob.size}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r"[0-9a-f]{40}")
 _TREES_KEPT = 8
-_SHORTEST_ID, _WHOLE_ID = 7, 40  # git itself takes from 4 digits on; shorter ones are usually words
+SHORTEST_ID, _WHOLE_ID = 7, 40  # git itself takes from 4 digits on; shorter ones are usually words
 
 
 class History:
@@ -67,7 +67,7 @@ class History:
 
     def find(self, name: str) -> str | None:
         """Return the full id of a commit named by its first digits, None where that names none or several."""
-        if not _SHORTEST_ID <= len(name) <= _WHOLE_ID or set(name) - set("0123456789abcdef"):
+        if not SHORTEST_ID <= len(name) <= _WHOLE_ID or set(name) - set("0123456789abcdef"):
             return None
         if name in self._commits or (self._folder / f"{name}.json").exists():
             return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +12,8 @@ from aiohttp import web
 from hubferry.serve.access import Account, Policy
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.signing import Signer
+from hubferry.serve.strictness import Strictness
+from hubferry.serve.windows import Memory, Windows
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 Direction = Literal["in", "out"]
 Pace = Callable[[web.BaseRequest, Direction, int], Awaitable[None]]
 """Called before `count` bytes of a body move; it may wait (a slow link) or raise (a broken one)."""
+BeforeCommit = Callable[["Repository", int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,16 @@ class Seams:
         middlewares: Run around every request, outermost first.
         pace: Asked before each block of a body moves.
         record: Told about each answered request.
+        before_commit: Asked before each commit is made, with the repository and how manyth commit it is,
+            counted from 1; it may raise a Refusal, or change the repository first. Runs off the event loop.
+        clock: What windows of time are measured by, in seconds.
     """
 
     middlewares: Sequence[Middleware] = ()
     pace: Pace | None = None
     record: Callable[[AccessRecord], None] | None = None
+    before_commit: BeforeCommit | None = None
+    clock: Callable[[], float] = time.monotonic
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +110,8 @@ class Hub:
     seams: Seams = field(default_factory=Seams)
     initial_files: bool = False
     xet: XetStorage | None = None
+    strict: Strictness = field(default_factory=Strictness)
+    memory: Memory = field(default_factory=lambda: Memory(Windows(time.monotonic)))
 
 
 HUB: web.AppKey[Hub] = web.AppKey("hub", Hub)

@@ -37,4 +37,9 @@ def is_lfs(path: str, size: int, sample: bytes) -> bool:
     if size == 0 or never_lfs(path):
         return False
     name = path.rpartition("/")[2].lower()
-    return size > _THRESHOLD or any(name.endswith(suffix) for suffix in _SUFFIXES) or b"\0" in sample
+    return any(name.endswith(suffix) for suffix in _SUFFIXES) or is_large_or_binary(size, sample)
+
+
+def is_large_or_binary(size: int, sample: bytes) -> bool:
+    """Return whether the hub wants a file as a blob whatever its name is."""
+    return size > _THRESHOLD or b"\0" in sample

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hubferry.serve.disk import write_atomically
+from hubferry.serve.draft import Draft
 from hubferry.serve.git import object_id, pointer
-from hubferry.serve.history import History
+from hubferry.serve.history import SHORTEST_ID, History
 from hubferry.serve.records import CommitRecord, Delete, FileRecord, Put, RepositoryRecord
 from hubferry.serve.refusal import Reason, Refusal
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hubferry.serve.blobs import Blobs
+    from hubferry.serve.draft import Rule
     from hubferry.serve.records import Change
     from hubferry.serve.tree import Tree
 
@@ -46,13 +48,17 @@ class Repository:
         return cls(folder, blobs, msgspec.json.decode(content, type=RepositoryRecord))
 
     @classmethod
-    def make(cls, folder: Path, blobs: Blobs, record: RepositoryRecord) -> Repository:
-        """Write a new repository with one empty commit, as Hugging Face has it."""
+    def make(
+        cls, folder: Path, blobs: Blobs, record: RepositoryRecord, initial: Sequence[Put] = ()
+    ) -> Repository:
+        """Write a new repository with one commit, as Hugging Face has it; empty without `initial` files."""
         if folder.exists():
             shutil.rmtree(folder)  # left by a crash before its repository.json was written
         (folder / "commits").mkdir(parents=True)
         repository = cls(folder, blobs, record)
-        first = CommitRecord("", None, record.created, "initial commit", "", "system", {})
+        files: dict[str, FileRecord | None] = {put.path: repository._file(put) for put in initial}
+        blobs.sync({put.sha256 for put in initial})
+        first = CommitRecord("", None, record.created, "initial commit", "", "system", files)
         repository.change(branches={DEFAULT_BRANCH: repository.history.append(first).id})
         return repository
 
@@ -102,8 +108,11 @@ class Repository:
         author: str = "local",
         expected_parent: str | None = None,
         strict: bool = True,
+        rules: Sequence[Rule] = (),
     ) -> CommitRecord:
         """Make one commit on a branch; without `strict`, also one that git could not hold.
+
+        `expected_parent` may be the first digits of a commit; `rules` look at the commit before it is made.
 
         Raises:
             Refusal: No such branch, it moved away from `expected_parent`, a blob that was never uploaded, or
@@ -117,11 +126,14 @@ class Repository:
             if parent is None:
                 shown = branch[:_LONGEST_REFERENCE]
                 raise Refusal(Reason.REVISION_MISSING, f"Invalid branch: {shown}", about=shown)
-            if expected_parent is not None and expected_parent != parent:
-                raise Refusal(Reason.OUTDATED, f"A commit has happened since: the branch is at {parent}")
-            applied = _applied(self.history.tree(parent), changes, files)
+            if expected_parent is not None and not _names(expected_parent, parent):
+                raise Refusal(Reason.OUTDATED)
+            tree = self.history.tree(parent)
+            applied = _applied(tree, changes, files)
             if strict:
-                _refuse_collisions(self.history.tree(parent), applied)
+                _refuse_collisions(tree, applied)
+            for rule in rules:
+                rule(Draft(branch, tree, applied, self._blobs))
             record = CommitRecord("", parent, time.time(), title, description, author, applied)
             record = self.history.append(record)
             self.change(branches={**self.record.branches, name: record.id})
@@ -179,6 +191,10 @@ class Repository:
 def branch_name(name: str) -> str:
     """Return the name a branch is kept under: `main` and `master` are one."""
     return DEFAULT_BRANCH if name in _ALIASES else name
+
+
+def _names(name: str, commit: str) -> bool:
+    return len(name) >= SHORTEST_ID and commit.startswith(name)
 
 
 def _applied(

@@ -43,6 +43,8 @@ async def put_blob(request: web.Request) -> web.Response:
     if request.content_length not in (None, size):
         text = f"Content-Length is {request.content_length}, not {size}"
         raise Refusal(Reason.WRONG_BYTES, text, about=sha256)
+    if request.content_length is None and hub.strict.lengths:
+        raise Refusal(Reason.NO_LENGTH, about=sha256)
     await receive_blob(request, sha256, size)
     return web.Response(headers={"ETag": f'"{sha256}"'})
 

@@ -124,6 +124,7 @@ class Store:
         license: str | None = None,  # noqa: A002  # the word for it
         description: str = "",
         granted: Sequence[str] = (),
+        initial: Sequence[Put] = (),
     ) -> Repository:
         """Make an empty repository.
 
@@ -142,7 +143,7 @@ class Store:
             record = RepositoryRecord(
                 repo_id, kind, now, now, private, gated, license, description, tuple(granted)
             )
-            repository = Repository.make(self._path(repo_id, kind), self.blobs, record)
+            repository = Repository.make(self._path(repo_id, kind), self.blobs, record, initial)
             self._known[kind, repo_id] = repository
             return repository
 

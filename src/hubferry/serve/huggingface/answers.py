@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hubferry.serve.exchange import json_answer
-from hubferry.serve.hub import token_of
+from hubferry.serve.hub import hub_of, token_of
+from hubferry.serve.huggingface.words import rights_words, words_for
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.storage import absolute
 
@@ -21,6 +22,7 @@ _STATUS: dict[Reason, tuple[int, str | None]] = {
     Reason.NO_CREDENTIALS: (401, None),
     Reason.WRONG_CREDENTIALS: (401, None),
     Reason.FORBIDDEN: (403, None),
+    Reason.NO_RIGHTS: (403, None),
     Reason.GATED: (403, "GatedRepo"),
     Reason.REPOSITORY_EXISTS: (409, None),
     Reason.REFERENCE_EXISTS: (409, None),
@@ -28,6 +30,15 @@ _STATUS: dict[Reason, tuple[int, str | None]] = {
     Reason.INVALID: (400, None),
     Reason.TOO_LARGE: (413, None),
     Reason.TOO_MANY_ACTIONS: (422, None),
+    Reason.NOT_INLINE: (400, None),
+    Reason.FULL_FOLDER: (400, None),
+    Reason.BAD_CARD: (400, None),
+    Reason.NO_BRANCH: (404, "RevisionNotFound"),
+    Reason.NO_LENGTH: (411, None),
+    Reason.QUOTA: (403, None),
+    Reason.RATE: (429, None),
+    Reason.COMMIT_RATE: (429, None),
+    Reason.POLICY: (403, None),
     Reason.BLOB_MISSING: (400, "LfsObjectNotFound"),
     Reason.WRONG_BYTES: (400, None),
     Reason.EXPIRED: (403, None),
@@ -41,7 +52,10 @@ _STATUS: dict[Reason, tuple[int, str | None]] = {
 def answer(request: web.Request, refusal: Refusal) -> web.Response:
     """Return the answer to a refused request."""
     status, code = _STATUS[refusal.reason]
-    text = refusal.text
+    status = refusal.status or status
+    text = refusal.text or words_for(refusal)
+    if refusal.reason is Reason.NO_RIGHTS and refusal.about and hub_of(request).strict.rights:
+        text = rights_words(request.path)
     if refusal.reason is Reason.REPOSITORY_MISSING and token_of(request) is None:
         status, text = (
             401,
@@ -52,7 +66,9 @@ def answer(request: web.Request, refusal: Refusal) -> web.Response:
     if refusal.reason is Reason.WRONG_CREDENTIALS:
         text = "Invalid credentials in Authorization header"  # huggingface_hub.utils._http knows this text
     # a client's words may be in it, and a header holds none of what those may hold
-    headers = {"X-Error-Message": "".join(c if " " <= c <= "~" else "?" for c in text)}
+    headers = {"X-Error-Message": "".join(c if " " <= c <= "~" else "?" for c in text.replace("\n", " "))}
+    if refusal.wait is not None:
+        headers["Retry-After"] = str(refusal.wait)
     if code:
         headers["X-Error-Code"] = code
     if refusal.reason is Reason.RANGE:

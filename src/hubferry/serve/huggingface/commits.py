@@ -10,18 +10,25 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from aiohttp import web
 
+from hubferry.serve.attributes import ATTRIBUTES, Attributes
 from hubferry.serve.batch import answer_batch
+from hubferry.serve.cards import inspect_card
+from hubferry.serve.committing import Proposal, make_commit
 from hubferry.serve.exchange import check_path, decode_json, json_answer, read_json
 from hubferry.serve.git import object_id
 from hubferry.serve.hub import Hub, hub_of, writable_repository_of
 from hubferry.serve.huggingface.routes import NAME, REPO, web_address
-from hubferry.serve.lfs import is_lfs, never_lfs
+from hubferry.serve.lfs import is_large_or_binary, is_lfs, never_lfs
+from hubferry.serve.quota import require_room
 from hubferry.serve.records import Change, Delete, Put
 from hubferry.serve.refusal import Reason, Refusal
+from hubferry.serve.rules import rules_of
 from hubferry.serve.uploads import read_chunks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from hubferry.serve.tree import Tree
 
 routes = web.RouteTableDef()
 
@@ -45,14 +52,22 @@ async def preupload(request: web.Request) -> web.Response:
     """Say for each file whether it is a blob or goes into the commit, and what is there already."""
     repository, _account = writable_repository_of(request)
     wish = await read_json(request, Preupload)
-    if len(wish.files) > hub_of(request).limits.preupload_files:
+    hub = hub_of(request)
+    if len(wish.files) > hub.limits.preupload_files:
         raise Refusal(Reason.INVALID, "Too many files in one preupload request")
+    require_room(hub, repository, ())
     tree = repository.tree(repository.resolve(request.match_info["revision"]))
+    attributes = _attributes(hub, tree)
     answers = []
     for file in wish.files:
         there = tree.get(file.path)
         sample = _decode_base64(file.sample)
-        mode = "lfs" if is_lfs(file.path, file.size, sample) else "regular"
+        lfs = (
+            is_lfs(file.path, file.size, sample)
+            if attributes is None
+            else file.size > 0 and (attributes.covers(file.path) or is_large_or_binary(file.size, sample))
+        )
+        mode = "lfs" if lfs else "regular"
         answer: dict[str, object] = {"path": file.path, "uploadMode": mode, "shouldIgnore": False}
         if there is not None:
             answer["oid"] = there.sha256 if there.lfs else there.git_sha1
@@ -60,12 +75,20 @@ async def preupload(request: web.Request) -> web.Response:
     return json_answer({"files": answers})
 
 
+def _attributes(hub: Hub, tree: Tree) -> Attributes | None:
+    """Return what decides which file is a blob; None leaves it to the names of files."""
+    if not hub.strict.attributes:
+        return None
+    file = tree.get(ATTRIBUTES)
+    return Attributes(hub.store.blobs.read(file.sha256) if file is not None else b"")
+
+
 @routes.post(f"/{{kind:datasets}}/{NAME}.git/info/lfs/objects/batch", name="hf:batch")
 @routes.post(f"/{NAME}.git/info/lfs/objects/batch", name="hf:batch")
 async def batch(request: web.Request) -> web.Response:
     """Answer which blobs have to be sent, and where to (git-lfs batch API, basic transfer)."""
-    writable_repository_of(request)
-    return json_answer({"transfer": "basic", "objects": await answer_batch(request)})
+    repository, _account = writable_repository_of(request)
+    return json_answer({"transfer": "basic", "objects": await answer_batch(request, repository)})
 
 
 class Header(msgspec.Struct, frozen=True, rename="camel"):
@@ -114,15 +137,17 @@ async def commit(request: web.Request) -> web.Response:
             raise Refusal(Reason.TOO_MANY_ACTIONS, f"More than {hub.limits.actions} files in one commit")
     if not header.summary:
         raise Refusal(Reason.INVALID, '"summary" is required')
-    record = await asyncio.to_thread(
-        repository.commit,
+    wish = Proposal(
         request.match_info["revision"],
         changes,
-        title=header.summary,
-        description=header.description,
-        author=account.name,
-        expected_parent=header.parent_commit,
+        header.summary,
+        account.name,
+        header.description,
+        header.parent_commit,
+        rules_of(hub.strict),
+        hub.strict.huggingface_commits,
     )
+    record = await asyncio.to_thread(make_commit, hub, repository, wish)
     page = web_address(request, repository)
     return json_answer(
         {"success": True, "commitOid": record.id, "commitUrl": f"{page}/commit/{record.id}", "hookOutput": ""}
@@ -155,10 +180,11 @@ def _blob(hub: Hub, path: str, sha256: str, size: int | None) -> Put:
 async def _lines(request: web.Request, hub: Hub) -> AsyncIterator[bytes]:
     rest = bytearray()
     total = 0
+    most = hub.strict.commit_bytes or hub.limits.commit_bytes
     async for chunk in read_chunks(request, hub):
         total += len(chunk)
         rest += chunk
-        if total > hub.limits.commit_bytes or len(rest) > hub.limits.commit_line_bytes:
+        if total > most or len(rest) > hub.limits.commit_line_bytes:
             raise Refusal(Reason.TOO_LARGE, "The commit is too large: send big files as blobs")
         if b"\n" in chunk:
             *lines, last = rest.split(b"\n")
@@ -177,8 +203,22 @@ def _decode_base64(text: str) -> bytes:
         raise Refusal(Reason.INVALID, "Not base64") from error
 
 
+class CardQuestion(msgspec.Struct, frozen=True, rename="camel"):
+    """The body of `POST /api/validate-yaml`."""
+
+    content: str
+    repo_type: str = "model"
+
+
 @routes.post("/api/validate-yaml", name="hf:validate-yaml")
 async def validate_yaml(request: web.Request) -> web.Response:
-    """Take any model card; a mirror must not be stopped by a card that its source has."""
-    await request.release()
-    return json_answer({"errors": [], "warnings": []})
+    """Say what is wrong with a card; a hub that is not strict takes any, as a mirror should."""
+    if not hub_of(request).strict.cards:
+        await request.release()
+        return json_answer({"errors": [], "warnings": []})
+    report = inspect_card((await read_json(request, CardQuestion)).content)
+    found = {
+        "errors": [{"message": text} for text in report.errors],
+        "warnings": [{"message": text} for text in report.warnings],
+    }
+    return json_answer(found, status=400 if report.errors else 200)

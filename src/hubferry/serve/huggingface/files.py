@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from hubferry.serve.bodies import BlobResponse
+from hubferry.serve.committing import shown_commit
 from hubferry.serve.exchange import decode_json, flag, json_answer, read_body
 from hubferry.serve.git import pointer
 from hubferry.serve.hub import account_of, hub_of, repository_of
@@ -29,7 +30,7 @@ _MOST_FIELDS = 20_000
 async def list_tree(request: web.Request) -> web.Response:
     """List a page of a folder, or of everything below it."""
     repository = repository_of(request)
-    commit = repository.resolve(request.match_info["revision"])
+    commit = shown_commit(hub_of(request), repository, request.match_info["revision"])
     tree = repository.tree(commit)
     folder = request.match_info.get("path", "").strip("/")
     entries = tree.below(folder, recursive=flag(request, "recursive"))

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from aiohttp import web
 
+from hubferry.serve.attributes import ATTRIBUTES, initial_attributes
+from hubferry.serve.committing import shown_commit
 from hubferry.serve.exchange import flag, json_answer, read_json
 from hubferry.serve.git import pointer
 from hubferry.serve.hub import account_of, hub_of, repository_of, writable_repository_of
 from hubferry.serve.huggingface.routes import REPO, iso_time, page_answer, web_address, window
+from hubferry.serve.records import Put
 
 if TYPE_CHECKING:
+    from hubferry.serve.access import Account
     from hubferry.serve.records import FileRecord
     from hubferry.serve.repository import Repository
 
@@ -57,7 +61,6 @@ class Settings(msgspec.Struct, frozen=True):
 async def who_am_i(request: web.Request) -> web.Response:
     """Tell whose token it is."""
     account = hub_of(request).policy.require_account(account_of(request))
-    role = "write" if account.may_write else "read"
     return json_answer(
         {
             "type": "user",
@@ -65,10 +68,36 @@ async def who_am_i(request: web.Request) -> web.Response:
             "name": account.name,
             "fullname": account.name,
             "isPro": False,
-            "orgs": [{"type": "org", "name": name} for name in sorted(account.namespaces or ())],
-            "auth": {"type": "access_token", "accessToken": {"displayName": "hubferry", "role": role}},
+            "orgs": [
+                {
+                    "type": "org",
+                    "id": name,
+                    "name": name,
+                    "fullname": name,
+                    "roleInOrg": "write" if account.may_write else "read",
+                }
+                for name in sorted((account.namespaces or frozenset()) - {account.name})
+            ],
+            "auth": {"type": "access_token", "accessToken": _token_described(account)},
         }
     )
+
+
+def _token_described(account: Account) -> dict[str, object]:
+    """Describe a token; one for named repositories has scopes, as the real hub's fine-grained ones do."""
+    if account.repositories is None:
+        return {"displayName": "hubferry", "role": "write" if account.may_write else "read"}
+    scopes = [
+        {
+            "entity": {"_id": repo_id, "type": "model", "name": repo_id},
+            "permissions": ["repo.content.read", "repo.write"]
+            if account.may_write
+            else ["repo.content.read"],
+        }
+        for repo_id in sorted(account.repositories)
+    ]
+    grants = {"canReadGatedRepos": True, "global": [], "scoped": scopes}
+    return {"displayName": "hubferry", "role": "fineGrained", "fineGrained": grants}
 
 
 @routes.post("/api/repos/create", name="hf:create")
@@ -78,8 +107,13 @@ async def create(request: web.Request) -> web.Response:
     account = hub.policy.require_account(account_of(request))
     wish = await read_json(request, Creation)
     repo_id = wish.full_name(account.name)
-    hub.policy.require_write(account, repo_id)
-    repository = hub.store.create(repo_id, wish.kind, private=wish.hidden, license=wish.license)
+    hub.policy.require_creation(account, repo_id, wish.kind)
+    initial = []
+    if hub.strict.attributes:
+        initial.append(Put(ATTRIBUTES, hub.store.blobs.put(initial_attributes(wish.kind)), lfs=False))
+    repository = hub.store.create(
+        repo_id, wish.kind, private=wish.hidden, license=wish.license, initial=initial
+    )
     return json_answer(
         {"url": web_address(request, repository), "name": repo_id, "id": repo_id, "private": wish.hidden}
     )
@@ -138,12 +172,19 @@ async def check_access(request: web.Request) -> web.Response:
     return json_answer({})
 
 
+@routes.get(f"{REPO}/auth-check/write", name="hf:auth-check")
+async def check_right_to_write(request: web.Request) -> web.Response:
+    """Say whether whoever asks may change the content."""
+    writable_repository_of(request)
+    return json_answer({})
+
+
 @routes.get(f"{REPO}/revision/{{revision}}", name="hf:info")
 @routes.get(REPO, name="hf:info")
 async def info(request: web.Request) -> web.Response:
     """Describe a repository at a revision."""
     repository = repository_of(request)
-    commit = repository.resolve(request.match_info.get("revision"))
+    commit = shown_commit(hub_of(request), repository, request.match_info.get("revision"))
     tree = repository.tree(commit)
     with_blobs = flag(request, "blobs")
     siblings = [_sibling(path, tree.files[path], blobs=with_blobs) for path in tree.paths]

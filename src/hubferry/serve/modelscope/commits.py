@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from aiohttp import web
 
 from hubferry.serve.batch import answer_batch
+from hubferry.serve.committing import Proposal, make_commit
 from hubferry.serve.exchange import check_path, read_json
 from hubferry.serve.git import object_id
 from hubferry.serve.hub import Hub, hub_of, writable_repository_of
@@ -19,6 +20,10 @@ from hubferry.serve.modelscope.answers import success
 from hubferry.serve.modelscope.routes import REPO
 from hubferry.serve.records import Change, Delete, Put
 from hubferry.serve.refusal import Reason, Refusal
+from hubferry.serve.repository import branch_name
+
+if TYPE_CHECKING:
+    from hubferry.serve.repository import Repository
 
 routes = web.RouteTableDef()
 
@@ -26,8 +31,9 @@ routes = web.RouteTableDef()
 @routes.post(f"/api/v1/repos/{REPO}/info/lfs/objects/batch", name="ms:batch")
 async def batch(request: web.Request) -> web.Response:
     """Answer which blobs have to be sent; one that is there already is left out, as on the real hub."""
-    writable_repository_of(request)
-    return success({"objects": [blob for blob in await answer_batch(request) if "actions" in blob]})
+    repository, _account = writable_repository_of(request)
+    answers = await answer_batch(request, repository)
+    return success({"objects": [blob for blob in answers if "actions" in blob]})
 
 
 class CommitAction(msgspec.Struct, frozen=True):
@@ -54,7 +60,9 @@ async def commit(request: web.Request) -> web.Response:
     """Make a commit on a branch."""
     hub = hub_of(request)
     repository, account = writable_repository_of(request)
-    wish = await read_json(request, CommitRequest, hub.limits.commit_line_bytes)
+    branch = request.match_info["revision"]
+    head = _head(repository, branch) if hub.strict.branches else None
+    wish = await read_json(request, CommitRequest, hub.strict.commit_bytes or hub.limits.commit_line_bytes)
     count = len(wish.actions)
     if count > hub.limits.actions:
         raise Refusal(
@@ -65,14 +73,24 @@ async def commit(request: web.Request) -> web.Response:
     if not count:
         raise Refusal(Reason.INVALID, "actions must not be empty")
     changes = await asyncio.to_thread(lambda: [_change(hub, action) for action in wish.actions])
-    record = await asyncio.to_thread(
-        repository.commit,
-        request.match_info["revision"],
+    proposal = Proposal(
+        branch,
         changes,
-        title=wish.commit_message or "Upload files",
-        author=account.name,
+        wish.commit_message or "Upload files",
+        account.name,
+        parent=head,
+        throttle=hub.strict.modelscope_commits,
     )
+    record = await asyncio.to_thread(make_commit, hub, repository, proposal)
     return success({"Id": record.id, "CommitId": record.id, "Message": record.title})
+
+
+def _head(repository: Repository, branch: str) -> str:
+    """Return where a branch is; there is no call that would make one."""
+    found = repository.record.branches.get(branch_name(branch))
+    if found is None:
+        raise Refusal(Reason.NO_BRANCH, about=branch)
+    return found
 
 
 def _change(hub: Hub, action: CommitAction) -> Change:

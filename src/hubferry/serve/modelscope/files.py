@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from hubferry.serve.bodies import BlobResponse
+from hubferry.serve.committing import shown_commit
 from hubferry.serve.exchange import flag, number
 from hubferry.serve.hub import account_of, hub_of, repository_of
 from hubferry.serve.modelscope.answers import success
@@ -25,7 +26,8 @@ routes = web.RouteTableDef()
 async def files(request: web.Request) -> web.Response:
     """List a folder, cut without a word at the hub's limit (REPO_FILES_TRUNCATION_LIMIT)."""
     repository = repository_of(request)
-    commit = repository.resolve(request.query.get("Revision"))
+    _refuse_in_passing(request)
+    commit = shown_commit(hub_of(request), repository, request.query.get("Revision"))
     tree, paths = _listed(request, repository, commit)
     shown = [_entry(repository, tree, path) for path in paths[: hub_of(request).limits.truncation]]
     last = repository.history.commit(commit)
@@ -42,11 +44,22 @@ async def files(request: web.Request) -> web.Response:
 async def pages(request: web.Request) -> web.Response:
     """List a page of a folder, as datasets are listed."""
     repository = repository_of(request)
-    tree, paths = _listed(request, repository, repository.resolve(request.query.get("Revision")))
-    limit = hub_of(request).limits.truncation
+    _refuse_in_passing(request)
+    hub = hub_of(request)
+    tree, paths = _listed(request, repository, shown_commit(hub, repository, request.query.get("Revision")))
+    limit = hub.strict.dataset_page or hub.limits.truncation
     page, size = number(request, "PageNumber", 1), min(number(request, "PageSize", limit), limit)
+    if hub.strict.repeated_pages:
+        page = min(page, max(1, -(-len(paths) // max(1, size))))
     shown = [_entry(repository, tree, path) for path in paths[max(0, page - 1) * size :][:size]]
     return success({"Files": shown, "TotalCount": len(paths)})
+
+
+def _refuse_in_passing(request: web.Request) -> None:
+    """Refuse a listing now and then, as happens in long walks (modelscope_hub._legacy_api)."""
+    hub = hub_of(request)
+    if hub.strict.passing_refusal and next(hub.memory.listings) % hub.strict.passing_refusal == 0:
+        raise Refusal(Reason.FORBIDDEN, "Forbidden")
 
 
 def _listed(request: web.Request, repository: Repository, commit: str) -> tuple[Tree, list[str]]:

@@ -69,10 +69,11 @@ async def create(request: web.Request) -> web.Response:
     account = hub.policy.require_account(account_of(request))
     wish = await _creation(request)
     repo_id = f"{wish.path or wish.owner or account.name}/{wish.name}"
-    hub.policy.require_write(account, repo_id)
+    kind = request.match_info["kind"].removesuffix("s")
+    hub.policy.require_creation(account, repo_id, kind)
     repository = hub.store.create(
         repo_id,
-        request.match_info["kind"].removesuffix("s"),
+        kind,
         private=wish.visibility != _PUBLIC,
         gated="manual" if wish.protected_mode == _GATED else None,
         license=wish.license,

@@ -1,0 +1,110 @@
+"""What Hugging Face finds wrong with the metadata of a README.md. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import yaml
+
+from hubferry.serve.licenses import LICENSES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CARD = "README.md"
+_BLOCK = re.compile(r"\A(\s*---[\r\n]+)([\S\s]*?)([\r\n]+---(\r\n|\n|$))")
+"""Where the metadata stands: the server's own expression (huggingface_hub.repocard.REGEX_YAML_BLOCK)."""
+_TEXTS = ("pipeline_tag", "library_name", "license_name", "license_link", "pretty_name")
+_LISTS = ("tags",)
+_TEXTS_OR_LISTS = ("language", "base_model", "datasets", "metrics")
+_LANGUAGE = re.compile(r"[a-z]{2,3}|code|multilingual")
+
+
+@dataclass(frozen=True, slots=True)
+class CardReport:
+    """What is wrong with a card, in the hub's words.
+
+    Attributes:
+        errors: What a commit is refused for.
+        warnings: What it is not refused for.
+    """
+
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def inspect_card(content: str) -> CardReport:
+    """Return what the hub says about a card."""
+    block = _BLOCK.match(content)
+    if block is None or not block[2].strip():
+        return CardReport(warnings=("empty or missing yaml metadata in repo card",))
+    try:
+        metadata = yaml.load(block[2], Loader=_PlainLoader)  # noqa: S506  # builds no objects, see there
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        where = " ".join(str(error).split())
+        return CardReport((f"Invalid YAML in {CARD}: {where}",))
+    if not isinstance(metadata, dict):
+        return CardReport(('"value" must be of type object',))
+    return CardReport(tuple(_mistakes(metadata)))
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Read numbers, texts, lists and mappings; refuse a key that is given twice, as the hub's reader does."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002  # PyYAML's signature
+        keys = [key.value for key, _value in node.value if key.tag == "tag:yaml.org,2002:str"]
+        if len(set(keys)) != len(keys):
+            raise yaml.constructor.ConstructorError(None, None, "duplicated mapping key", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _mistakes(metadata: dict[object, object]) -> Iterator[str]:
+    yield from _license_mistakes(metadata)
+    for name in _TEXTS:
+        if metadata.get(name) is not None:
+            yield from _text_mistakes(name, metadata[name])
+    for name in (*_LISTS, *_TEXTS_OR_LISTS):
+        value = metadata.get(name)
+        if value is None:
+            continue
+        if isinstance(value, list):
+            for position, item in enumerate(value):
+                yield from _text_mistakes(f"{name}[{position}]", item)
+        elif name in _LISTS:
+            yield f'"{name}" must be an array'
+        else:
+            yield from _text_mistakes(name, value)
+    yield from _language_mistakes(metadata.get("language"))
+
+
+def _license_mistakes(metadata: dict[object, object]) -> Iterator[str]:
+    if "license" not in metadata:
+        return
+    value = metadata["license"]
+    wanted = value if isinstance(value, list) else [value]
+    if not all(isinstance(name, str) and name in LICENSES for name in wanted):
+        yield f'"license" must be one of [{", ".join((*LICENSES, "array"))}]'
+
+
+def _text_mistakes(name: str, value: object) -> Iterator[str]:
+    if not isinstance(value, str):
+        yield f'"{name}" must be a string'
+    elif not value:
+        yield f'"{name}" is not allowed to be empty'
+
+
+def _language_mistakes(value: object) -> Iterator[str]:
+    for position, code in enumerate(value if isinstance(value, list) else [value]):
+        name = f"language[{position}]" if isinstance(value, list) else "language"
+        if not isinstance(code, str) or not code:
+            continue
+        if code != code.lower():
+            yield f'"{name}" must only contain lowercase characters'
+        elif not _LANGUAGE.fullmatch(code):
+            yield (
+                f'"{name}" with value "{code}" is not valid. It must be an ISO 639-1, 639-2 or 639-3 code '
+                '(two/three letters), or a special value like "code", "multilingual". If you want to use '
+                "BCP-47 identifiers, you can specify them in language_bcp47."
+            )

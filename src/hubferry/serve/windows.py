@@ -1,0 +1,69 @@
+"""What a strict hub counts: requests and commits in windows of time, and listings that lag behind."""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of a window.
+
+    Attributes:
+        name: What is counted.
+        most: How many a window allows.
+        left: How many are still allowed.
+        wait: Whole seconds until the next window begins.
+        exceeded: Whether the one just counted was one too many.
+    """
+
+    name: str
+    most: int
+    left: int
+    wait: int
+    exceeded: bool
+
+
+class Windows:
+    """Count events in fixed windows, each beginning with the first event after the one before."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._begun: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def count(self, name: str, whose: str, most: int, seconds: float) -> Allowance:
+        """Count one event of somebody; one too many is not counted."""
+        with self._lock:
+            now = self._clock()
+            begun, used = self._begun.get((name, whose), (now, 0))
+            if now - begun >= seconds:
+                begun, used = now, 0
+            exceeded = used >= most
+            used += not exceeded
+            self._begun[name, whose] = begun, used
+        return Allowance(name, most, most - used, max(1, math.ceil(begun + seconds - now)), exceeded)
+
+
+@dataclass(slots=True)
+class Memory:
+    """What a hub remembers from one request to the next, apart from its store.
+
+    Attributes:
+        windows: Requests and commits so far.
+        commits: The number of the next commit that is tried.
+        listings: The number of the next listing that is asked for.
+        stale: Repository to the commit that its default branch still shows, and how often.
+    """
+
+    windows: Windows
+    commits: Iterator[int] = field(default_factory=lambda: count(1))
+    listings: Iterator[int] = field(default_factory=lambda: count(1))
+    stale: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
