@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from hubferry.serve.licenses import LICENSES
+from hubferry.licenses import IDENTIFIERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,8 +84,8 @@ def _license_mistakes(metadata: dict[object, object]) -> Iterator[str]:
         return
     value = metadata["license"]
     wanted = value if isinstance(value, list) else [value]
-    if not all(isinstance(name, str) and name in LICENSES for name in wanted):
-        yield f'"license" must be one of [{", ".join((*LICENSES, "array"))}]'
+    if not all(isinstance(name, str) and name in IDENTIFIERS for name in wanted):
+        yield f'"license" must be one of [{", ".join((*IDENTIFIERS, "array"))}]'
 
 
 def _text_mistakes(name: str, value: object) -> Iterator[str]:
