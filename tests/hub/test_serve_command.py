@@ -89,6 +89,22 @@ def test_it_prints_its_address_first_and_ends_cleanly_on_a_signal(tmp_path, numb
     assert "Traceback" not in talk
 
 
+def test_a_strict_one_refuses_as_the_real_hub_does(tmp_path, model):
+    (model / "README.md").write_bytes(b"---\nlicense: my own\n---\n# hello\n")
+    home = tmp_path / "home"
+    with hub_process(
+        tmp_path / "hub", "--strict", "--user", "me", environment=sdk_environment(home)
+    ) as served:
+        hub = TestHub(served.url, None, token=served.token)
+        environment = sdk_environment(home, hf=hub)
+        done = run(BIN / "hf", "upload", "me/model", model, ".", environment=environment, code=1)
+        assert '"license" must be one of [apache-2.0, mit, ' in done.stdout + done.stderr
+        done = run(BIN / "hf", "repos", "create", "org/model", environment=environment, code=1)
+        assert "don't have the rights to create a model" in done.stdout + done.stderr
+        (model / "README.md").write_bytes(b"---\nlicense: other\n---\n# hello\n")
+        run(BIN / "hf", "upload", "me/model", model, ".", environment=environment)
+
+
 def test_it_speaks_chinese_to_a_chinese_reader(tmp_path):
     environment = sdk_environment(tmp_path / "home") | {"HUBFERRY_LANG": "zh"}
     done = run(sys.executable, "-m", "hubferry", "serve", "--help", environment=environment)

@@ -248,6 +248,16 @@ class TestSizes:
         api.create_commit("org/model", [add("0.txt", b"y"), *gone], commit_message="m")
         assert paths(hub) == ["0.txt", "1.txt"]
 
+    def test_a_repository_takes_no_more_files_than_the_hub_allows(self, make_hub):
+        hub = make_hub(strict=Strictness(repository_files=3))
+        hub.store.add("org/model", {f"{n}/a": b"x" for n in range(3)})
+        words = "would contain 4 files after this push, over the limit of 3 files. Offending reference: "
+        with pytest.raises(BadRequestError, match=words):
+            client(hub).create_commit("org/model", [add("new", b"x")], commit_message="m")
+        moved = [CommitOperationDelete("0/a"), add("new", b"x")]
+        client(hub).create_commit("org/model", moved, commit_message="m")
+        assert paths(hub) == ["1/a", "2/a", "new"]
+
     async def test_a_large_file_must_be_a_blob(self, make_hub):
         hub = make_hub(strict=Strictness(inline_bytes=10))
         hub.store.create("org/model")
@@ -564,6 +574,15 @@ class TestNames:
         answer, body = await commit(hub, inline(path))
         assert answer.status == 400
         assert body["error"].startswith("Invalid path")
+
+    @pytest.mark.parametrize("name", ["a--b", "a..b", "-a", "a.", ".a", "a.git", "n" * 97, "a b"])
+    async def test_a_name_that_the_hub_would_not_take_is_refused(self, make_hub, name):
+        hub = make_hub(strict=Strictness(names=True))
+        body = {"name": name, "organization": "org", "type": "model"}
+        answer, body = await ask(hub, "POST", "/api/repos/create", json=body)
+        assert answer.status == 400
+        assert body["error"].startswith("Only regular characters and '-', '_', '.' are accepted.")
+        assert list(hub.store.repositories()) == []
 
 
 class TestSeams:

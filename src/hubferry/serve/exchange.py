@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from typing import TYPE_CHECKING, TypeVar
 
@@ -46,6 +48,14 @@ def decode_json(body: bytes, shape: type[Shape]) -> Shape:
         return msgspec.json.decode(body or b"{}", type=shape)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal(Reason.INVALID, f"Malformed request: {error}") from error
+
+
+def decode_base64(text: str) -> bytes:
+    """Return what a text in base64 stands for, refusing what is none."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Refusal(Reason.INVALID, "Not base64") from error
 
 
 def check_path(path: str) -> str:

@@ -26,6 +26,7 @@ class Reason(Enum):
     TOO_MANY_ACTIONS = "too many actions"
     NOT_INLINE = "must be a blob"
     FULL_FOLDER = "too many files in a folder"
+    FULL_REPOSITORY = "too many files"
     BAD_CARD = "invalid card"
     NO_BRANCH = "not on a branch"
     NO_LENGTH = "no length"

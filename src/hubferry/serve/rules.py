@@ -34,6 +34,8 @@ def rules_of(strict: Strictness) -> list[Rule]:
         rules.append(add_attributes)
     if strict.folder_files is not None:
         rules.append(partial(refuse_full_folders, most=strict.folder_files))
+    if strict.repository_files is not None:
+        rules.append(partial(refuse_full_repository, most=strict.repository_files))
     return rules
 
 
@@ -99,6 +101,18 @@ def refuse_full_folders(draft: Draft, *, most: int) -> None:
             f"git repo can only contain up to {most} files. Offending reference: refs/heads/{draft.branch} "
             f"Offending directories: {named}",
             about=found[0],
+        )
+
+
+def refuse_full_repository(draft: Draft, *, most: int) -> None:
+    """Refuse more than `most` files in the repository."""
+    count = len(draft.before.after(draft.changes, ""))
+    if count > most and draft.added:
+        raise Refusal(
+            Reason.FULL_REPOSITORY,
+            "Your push was rejected because it contains too many files. Your git repo would contain "
+            f"{count} files after this push, over the limit of {most} files. "
+            f"Offending reference: refs/heads/{draft.branch}",
         )
 
 

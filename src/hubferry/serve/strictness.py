@@ -61,6 +61,7 @@ class Strictness:
         inline_bytes: Hugging Face's largest file that is no blob.
         inline_text: Hugging Face takes binary files as blobs only.
         folder_files: Hugging Face's most entries of a folder that a commit touches.
+        repository_files: Hugging Face's most files of a repository.
         commit_bytes: Largest commit request.
         lengths: A blob must be sent with its Content-Length.
         rates: Hugging Face counts requests, and says so in headers.
@@ -68,6 +69,7 @@ class Strictness:
         modelscope_commits: ModelScope's commits to one repository.
         quota: Bytes of blobs.
         rights: Refusals about rights in Hugging Face's words.
+        names: Hugging Face's rules for the names of new repositories.
         branches: ModelScope commits to branches only that are there, and refuses when the branch moved
             while the request was read.
         dataset_page: Most entries of a page of a ModelScope dataset, whatever was asked for.
@@ -82,6 +84,7 @@ class Strictness:
     inline_bytes: int | None = None
     inline_text: bool = False
     folder_files: int | None = None
+    repository_files: int | None = None
     commit_bytes: int | None = None
     lengths: bool = False
     rates: Rates | None = None
@@ -89,6 +92,7 @@ class Strictness:
     modelscope_commits: Throttle | None = None
     quota: Quota | None = None
     rights: bool = False
+    names: bool = False
     branches: bool = False
     dataset_page: int | None = None
     lag: int = 0
@@ -105,6 +109,7 @@ class Strictness:
             inline_bytes=10 << 20,
             inline_text=True,
             folder_files=10_000,
+            repository_files=1_000_000,
             commit_bytes=100 << 20,
             lengths=True,
             rates=Rates(),
@@ -112,6 +117,7 @@ class Strictness:
             modelscope_commits=Throttle(60, answer="wait"),
             quota=Quota(account=100 * 10**9),
             rights=True,
+            names=True,
             branches=True,
             dataset_page=200,
         )

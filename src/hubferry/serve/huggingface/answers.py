@@ -32,6 +32,7 @@ _STATUS: dict[Reason, tuple[int, str | None]] = {
     Reason.TOO_MANY_ACTIONS: (422, None),
     Reason.NOT_INLINE: (400, None),
     Reason.FULL_FOLDER: (400, None),
+    Reason.FULL_REPOSITORY: (400, None),
     Reason.BAD_CARD: (400, None),
     Reason.NO_BRANCH: (404, "RevisionNotFound"),
     Reason.NO_LENGTH: (411, None),

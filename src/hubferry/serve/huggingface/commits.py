@@ -1,25 +1,19 @@
-"""Commits in the Hugging Face dialect: how to upload, the LFS batch, and the commit itself."""
+"""Commits in the Hugging Face dialect."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from aiohttp import web
 
-from hubferry.serve.attributes import ATTRIBUTES, Attributes
-from hubferry.serve.batch import answer_batch
-from hubferry.serve.cards import inspect_card
 from hubferry.serve.committing import Proposal, make_commit
-from hubferry.serve.exchange import check_path, decode_json, json_answer, read_json
+from hubferry.serve.exchange import check_path, decode_base64, decode_json, json_answer
 from hubferry.serve.git import object_id
 from hubferry.serve.hub import Hub, hub_of, writable_repository_of
-from hubferry.serve.huggingface.routes import NAME, REPO, web_address
-from hubferry.serve.lfs import is_large_or_binary, is_lfs, never_lfs
-from hubferry.serve.quota import require_room
+from hubferry.serve.huggingface.routes import REPO, web_address
+from hubferry.serve.lfs import never_lfs
 from hubferry.serve.records import Change, Delete, Put
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.rules import rules_of
@@ -28,67 +22,7 @@ from hubferry.serve.uploads import read_chunks
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from hubferry.serve.tree import Tree
-
 routes = web.RouteTableDef()
-
-
-class PreuploadFile(msgspec.Struct, frozen=True):
-    """A file about to be uploaded, with its first bytes in base64."""
-
-    path: str
-    size: int
-    sample: str = ""
-
-
-class Preupload(msgspec.Struct, frozen=True):
-    """The body of `POST .../preupload/{revision}`."""
-
-    files: list[PreuploadFile]
-
-
-@routes.post(f"{REPO}/preupload/{{revision}}", name="hf:preupload")
-async def preupload(request: web.Request) -> web.Response:
-    """Say for each file whether it is a blob or goes into the commit, and what is there already."""
-    repository, _account = writable_repository_of(request)
-    wish = await read_json(request, Preupload)
-    hub = hub_of(request)
-    if len(wish.files) > hub.limits.preupload_files:
-        raise Refusal(Reason.INVALID, "Too many files in one preupload request")
-    require_room(hub, repository, ())
-    tree = repository.tree(repository.resolve(request.match_info["revision"]))
-    attributes = _attributes(hub, tree)
-    answers = []
-    for file in wish.files:
-        there = tree.get(file.path)
-        sample = _decode_base64(file.sample)
-        lfs = (
-            is_lfs(file.path, file.size, sample)
-            if attributes is None
-            else file.size > 0 and (attributes.covers(file.path) or is_large_or_binary(file.size, sample))
-        )
-        mode = "lfs" if lfs else "regular"
-        answer: dict[str, object] = {"path": file.path, "uploadMode": mode, "shouldIgnore": False}
-        if there is not None:
-            answer["oid"] = there.sha256 if there.lfs else there.git_sha1
-        answers.append(answer)
-    return json_answer({"files": answers})
-
-
-def _attributes(hub: Hub, tree: Tree) -> Attributes | None:
-    """Return what decides which file is a blob; None leaves it to the names of files."""
-    if not hub.strict.attributes:
-        return None
-    file = tree.get(ATTRIBUTES)
-    return Attributes(hub.store.blobs.read(file.sha256) if file is not None else b"")
-
-
-@routes.post(f"/{{kind:datasets}}/{NAME}.git/info/lfs/objects/batch", name="hf:batch")
-@routes.post(f"/{NAME}.git/info/lfs/objects/batch", name="hf:batch")
-async def batch(request: web.Request) -> web.Response:
-    """Answer which blobs have to be sent, and where to (git-lfs batch API, basic transfer)."""
-    repository, _account = writable_repository_of(request)
-    return json_answer({"transfer": "basic", "objects": await answer_batch(request, repository)})
 
 
 class Header(msgspec.Struct, frozen=True, rename="camel"):
@@ -166,7 +100,7 @@ def _change(hub: Hub, key: str, item: Item) -> Change:
         if item.oid is None:
             raise Refusal(Reason.INVALID, f"{path}: no oid", about=path)
         return _blob(hub, path, item.oid, item.size)
-    content = _decode_base64(item.content) if item.encoding == "base64" else item.content.encode()
+    content = decode_base64(item.content) if item.encoding == "base64" else item.content.encode()
     return Put(path, hub.store.blobs.put(content), lfs=False, git_sha1=object_id("blob", content))
 
 
@@ -194,31 +128,3 @@ async def _lines(request: web.Request, hub: Hub) -> AsyncIterator[bytes]:
             rest = bytearray(last)
     if rest.strip():
         yield bytes(rest)
-
-
-def _decode_base64(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Refusal(Reason.INVALID, "Not base64") from error
-
-
-class CardQuestion(msgspec.Struct, frozen=True, rename="camel"):
-    """The body of `POST /api/validate-yaml`."""
-
-    content: str
-    repo_type: str = "model"
-
-
-@routes.post("/api/validate-yaml", name="hf:validate-yaml")
-async def validate_yaml(request: web.Request) -> web.Response:
-    """Say what is wrong with a card; a hub that is not strict takes any, as a mirror should."""
-    if not hub_of(request).strict.cards:
-        await request.release()
-        return json_answer({"errors": [], "warnings": []})
-    report = inspect_card((await read_json(request, CardQuestion)).content)
-    found = {
-        "errors": [{"message": text} for text in report.errors],
-        "warnings": [{"message": text} for text in report.warnings],
-    }
-    return json_answer(found, status=400 if report.errors else 200)

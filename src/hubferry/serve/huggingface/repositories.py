@@ -1,7 +1,8 @@
-"""Repositories in the Hugging Face dialect: create, describe, find, change, delete; and who am I."""
+"""Repositories in the Hugging Face dialect: create, describe, find, change, delete."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -14,14 +15,19 @@ from hubferry.serve.git import pointer
 from hubferry.serve.hub import account_of, hub_of, repository_of, writable_repository_of
 from hubferry.serve.huggingface.routes import REPO, iso_time, page_answer, web_address, window
 from hubferry.serve.records import Put
+from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
-    from hubferry.serve.access import Account
     from hubferry.serve.records import FileRecord
     from hubferry.serve.repository import Repository
 
 routes = web.RouteTableDef()
 _REPOSITORIES_A_PAGE = 1_000
+_NAME = re.compile(r"\w(?:[\w.-]{0,94}\w)?", re.ASCII)
+_NAME_RULES = (
+    "Only regular characters and '-', '_', '.' are accepted. '--' and '..' are forbidden. '-' and '.' cannot "
+    'start or end the name. The name cannot end with ".git". Max length is 96.'
+)
 
 
 class Creation(msgspec.Struct, frozen=True):
@@ -57,49 +63,6 @@ class Settings(msgspec.Struct, frozen=True):
     gated: Literal["auto", "manual", False] | None = None
 
 
-@routes.get("/api/whoami-v2", name="hf:whoami")
-async def who_am_i(request: web.Request) -> web.Response:
-    """Tell whose token it is."""
-    account = hub_of(request).policy.require_account(account_of(request))
-    return json_answer(
-        {
-            "type": "user",
-            "id": account.name,
-            "name": account.name,
-            "fullname": account.name,
-            "isPro": False,
-            "orgs": [
-                {
-                    "type": "org",
-                    "id": name,
-                    "name": name,
-                    "fullname": name,
-                    "roleInOrg": "write" if account.may_write else "read",
-                }
-                for name in sorted((account.namespaces or frozenset()) - {account.name})
-            ],
-            "auth": {"type": "access_token", "accessToken": _token_described(account)},
-        }
-    )
-
-
-def _token_described(account: Account) -> dict[str, object]:
-    """Describe a token; one for named repositories has scopes, as the real hub's fine-grained ones do."""
-    if account.repositories is None:
-        return {"displayName": "hubferry", "role": "write" if account.may_write else "read"}
-    scopes = [
-        {
-            "entity": {"_id": repo_id, "type": "model", "name": repo_id},
-            "permissions": ["repo.content.read", "repo.write"]
-            if account.may_write
-            else ["repo.content.read"],
-        }
-        for repo_id in sorted(account.repositories)
-    ]
-    grants = {"canReadGatedRepos": True, "global": [], "scoped": scopes}
-    return {"displayName": "hubferry", "role": "fineGrained", "fineGrained": grants}
-
-
 @routes.post("/api/repos/create", name="hf:create")
 async def create(request: web.Request) -> web.Response:
     """Make an empty repository; 409 with its `url` when it is there."""
@@ -108,6 +71,8 @@ async def create(request: web.Request) -> web.Response:
     wish = await read_json(request, Creation)
     repo_id = wish.full_name(account.name)
     hub.policy.require_creation(account, repo_id, wish.kind)
+    if hub.strict.names:
+        check_name(repo_id)
     initial = []
     if hub.strict.attributes:
         initial.append(Put(ATTRIBUTES, hub.store.blobs.put(initial_attributes(wish.kind)), lfs=False))
@@ -117,6 +82,13 @@ async def create(request: web.Request) -> web.Response:
     return json_answer(
         {"url": web_address(request, repository), "name": repo_id, "id": repo_id, "private": wish.hidden}
     )
+
+
+def check_name(repo_id: str) -> None:
+    """Refuse what the real hub takes for no name (huggingface_hub.utils.validate_repo_id says the same)."""
+    name = repo_id.rpartition("/")[2]
+    if not _NAME.fullmatch(name) or "--" in name or ".." in name or name.endswith(".git"):
+        raise Refusal(Reason.INVALID, _NAME_RULES)
 
 
 @routes.delete("/api/repos/delete", name="hf:delete")
@@ -162,21 +134,6 @@ async def change(request: web.Request) -> web.Response:
         fields["granted"] = tuple({*repository.record.granted, account.name})  # nobody locks himself out
     repository.change(**fields)
     return json_answer({"private": repository.record.private, "gated": repository.record.gated or False})
-
-
-@routes.get(f"{REPO}/auth-check", name="hf:auth-check")
-async def check_access(request: web.Request) -> web.Response:
-    """Say whether whoever asks may read the content."""
-    repository = repository_of(request)
-    hub_of(request).policy.require_content(account_of(request), repository.record)
-    return json_answer({})
-
-
-@routes.get(f"{REPO}/auth-check/write", name="hf:auth-check")
-async def check_right_to_write(request: web.Request) -> web.Response:
-    """Say whether whoever asks may change the content."""
-    writable_repository_of(request)
-    return json_answer({})
 
 
 @routes.get(f"{REPO}/revision/{{revision}}", name="hf:info")

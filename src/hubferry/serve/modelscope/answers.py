@@ -31,6 +31,7 @@ _STATUS: dict[Reason, tuple[int, int, str]] = {
     Reason.TOO_LARGE: (413, 10010101413, "InputParameterError"),
     Reason.NOT_INLINE: (400, 10010101400, "InputParameterError"),
     Reason.FULL_FOLDER: (400, 10010101400, "InputParameterError"),
+    Reason.FULL_REPOSITORY: (400, 10010101400, "InputParameterError"),
     Reason.BAD_CARD: (400, 10010101400, "InputParameterError"),
     Reason.NO_BRANCH: (400, 10010101400, "InputParameterError"),
     Reason.NO_LENGTH: (411, 10010101411, "InputParameterError"),

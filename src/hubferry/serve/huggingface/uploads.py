@@ -1,0 +1,103 @@
+"""What the Hugging Face dialect is asked before a commit: is the card right, which files are blobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+
+from hubferry.serve.attributes import ATTRIBUTES, Attributes
+from hubferry.serve.batch import answer_batch
+from hubferry.serve.cards import inspect_card
+from hubferry.serve.exchange import decode_base64, json_answer, read_json
+from hubferry.serve.hub import Hub, hub_of, writable_repository_of
+from hubferry.serve.huggingface.routes import NAME, REPO
+from hubferry.serve.lfs import is_large_or_binary, is_lfs
+from hubferry.serve.quota import require_room
+from hubferry.serve.refusal import Reason, Refusal
+
+if TYPE_CHECKING:
+    from hubferry.serve.tree import Tree
+
+routes = web.RouteTableDef()
+
+
+class CardQuestion(msgspec.Struct, frozen=True, rename="camel"):
+    """The body of `POST /api/validate-yaml`."""
+
+    content: str
+    repo_type: str = "model"
+
+
+@routes.post("/api/validate-yaml", name="hf:validate-yaml")
+async def validate_yaml(request: web.Request) -> web.Response:
+    """Say what is wrong with a card; a hub that is not strict takes any, as a mirror should."""
+    if not hub_of(request).strict.cards:
+        await request.release()
+        return json_answer({"errors": [], "warnings": []})
+    report = inspect_card((await read_json(request, CardQuestion)).content)
+    found = {
+        "errors": [{"message": text} for text in report.errors],
+        "warnings": [{"message": text} for text in report.warnings],
+    }
+    return json_answer(found, status=400 if report.errors else 200)
+
+
+class PreuploadFile(msgspec.Struct, frozen=True):
+    """A file about to be uploaded, with its first bytes in base64."""
+
+    path: str
+    size: int
+    sample: str = ""
+
+
+class Preupload(msgspec.Struct, frozen=True):
+    """The body of `POST .../preupload/{revision}`."""
+
+    files: list[PreuploadFile]
+
+
+@routes.post(f"{REPO}/preupload/{{revision}}", name="hf:preupload")
+async def preupload(request: web.Request) -> web.Response:
+    """Say for each file whether it is a blob or goes into the commit, and what is there already."""
+    repository, _account = writable_repository_of(request)
+    wish = await read_json(request, Preupload)
+    hub = hub_of(request)
+    if len(wish.files) > hub.limits.preupload_files:
+        raise Refusal(Reason.INVALID, "Too many files in one preupload request")
+    require_room(hub, repository, ())
+    tree = repository.tree(repository.resolve(request.match_info["revision"]))
+    attributes = _attributes(hub, tree)
+    answers = []
+    for file in wish.files:
+        there = tree.get(file.path)
+        mode = "lfs" if _is_blob(file, attributes) else "regular"
+        answer: dict[str, object] = {"path": file.path, "uploadMode": mode, "shouldIgnore": False}
+        if there is not None:
+            answer["oid"] = there.sha256 if there.lfs else there.git_sha1
+        answers.append(answer)
+    return json_answer({"files": answers})
+
+
+def _attributes(hub: Hub, tree: Tree) -> Attributes | None:
+    """Return what decides which file is a blob; None leaves it to the names of files."""
+    if not hub.strict.attributes:
+        return None
+    file = tree.get(ATTRIBUTES)
+    return Attributes(hub.store.blobs.read(file.sha256) if file is not None else b"")
+
+
+def _is_blob(file: PreuploadFile, attributes: Attributes | None) -> bool:
+    sample = decode_base64(file.sample)
+    if attributes is None:
+        return is_lfs(file.path, file.size, sample)
+    return file.size > 0 and (attributes.covers(file.path) or is_large_or_binary(file.size, sample))
+
+
+@routes.post(f"/{{kind:datasets}}/{NAME}.git/info/lfs/objects/batch", name="hf:batch")
+@routes.post(f"/{NAME}.git/info/lfs/objects/batch", name="hf:batch")
+async def batch(request: web.Request) -> web.Response:
+    """Answer which blobs have to be sent, and where to (git-lfs batch API, basic transfer)."""
+    repository, _account = writable_repository_of(request)
+    return json_answer({"transfer": "basic", "objects": await answer_batch(request, repository)})
