@@ -137,6 +137,7 @@ class Limits:
         blobs_per_question: How many digests one "which are missing?" may name.
         advised_files: Most files in a repository that the hub advises.
         advised_folder: Most files directly in one folder that the hub advises.
+        folder_entries: Most entries directly in one folder that it takes.
         listable_folder: Most entries directly in one folder that it lists, and by which a copy can be proven.
         reads_cards: Whether a commit with a model card that is not valid is refused.
     """
@@ -151,6 +152,7 @@ class Limits:
     blobs_per_question: int = 64
     advised_files: int | None = None
     advised_folder: int | None = None
+    folder_entries: int | None = None
     listable_folder: int | None = None
     reads_cards: bool = False
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -203,22 +202,27 @@ def _crowded(paths: Iterable[str], limits: Limits) -> Iterator[Finding]:
                 break
             names.add(name)
             entry = folder
-    for folder, count in sorted(Counter({folder: len(names) for folder, names in entries.items()}).items()):
-        words = {"folder": folder or "/", "count": count}
-        if limits.listable_folder is not None and count > limits.listable_folder:
+    for folder, names in sorted(entries.items()):
+        yield from _too_full(folder, len(names), limits)
+
+
+def _too_full(folder: str, count: int, limits: Limits) -> Iterator[Finding]:
+    words = {"folder": folder or "/", "count": count}
+    unlistable = limits.listable_folder is not None and count > limits.listable_folder
+    if unlistable or (limits.folder_entries is not None and count > limits.folder_entries):
+        message = _("the folder {folder} would hold {count} entries; the destination takes {limit} a folder")
+        if unlistable:
             message = _(
                 "the folder {folder} would hold {count} entries; the destination lists {limit}, "
                 "so that nothing could prove the copy"
             )
-            error = UsageError(
-                message.format(limit=limits.listable_folder, **words),
-                side="destination",
-                hint=_("spread its files over subfolders at the source, or choose a part with --include"),
-            )
-            yield refused("unlistable-folder", error)
-        elif limits.advised_folder is not None and count > limits.advised_folder:
-            message = _("the folder {folder} would hold {count} entries; the destination advises {limit}")
-            yield warning("crowded-folder", message.format(limit=limits.advised_folder, **words))
+        limit = limits.listable_folder if unlistable else limits.folder_entries
+        hint = _("spread its files over subfolders at the source, or choose a part with --include")
+        error = UsageError(message.format(limit=limit, **words), side="destination", hint=hint)
+        yield refused("unlistable-folder" if unlistable else "full-folder", error)
+    elif limits.advised_folder is not None and count > limits.advised_folder:
+        message = _("the folder {folder} would hold {count} entries; the destination advises {limit}")
+        yield warning("crowded-folder", message.format(limit=limits.advised_folder, **words))
 
 
 def _step(comparison: Comparison, file: RepoFile, known: Knowledge, limits: Limits, policy: Policy) -> Step:

@@ -247,6 +247,24 @@ def test_a_copy_that_cannot_be_proven_is_never_begun(desk, tmp_path):
     desk.ferry("copy", "hf:org/many", "ms:mine/many", "--include", "data/1*", "--dry-run", check_code=0)
 
 
+@pytest.mark.parametrize("hub", ["ms", "hf"])
+def test_a_name_that_git_keeps_to_itself_is_refused_first(desk, model, hub):
+    desk.source.store.add("org/model", {"sub/.GIT/config": b"x"})
+    where = ("--destination-endpoint", desk.destination.url)
+    for words in (("--dry-run",), ()):
+        said = refused(desk, desk.ferry("copy", PAIR[0], f"{hub}:mine/model", *where, *words), 2)
+        assert "sub/.GIT/config" in said
+    desk.ferry("copy", PAIR[0], f"{hub}:mine/model", *where, "--exclude", "sub/*", check_code=0)
+
+
+def test_a_folder_that_hugging_face_refuses_is_refused_in_the_plan(desk):
+    desk.source.store.create("org/many", "model")
+    desk.source.store.add("org/many", {f"data/{number}.txt": b"x" for number in range(10_001)})
+    where = ("--destination-endpoint", desk.destination.url)
+    said = refused(desk, desk.ferry("copy", "hf:org/many", "hf:mine/many", *where), 2)
+    assert "the destination takes 10000 a folder" in said
+
+
 def test_everything_that_would_stop_a_copy_is_said_at_once(desk, model):
     desk.source.store.find("org/model").change(private=True)
     desk.destination.store.create("mine/model", "model")

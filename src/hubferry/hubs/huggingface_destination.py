@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hubferry.errors import AccessError, NetworkError, NotFoundError, UsageError
+from hubferry.hubs.git_names import refused_names
 from hubferry.hubs.http import Request, json_body
 from hubferry.hubs.huggingface import quoted_revision
 from hubferry.hubs.huggingface_examine import Examination
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from hubferry.model import CommitAction, NewRepository, Plan, RepoFile, RepoRef
 
 # The .gitattributes that the hub puts into a new repository, _upload_pipeline.py: COMMIT_SIZE_SCALE, and
-# hub-docs, storage-limits.md: 500 GB a file at most, 100,000 files and 10,000 a folder advised; whether the
-# LFS way still ends at 50 GB is not known. 10 MB is where the hub refuses a file that is not LFS.
+# hub-docs, storage-limits.md: 500 GB a file and 10,000 entries a folder at most, 100,000 files advised; it is not
+# known whether the LFS way still ends at 50 GB. 10 MB is where the hub refuses a file that is not LFS.
 LIMITS = Limits(
     actions_per_commit=1000,
     commit_bytes=32 << 20,
@@ -43,7 +44,7 @@ LIMITS = Limits(
     file_size=500 * 10**9,
     advised_file_size=50 * 10**9,
     advised_files=100_000,
-    advised_folder=10_000,
+    folder_entries=10_000,
     blobs_per_question=256,
 )
 _CONFLICT = 409
@@ -86,7 +87,7 @@ class HuggingFaceDestination(HuggingFaceSource):
     async def examine(self, plan: Plan) -> Sequence[Finding]:
         """Ask about rights, branch and card; see `Destination.examine`."""
         self._need_token()
-        return await Examination(self._wire, plan).findings()
+        return (*refused_names(plan), *await Examination(self._wire, plan).findings())
 
     async def ensure(self, ref: RepoRef, new: NewRepository) -> bool:
         """Create the repository, and the branch if one is named; return False where the repository was there.

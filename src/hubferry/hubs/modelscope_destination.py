@@ -13,6 +13,7 @@ from urllib.parse import quote
 from hubferry.errors import AccessError, BusyError, NotFoundError, UsageError
 from hubferry.hubs import modelscope_examine
 from hubferry.hubs.answers import Answer, retry_after
+from hubferry.hubs.git_names import refused_names
 from hubferry.hubs.http import Request, json_body
 from hubferry.hubs.modelscope import DEFAULT_BRANCH, code
 from hubferry.hubs.modelscope_blobs import BlobStorage
@@ -101,7 +102,7 @@ class ModelScopeDestination(ModelScopeSource):
     async def examine(self, plan: Plan) -> Sequence[Finding]:
         """Ask about login, namespace and branch; see `Destination.examine`."""
         self._need_token()
-        return await modelscope_examine.examine(self._wire, plan)
+        return (*refused_names(plan), *await modelscope_examine.examine(self._wire, plan))
 
     async def ensure(self, ref: RepoRef, new: NewRepository) -> bool:
         """Create the repository; return False where it was there.
