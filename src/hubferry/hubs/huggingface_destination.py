@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from hubferry.model import CommitAction, NewRepository, Plan, RepoFile, RepoRef
 
 # The .gitattributes that the hub puts into a new repository, _upload_pipeline.py: COMMIT_SIZE_SCALE, and
-# hub-docs, storage-limits.md: 500 GB a file and 10,000 entries a folder at most, 100,000 files advised; it is not
-# known whether the LFS way still ends at 50 GB. 10 MB is where the hub refuses a file that is not LFS.
+# hub-docs, storage-limits.md: 500 GB a file and 10,000 entries a folder at most, 100,000 files advised; it is
+# not known whether the LFS way still ends at 50 GB. 10 MB is where the hub refuses a file that is not LFS.
 LIMITS = Limits(
     actions_per_commit=1000,
     commit_bytes=32 << 20,
