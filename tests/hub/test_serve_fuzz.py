@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from servers import CREDENTIALS, WRITE_TOKEN, running_hub
 from tests.tampering import changed, places
 
-from hubferry.serve import Policy, Signer
+from hubferry.serve import Policy, Rates, Signer, Strictness, Throttle
 from hubferry.serve.application import LABELS
 from hubferry.serve.refusal import Refusal
 
@@ -75,6 +75,7 @@ QUESTIONS = [
     ask("hf:list", "GET", "/api/models", search="o", limit="2", cursor="1", author="org"),
     ask("hf:settings", "PUT", f"{API}/settings", {"private": False, "gated": False, "visibility": "public"}),
     ask("hf:auth-check", "GET", f"{API}/auth-check"),
+    ask("hf:auth-check", "GET", f"{API}/auth-check/write"),
     ask("hf:info", "GET", f"{API}/revision/main", blobs="true"),
     ask("hf:info", "GET", API),
     ask("hf:xet-read-token", "GET", f"{API}/xet-read-token/main"),
@@ -212,13 +213,22 @@ def spoilt(draw):
 
 
 SIGNER = Signer()
+PLENTY = 10**9
+STRICT = replace(
+    Strictness.real(),
+    rates=Rates(PLENTY, PLENTY),
+    huggingface_commits=Throttle(PLENTY),
+    modelscope_commits=Throttle(PLENTY),
+)
 
 
-@pytest.fixture(scope="module", params=["known-tokens", "any-token"])
+@pytest.fixture(scope="module", params=["known-tokens", "any-token", "strict"])
 def shared(request, tmp_path_factory) -> Iterator[TestHub]:
-    credentials = CREDENTIALS if request.param == "known-tokens" else ()
+    credentials = () if request.param == "any-token" else CREDENTIALS
+    strict = STRICT if request.param == "strict" else None
+    policy = Policy(credentials, writable=True)
     root = tmp_path_factory.mktemp("around") / "hub"
-    with running_hub(root, policy=Policy(credentials, writable=True), signer=SIGNER, xet=True) as running:
+    with running_hub(root, policy=policy, signer=SIGNER, xet=True, strict=strict) as running:
         yield running
         assert_inside(running)
 

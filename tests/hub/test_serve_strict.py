@@ -90,6 +90,10 @@ class TestSwitches:
         same = {field.name for field in fields(off) if getattr(off, field.name) == getattr(real, field.name)}
         assert same == {"lag", "passing_refusal", "missing_succeeds", "repeated_pages"}
 
+    def test_every_rule_is_explained_where_people_look(self):
+        page = (Path(__file__).parents[2] / "docs" / "serve.md").read_text()
+        assert [field.name for field in fields(Strictness) if f"`{field.name}" not in page] == []
+
     def test_the_official_client_uploads_a_folder_to_a_hub_with_every_rule(self, make_hub, tmp_path):
         hub = make_hub(strict=Strictness.real())
         folder = tmp_path / "model"

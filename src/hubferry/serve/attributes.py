@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+
+from hubferry.serve.wildmatch import compiled
 
 ATTRIBUTES = ".gitattributes"
 _LFS = "filter=lfs diff=lfs merge=lfs -text"
@@ -30,13 +31,12 @@ class Attributes:
 
     def __init__(self, content: bytes) -> None:
         self.content = content
-        self._lines = [
-            line for text in content.decode(errors="replace").splitlines() if (line := _parsed(text))
-        ]
+        self._lines = [line for text in content.split(b"\n") if (line := _parsed(text.decode("latin-1")))]
 
     def covers(self, path: str) -> bool:
         """Return whether a file is handed to LFS; of several lines about it the last one counts."""
-        return next((lfs for pattern, lfs in reversed(self._lines) if pattern.fullmatch(path)), False)
+        octets = path.encode(errors="replace").decode("latin-1")
+        return next((lfs for pattern, lfs in reversed(self._lines) if pattern.fullmatch(octets)), False)
 
     def with_lines_for(self, paths: list[str]) -> bytes:
         """Return the content with a line for each path, as `git lfs track` writes a path."""
@@ -45,48 +45,13 @@ class Attributes:
 
 
 def _parsed(text: str) -> tuple[re.Pattern[str], bool] | None:
-    pattern, *settings = text.split() or [""]
-    if not pattern or pattern.startswith(("#", "!")):
+    pattern, *settings = re.split(r"[ \t\r]+", text.strip(" \t\r"))
+    about = [setting for setting in settings if setting.lstrip("-!").partition("=")[0] == "filter"]
+    if not about or pattern.startswith(("#", "!")):
         return None
-    if not any(setting.lstrip("-!").partition("=")[0] == "filter" for setting in settings):
-        return None
-    return _expression(pattern), "filter=lfs" in settings
-
-
-@lru_cache(maxsize=4_096)
-def _expression(pattern: str) -> re.Pattern[str]:
-    """Return a pattern of git's as an expression over whole paths (gitattributes(5), gitignore(5))."""
-    anchored = "/" in pattern.rstrip("/")
-    found = "" if anchored else "(?:.*/)?"
-    rest = pattern.removeprefix("/")
-    while rest:
-        for token, meaning in _TOKENS:
-            if match := token.match(rest):
-                found += meaning if meaning is not None else _literal(match[0])
-                rest = rest[match.end() :]
-                break
-    return re.compile(found, re.DOTALL)
-
-
-_TOKENS: tuple[tuple[re.Pattern[str], str | None], ...] = (
-    (re.compile(r"\*\*/"), "(?:.*/)?"),
-    (re.compile(r"/\*\*\Z"), "/.*"),
-    (re.compile(r"\*+"), "[^/]*"),
-    (re.compile(r"\?"), "[^/]"),
-    (re.compile(r"\[\[:space:\]\]"), r"\s"),
-    (re.compile(r"\[[^\]/]+\]"), None),
-    (re.compile(r"\\?.", re.DOTALL), None),
-)
-
-
-def _literal(text: str) -> str:
-    if text.startswith("[") and len(text) > 1:
-        inner = text[1:-1]
-        sign = "^" if inner[0] in "!^" else ""
-        return f"[{sign}{re.escape(inner[1:] if sign else inner).replace(chr(92) + '-', '-')}]"
-    return re.escape(text[1:] if len(text) > 1 else text)
+    return compiled(pattern), about[-1] == "filter=lfs"
 
 
 def _escaped(path: str) -> str:
-    """Return a path as a pattern that means only itself."""
-    return re.sub(r"([*?\[\]\\#!])", r"\\\1", path).replace(" ", "[[:space:]]")
+    """Return a path as a pattern that means it, and in folders below one of that name too."""
+    return re.sub(r"([*?\[\]\\#!\"])", r"\\\1", path).replace(" ", "[[:space:]]")
