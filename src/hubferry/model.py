@@ -136,6 +136,8 @@ class Limits:
         advised_files: Most files in a repository that the hub advises.
         advised_folder: Most files directly in one folder that the hub advises.
         listable_folder: Most entries directly in one folder that it lists, and by which a copy can be proven.
+        edited_names: Files at the top that the hub adds lines to by itself; see `hubferry.edited`.
+        has_parents: Whether a commit can say which one it follows, and is refused when that is not the head.
     """
 
     actions_per_commit: int
@@ -149,6 +151,8 @@ class Limits:
     advised_files: int | None = None
     advised_folder: int | None = None
     listable_folder: int | None = None
+    edited_names: frozenset[str] = frozenset()
+    has_parents: bool = False
 
     def is_blob(self, path: str, size: int) -> bool:
         """Return whether a file of this name and `size` in bytes is stored outside of git."""

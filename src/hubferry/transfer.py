@@ -111,7 +111,9 @@ async def _look(session: Session) -> Survey:
         session.look_at_source(),
         survey.look_at_destination(session.destination, session.destination_ref, session.listen),
     )
-    return Survey(here, there)
+    return await survey.settle_edited(
+        session.source, session.destination, Survey(here, there), session.listen
+    )
 
 
 def _refused_entries(plan: Plan) -> dict[str, HubferryError]:
@@ -156,12 +158,20 @@ async def _publish(session: Session, seen: Survey, plan: Plan, moved: Moved) -> 
         known = moved.contents.get(step.file.path)
         return session.small_content(step) if known is None else known
 
-    work = publish.Publication(session.destination, plan.destination.ref, plan, moved.digests, content)
-    commits = await publish.publish(work, changes, session.message(plan), session.listen)
-    if commits:
-        deleted = [step for step in changes if step.action is Action.DELETE]
-        await publish.prove(work, [step for step in good if step.action is not Action.DELETE], deleted)
-    return commits
+    async def whole(file: RepoFile) -> bytes:
+        known = moved.contents.get(file.path)
+        return await session.source.whole(seen.source.revision, file) if known is None else known
+
+    ref, listen = plan.destination.ref, session.listen
+    work = publish.Publication(session.destination, ref, plan, moved.digests, content, whole)
+    done = await publish.publish(work, changes, session.message(plan), listen)
+    if changes:
+        gone = [
+            step for step in changes if step.action is Action.DELETE and step.file.path not in done.spared
+        ]
+        there = [step for step in good if step.action is not Action.DELETE]
+        await publish.prove(work, there, gone, listen)
+    return done.commits
 
 
 def _changes(step: Step, listed: RepoFile | None, digests: dict[str, Digests]) -> bool:
