@@ -184,7 +184,7 @@ class _Publisher:
         self.listen(Committed(commit, len(part), len(self.commits), len(self.commits) + len(self.parts)))
 
     async def _look_again(self) -> str:
-        """Take the branch as it is now: what is there already falls away, and what others changed is spared."""
+        """Take the branch as it is now: what is there already falls away, what others changed is spared."""
         rest = [step for part in self.parts for step in part]
         head, listed = await self.work.look(rest)
         kept = [
