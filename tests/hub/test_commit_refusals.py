@@ -1,4 +1,4 @@
-"""What a hub answers to a commit: each refusal is treated as what it is, in both dialects, by real servers."""
+"""What a hub answers to a commit: each refusal is treated as what it is, in both dialects, over real HTTP."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ class Listing:
         return len(self._found) >= total or (short and self._count >= total)
 
     async def _page(self, number: int) -> tuple[list[Any], int | None]:
-        """Take one page; return it, and how many entries there are in all, None where the hub does not say."""
+        """Take one page; return it, and how many entries there are in all where the hub says so."""
         entries, total = await self._ask(
             "/repo/tree", Recursive="True", PageNumber=str(number), PageSize=str(_PAGE)
         )
