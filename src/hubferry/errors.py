@@ -1,12 +1,20 @@
 """Everything that can go wrong, as one tree; each class carries the exit code of the command line.
 
     HubferryError                 1   unexpected
+    ├── UnlistableError           1   the hub cannot list this, however often it is asked
     ├── UsageError                2   what was asked cannot be meant
+    │   ├── CardError             2   the hub does not take the model card
+    │   ├── TooLargeError         2   more bytes than the hub takes in one go
+    │   └── TooManyError          2   more files than the hub takes in one go
     ├── NotFoundError             3   no such repository, revision or file
     ├── AccessError               4   there, but not for this token
-    │   └── GatedError            4   its terms must be accepted first
+    │   ├── GatedError            4   its terms must be accepted first
+    │   └── QuotaError            4   the account may store no more there
     ├── NetworkError              5   trying again later may help
-    │   └── BusyError             5   the hub asked us to wait
+    │   ├── BusyError             5   the hub asked us to wait
+    │   │   └── PolicyError       5   and to send less at once
+    │   ├── ConflictError         5   somebody else was faster
+    │   └── TimedOutError         5   the hub did not finish in time
     ├── IntegrityError            6   bytes are not what they should be
     ├── DiskError                 7   read-only, failing or not ours
     │   └── DiskFullError         7   no room
@@ -53,6 +61,22 @@ class UsageError(HubferryError):
     exit_code = 2
 
 
+class CardError(UsageError):
+    """Report a model card whose front matter the hub refuses; `field` is what it names, None if nothing."""
+
+    def __init__(self, message: str, *, field: str | None = None, **details: str | None) -> None:
+        super().__init__(message, **details)  # type: ignore[arg-type]  # the same keywords, passed through
+        self.field = field
+
+
+class TooLargeError(UsageError):
+    """Report a request of more bytes than the hub takes; less of it may go."""
+
+
+class TooManyError(UsageError):
+    """Report a commit of more files than the hub takes; fewer of them may go."""
+
+
 class NotFoundError(HubferryError):
     """Report a repository, revision or file that is not there, or is hidden from this token."""
 
@@ -69,6 +93,10 @@ class GatedError(AccessError):
     """Report a repository whose terms this account has not accepted."""
 
 
+class QuotaError(AccessError):
+    """Report that the account may store no more at the hub: nothing but room, or another plan, helps."""
+
+
 class NetworkError(HubferryError):
     """Report a connection or server failure that may pass."""
 
@@ -82,6 +110,22 @@ class BusyError(NetworkError):
     def __init__(self, message: str, *, retry_after: float | None = None, **details: str | None) -> None:
         super().__init__(message, **details)  # type: ignore[arg-type]  # the same keywords, passed through
         self.retry_after = retry_after
+
+
+class PolicyError(BusyError):
+    """Report that the hub holds a commit back by a rule it does not name: wait, and send less at once."""
+
+
+class ConflictError(NetworkError):
+    """Report that a branch moved between look and commit; nothing was done. Look again, then ask again."""
+
+
+class TimedOutError(NetworkError):
+    """Report that the hub did not finish in time; it may have done it all the same, or do it yet."""
+
+
+class UnlistableError(HubferryError):
+    """Report a listing that the hub never gives whole: asking again does not help."""
 
 
 class IntegrityError(HubferryError):

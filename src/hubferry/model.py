@@ -140,6 +140,8 @@ class Limits:
         folder_entries: Most entries directly in one folder that it takes.
         listable_folder: Most entries directly in one folder that it lists, and by which a copy can be proven.
         reads_cards: Whether a commit with a model card that is not valid is refused.
+        edited_names: Files at the top that the hub adds lines to by itself; see `hubferry.edited`.
+        has_parents: Whether a commit can say which one it follows, and is refused when that is not the head.
     """
 
     actions_per_commit: int
@@ -155,6 +157,8 @@ class Limits:
     folder_entries: int | None = None
     listable_folder: int | None = None
     reads_cards: bool = False
+    edited_names: frozenset[str] = frozenset()
+    has_parents: bool = False
 
     def is_blob(self, path: str, size: int) -> bool:
         """Return whether a file of this name and `size` in bytes is stored outside of git."""

@@ -126,10 +126,12 @@ class PacedDestination:
 
         await self._destination.upload(ref, blob, paced)
 
-    async def commit(self, ref: RepoRef, actions: Sequence[CommitAction], message: str) -> str:
+    async def commit(
+        self, ref: RepoRef, actions: Sequence[CommitAction], message: str, parent: str | None = None
+    ) -> str:
         """Pass on; the content of a commit counts when it is made."""
         await self._bucket.take(sum(len(action.content or b"") for action in actions))
-        return await self._destination.commit(ref, actions, message)
+        return await self._destination.commit(ref, actions, message, parent)
 
     async def close(self) -> None:
         """Close the wrapped destination."""

@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import random
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from hubferry import edited
 from hubferry import plan as planning
 from hubferry.compare import verdict
-from hubferry.errors import BusyError, IntegrityError, NetworkError
-from hubferry.events import Committed, Listener
+from hubferry.errors import (
+    BusyError,
+    ConflictError,
+    HubferryError,
+    IntegrityError,
+    NetworkError,
+    PolicyError,
+    TimedOutError,
+    TooLargeError,
+    TooManyError,
+)
+from hubferry.events import Committed, Listener, Note, Retrying, ignore
 from hubferry.i18n import _
 from hubferry.model import Action, CommitAction, Verdict
+from hubferry.retry import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from hubferry.hubs.ports import Destination
-    from hubferry.model import Change, Digests, Plan, RepoFile, RepoRef, Step
+    from hubferry.model import Change, Digests, Limits, Plan, RepoFile, RepoRef, Step
 
 _LOOKS = (0.0, 1.0, 3.0)
 """Seconds before each look at the destination: a listing may lag behind a commit."""
 _TRIES = 4
 """Commits sent at most when answers get lost and the listing shows that nothing was applied."""
-_PAUSE = 0.5
-"""Seconds before a commit is sent again, doubled each time."""
+_CONFLICTS = 8
+"""Times in a row that somebody else may be faster."""
+_HALVINGS = 14
+"""Times in a row that a commit may take too long or be held back: more than lead from 2,000 files to one."""
+_LONGEST_PAUSE = 30.0
+"""Seconds; the first pause is `Policy.first`, and each is twice the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +54,7 @@ class Publication:
         plan: The plan whose changes are committed.
         digests: What each file hashes to, by path.
         content: Read a small file that goes inside the commit.
+        whole: Read a small file of the source, whatever the plan does with it.
     """
 
     destination: Destination
@@ -44,52 +62,215 @@ class Publication:
     plan: Plan
     digests: Mapping[str, Digests]
     content: Callable[[Step], bytes]
+    whole: Callable[[RepoFile], Awaitable[bytes]]
+
+    async def look(self, steps: Sequence[Step], listen: Listener = ignore) -> tuple[str, dict[str, RepoFile]]:
+        """Return the head as it stands and its files by path; one that the hub added to counts as ours."""
+        revision = await self.destination.resolve(self.ref)
+        ours = {step.file.path: step.file for step in steps if step.action is not Action.DELETE}
+        listed = await self.destination.files(revision)
+        listed = await edited.settle(
+            edited.Sides(self.destination, revision, ours, self.digests, self.whole), listed, listen
+        )
+        return revision.commit, {file.path: file for file in listed}
+
+    def holds(self, step: Step, listed: RepoFile | None) -> bool:
+        """Return whether a file of a listing is proven to be that of a step."""
+        known = self.digests.get(step.file.path)
+        return listed is not None and verdict(step.file, listed, known) is Verdict.SAME
 
 
-async def publish(
-    work: Publication, steps: Sequence[Step], message: str, listen: Listener
-) -> tuple[str, ...]:
-    """Commit `steps` in as few commits as the limits allow; return the commits' names in order."""
-    parts = planning.batches(steps, work.plan.limits)
-    commits: list[str] = []
-    prepared = [_prepare(work, part) for part in parts[:1]]
-    try:
-        for number, part in enumerate(parts, 1):
-            actions = await prepared.pop(0)
-            prepared += [_prepare(work, later) for later in parts[number : number + 1]]
-            text = message if len(parts) == 1 else f"{message} ({number}/{len(parts)})"
-            commit = await _commit(work, part, actions, text)
-            commits.append(commit)
-            listen(Committed(commit, len(part), number, len(parts)))
-    finally:
-        for task in prepared:
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What came of it.
+
+    Attributes:
+        commits: The commits' names in order.
+        spared: Paths that were to be deleted and are not: somebody changed them after the plan was made.
+    """
+
+    commits: tuple[str, ...] = ()
+    spared: frozenset[str] = frozenset()
+
+
+async def publish(work: Publication, steps: Sequence[Step], message: str, listen: Listener) -> Published:
+    """Commit `steps` in as few commits as the limits allow, fewer files at once where the hub takes less.
+
+    Raises:
+        ConflictError: Others were faster again and again.
+        HubferryError: A refusal that smaller commits and pauses do not change; see `Destination.commit`.
+    """
+    return await _Publisher(work, message, listen).run(steps)
+
+
+@dataclass
+class _Publisher:
+    """The commits in the making; what was committed is not in `parts` any more, and never sent again."""
+
+    work: Publication
+    message: str
+    listen: Listener
+    limits: Limits = field(init=False)
+    parent: str | None = field(init=False)
+    parts: list[list[Step]] = field(default_factory=list)
+    commits: list[str] = field(default_factory=list)
+    spared: set[str] = field(default_factory=set)
+    failures: int = 0
+    policy: Policy = field(default_factory=Policy.from_environment)
+    ready: tuple[Sequence[Step], asyncio.Task[list[CommitAction]]] | None = None
+
+    def __post_init__(self) -> None:
+        self.limits = self.work.plan.limits
+        self.parent = (self.work.plan.destination.commit or None) if self.limits.has_parents else None
+
+    async def run(self, steps: Sequence[Step]) -> Published:
+        self.parts = planning.batches(steps, self.limits)
+        try:
+            if self._deletes_blindly(steps):
+                await self._look_again()
+            while self.parts:
+                await self._once()
+        finally:
+            await self._forget()
+        return Published(tuple(self.commits), frozenset(self.spared))
+
+    def _deletes_blindly(self, steps: Sequence[Step]) -> bool:
+        """Return whether no parent would say that a file to delete was changed since the plan was made."""
+        blind = not self.limits.has_parents and self.work.ref.hub != "dir"
+        return blind and any(step.action is Action.DELETE for step in steps)
+
+    async def _once(self) -> None:
+        """Send the next commit, and change what is to be sent by what its refusal means."""
+        part = self.parts[0]
+        actions = await self._actions(part)
+        try:
+            commit = await self.work.destination.commit(self.work.ref, actions, self._text(), self.parent)
+        except (TooLargeError, TooManyError) as error:
+            self._send_less(error)
+        except PolicyError as error:
+            await self._pause(error, _HALVINGS)
+            if len(part) > 1:
+                self._send_less(error)
+        except BusyError:
+            raise
+        except ConflictError as error:
+            await self._pause(error, _CONFLICTS)
+            await self._look_again()
+        except NetworkError as error:
+            await self._after_lost_answer(error)
+        else:
+            self._made(commit)
+
+    async def _after_lost_answer(self, error: NetworkError) -> None:
+        """Look whether the commit was made although nobody said so; send less of what took too long."""
+        part = self.parts[0]
+        head = await self._look_again()
+        if not (self.parts and self.parts[0][0] in part):
+            self.commits.append(head)
+            self.listen(Committed(head, len(part), len(self.commits), len(self.commits) + len(self.parts)))
+            self.failures = 0
+            return
+        slow = isinstance(error, TimedOutError) and len(self.parts[0]) > 1
+        await self._pause(error, _HALVINGS if slow else _TRIES)
+        if slow:
+            self._send_less(error)
+
+    def _made(self, commit: str) -> None:
+        part = self.parts.pop(0)
+        self.commits.append(commit)
+        self.failures = 0
+        if self.limits.has_parents:
+            self.parent = commit
+        self.listen(Committed(commit, len(part), len(self.commits), len(self.commits) + len(self.parts)))
+
+    async def _look_again(self) -> str:
+        """Take the branch as it is now: what is there already falls away, what others changed is spared."""
+        rest = [step for part in self.parts for step in part]
+        head, listed = await self.work.look(rest)
+        kept = [
+            part for part in ([s for s in part if self._wanted(s, listed)] for part in self.parts) if part
+        ]
+        if kept != self.parts:
+            self.parts = kept
+        if self.limits.has_parents:
+            self.parent = head or None
+        return head
+
+    def _wanted(self, step: Step, listed: Mapping[str, RepoFile]) -> bool:
+        """Return whether a step is still to be done on what `listed` has."""
+        there = listed.get(step.file.path)
+        if step.action is not Action.DELETE:
+            return not self.work.holds(step, there)
+        if there is None:
+            return False
+        if verdict(step.file, there) is Verdict.SAME:
+            return True
+        self.spared.add(step.file.path)
+        message = _("{path} was changed at the destination meanwhile, and is not deleted")
+        self.listen(Note(message.format(path=step.file.path)))
+        return False
+
+    def _send_less(self, error: HubferryError) -> None:
+        """Split what is left so that each commit is at most half of the one that was refused.
+
+        Raises:
+            HubferryError: It was of one file only.
+        """
+        part = self.parts[0]
+        if len(part) < 2:  # noqa: PLR2004 - nothing to halve
+            error.path = part[0].file.path
+            error.hint = _("leave it out with --exclude '{path}'").format(path=error.path)
+            raise error
+        if isinstance(error, TooLargeError):
+            while len(planning.batches(part, self.limits)) < 2:  # noqa: PLR2004 - until it is split
+                self.limits = replace(self.limits, commit_bytes=self.limits.commit_bytes // 2)
+        else:
+            self.limits = replace(self.limits, actions_per_commit=(len(part) + 1) // 2)
+        self.parts = planning.batches([step for one in self.parts for step in one], self.limits)
+
+    async def _pause(self, error: NetworkError, most: int) -> None:
+        """Wait longer each time in a row; two runs that meet must not go on meeting.
+
+        Raises:
+            NetworkError: It has been often enough, or the hub asks for a longer pause than anybody waits.
+        """
+        self.failures += 1
+        asked = (error.retry_after or 0.0) if isinstance(error, BusyError) else 0.0
+        if self.failures >= most or asked > self.policy.patience:
+            raise error
+        ceiling = min(_LONGEST_PAUSE, self.policy.first * 2.0 ** (self.failures - 1))
+        share = random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, guards nothing
+        seconds = max(asked, ceiling * share)
+        self.listen(Retrying(str(self.work.ref), error.message, self.failures, seconds))
+        await asyncio.sleep(seconds)
+
+    def _text(self) -> str:
+        """Return the commit's message, with a number where there are several."""
+        number, count = len(self.commits) + 1, len(self.commits) + len(self.parts)
+        return self.message if count == 1 else f"{self.message} ({number}/{count})"
+
+    async def _actions(self, part: Sequence[Step]) -> list[CommitAction]:
+        """Return what goes into a commit, and begin to read the next one while the hub is busy with it."""
+        if self.ready is None or self.ready[0] is not part:
+            await self._forget()
+            self.ready = (part, _prepare(self.work, part))
+        actions = await self.ready[1]
+        self.ready = None
+        if len(self.parts) > 1:
+            self.ready = (self.parts[1], _prepare(self.work, self.parts[1]))
+        return actions
+
+    async def _forget(self) -> None:
+        if self.ready is not None:
+            task = self.ready[1]
+            self.ready = None
             task.cancel()
-        await asyncio.gather(*prepared, return_exceptions=True)
-    return tuple(commits)
+            await asyncio.gather(task, return_exceptions=True)
 
 
 def _prepare(work: Publication, steps: Sequence[Step]) -> asyncio.Task[list[CommitAction]]:
-    """Begin to read what goes into a commit: the next one while the hub is busy with the one before."""
+    """Begin to read what goes into a commit."""
     return asyncio.create_task(asyncio.to_thread(lambda: [_action(work, step) for step in steps]))
-
-
-async def _commit(
-    work: Publication, steps: Sequence[Step], actions: Sequence[CommitAction], message: str
-) -> str:
-    for number in range(1, _TRIES + 1):
-        try:
-            return await work.destination.commit(work.ref, actions, message)
-        except BusyError:
-            raise
-        except NetworkError:
-            revision = await work.destination.resolve(work.ref)
-            listing = {file.path: file for file in await work.destination.files(revision)}
-            if all(_applied(work, step, listing.get(step.file.path)) for step in steps):
-                return revision.commit
-            if number == _TRIES:
-                raise
-            await asyncio.sleep(_PAUSE * 2.0 ** (number - 1))
-    raise AssertionError  # the loop returns or raises
 
 
 def _action(work: Publication, step: Step) -> CommitAction:
@@ -105,11 +286,9 @@ def _action(work: Publication, step: Step) -> CommitAction:
     return CommitAction(change, path, len(content), sha256, content)
 
 
-def _applied(work: Publication, step: Step, listed: RepoFile | None) -> bool:
-    return listed is None if step.action is Action.DELETE else _holds(work, step, listed)
-
-
-async def prove(work: Publication, expected: Sequence[Step], deleted: Sequence[Step]) -> None:
+async def prove(
+    work: Publication, expected: Sequence[Step], deleted: Sequence[Step], listen: Listener = ignore
+) -> None:
     """Read the destination's listing and hold every file against it.
 
     Raises:
@@ -118,9 +297,8 @@ async def prove(work: Publication, expected: Sequence[Step], deleted: Sequence[S
     wrong: list[str] = []
     for pause in _LOOKS:
         await asyncio.sleep(pause)
-        revision = await work.destination.resolve(work.ref)
-        listing = {file.path: file for file in await work.destination.files(revision)}
-        wrong = [step.file.path for step in expected if not _holds(work, step, listing.get(step.file.path))]
+        _head, listing = await work.look(expected, listen)
+        wrong = [step.file.path for step in expected if not work.holds(step, listing.get(step.file.path))]
         wrong += [step.file.path for step in deleted if step.file.path in listing]
         if not wrong:
             return
@@ -130,7 +308,3 @@ async def prove(work: Publication, expected: Sequence[Step], deleted: Sequence[S
         path=wrong[0],
         hint=f"hubferry check {work.plan.source.ref} {work.ref}",
     )
-
-
-def _holds(work: Publication, step: Step, listed: RepoFile | None) -> bool:
-    return listed is not None and verdict(step.file, listed, work.digests.get(step.file.path)) is Verdict.SAME

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from hubferry.errors import BusyError, HubferryError
+from hubferry.errors import BusyError, HubferryError, PolicyError
 from hubferry.events import Listener, Retrying, ignore
 
 if TYPE_CHECKING:
@@ -182,12 +182,19 @@ class RetryingDestination:
         """Send the blob again from its first byte: a PUT does not resume."""
         await self._again(lambda: self._destination.upload(ref, blob, body), blob.sha256[:12])
 
-    async def commit(self, ref: RepoRef, actions: Sequence[CommitAction], message: str) -> str:
-        """Commit; wait and repeat only while the hub says that it is busy and did nothing."""
+    async def commit(
+        self, ref: RepoRef, actions: Sequence[CommitAction], message: str, parent: str | None = None
+    ) -> str:
+        """Commit; wait and repeat only while the hub says that it is busy and did nothing.
+
+        What a policy refused is not repeated as it is: that is for whoever can make it smaller.
+        """
         failures = 0
         while True:
             try:
-                return await self._destination.commit(ref, actions, message)
+                return await self._destination.commit(ref, actions, message, parent)
+            except PolicyError:
+                raise
             except BusyError as error:
                 failures += 1
                 await _pause(error, str(ref), failures, self._policy, self._listen)

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from hubferry import admission, cards
+from hubferry import admission, cards, edited
 from hubferry import plan as planning
 from hubferry.cache.names import check_paths
 from hubferry.errors import IntegrityError, NotFoundError, UsageError
@@ -108,6 +108,20 @@ async def look_at_destination(destination: Destination, ref: RepoRef, listen: Li
     revision = await destination.resolve(ref)
     listen(Resolved("destination", revision))
     return planning.Side(revision, await destination.files(revision) if revision.exists else [])
+
+
+async def settle_edited(source: Source, destination: Destination, seen: Survey, listen: Listener) -> Survey:
+    """Let a file that the destination's hub has only added lines to count as the same; see `edited`."""
+    here, there = seen.source, seen.destination
+    sides = edited.Sides(
+        destination,
+        there.revision,
+        {file.path: file for file in here.files},
+        {},
+        lambda file: source.whole(here.revision, file),
+    )
+    files = await edited.settle(sides, there.files, listen)
+    return replace(seen, destination=planning.Side(there.revision, files))
 
 
 def known(model: ModelDirectory | None, files: Sequence[RepoFile]) -> dict[str, Digests]:

@@ -115,7 +115,8 @@ async def _look(session: Session, options: Options) -> Survey:
         session.look_at_source(),
         survey.look_at_destination(session.destination, session.destination_ref, session.listen),
     )
-    return await survey.adapt(Survey(here, there), session.source, session.destination, options)
+    seen = await survey.adapt(Survey(here, there), session.source, session.destination, options)
+    return await survey.settle_edited(session.source, session.destination, seen, session.listen)
 
 
 def _refused_entries(plan: Plan) -> dict[str, HubferryError]:
@@ -160,12 +161,20 @@ async def _publish(session: Session, seen: Survey, plan: Plan, moved: Moved) -> 
         known = plan.adapted.get(step.file.path, moved.contents.get(step.file.path))
         return session.small_content(step) if known is None else known
 
-    work = publish.Publication(session.destination, plan.destination.ref, plan, moved.digests, content)
-    commits = await publish.publish(work, changes, session.message(plan), session.listen)
-    if commits:
-        deleted = [step for step in changes if step.action is Action.DELETE]
-        await publish.prove(work, [step for step in good if step.action is not Action.DELETE], deleted)
-    return commits
+    async def whole(file: RepoFile) -> bytes:
+        known = moved.contents.get(file.path)
+        return await session.source.whole(seen.source.revision, file) if known is None else known
+
+    ref, listen = plan.destination.ref, session.listen
+    work = publish.Publication(session.destination, ref, plan, moved.digests, content, whole)
+    done = await publish.publish(work, changes, session.message(plan), listen)
+    if changes:
+        gone = [
+            step for step in changes if step.action is Action.DELETE and step.file.path not in done.spared
+        ]
+        there = [step for step in good if step.action is not Action.DELETE]
+        await publish.prove(work, there, gone, listen)
+    return done.commits
 
 
 def _changes(step: Step, listed: RepoFile | None, digests: dict[str, Digests]) -> bool:

@@ -14,11 +14,14 @@ from scripted import cut, scripted
 from hubferry.errors import (
     AccessError,
     BusyError,
+    ConflictError,
     GatedError,
     HubferryError,
     IntegrityError,
     NetworkError,
     NotFoundError,
+    PolicyError,
+    TimedOutError,
 )
 from hubferry.hubs import modelscope_blobs, open_destination, open_source
 from hubferry.hubs.http import HubClient, Request
@@ -831,28 +834,31 @@ async def test_an_upload_address_that_has_grown_old_is_asked_for_again(monkeypat
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "body", "seconds"),
+    ("status", "headers", "body", "seconds", "error"),
     [
-        (429, {"Retry-After": "90"}, {}, 90.0),
-        (429, {}, {}, None),
-        (400, {}, {"Code": 10030000001, "Message": "x"}, None),
-        (409, {}, {"Code": 10030000001, "Message": "x"}, None),
-        (400, {}, {"Message": "commit rejected by repository policy"}, None),
-        (409, {}, {"Message": "Branch changed while committing"}, None),
-        (400, {}, {"Message": "could not update refs"}, None),
-        (409, {}, {"Message": "please retry"}, None),
-        (200, {}, {"Code": 10030000001, "Success": False, "Message": "x"}, None),
-        (200, {}, {"Success": False, "Message": "please retry later"}, None),
+        (429, {"Retry-After": "90"}, {}, 90.0, BusyError),
+        (429, {}, {}, None, BusyError),
+        (403, {}, {"Message": "E1021 Commit frequency limit exceeded"}, None, BusyError),
+        (400, {"Retry-After": "9"}, {"Code": 10030000001, "Message": "x"}, 9.0, PolicyError),
+        (400, {}, {"Message": "commit rejected by repository policy"}, None, PolicyError),
+        (403, {}, {"Message": "commit rejected by repository policy"}, None, PolicyError),
+        (409, {}, {"Code": 10030000001, "Message": "x"}, None, ConflictError),
+        (409, {}, {"Message": "Branch changed while committing"}, None, ConflictError),
+        (400, {}, {"Message": "could not update refs"}, None, ConflictError),
+        (409, {}, {"Message": "please retry"}, None, ConflictError),
+        (200, {}, {"Code": 10030000001, "Success": False, "Message": "x"}, None, ConflictError),
+        (200, {}, {"Success": False, "Message": "please retry later"}, None, ConflictError),
     ],
 )
-async def test_a_commit_refused_as_busy_says_so_and_how_long(status, headers, body, seconds):
+async def test_a_commit_refused_for_the_moment_says_why_and_how_long(status, headers, body, seconds, error):
     async def busy(_request):
         return web.json_response(body, status=status, headers=headers)
 
     async with scripted(busy) as hub:
-        with pytest.raises(BusyError) as caught:
+        with pytest.raises(error) as caught:
             await commit(hub)
-    assert caught.value.retry_after == seconds
+    assert type(caught.value) is error
+    assert getattr(caught.value, "retry_after", None) == seconds
     assert caught.value.side == "destination"
 
 
@@ -871,7 +877,7 @@ async def test_a_commit_whose_answer_is_lost_is_no_busy_error():
         async with scripted(handler) as hub:
             with pytest.raises(NetworkError) as caught:
                 await commit(hub)
-            assert type(caught.value) is NetworkError
+            assert type(caught.value) is (TimedOutError if handler is gateway else NetworkError)
             assert len(hub.seen) == 1
 
 

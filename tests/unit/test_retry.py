@@ -122,7 +122,7 @@ class LosingDestination:
         self.errors = list(errors)
         self.commits = 0
 
-    async def commit(self, ref, actions, message):
+    async def commit(self, ref, actions, message, parent=None):
         self.commits += 1
         if self.errors:
             raise self.errors.pop(0)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from hubferry.errors import Side
     from hubferry.hubs.answers import Answer
 
+HUGGINGFACE_NAME = "/api/whoami-v2"
+MODELSCOPE_NAME = "/openapi/v1/users/me"
 _NAMES = ("Username", "username", "name", "preferred_username")
 """In this order: the login before a display name; the fields have changed over time."""
 
@@ -50,7 +52,7 @@ def modelscope_account(login: Login = Login()) -> str:
     if token is None:
         raise wire.access(_("{host} needs a token, and none is set."), "")
     nobody = RepoRef("ms", "account")
-    answer = _ask(client, "/openapi/v1/users/me")
+    answer = _ask(client, MODELSCOPE_NAME)
     return _named(
         wire.checked(nobody, answer).json(), wire.access(_("{host} names no account for this token."), "")
     )
@@ -70,10 +72,20 @@ def huggingface_account(login: Login = Login()) -> str:
     refused = AccessError(
         _("{host} does not take this token.").format(host=client.host), side=login.side, hint=hint
     )
-    answer = _ask(client, "/api/whoami-v2")
+    answer = _ask(client, HUGGINGFACE_NAME)
     if answer.status in (401, 403):
         raise refused
     return _named(huggingface.Wire(client).checked(RepoRef("hf", "account"), answer).json(), refused)
+
+
+async def name_behind(client: HubClient, path: str) -> str | None:
+    """Return whose token `client` uses, None where the hub does not say; for an error that should name it."""
+    try:
+        return name_in(
+            (await client.ask(Request("GET", client.endpoint + path, {"Accept": "application/json"}))).json()
+        )
+    except HubferryError:
+        return None
 
 
 def reachable(endpoint: str, *, side: Side) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from hubferry.errors import HubferryError, NetworkError
+from hubferry.errors import HubferryError, NetworkError, TimedOutError
 from hubferry.hubs.addresses import host_of
 from hubferry.i18n import _
 from hubferry.wire.failures import (
@@ -36,8 +36,9 @@ class FailuresNamed:
         reason = _reason(error)
         if reason is not None:
             message = _("{host}: {reason}").format(host=host_of(self._url), reason=reason)
+            named = TimedOutError if isinstance(error, TimeoutError) else NetworkError
             # The original's text may hold a signed address or a proxy's password.
-            raise NetworkError(message, side=self._side, hint=_hint(error)) from None
+            raise named(message, side=self._side, hint=_hint(error)) from None
 
 
 def _reason(error: BaseException) -> str | None:

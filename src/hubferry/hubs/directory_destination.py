@@ -98,6 +98,7 @@ class DirectoryDestination(DirectorySource):
         ref: RepoRef,
         actions: Sequence[CommitAction],
         message: str,  # noqa: ARG002 - a folder keeps no history
+        parent: str | None = None,  # noqa: ARG002 - nor has it a head
     ) -> str:
         """Put every file in its place, each whole or not at all; return a digest of what was done."""
         root = root_of(ref)

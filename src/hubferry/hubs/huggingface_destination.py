@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hubferry.errors import AccessError, NetworkError, NotFoundError, UsageError
+from hubferry.hubs import huggingface_refusals
 from hubferry.hubs.git_names import refused_names
 from hubferry.hubs.http import Request, json_body
 from hubferry.hubs.huggingface import quoted_revision
@@ -46,6 +47,8 @@ LIMITS = Limits(
     advised_files=100_000,
     folder_entries=10_000,
     blobs_per_question=256,
+    edited_names=frozenset({".gitattributes"}),
+    has_parents=True,
 )
 _CONFLICT = 409
 _FILES_PER_PREUPLOAD = 256
@@ -133,16 +136,21 @@ class HuggingFaceDestination(HuggingFaceSource):
         if blob.size:
             await self._storage.upload(ref, blob, body)
 
-    async def commit(self, ref: RepoRef, actions: Sequence[CommitAction], message: str) -> str:
+    async def commit(
+        self, ref: RepoRef, actions: Sequence[CommitAction], message: str, parent: str | None = None
+    ) -> str:
         """Make one commit of all `actions`; see `Destination.commit`.
 
         A file that was to go inside the commit, and that the repository's .gitattributes want as a blob, is
-        stored as one first.
+        stored as one first. Wire fact: _commit_api.py `_prepare_commit_payload` (`parentCommit`).
         """
         self._need_token()
         branch = quoted_revision(ref.revision or "main")
         blobs = await self._wanted_as_blobs(ref, branch, actions)
-        lines = [{"key": "header", "value": {"summary": message, "description": ""}}]
+        header = {"summary": message, "description": ""}
+        if parent:
+            header["parentCommit"] = parent
+        lines = [{"key": "header", "value": header}]
         lines += [_line(action, blobs) for action in actions]
         body = b"\n".join(json_body(line) for line in lines)
         request = Request(
@@ -152,7 +160,7 @@ class HuggingFaceDestination(HuggingFaceSource):
             body,
             silence=300,
         )
-        answer = self._wire.checked(ref, await self._client.ask(request))
+        answer = await huggingface_refusals.checked(self._wire, ref, await self._client.ask(request))
         made = answer.json()
         if not isinstance(made, dict) or not isinstance(made.get("commitOid"), str):
             raise NetworkError(
@@ -177,7 +185,7 @@ class HuggingFaceDestination(HuggingFaceSource):
                 for action in inline[at : at + _FILES_PER_PREUPLOAD]
             ]
             answer = await self._post(self._wire.api(ref, f"/preupload/{branch}"), {"files": files})
-            told = self._wire.understood(self._wire.checked(ref, answer))
+            told = self._wire.understood(await huggingface_refusals.checked(self._wire, ref, answer))
             entries = told.get("files") if isinstance(told, dict) else None
             wanted |= {entry.get("path", "") for entry in entries or [] if entry.get("uploadMode") == "lfs"}
         stored = {_sha256(action): action for action in inline if action.path in wanted}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from hubferry.errors import HubferryError, IntegrityError, NetworkError
+from hubferry.hubs import huggingface_refusals, refusals
 from hubferry.hubs.addresses import host_of
 from hubferry.hubs.answers import Answer, failure, not_understood
 from hubferry.hubs.http import Request, json_body
@@ -125,9 +126,8 @@ class BlobStorage:
             question["ref"] = {"name": ref.revision}
         url = self._wire.page(ref, ".git/info/lfs/objects/batch")
         headers = {"Content-Type": _KIND, "Accept": _KIND}
-        return self._wire.checked(
-            ref, await self._wire.client.ask(Request("POST", url, headers, json_body(question)))
-        )
+        answer = await self._wire.client.ask(Request("POST", url, headers, json_body(question)))
+        return await huggingface_refusals.checked(self._wire, ref, answer)
 
     def _link(self, answer: Answer, actions: dict[str, Any], blob: Blob) -> _Link:
         """Read where a blob goes; numbered headers are the addresses of parts."""
@@ -178,6 +178,8 @@ class BlobStorage:
 
     def _refused(self, error: Any) -> HubferryError:
         said = " ".join(str(error.get("message", "")).split()) if isinstance(error, dict) else ""
+        if refusals.means_quota(said):
+            return refusals.quota(self._wire.client.host, said)
         return HubferryError(
             _("{host} does not take a blob: {said}").format(host=self._wire.client.host, said=said),
             side="destination",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from hubferry.errors import AccessError, HubferryError, NetworkError, NotFoundError
+from hubferry.hubs import modelscope_refusals, refusals
 from hubferry.hubs.addresses import host_of
 from hubferry.hubs.answers import not_understood
 from hubferry.hubs.http import Request, json_body
@@ -67,7 +68,7 @@ class BlobStorage:
             answer = await self._wire.client.ask(
                 Request("POST", url, {"Content-Type": "application/json"}, body)
             )
-        data = self._wire.opened(ref, answer)
+        data = self._wire.opened(ref, await modelscope_refusals.checked(self._wire, ref, answer))
         entries = data.get("objects") if isinstance(data, dict) else None
         if not isinstance(entries, list):
             raise self._unclear(answer)
@@ -125,6 +126,8 @@ class BlobStorage:
     def _refused(self, error: Any) -> HubferryError:
         told = error if isinstance(error, dict) else {}
         said = " ".join(str(told.get("message", "")).split())
+        if refusals.means_quota(said):
+            return refusals.quota(self._wire.client.host, said)
         kind = HubferryError if str(told.get("code")) in _FINAL else NetworkError
         message = _("{host} does not take a blob: {said}").format(host=self._wire.client.host, said=said)
         return kind(message, side="destination")

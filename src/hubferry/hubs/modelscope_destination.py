@@ -10,9 +10,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from hubferry.errors import AccessError, BusyError, NotFoundError, UsageError
-from hubferry.hubs import modelscope_examine
-from hubferry.hubs.answers import Answer, retry_after
+from hubferry.errors import AccessError, NotFoundError, UsageError
+from hubferry.hubs import modelscope_examine, modelscope_refusals
 from hubferry.hubs.git_names import refused_names
 from hubferry.hubs.http import Request, json_body
 from hubferry.hubs.modelscope import DEFAULT_BRANCH, code
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hubferry.findings import Finding
+    from hubferry.hubs.answers import Answer
     from hubferry.hubs.ports import Body
     from hubferry.model import CommitAction, NewRepository, Plan, RepoFile, RepoRef
 
@@ -62,8 +62,6 @@ LIMITS = Limits(
 _VISIBILITY = {"private": 1, "public": 5}
 _EXISTS = frozenset({10020101001, 10010101001, 10010202004})
 _EXISTS_WORDS = ("already", "exists", "已存在", "已被注册", "名称不可用")
-_BUSY = frozenset({10030000001})
-_BUSY_WORDS = ("branch changed", "could not update refs", "please retry", "try again", "repository policy")
 _COMMIT_SECONDS = 300.0
 
 
@@ -144,38 +142,22 @@ class ModelScopeDestination(ModelScopeSource):
         self._need_token()
         await self._storage.upload(ref, blob, body)
 
-    async def commit(self, ref: RepoRef, actions: Sequence[CommitAction], message: str) -> str:
-        """Make one commit of all `actions`; see `Destination.commit`.
+    async def commit(
+        self, ref: RepoRef, actions: Sequence[CommitAction], message: str, parent: str | None = None
+    ) -> str:
+        """Make one commit of all `actions`; see `Destination.commit`. The hub knows no parent to hold to.
 
-        Wire facts: _legacy_api.py `create_commit`, _upload.py `_build_operation` and
-        `_is_retryable_commit_error`.
+        Wire facts: _legacy_api.py `create_commit`, _upload.py `_build_operation`.
         """
+        del parent
         self._need_token()
         body = json_body({"commit_message": message, "actions": [_operation(action) for action in actions]})
         url = self._wire.repos(ref, f"/commit/{quote(ref.revision or DEFAULT_BRANCH, safe='')}")
         request = Request("POST", url, {"Content-Type": "application/json"}, body, silence=_COMMIT_SECONDS)
-        answer = await self._client.ask(request)
-        self._raise_busy(answer)
+        answer = await modelscope_refusals.checked(self._wire, ref, await self._client.ask(request))
         data = self._wire.opened(ref, answer)
         self._listings.clear()
         return _commit_name(data)
-
-    def _raise_busy(self, answer: Answer) -> None:
-        """Raise where the hub refused a commit for the moment, having done nothing."""
-        said = answer.text()
-        client_error = answer.ok or answer.status in (400, HTTPStatus.CONFLICT, 403, 422)
-        policy = code(answer.json()) in _BUSY or any(word in said.lower() for word in _BUSY_WORDS)
-        refused = answer.status == HTTPStatus.TOO_MANY_REQUESTS or (
-            client_error and policy and not _succeeded(answer)
-        )
-        if refused:
-            raise BusyError(
-                _("{host} asks to wait with the commit: {said}").format(
-                    host=self._client.host, said=said or "429"
-                ),
-                side="destination",
-                retry_after=retry_after(answer.headers),
-            )
 
     def _need_token(self) -> None:
         """Raise before a question that cannot succeed."""

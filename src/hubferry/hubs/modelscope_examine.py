@@ -10,18 +10,22 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from hubferry.errors import HubferryError, NotFoundError, UsageError
-from hubferry.findings import Finding, refused
+from hubferry.findings import Finding, refused, warning
 from hubferry.hubs.account import name_in, other_namespace
 from hubferry.hubs.http import Request
 from hubferry.hubs.modelscope import DEFAULT_BRANCH
+from hubferry.hubs.modelscope_listing import walk_requests
 from hubferry.i18n import _
-from hubferry.model import RepoRef
+from hubferry.model import Action, RepoRef
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hubferry.hubs.modelscope import Wire
     from hubferry.model import Plan
 
 _DEFAULTS = (None, DEFAULT_BRANCH)
+_MANY_REQUESTS = 100
 
 
 async def examine(wire: Wire, plan: Plan) -> tuple[Finding, ...]:
@@ -32,7 +36,21 @@ async def examine(wire: Wire, plan: Plan) -> tuple[Finding, ...]:
         NetworkError: The server could not be asked.
     """
     answers = await asyncio.gather(_namespace(wire, plan), _branch(wire, plan))
-    return tuple(finding for found in answers for finding in found)
+    return (*(finding for found in answers for finding in found), *_listing(plan))
+
+
+def _listing(plan: Plan) -> Iterator[Finding]:
+    """Say beforehand what it costs to list, and so to prove, what is going to be there."""
+    ref = plan.destination.ref
+    if ref.repo_type == "dataset":
+        return
+    staying = (step.file.path for step in plan.steps if step.action is not Action.DELETE)
+    count = walk_requests([*staying, *(file.path for file in plan.only_there)])
+    if count > _MANY_REQUESTS:
+        message = _(
+            "{ref}: ModelScope cuts long listings, so that each look at this one takes {count} requests"
+        )
+        yield warning("long-listing", message.format(ref=ref, count=count))
 
 
 async def _namespace(wire: Wire, plan: Plan) -> list[Finding]:

@@ -140,11 +140,19 @@ class Destination(Protocol):
         """
         ...
 
-    async def commit(self, ref: RepoRef, actions: Sequence[CommitAction], message: str) -> str:
+    async def commit(
+        self, ref: RepoRef, actions: Sequence[CommitAction], message: str, parent: str | None = None
+    ) -> str:
         """Make one commit on `ref.revision` (or the default branch) and return its name.
 
+        With `parent` only if the branch is still at that commit, where `limits.has_parents`.
+
         Raises:
-            BusyError: The hub wants it tried again.
+            BusyError: Nothing was done; it may be tried again later, and after a PolicyError with less.
+            ConflictError: Nothing was done, because somebody else was faster.
+            TooLargeError: Nothing was done: it is more than the hub takes in one go. So with TooManyError.
+            CardError: Nothing was done: the hub does not take the model card.
+            AccessError: Nothing was done: no right to write there, or (QuotaError) no room.
             NetworkError: The answer was lost: the commit may have been made. Look before trying again.
         """
         ...

@@ -1,0 +1,272 @@
+"""What ModelScope cuts is listed whole, at the cost told beforehand, or said to be impossible at once."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from aiohttp import web
+from scripted import scripted
+
+from hubferry import api
+from hubferry.errors import BusyError, NetworkError, UnlistableError
+from hubferry.hubs import modelscope_listing, open_source
+from hubferry.hubs.modelscope_listing import Listing, walk_requests
+from hubferry.model import RepoRef
+from hubferry.options import Access, Options
+from hubferry.serve import Seams, ServerLimits
+from hubferry.serve.application import LABELS
+
+CUT = 30
+MODEL, DATA = RepoRef("ms", "org/model"), RepoRef("ms", "org/data", repo_type="dataset")
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A hub's cut that small repositories reach."""
+    monkeypatch.setattr(modelscope_listing, "CUT", CUT)
+    return ServerLimits(truncation=CUT)
+
+
+def drawn_paths(seed):
+    """Files in folders in folders, none of them with as many entries as the cut."""
+    source = random.Random(seed)
+    folders = [""]
+    for _ in range(source.randrange(3, 40)):
+        folders.append(f"{source.choice(folders)}d{len(folders)}/")
+    paths = {
+        f"{folder}f{number}.txt" for folder in folders for number in range(source.choice([0, 1, 2, CUT - 25]))
+    }
+    return sorted(paths | {"README.md"})
+
+
+async def listed(hub, ref=MODEL, pause=0.001, token=None):
+    source = open_source(ref, token=token, endpoint=hub.url)
+    try:
+        return await Listing(source._wire, ref, pause=pause).files()
+    finally:
+        await source.close()
+
+
+def crowded(paths):
+    """Return whether some folder holds as many entries as the cut."""
+    inside = {}
+    for path in paths:
+        parts = path.split("/")
+        for depth in range(len(parts)):
+            inside.setdefault("/".join(parts[:depth]), set()).add(parts[depth])
+    return any(len(names) >= CUT for names in inside.values())
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_a_listing_is_whole_and_costs_what_was_told(small, make_hub, seed):
+    paths = drawn_paths(seed)
+    assert not crowded(paths)
+    hub = make_hub(limits=small)
+    hub.store.add("org/model", dict.fromkeys(paths, b"x"))
+    assert [file.path for file in await listed(hub)] == paths
+    assert hub.requests.count("ms:files") == walk_requests(paths, CUT)
+
+
+def test_the_cost_of_ordinary_repositories_is_one_request():
+    assert walk_requests([]) == 1
+    assert walk_requests([f"f{number}" for number in range(2999)]) == 1
+    assert walk_requests([f"a/f{number}" for number in range(2998)]) == 1
+
+
+def test_the_cost_of_many_folders_is_one_request_for_each_that_was_cut_off():
+    paths = [f"{top}/{folder}/{name}" for top in "abcdef" for folder in range(1000) for name in "xy"]
+    assert walk_requests(paths) == 2 + 6 * 2 + 6000
+    assert walk_requests([path for path in paths if "/99" not in path]) < 2 + 6 * 2 + 6000
+
+
+# ------------------------------------------------------------------------------- failures in a walk
+
+
+def many_folders():
+    return {f"d{folder}/f{name}.txt": b"x" for folder in range(20) for name in range(5)}
+
+
+def failing(status, count, **headers):
+    """Let the hub fail `count` times in the middle of a walk."""
+    left = [count]
+
+    @web.middleware
+    async def middleware(request, handler):
+        below = LABELS.get(request.match_info.handler, "") == "ms:files" and "Root" in request.query
+        if below and left[0]:
+            left[0] -= 1
+            return web.json_response({"Message": "later"}, status=status, headers=headers)
+        return await handler(request)
+
+    return Seams([middleware])
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"), [(500, {}), (504, {}), (429, {}), (429, {"Retry-After": "0.05"}), (403, {})]
+)
+async def test_what_fails_in_passing_is_asked_again_alone_and_the_walk_goes_on(
+    small, make_hub, status, headers
+):
+    contents = many_folders()
+    hub = make_hub(limits=small, seams=failing(status, 4, **headers))
+    hub.store.add("org/model", contents)
+    assert {file.path for file in await listed(hub)} == set(contents)
+    assert hub.requests.count("ms:files") == walk_requests(contents, CUT) + 4
+
+
+async def test_a_hub_that_wants_a_long_pause_in_the_middle_is_believed(small, make_hub):
+    hub = make_hub(limits=small, seams=failing(429, 1, **{"Retry-After": "600"}))
+    hub.store.add("org/model", many_folders())
+    with pytest.raises(BusyError) as caught:
+        await listed(hub)
+    assert caught.value.retry_after == 600.0
+
+
+async def test_a_failure_that_does_not_pass_ends_the_walk_and_nothing_is_asked_afterwards(small, make_hub):
+    hub = make_hub(limits=small, seams=failing(500, 10_000))
+    hub.store.add("org/model", {f"d{n}/e{m}.txt": b"x" for n in range(25) for m in range(4)})
+    with pytest.raises(NetworkError):
+        await listed(hub)
+    asked = hub.requests.count("ms:files")
+    assert asked <= 2 + 16 * 6
+    assert hub.requests.count("ms:files") == asked
+
+
+# -------------------------------------------------------------------------------- what is impossible
+
+
+def copy(hub, tmp_path, source="ms:org/model"):
+    access = Access(hub.token, hub.url)
+    options = Options(source=access, destination=access, cache_root=tmp_path / "cache")
+    return api.copy(source, "ms:mine/copy", options)
+
+
+def test_a_folder_that_can_never_be_listed_is_no_network_error_and_is_asked_for_once(
+    small, make_hub, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HUBFERRY_RETRY_WAIT", "0.001")
+    hub = make_hub(limits=small)
+    hub.store.add("org/model", {f"d/f{number}.txt": b"x" for number in range(CUT + 1)})
+    with pytest.raises(UnlistableError, match=f"d holds {CUT} entries") as caught:
+        copy(hub, tmp_path)
+    assert not caught.value.retryable
+    assert not isinstance(caught.value, NetworkError)
+    assert caught.value.side == "source"
+    # all, the top, the folder, its top; and whether the destination is there
+    assert hub.requests.count("ms:files") == 5
+
+
+def test_many_folders_are_copied_and_the_next_run_costs_one_listing_a_side(small, make_hub, tmp_path):
+    hub = make_hub(limits=small)
+    contents = {**many_folders(), "README.md": b"---\nlicense: mit\n---\n"}
+    hub.store.add("org/model", contents)
+    copy(hub, tmp_path)
+    hub.requests.clear()
+    report = copy(hub, tmp_path)
+    assert not report.commits
+    assert hub.requests.count("ms:files") == 2 * walk_requests(contents, CUT)
+
+
+def tree(*names, kind="tree"):
+    return [{"Path": name, "Type": kind, "Size": 1} for name in names]
+
+
+def answering(entries):
+    """Serve listings that `entries` makes of a root and whether all below it is asked for."""
+
+    async def handler(request):
+        found = entries(request.query.get("Root", ""), request.query["Recursive"] == "True")
+        return web.json_response({"Code": 200, "Success": True, "Data": {"Files": found}})
+
+    return handler
+
+
+@pytest.mark.parametrize(
+    "level",
+    [
+        lambda root: tree(root or "d"),
+        lambda _root: tree("d"),
+        lambda _root: tree("../d"),
+        lambda root: tree(f"{root}/d/d".strip("/")),
+        lambda _root: tree(""),
+    ],
+)
+async def test_a_folder_that_lies_in_itself_or_elsewhere_ends_the_walk(small, level):
+    full = tree(*(f"x{number}" for number in range(CUT)), kind="blob")
+    async with scripted(answering(lambda root, below: full if below else level(root))) as hub:
+        with pytest.raises(UnlistableError):
+            await listed(hub)
+        assert len(hub.seen) <= 6
+
+
+async def test_folders_without_end_are_bounded(small, monkeypatch):
+    monkeypatch.setattr(modelscope_listing, "MOST_FOLDERS", 50)
+    full = tree(*(f"x{number}" for number in range(CUT)), kind="blob")
+    level = lambda root: tree(*(f"{root}/d{number}".strip("/") for number in range(5)))  # noqa: E731
+    async with scripted(answering(lambda root, below: full if below else level(root))) as hub:
+        with pytest.raises(UnlistableError, match="never ends"):
+            await listed(hub)
+        assert len(hub.seen) < 200
+
+
+# ------------------------------------------------------------------------------------------ datasets
+
+
+def paged(entries, *, size=20, total=None, repeats=False):
+    """Serve a dataset in pages of `size`, whatever was asked for; `repeats` gives the last page for ever."""
+
+    async def handler(request):
+        number = int(request.query["PageNumber"])
+        if repeats:
+            number = min(number, max(1, -(-len(entries) // size)))
+        data = {"Files": entries[(number - 1) * size : number * size]}
+        if total is not None:
+            data["TotalCount"] = total
+        return web.json_response({"Code": 200, "Success": True, "Data": data})
+
+    return handler
+
+
+FILES = [{"Path": f"f{number:03}.txt", "Type": "blob", "Size": 1} for number in range(105)]
+FOLDERS = [{"Path": f"d{number}", "Type": "tree"} for number in range(15)]
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+@pytest.mark.parametrize("total", ["all", "files", None])
+@pytest.mark.parametrize("size", [20, 35, 120, 7])
+@pytest.mark.parametrize("entries", [FILES, FOLDERS + FILES, FILES + FOLDERS])
+async def test_a_dataset_is_read_to_its_end_whatever_the_pages_are(entries, size, total, repeats):
+    said = {"all": len(entries), "files": len(FILES), None: None}[total]
+    async with scripted(paged(entries, size=size, total=said, repeats=repeats)) as hub:
+        files = await listed(hub, DATA)
+        pages = -(-len(entries) // size)
+        assert len(hub.seen) <= pages + 1
+    assert [file.path for file in files] == [entry["Path"] for entry in FILES]
+
+
+async def test_an_empty_dataset_is_empty():
+    async with scripted(paged([], total=0)) as hub:
+        assert await listed(hub, DATA) == []
+        assert len(hub.seen) == 1
+
+
+async def test_a_dataset_that_ends_before_its_total_is_no_whole_listing():
+    async with scripted(paged(FILES[:60], total=len(FILES))) as hub:
+        with pytest.raises(NetworkError, match="listed 60 entries of org/data, which has 105"):
+            await listed(hub, DATA)
+
+
+@pytest.mark.parametrize("total", [None, 10**12])
+async def test_a_dataset_without_end_is_bounded(monkeypatch, total):
+    monkeypatch.setattr(modelscope_listing, "MOST_FILES", 300)
+
+    async def endless(request):
+        number = int(request.query["PageNumber"])
+        names = [{"Path": f"p{number}/{n}", "Type": "blob", "Size": 1} for n in range(20)]
+        return web.json_response({"Code": 200, "Data": {"Files": names, "TotalCount": total}})
+
+    async with scripted(endless) as hub:
+        with pytest.raises(UnlistableError, match="never ends"):
+            await listed(hub, DATA)
+        assert len(hub.seen) < 40
