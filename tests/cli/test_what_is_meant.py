@@ -247,6 +247,14 @@ def test_a_copy_that_cannot_be_proven_is_never_begun(desk, tmp_path):
     desk.ferry("copy", "hf:org/many", "ms:mine/many", "--include", "data/1*", "--dry-run", check_code=0)
 
 
+def test_what_a_cut_listing_costs_is_said_beforehand(desk):
+    desk.source.store.create("org/wide", "model")
+    files = {f"{number % 110:03}/{number}.txt": b"x" for number in range(3000)}
+    desk.source.store.add("org/wide", files)
+    done = desk.ferry("copy", "hf:org/wide", "ms:mine/wide", "--dry-run", check_code=0)
+    assert "each look at this one takes 112 requests" in done.out
+
+
 @pytest.mark.parametrize("hub", ["ms", "hf"])
 def test_a_name_that_git_keeps_to_itself_is_refused_first(desk, model, hub):
     desk.source.store.add("org/model", {"sub/.GIT/config": b"x"})
