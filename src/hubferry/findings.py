@@ -10,10 +10,16 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from hubferry.i18n import _
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from hubferry.errors import HubferryError
+
+
+EMPTY_FOLDER = "empty-folder"
+"""The one code of something left out under which there was nothing."""
 
 
 class Kind(str, Enum):
@@ -49,6 +55,17 @@ class Finding:
     def concerns_one_entry(self) -> bool:
         """Whether the other entries may go on without it."""
         return self.path is not None
+
+    @property
+    def sentence(self) -> str:
+        """The message, with what follows from it."""
+        words = {Kind.LEFT_OUT: _("left out"), Kind.WARNING: _("warning"), Kind.REFUSED: _("refused")}
+        return _("{kind}: {message}").format(kind=words[self.kind], message=self.message)
+
+    @property
+    def hides(self) -> bool:
+        """Whether something unlisted may be at its path: that it is gone, nobody may conclude from a listing."""
+        return self.kind is not Kind.WARNING and self.code != EMPTY_FOLDER
 
     def covers(self, path: str) -> bool:
         """Return whether `path` is the entry that this is about, or below it."""

@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hubferry.errors import HubferryError, IntegrityError, NotFoundError
+from hubferry.errors import DiskError, HubferryError, IntegrityError, NotFoundError
 from hubferry.model import Action, Blob
 from hubferry.stream.intake import Intake
 from hubferry.stream.outlet import Outlet
@@ -79,6 +79,35 @@ async def move(plan: Plan, held: Mapping[str, Digests], tools: Tools) -> Moved:
     return await _Move(plan, held, tools).run()
 
 
+async def send(plan: Plan, held: Mapping[str, Digests], outlet: Outlet) -> Moved:
+    """Send the blobs of a plan that fetches nothing, from where they are.
+
+    Raises:
+        HubferryError: As `move`.
+    """
+    moved = Moved(dict(held))
+
+    async def one(file: RepoFile, sha256: str) -> None:
+        try:
+            await outlet.send_cached(file, sha256)
+        except (IntegrityError, NotFoundError) as error:
+            moved.failures[file.path] = error
+        except DiskError as error:
+            if error.side == "destination":
+                raise
+            moved.failures[file.path] = error
+
+    await _together(one(step.file, step.sha256) for step in _senders(plan) if step.sha256)
+    moved.sent = outlet.sent
+    return moved
+
+
+def _senders(plan: Plan) -> list[Step]:
+    """Blobs whose digest is known beforehand, largest first."""
+    steps = [step for step in plan.of(Action.SEND, Action.FETCH_SEND) if step.sha256]
+    return sorted(steps, key=lambda step: -(step.file.size or 0))
+
+
 def give_up_together(plan: Plan, moved: Moved) -> None:
     """Let the files that share a blob fail with the one that was to bring it, each under its own name."""
     failed: dict[str, HubferryError] = {}
@@ -141,18 +170,13 @@ class _Move:
         jobs: list[Coroutine[None, None, None]] = [self._fetch()]
         jobs += [self._twin(step, leader) for step, leader in twins]
         if self._outlet is not None:
-            jobs += [self._send(step) for step in self._senders()]
+            jobs += [self._send(step) for step in _senders(self._plan)]
             jobs.append(self._send_late(led))
         await _together(jobs)
         self._moved.fetched = self._intake.fetched
         self._moved.contents = self._intake.contents
         self._moved.sent = self._outlet.sent if self._outlet else 0
         return self._moved
-
-    def _senders(self) -> list[Step]:
-        """Blobs whose digest is known beforehand, largest first."""
-        steps = [step for step in self._plan.of(Action.SEND, Action.FETCH_SEND) if step.sha256]
-        return sorted(steps, key=lambda step: -(step.file.size or 0))
 
     async def _fetch(self) -> None:
         await self._intake.run()

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hubferry import admission, publish, remember, survey
+from hubferry import plan as planning
 from hubferry.compare import compare
 from hubferry.errors import NetworkError, PartialError
-from hubferry.events import Finished, Planned
+from hubferry.events import Finished, Note, Planned
 from hubferry.findings import refusals
 from hubferry.i18n import ngettext
 from hubferry.model import Action, Fetched, NewRepository, Report
@@ -34,7 +35,7 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
     """Copy one repository; return when the destination's own listing shows every file."""
     started = time.monotonic()
     async with Session(source, destination, options, listen) as session:
-        seen = await _look(session)
+        seen = await _guarded(session)
         plan = survey.draft(seen, session.destination, session.known(seen.source.files), options)
         if plan.nothing_to_do:
             listen(Planned(plan))
@@ -43,14 +44,14 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
             return _finish(session, plan, started)
         examined = await survey.examine(plan, session.destination)
         admission.refuse(examined, options)
-        async with session.model():
+        async with session.place():
             seen = await _create_if_absent(session, seen, plan)
             held = await session.hold(seen.source.files, plan)
             plan = await survey.decide(seen, session.destination, held, options)
             plan = admission.without_refused(replace(plan, new=examined.new, findings=examined.findings))
             listen(Planned(plan))
             session.check_space(plan)
-            moved = await move(plan, held, session.tools())
+            moved = await session.move(plan, held)
             _refuse_failures(moved, options)
             give_up_together(plan, moved)
             session.record(seen.source, moved.digests)
@@ -61,9 +62,9 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
 
 
 async def plan(source: str, destination: str, options: Options, listen: Listener) -> Plan:
-    """Make the plan that `copy` would carry out, and write nothing."""
+    """Make the plan that `copy` would carry out, and write nothing but what a folder's files hash to."""
     async with Session(source, destination, options, listen) as session:
-        seen = await _look(session)
+        seen = await _guarded(session)
         held = session.known(seen.source.files) | session.adoptable(seen.source.files)
         made = await survey.decide(seen, session.destination, held, options)
         made = await survey.examine(made, session.destination)
@@ -82,8 +83,10 @@ async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
             if not remember.remembers(session.existing, session.source_ref):
                 raise
             return remember.from_cache(session.existing, session.source_ref, listen)
+        side = await session.guard(side)
         async with session.model() as model:
             plan = survey.everything(side)
+            admission.refuse(plan, options)
             held = await session.hold(side.files, plan)
             plan = survey.everything(side, held)
             listen(Planned(plan))
@@ -101,9 +104,13 @@ async def check(source: str, destination: str, options: Options, listen: Listene
         seen = await _look(session)
         here, there = seen.source, seen.destination
         known = session.known(here.files)
-        found = compare(here.files, there.files, known)
+        said = here.revision.findings
+        theirs = planning.comparable(there.files, options.include, options.exclude, said)
+        found = compare(here.files, theirs, known)
         known |= await survey.settle(session.source, here, survey.undecided(found))
-        return compare(here.files, there.files, known)
+        for finding in said:
+            listen(Note(finding.sentence))
+        return survey.with_refused(compare(here.files, theirs, known), said, there.files)
 
 
 async def _look(session: Session) -> Survey:
@@ -112,6 +119,12 @@ async def _look(session: Session) -> Survey:
         survey.look_at_destination(session.destination, session.destination_ref, session.listen),
     )
     return Survey(here, there)
+
+
+async def _guarded(session: Session) -> Survey:
+    """Look at both sides, and again at what the source lists as weights that cannot be."""
+    seen = await _look(session)
+    return Survey(await session.guard(seen.source), seen.destination)
 
 
 def _refused_entries(plan: Plan) -> dict[str, HubferryError]:

@@ -10,7 +10,7 @@ from hubferry.i18n import _, ngettext
 from hubferry.model import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from hubferry.findings import Finding
     from hubferry.model import Plan, Report, Revision, Step
@@ -46,8 +46,12 @@ def plan_lines(plan: Plan) -> list[str]:
     for step, word in zip(plan.steps, words, strict=True):
         amount = size(step.file.size or 0)
         lines.append(f"  {word}{' ' * (wide - _columns(word))}  {amount:>10}  {visible(step.file.path)}")
-    lines += [f"  {finding.kind.value}: {visible(finding.message)}" for finding in plan.findings]
-    return [*lines, plan_sum(plan)]
+    return [*lines, *(f"  {line}" for line in finding_lines(plan.findings)), plan_sum(plan)]
+
+
+def finding_lines(findings: Iterable[Finding]) -> list[str]:
+    """Return what was found besides files, a line each."""
+    return [visible(finding.sentence) for finding in findings]
 
 
 def plan_sum(plan: Plan) -> str:
@@ -60,7 +64,9 @@ def plan_sum(plan: Plan) -> str:
         return _("plan: {files}, all in the cache; nothing to fetch").format(files=files)
     if plan.nothing_to_do:
         return _("plan: {files}, all the same at the destination; nothing to do").format(files=files)
-    parts = [files, _("fetch {size}").format(size=size(plan.fetch_bytes))]
+    parts = [files]
+    if plan.source.ref.hub != "dir" or plan.fetch_bytes:  # a folder is read where it is
+        parts.append(_("fetch {size}").format(size=size(plan.fetch_bytes)))
     if plan.send_bytes:
         parts.append(_("send {size}").format(size=size(plan.send_bytes)))
     for action, sentence in (
@@ -85,7 +91,13 @@ def report_lines(report: Report) -> list[str]:
         moved = _("nothing to do: no blob was asked for, no commit made")
     else:
         commits = len(report.commits)
-        moved = _("fetched {fetched}, sent {sent}, reused {reused}, {commits}").format(
+        folder = report.plan.source.ref.hub == "dir" and not report.fetched
+        sentence = (
+            _("sent {sent}, reused {reused}, {commits}")
+            if folder
+            else _("fetched {fetched}, sent {sent}, reused {reused}, {commits}")
+        )
+        moved = sentence.format(
             fetched=size(report.fetched),
             sent=size(report.sent),
             reused=size(report.reused),

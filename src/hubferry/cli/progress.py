@@ -179,7 +179,8 @@ def sentence_of(event: Event) -> str | None:
         side = _("source:") if event.side == "source" else _("destination:")
         return f"{side} {present.revision_words(event.revision)}"
     if isinstance(event, Planned):
-        return present.plan_sum(event.plan)
+        said = [one for one in event.plan.findings if one.error is None]
+        return "\n".join([*present.finding_lines(said), present.plan_sum(event.plan)])
     if isinstance(event, Retrying):
         return _("{what}: {reason}; attempt {attempt} in {time}").format(
             what=event.what,
