@@ -64,7 +64,7 @@ class Finding:
 
     @property
     def hides(self) -> bool:
-        """Whether something unlisted may be at its path: that it is gone, nobody may conclude from a listing."""
+        """Whether something may be at its path that no listing shows: nobody may take it for gone."""
         return self.kind is not Kind.WARNING and self.code != EMPTY_FOLDER
 
     def covers(self, path: str) -> bool:

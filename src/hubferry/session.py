@@ -18,9 +18,9 @@ from hubferry.cache.directory import ModelDirectory
 from hubferry.cache.disk import ROOM, disk, disk_errors
 from hubferry.cache.names import PASSING_PREFIX
 from hubferry.cache.partial import missing_ranges, partial_path
-from hubferry.cache.roots import create_root
+from hubferry.cache.roots import create_root, folder_records
 from hubferry.cache.store import Cache, free_bytes
-from hubferry.errors import DiskError, DiskFullError, HubferryError, LockedError
+from hubferry.errors import DiskFullError, HubferryError, LockedError
 from hubferry.events import Note, Waiting
 from hubferry.hubs import FolderAccess, open_destination, open_source
 from hubferry.hubs.credentials import huggingface_endpoint, modelscope_endpoint
@@ -55,8 +55,6 @@ MOST_CONNECTIONS = 32
 FIRST_CONNECTIONS = 16
 SMALL_CONNECTIONS = 48
 """Connections for small files: 2,000 of them at 30 ms a request take 1.3 s."""
-FOLDER_RECORDS = ".folders"
-"""In the cache's root: what is remembered of folders that were published."""
 SPARE_BYTES = 64 * 1024 * 1024
 """What is left free on the disk beyond the payload: manifests, journals, other people's work."""
 
@@ -95,7 +93,7 @@ class Session:
             token=access.token,
             endpoint=access.endpoint,
             allow_insecure=access.insecure,
-            folder=FolderAccess(options.allow, self._folder_records(), self.listen),
+            folder=self._folder_access(),
         )
         source: Source = GatedSource(raw, self.doors.large, self.doors.small)
         if options.fetch_rate:
@@ -123,12 +121,10 @@ class Session:
             await self.destination.close()
         await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
 
-    def _folder_records(self) -> Path:
-        """Return where it is remembered what folders hold; that nothing can be written there is no error."""
-        if self.source_ref.hub == "dir":
-            with suppress(DiskError):
-                create_root(self.cache.root)
-        return self.cache.root / FOLDER_RECORDS
+    def _folder_access(self) -> FolderAccess | None:
+        if self.source_ref.hub != "dir":
+            return None
+        return FolderAccess(self.options.allow, folder_records(self.cache.root), self.listen)
 
     async def look_at_source(self) -> Side:
         """List the source; see `survey.look_at_source`. A folder that is published is not brought here."""
@@ -136,7 +132,7 @@ class Session:
         apart = (lambda: True) if in_place else self.cache.tells_case_apart
         side = await survey.look_at_source(self.source, self.source_ref, self.options, self.listen, apart)
         if in_place:
-            self._standing = _standing(side)
+            self._standing = StandingFolder(side.revision.ref, side.files)
         return side
 
     async def guard(self, side: Side) -> Side:
@@ -386,12 +382,6 @@ class Session:
     def message(self, plan: Plan) -> str:
         """Return the commit's message."""
         return self.options.message or f"Copy {survey.pinned(plan.source)} with hubferry"
-
-
-def _standing(side: Side) -> StandingFolder:
-    from hubferry.hubs.directory_source import root_of
-
-    return StandingFolder(root_of(side.revision.ref), side.files)
 
 
 def _parsed(text: str, access: Access, default_hub: HubName) -> RepoRef:

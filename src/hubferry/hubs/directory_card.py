@@ -28,7 +28,7 @@ def license_of(card: Path) -> str | None:
         found = _FRONT_MATTER.match(text)
         if found is None:
             return None
-        facts = yaml.load(found[1], getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+        facts = yaml.safe_load(found[1])
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return None
     return _named(facts) if isinstance(facts, dict) else None

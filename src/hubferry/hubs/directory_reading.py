@@ -87,10 +87,10 @@ def _said(path: str, trait: Trait, allow: frozenset[str]) -> Iterator[Finding]:
     if trait is Trait.POINTER and "pointers" not in allow:
         yield findings.refused("lfs-pointer", pointer(path))
     elif trait is Trait.PRIVATE_KEY and "secrets" not in allow:
-        message = _("{path} holds a private key, and is left out").format(path=path)
+        message = _("{path} holds a private key").format(path=path)
         yield findings.left_out("secret", message, path)
     elif trait in (Trait.TOKEN, Trait.PRIVATE_KEY):
-        message = _("{path} has something in it that looks like a token or a key, and is copied")
+        message = _("{path} has something in it that looks like a token or a key, and is copied as it is")
         yield findings.warning("token-inside", message.format(path=path), path)
 
 

@@ -98,7 +98,7 @@ class _Survey:
     def _look_into(self, folder: _Folder) -> list[_Folder]:
         try:
             with os.scandir(folder.real) as scanned:
-                inside = {entry.name: entry for entry in scanned}
+                inside = {entry.name: entry for entry in sorted(scanned, key=lambda one: one.name)}
         except OSError as error:
             refusal = unreadable(f"{folder.path}/" if folder.path else str(folder.real), error)
             if not folder.path:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from hubferry.model import RepoFile
+    from hubferry.model import RepoFile, RepoRef
 
 
 class Held(Protocol):
@@ -39,9 +39,11 @@ class StandingFolder:
     read is held against its digest as everywhere.
     """
 
-    def __init__(self, root: Path, files: Sequence[RepoFile]) -> None:
-        """Take the listing of the folder `root`."""
-        self._root = root
+    def __init__(self, ref: RepoRef, files: Sequence[RepoFile]) -> None:
+        """Take the listing of the folder that `ref` names."""
+        from hubferry.hubs.directory_source import root_of
+
+        self._root = root_of(ref)
         self._files = {file.path: file for file in files}
 
     def known(self) -> dict[str, Digests]:
