@@ -15,7 +15,7 @@ from hubferry.stream.outlet import Outlet
 from hubferry.stream.schedule import MIB, Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from concurrent.futures import Executor
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LEAD = 24 * MIB
 """Bytes that should be ahead of each upload: what its connection sends while a few parts are on their way."""
+_KEPT_CONTENT = 32 * MIB
+"""Bytes of small files of a folder that are kept from their proof to their commit."""
 SLOTS = 12
 """Blobs on their way to the destination at once: as many connections as fill its link, no more."""
 
@@ -79,27 +81,45 @@ async def move(plan: Plan, held: Mapping[str, Digests], tools: Tools) -> Moved:
     return await _Move(plan, held, tools).run()
 
 
-async def send(plan: Plan, held: Mapping[str, Digests], outlet: Outlet) -> Moved:
+async def send(
+    plan: Plan, held: Mapping[str, Digests], outlet: Outlet, content: Callable[[Step], bytes]
+) -> Moved:
     """Send the blobs of a plan that fetches nothing, from where they are.
+
+    `content` reads a small file that goes inside a commit, and proves it; those that fail are found here too,
+    as long as there is memory to keep the others.
 
     Raises:
         HubferryError: As `move`.
     """
     moved = Moved(dict(held))
 
-    async def one(file: RepoFile, sha256: str) -> None:
+    async def one(path: str, work: Coroutine[None, None, bytes | None]) -> None:
         try:
-            await outlet.send_cached(file, sha256)
+            if (found := await work) is not None:
+                moved.contents[path] = found
         except (IntegrityError, NotFoundError) as error:
-            moved.failures[file.path] = error
+            moved.failures[path] = error
         except DiskError as error:
             if error.side == "destination":
                 raise
-            moved.failures[file.path] = error
+            moved.failures[path] = error
 
-    await _together(one(step.file, step.sha256) for step in _senders(plan) if step.sha256)
+    small = list(_within(_KEPT_CONTENT, plan.of(Action.INLINE)))
+    jobs = [one(step.file.path, asyncio.to_thread(content, step)) for step in small]
+    senders = [(step.file, step.sha256) for step in _senders(plan) if step.sha256]
+    jobs += [one(file.path, outlet.send_cached(file, sha256)) for file, sha256 in senders]
+    await _together(jobs)
     moved.sent = outlet.sent
     return moved
+
+
+def _within(room: int, steps: Iterable[Step]) -> Iterator[Step]:
+    """Yield those of `steps` whose files have `room` bytes together at most."""
+    for step in steps:
+        room -= step.file.size or 0
+        if room >= 0:
+            yield step
 
 
 def _senders(plan: Plan) -> list[Step]:

@@ -293,7 +293,7 @@ class Session:
             executor=self._threads,
             listen=self.listen,
         )
-        return await send(plan, held, outlet)
+        return await send(plan, held, outlet, self.small_content)
 
     @property
     def _slots(self) -> int:

@@ -23,7 +23,7 @@ from hubferry.model import LARGEST_IN_GIT, RepoFile
 from hubferry.units import size as readable_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from hubferry.events import Listener
     from hubferry.findings import Finding
@@ -53,7 +53,9 @@ class Found:
 async def look(surveyed: Sequence[Entry], allow: frozenset[str], records: Records, listen: Listener) -> Found:
     """Read what is not recorded, several files at once; whoever cancels need not wait for the end."""
     known = {entry.path: records.find(entry.path, entry.status) for entry in surveyed}
-    reader = _Reader([entry for entry in surveyed if known[entry.path] is None], listen)
+    loop = asyncio.get_running_loop()
+    unknown = [entry for entry in surveyed if known[entry.path] is None]
+    reader = _Reader(unknown, lambda event: loop.call_soon_threadsafe(listen, event))
     try:
         outcomes = await asyncio.to_thread(reader.read_all)
     finally:
@@ -111,12 +113,12 @@ class _Outcome:
 class _Reader:
     """Hash files in threads, and say how far it is where that takes long."""
 
-    def __init__(self, waiting: Sequence[Entry], listen: Listener) -> None:
+    def __init__(self, waiting: Sequence[Entry], tell: Callable[[Note], object]) -> None:
         self.cancelled = threading.Event()
         self.done = 0
         self._waiting = waiting
         self._total = sum(entry.status.st_size for entry in waiting)
-        self._listen = listen
+        self._tell = tell
         self._lock = threading.Lock()
         self._tell_at = time.monotonic() + _SILENT_SECONDS
 
@@ -165,4 +167,4 @@ class _Reader:
             self._tell_at = now + _TELL_SECONDS
             done, total = readable_size(self.done), readable_size(self._total)
         message = _("reading the folder to know what its files are: {done} of {total}; this is remembered")
-        self._listen(Note(message.format(done=done, total=total)))
+        self._tell(Note(message.format(done=done, total=total)))
