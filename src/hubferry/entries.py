@@ -47,13 +47,10 @@ _SECRET_FILES = frozenset({
     ".boto", ".env", ".envrc", ".git-credentials", ".htpasswd", ".netrc", ".pgpass", ".pypirc", ".s3cfg",
     "_netrc", "id_dsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk", "id_rsa", "kaggle.json",
 })  # fmt: skip
-_SECRET_PATHS = tuple(
-    f"/{path}/"
-    for path in (
-        ".cache/huggingface/stored_tokens", ".cache/huggingface/token", ".docker/config.json",
-        ".huggingface/stored_tokens", ".huggingface/token", ".modelscope/credentials",
-    )
-)  # fmt: skip
+_SECRET_PATHS = re.compile(
+    r"(?:^|/)(?:\.cache/huggingface/(?:stored_)?tokens?|\.huggingface/(?:stored_)?tokens?"
+    r"|\.modelscope/credentials|\.docker/config\.json)(?:/|$)"
+)
 _SAMPLE_ENVIRONMENTS = frozenset({"default", "defaults", "dist", "example", "sample", "template"})
 _KEY_SUFFIXES = (".pem", ".key")
 _POINTER = re.compile(
@@ -73,6 +70,7 @@ _TOKENS = re.compile(
 )
 _REAL_VARIETY = 9
 """Different letters in a token at least: placeholders such as `hf_xxxx` have fewer."""
+_RARE = re.compile(r"[\\:]")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _COMPONENT_BYTES = 255
 _PATH_BYTES = 3072
@@ -104,7 +102,8 @@ def is_note(path: str, *, folder: bool) -> bool:
 
 def is_unfinished(path: str) -> bool:
     """Return whether a program that downloads names a file so until it is whole."""
-    return any(_last(path).endswith(suffix) and _last(path) != suffix for suffix in _UNFINISHED)
+    name = _last(path)
+    return name.endswith(_UNFINISHED) and name not in _UNFINISHED
 
 
 def holds_downloads(path: str) -> bool:
@@ -126,7 +125,7 @@ def is_secret(path: str) -> bool:
     name = parts[-1]
     if name.startswith(".env."):
         return name.rpartition(".")[2] not in _SAMPLE_ENVIRONMENTS
-    return name in _SECRET_FILES or any(secret in f"/{path.lower()}/" for secret in _SECRET_PATHS)
+    return name in _SECRET_FILES or _SECRET_PATHS.search(path.lower()) is not None
 
 
 def trait(path: str, content: bytes) -> Trait:
@@ -149,6 +148,8 @@ def _is_real(token: bytes) -> bool:
 
 def name_problem(path: str) -> str | None:
     """Say why no hub could hold a file of this name, None where one can."""
+    if path.isascii() and path.isprintable() and len(path) <= _COMPONENT_BYTES and not _RARE.search(path):
+        return None  # nearly every name there is
     parts = path.split("/")
     categories = {unicodedata.category(letter) for letter in path}
     if "Cs" in categories:

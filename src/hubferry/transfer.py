@@ -95,7 +95,14 @@ async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
             _refuse_failures(moved, options)
             session.record(side, moved.digests)
             size = sum(file.size or 0 for file in side.files)
-            return Fetched(model.path, side.revision.commit, len(side.files), size, moved.fetched)
+            return Fetched(
+                model.path,
+                side.revision.commit,
+                len(side.files),
+                size,
+                moved.fetched,
+                findings=side.revision.findings,
+            )
 
 
 async def check(source: str, destination: str, options: Options, listen: Listener) -> tuple[Comparison, ...]:

@@ -258,6 +258,8 @@ def test_a_hub_full_of_pointers_is_refused_at_copy_and_said_at_fetch(desk, tmp_p
     assert desk.destination.requests.commits == 0
     fetched = desk.ferry("fetch", "hf:org/pointers", check_code=0)
     assert "warning: model.safetensors is a Git LFS pointer" in fetched.err
+    document = desk.ferry("fetch", "hf:org/pointers", "--json", check_code=0).json()
+    assert {code for _kind, code in findings(document).values()} == {"lfs-pointer", "empty-weights"}
     desk.ferry(
         "copy", "hf:org/pointers", "ms:mine/model", "--allow", "pointers", "--allow", "empty", check_code=0
     )

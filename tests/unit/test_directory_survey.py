@@ -117,6 +117,13 @@ def test_a_link_to_a_file_is_followed_even_into_a_tools_folder(root):
     assert survey(root) == (["w.bin"], {".git/": "tool-notes"})
 
 
+def test_a_cache_inside_the_folder_is_left_out_as_a_whole(root):
+    write(root, "w.bin")
+    write(root, "cache/CACHEDIR.TAG")
+    write(root, "cache/.folders/a.json")
+    assert survey(root) == (["w.bin"], {"cache/": "tool-notes"})
+
+
 def test_links_in_a_circle_of_folders_end(root):
     write(root, "a/x")
     write(root, "b/y")

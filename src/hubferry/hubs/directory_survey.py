@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _MOST_BEHIND_LINKS = 100_000
 """Entries reached through links to folders at most: few such links can make millions of ways."""
+_CACHE_TAG = "CACHEDIR.TAG"
+"""In a folder that can be made again: bford.info/cachedir. Our own cache, somewhere in the folder, is one."""
 GONE = (errno.ENOENT, errno.ENOTDIR)
 
 
@@ -104,6 +106,10 @@ class _Survey:
             if not folder.path:
                 raise refusal from error
             self._refuse("unreadable", refusal)
+            return []
+        if _CACHE_TAG in inside and folder.path:
+            message = _("{path} is a cache, as its {file} says")
+            self._leave_out("tool-notes", f"{folder.path}/", message, file=_CACHE_TAG)
             return []
         if not inside and folder.path:
             message = _("{path} is an empty folder, which no repository can hold")
