@@ -36,7 +36,7 @@ def copy(source: str, destination: str, options: Options = Options(), listen: Li
 
 
 def plan(source: str, destination: str, options: Options = Options(), listen: Listener = ignore) -> Plan:
-    """Return what `copy` would do; nothing is written anywhere."""
+    """Return what `copy` would do; nothing is written but what a folder's files hash to, beside the cache."""
     from hubferry import transfer
 
     return _run(transfer.plan(source, destination, options, listen))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from hubferry.i18n import _
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 NOT_SAID = "other-namespace"
 """Code of the one thing that only creating the repository tells."""
+EMPTY_FOLDER = "empty-folder"
+"""The one code of something left out under which there was nothing."""
 
 
 class Kind(str, Enum):
@@ -53,6 +57,17 @@ class Finding:
     def concerns_one_entry(self) -> bool:
         """Whether the other entries may go on without it."""
         return self.path is not None
+
+    @property
+    def sentence(self) -> str:
+        """The message, with what follows from it."""
+        words = {Kind.LEFT_OUT: _("left out"), Kind.WARNING: _("warning"), Kind.REFUSED: _("refused")}
+        return _("{kind}: {message}").format(kind=words[self.kind], message=self.message)
+
+    @property
+    def hides(self) -> bool:
+        """Whether something may be at its path that no listing shows: nobody may take it for gone."""
+        return self.kind is not Kind.WARNING and self.code != EMPTY_FOLDER
 
 
 def left_out(code: str, message: str, path: str) -> Finding:

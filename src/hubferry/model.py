@@ -375,6 +375,7 @@ class Fetched:
         size: Their bytes.
         fetched: Bytes that came over the network in this run.
         asked: Whether the hub was asked; False when the cache answered alone (offline).
+        findings: What was left out, or should be known.
     """
 
     path: Path
@@ -383,3 +384,4 @@ class Fetched:
     size: int
     fetched: int
     asked: bool = True
+    findings: tuple[Finding, ...] = ()

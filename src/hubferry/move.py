@@ -8,14 +8,14 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hubferry.errors import HubferryError, IntegrityError, NotFoundError
+from hubferry.errors import DiskError, HubferryError, IntegrityError, NotFoundError
 from hubferry.model import Action, Blob
 from hubferry.stream.intake import Intake
 from hubferry.stream.outlet import Outlet
 from hubferry.stream.schedule import MIB, Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from concurrent.futures import Executor
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LEAD = 24 * MIB
 """Bytes that should be ahead of each upload: what its connection sends while a few parts are on their way."""
+_KEPT_CONTENT = 32 * MIB
+"""Bytes of small files of a folder that are kept from their proof to their commit."""
 SLOTS = 12
 """Blobs on their way to the destination at once: as many connections as fill its link, no more."""
 
@@ -77,6 +79,53 @@ async def move(plan: Plan, held: Mapping[str, Digests], tools: Tools) -> Moved:
         HubferryError: Something that concerns the whole run. What concerns one file is in `failures`.
     """
     return await _Move(plan, held, tools).run()
+
+
+async def send(
+    plan: Plan, held: Mapping[str, Digests], outlet: Outlet, content: Callable[[Step], bytes]
+) -> Moved:
+    """Send the blobs of a plan that fetches nothing, from where they are.
+
+    `content` reads a small file that goes inside a commit, and proves it; those that fail are found here too,
+    as long as there is memory to keep the others.
+
+    Raises:
+        HubferryError: As `move`.
+    """
+    moved = Moved(dict(held))
+
+    async def one(path: str, work: Coroutine[None, None, bytes | None]) -> None:
+        try:
+            if (found := await work) is not None:
+                moved.contents[path] = found
+        except (IntegrityError, NotFoundError) as error:
+            moved.failures[path] = error
+        except DiskError as error:
+            if error.side == "destination":
+                raise
+            moved.failures[path] = error
+
+    small = list(_within(_KEPT_CONTENT, plan.of(Action.INLINE)))
+    jobs = [one(step.file.path, asyncio.to_thread(content, step)) for step in small]
+    senders = [(step.file, step.sha256) for step in _senders(plan) if step.sha256]
+    jobs += [one(file.path, outlet.send_cached(file, sha256)) for file, sha256 in senders]
+    await _together(jobs)
+    moved.sent = outlet.sent
+    return moved
+
+
+def _within(room: int, steps: Iterable[Step]) -> Iterator[Step]:
+    """Yield those of `steps` whose files have `room` bytes together at most."""
+    for step in steps:
+        room -= step.file.size or 0
+        if room >= 0:
+            yield step
+
+
+def _senders(plan: Plan) -> list[Step]:
+    """Blobs whose digest is known beforehand, largest first."""
+    steps = [step for step in plan.of(Action.SEND, Action.FETCH_SEND) if step.sha256]
+    return sorted(steps, key=lambda step: -(step.file.size or 0))
 
 
 def give_up_together(plan: Plan, moved: Moved) -> None:
@@ -141,18 +190,13 @@ class _Move:
         jobs: list[Coroutine[None, None, None]] = [self._fetch()]
         jobs += [self._twin(step, leader) for step, leader in twins]
         if self._outlet is not None:
-            jobs += [self._send(step) for step in self._senders()]
+            jobs += [self._send(step) for step in _senders(self._plan)]
             jobs.append(self._send_late(led))
         await _together(jobs)
         self._moved.fetched = self._intake.fetched
         self._moved.contents = self._intake.contents
         self._moved.sent = self._outlet.sent if self._outlet else 0
         return self._moved
-
-    def _senders(self) -> list[Step]:
-        """Blobs whose digest is known beforehand, largest first."""
-        steps = [step for step in self._plan.of(Action.SEND, Action.FETCH_SEND) if step.sha256]
-        return sorted(steps, key=lambda step: -(step.file.size or 0))
 
     async def _fetch(self) -> None:
         await self._intake.run()

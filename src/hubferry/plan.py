@@ -70,17 +70,26 @@ def select(files: Iterable[RepoFile], include: Sequence[str], exclude: Sequence[
     Patterns are globs on the whole path, as the official clients have them: `*` crosses `/`, and a pattern
     that ends in `/` means everything below.
     """
-
-    def matches(path: str, patterns: Sequence[str]) -> bool:
-        return any(
-            fnmatchcase(path, pattern + "*" if pattern.endswith("/") else pattern) for pattern in patterns
-        )
-
     return [
         file
         for file in files
-        if (not include or matches(file.path, include)) and not matches(file.path, exclude)
+        if (not include or _matches(file.path, include)) and not _matches(file.path, exclude)
     ]
+
+
+def _matches(path: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(path, pattern + "*" if pattern.endswith("/") else pattern) for pattern in patterns)
+
+
+def concerned(
+    found: Iterable[Finding], include: Sequence[str], exclude: Sequence[str]
+) -> tuple[Finding, ...]:
+    """Keep the findings about what was selected; below a folder there may be anything that is."""
+
+    def is_meant(path: str) -> bool:
+        return (not include or path.endswith("/") or _matches(path, include)) and not _matches(path, exclude)
+
+    return tuple(one for one in found if one.path is None or is_meant(one.path))
 
 
 def make(source: Side, destination: Side, known: Knowledge, limits: Limits, policy: Policy) -> Plan:
@@ -129,9 +138,10 @@ def comparable(
     """
     selected = select(files, include, exclude)
     taken = {file.path for file in source.files}
-    found = {one.path for one in source.revision.findings if one.path is not None} - taken
+    found = {one.path for one in source.revision.findings if one.path is not None and one.hides} - taken
     folders = tuple(path for path in found if path.endswith("/"))
-    return [file for file in selected if file.path not in found and not file.path.startswith(folders)]
+    exact = {path.rstrip("/") for path in found}
+    return [file for file in selected if file.path not in exact and not file.path.startswith(folders)]
 
 
 def _too_many_deletions(

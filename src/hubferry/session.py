@@ -18,21 +18,23 @@ from hubferry.cache.directory import ModelDirectory
 from hubferry.cache.disk import ROOM, disk, disk_errors
 from hubferry.cache.names import PASSING_PREFIX
 from hubferry.cache.partial import missing_ranges, partial_path
-from hubferry.cache.roots import create_root
+from hubferry.cache.roots import create_root, folder_records
 from hubferry.cache.store import Cache, free_bytes
-from hubferry.errors import DiskFullError, HubferryError, IntegrityError, LockedError
+from hubferry.errors import DiskFullError, HubferryError, LockedError
 from hubferry.events import Note, Waiting
-from hubferry.hubs import open_destination, open_source
+from hubferry.hubs import FolderAccess, open_destination, open_source
 from hubferry.hubs.credentials import huggingface_endpoint, modelscope_endpoint
 from hubferry.i18n import _, ngettext
 from hubferry.model import Digests
-from hubferry.move import SLOTS, Tools
+from hubferry.move import SLOTS, Tools, move, send
 from hubferry.pace import PacedDestination, PacedSource
 from hubferry.retry import Policy, RetryingDestination, RetryingSource
 from hubferry.stream.gate import Gate, GatedSource
 from hubferry.stream.growing import Hashes
 from hubferry.stream.intake import Doors
+from hubferry.stream.outlet import Outlet, changed
 from hubferry.stream.schedule import SMALL
+from hubferry.stream.standing import StandingFolder
 from hubferry.units import size as readable_size
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from hubferry.events import Listener
     from hubferry.hubs.ports import Destination, Source
     from hubferry.model import HubName, Plan, RepoFile, RepoRef, Step
+    from hubferry.move import Moved
     from hubferry.options import Access, Options
     from hubferry.plan import Side
 
@@ -78,6 +81,7 @@ class Session:
         self.doors = Doors(large, small)
         self.cache = Cache(options.cache_root)
         self._model: ModelDirectory | None = None
+        self._standing: StandingFolder | None = None
 
     async def __aenter__(self) -> Self:
         """Open the hubs."""
@@ -85,7 +89,11 @@ class Session:
         policy, options = Policy.from_environment(), self.options
         access = options.source
         raw = open_source(
-            self.source_ref, token=access.token, endpoint=access.endpoint, allow_insecure=access.insecure
+            self.source_ref,
+            token=access.token,
+            endpoint=access.endpoint,
+            allow_insecure=access.insecure,
+            folder=self._folder_access(),
         )
         source: Source = GatedSource(raw, self.doors.large, self.doors.small)
         if options.fetch_rate:
@@ -113,11 +121,34 @@ class Session:
             await self.destination.close()
         await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
 
+    def _folder_access(self) -> FolderAccess | None:
+        if self.source_ref.hub != "dir":
+            return None
+        return FolderAccess(self.options.allow, folder_records(self.cache.root), self.listen)
+
     async def look_at_source(self) -> Side:
-        """List the source; see `survey.look_at_source`."""
-        return await survey.look_at_source(
-            self.source, self.source_ref, self.options, self.listen, self.cache.tells_case_apart
-        )
+        """List the source; see `survey.look_at_source`. A folder that is published is not brought here."""
+        in_place = self.source_ref.hub == "dir" and self._has_destination
+        apart = (lambda: True) if in_place else self.cache.tells_case_apart
+        side = await survey.look_at_source(self.source, self.source_ref, self.options, self.listen, apart)
+        if in_place:
+            self._standing = StandingFolder(side.revision.ref, side.files)
+        return side
+
+    async def guard(self, side: Side) -> Side:
+        """Look for weights that are none in the listing of a hub; see `survey.guard`."""
+        if self.source_ref.hub == "dir":
+            return side
+        return await survey.guard(self.source, side, self.options, refuse=self._has_destination)
+
+    @asynccontextmanager
+    async def place(self) -> AsyncGenerator[None, None]:
+        """Hold what is sent from: the model's directory, or nothing where a folder is sent as it stands."""
+        if self._standing is not None:
+            yield
+            return
+        async with self.model():
+            yield
 
     @asynccontextmanager
     async def model(self) -> AsyncGenerator[ModelDirectory, None]:
@@ -172,11 +203,15 @@ class Session:
         return self.cache.find(self.source_ref)
 
     def known(self, files: Sequence[RepoFile]) -> dict[str, Digests]:
-        """Return what the cache holds verified, without reading any content."""
+        """Return what the cache holds verified, without reading any content; of a folder, everything."""
+        if self._standing is not None:
+            return self._standing.known()
         return survey.known(self.existing if self.options.cache else None, files)
 
     def adoptable(self, files: Sequence[RepoFile]) -> dict[str, Digests]:
         """Return what other caches of this machine claim to hold by name; nothing is read or linked."""
+        if self._standing is not None:
+            return {}
         found = adopt.find(files, self.source_ref, self.cache.roots)
         return {
             file.path: Digests(file.size or 0, file.sha256, file.git_sha1)
@@ -186,6 +221,8 @@ class Session:
 
     async def hold(self, files: Sequence[RepoFile], plan: Plan) -> dict[str, Digests]:
         """Look for the plan's files in the cache, then in other caches; read what has to be read."""
+        if self._standing is not None:
+            return self._standing.known()
         assert self._model is not None  # noqa: S101 - called inside `model`
         needed = {step.file.path for step in plan.steps if step.fetches}
         held = await self._each(self._model.lookup, files)
@@ -244,6 +281,25 @@ class Session:
             slots=self._slots,
         )
 
+    async def move(self, plan: Plan, held: Mapping[str, Digests]) -> Moved:
+        """Move the plan's bytes; see `move.move`. Those of a folder are sent from where they are."""
+        if self._standing is None:
+            return await move(plan, held, self.tools())
+        outlet = Outlet(
+            self.destination,
+            plan.destination.ref,
+            self._standing,
+            slots=self._slots,
+            executor=self._threads,
+            listen=self.listen,
+        )
+
+        def content(step: Step) -> bytes:
+            adapted = plan.adapted.get(step.file.path)
+            return self.small_content(step) if adapted is None else adapted
+
+        return await send(plan, held, outlet, content)
+
     @property
     def _slots(self) -> int:
         """Blobs on their way at once."""
@@ -255,6 +311,8 @@ class Session:
         Raises:
             DiskFullError: The disk has less free than what is yet to come.
         """
+        if self._standing is not None:
+            return
         assert self._model is not None  # noqa: S101 - called inside `model`
         if self.options.cache:
             needed = plan.fetch_bytes - self._landed(plan)
@@ -289,15 +347,14 @@ class Session:
 
     def small_content(self, step: Step) -> bytes:
         """Read a file that goes inside the commit, and make sure that it is still what was verified."""
-        assert self._model is not None  # noqa: S101 - called inside `model`
-        path = step.file.path
-        with disk_errors(self._model.path):
-            content = disk.read_bytes(self._model.target(path))
+        place = self._standing or self._model
+        assert place is not None  # noqa: S101 - called inside `place`
+        with place.disk_errors():
+            content = disk.read_bytes(place.target(step.file.path))
         hashes = Hashes(step.file, len(content))
         hashes.update(content)
         if not hashes.digests().fit(step.file):
-            message = _("{path}: the cached file has changed since it was verified").format(path=path)
-            raise IntegrityError(message, side="cache", path=path, hint="hubferry cache verify")
+            raise changed(step.file, place)
         return content
 
     def record(self, side: Side, digests: Mapping[str, Digests]) -> None:
@@ -318,6 +375,8 @@ class Session:
 
     def note_same(self, plan: Plan) -> None:
         """Write down, if the cache has the model, that it was used and is published. Nothing waits."""
+        if self._standing is not None:
+            return
         with suppress(HubferryError):  # in use by another run, or a disk that cannot be written
             self._model = self.existing if self.options.cache else None
             if self._model is not None:

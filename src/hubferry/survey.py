@@ -10,21 +10,29 @@ from typing import TYPE_CHECKING
 from hubferry import admission, cards, edited
 from hubferry import plan as planning
 from hubferry.cache.names import check_paths
+from hubferry.entries import POINTER_BYTES, is_pointer, is_weight, pattern
 from hubferry.errors import IntegrityError, NotFoundError, UsageError
 from hubferry.events import Listener, Resolved
+from hubferry.findings import refusals, refused, together, warning
 from hubferry.i18n import _
-from hubferry.model import Action, Blob, Limits, Plan, RepoFile, Revision, Step, Verdict
+from hubferry.model import Action, Blob, Comparison, Limits, Plan, RepoFile, Revision, Step, Verdict
 from hubferry.stream.growing import Hashes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hubferry.cache.store import ModelDirectory
+    from hubferry.errors import HubferryError
+    from hubferry.findings import Finding
     from hubferry.hubs.ports import Destination, Source
-    from hubferry.model import Comparison, Digests, RepoRef
+    from hubferry.model import Digests, RepoRef
     from hubferry.options import Options
 
 _READ_AT_ONCE = 16
+_POINTER_SIZES = range(120, 150)
+"""Bytes of a Git LFS pointer without extensions: three lines, a digest, a size of one to thirteen digits."""
+_MOST_SUSPECTS = 64
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +74,11 @@ async def look_at_source(
     """
     revision = await source.resolve(ref)
     listen(Resolved("source", revision))
+    said = planning.concerned(revision.findings, options.include, options.exclude)
+    revision = replace(revision, findings=said)
     files = planning.select(await source.files(revision), options.include, options.exclude)
     if not files:
-        raise NotFoundError(
-            _("{ref}: no file to take").format(ref=ref),
-            side="source",
-            hint=_("look at --include and --exclude, and at the repository's file list"),
-        )
+        raise _nothing(ref, said)
     check_paths([file.path for file in files], tells_case_apart=tells_case_apart)
     for file in files:
         if file.size is None or not (file.sha256 or file.git_sha1):
@@ -101,6 +107,63 @@ def _digests(content: bytes) -> Digests:
     hashes = Hashes(RepoFile("", len(content)), len(content))
     hashes.update(content)
     return hashes.digests()
+
+
+def _nothing(ref: RepoRef, said: Sequence[Finding]) -> HubferryError:
+    """Say why there is nothing to copy: refusals first, as they are what has to be mended."""
+    if stopping := [one.error for one in refusals(said) if one.error is not None]:
+        return together(stopping)
+    hint = _("look at --include and --exclude, and at the repository's file list")
+    if said:
+        hint = _("; ").join(one.message for one in said[:_SHOWN])
+    return NotFoundError(_("{ref}: no file to take").format(ref=ref), side="source", hint=hint)
+
+
+async def guard(source: Source, side: planning.Side, options: Options, *, refuse: bool) -> planning.Side:
+    """Add what a listing has in the place of weights: nothing, or the pointer of a file that is elsewhere.
+
+    Files are read for that only where their size makes it possible, and not many. Without `refuse` it is
+    said, and stops nothing.
+    """
+    errors: list[tuple[str, IntegrityError]] = []
+    weights = [file for file in side.files if is_weight(file.path)]
+    if "empty" not in options.allow:
+        errors += [("empty-weights", _empty(file.path)) for file in weights if file.size == 0]
+    if "pointers" not in options.allow:
+        suspects = [file for file in weights if _may_be_pointer(file)][:_MOST_SUSPECTS]
+        confirmed = await asyncio.gather(*(_is_pointer(source, side.revision, file) for file in suspects))
+        pointers = (file.path for file, is_one in zip(suspects, confirmed, strict=True) if is_one)
+        errors += [("lfs-pointer", _pointer(path)) for path in pointers]
+    said = [
+        refused(code, error) if refuse else warning(code, error.message, error.path) for code, error in errors
+    ]
+    revision = replace(side.revision, findings=(*side.revision.findings, *said))
+    return planning.Side(revision, side.files)
+
+
+def _may_be_pointer(file: RepoFile) -> bool:
+    """Return whether a file is as short as a pointer; what is kept as a blob only if it is as long as one."""
+    size = file.size or 0
+    return size in _POINTER_SIZES or (0 < size < POINTER_BYTES and not file.lfs)
+
+
+async def _is_pointer(source: Source, revision: Revision, file: RepoFile) -> bool:
+    try:
+        return is_pointer(await source.whole(revision, file))
+    except (IntegrityError, NotFoundError):  # whoever fetches it will say so
+        return False
+
+
+def _empty(path: str) -> IntegrityError:
+    hint = _("leave it out with --exclude {pattern}, or say --allow empty").format(pattern=pattern(path))
+    message = _("{path} has no bytes in it at the source").format(path=path)
+    return IntegrityError(message, side="source", path=path, hint=hint)
+
+
+def _pointer(path: str) -> IntegrityError:
+    hint = _("leave it out with --exclude {pattern}, or say --allow pointers").format(pattern=pattern(path))
+    message = _("{path} is a Git LFS pointer at the source, not the file itself").format(path=path)
+    return IntegrityError(message, side="source", path=path, hint=hint)
 
 
 async def look_at_destination(destination: Destination, ref: RepoRef, listen: Listener) -> planning.Side:
@@ -223,12 +286,23 @@ def everything(side: planning.Side, held: Mapping[str, Digests] | None = None) -
         for file in side.files
     ]
     nowhere = Revision(side.revision.ref, "", exists=False)
-    return Plan(side.revision, nowhere, tuple(steps), Limits(1, 0, 0))
+    return Plan(side.revision, nowhere, tuple(steps), Limits(1, 0, 0), side.revision.findings)
 
 
 def undecided(comparisons: Sequence[Comparison]) -> list[RepoFile]:
     """Return the source's files of which the listings cannot say whether they are the same."""
     return [one.source for one in comparisons if one.verdict is Verdict.UNKNOWN and one.source is not None]
+
+
+def with_refused(
+    comparisons: Sequence[Comparison], said: Sequence[Finding], there: Sequence[RepoFile]
+) -> tuple[Comparison, ...]:
+    """Add the source's entries that could not be looked at: nothing says what they are the same as."""
+    listed = {file.path: file for file in there}
+    seen = {one.path for one in comparisons}
+    paths = [one.path for one in refusals(said) if one.path is not None and one.path not in seen]
+    unknown = [Comparison(path, Verdict.UNKNOWN, None, listed.get(path)) for path in paths]
+    return tuple(sorted([*comparisons, *unknown], key=lambda one: one.path))
 
 
 def pinned(revision: Revision) -> str:

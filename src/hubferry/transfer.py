@@ -11,7 +11,7 @@ from hubferry import admission, publish, remember, survey
 from hubferry import plan as planning
 from hubferry.compare import compare
 from hubferry.errors import NetworkError, PartialError
-from hubferry.events import Finished, Planned
+from hubferry.events import Finished, Note, Planned
 from hubferry.findings import refusals
 from hubferry.i18n import ngettext
 from hubferry.model import Action, Fetched, NewRepository, Report
@@ -36,7 +36,7 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
     """Copy one repository; return when the destination's own listing shows every file."""
     started = time.monotonic()
     async with Session(source, destination, options, listen) as session:
-        seen = await _look(session, options)
+        seen = await _guarded(session, options)
         plan = survey.draft(seen, session.destination, session.known(seen.source.files), options)
         if plan.nothing_to_do:
             listen(Planned(plan))
@@ -45,7 +45,7 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
             return _finish(session, plan, started)
         examined = await survey.examine(plan, session.source, session.destination)
         admission.refuse(examined, options)
-        async with session.model():
+        async with session.place():
             held = await session.hold(seen.source.files, plan)
             session.check_space(survey.draft(seen, session.destination, held, options))
             seen = await _create_if_absent(session, seen, plan)
@@ -53,7 +53,7 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
             admission.refuse(plan, options, _SHOWN)  # a hub may have created it otherwise than it was told
             plan = admission.admitted(plan, examined)
             listen(Planned(plan))
-            moved = await move(plan, seen.held(held), session.tools())
+            moved = await session.move(plan, seen.held(held))
             _refuse_failures(moved, options)
             give_up_together(plan, moved)
             session.record(seen.source, moved.digests)
@@ -64,9 +64,9 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
 
 
 async def plan(source: str, destination: str, options: Options, listen: Listener) -> Plan:
-    """Make the plan that `copy` would carry out, and write nothing."""
+    """Make the plan that `copy` would carry out, and write nothing but what a folder's files hash to."""
     async with Session(source, destination, options, listen) as session:
-        seen = await _look(session, options)
+        seen = await _guarded(session, options)
         held = session.known(seen.source.files) | session.adoptable(seen.source.files)
         made = await survey.decide(seen, session.destination, held, options)
         made = await survey.examine(made, session.source, session.destination)
@@ -85,8 +85,10 @@ async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
             if not remember.remembers(session.existing, session.source_ref):
                 raise
             return remember.from_cache(session.existing, session.source_ref, listen)
+        side = await session.guard(side)
         async with session.model() as model:
             plan = survey.everything(side)
+            admission.refuse(plan, options)
             held = await session.hold(side.files, plan)
             plan = survey.everything(side, held)
             listen(Planned(plan))
@@ -95,7 +97,14 @@ async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
             _refuse_failures(moved, options)
             session.record(side, moved.digests)
             size = sum(file.size or 0 for file in side.files)
-            return Fetched(model.path, side.revision.commit, len(side.files), size, moved.fetched)
+            return Fetched(
+                model.path,
+                side.revision.commit,
+                len(side.files),
+                size,
+                moved.fetched,
+                findings=side.revision.findings,
+            )
 
 
 async def check(source: str, destination: str, options: Options, listen: Listener) -> tuple[Comparison, ...]:
@@ -107,7 +116,10 @@ async def check(source: str, destination: str, options: Options, listen: Listene
         known = session.known(here.files)
         found = compare(here.files, there, known)
         known |= await survey.settle(session.source, here, survey.undecided(found))
-        return compare(here.files, there, known)
+        said = here.revision.findings
+        for finding in said:
+            listen(Note(finding.sentence))
+        return survey.with_refused(compare(here.files, there, known), said, seen.destination.files)
 
 
 async def _look(session: Session, options: Options) -> Survey:
@@ -117,6 +129,12 @@ async def _look(session: Session, options: Options) -> Survey:
     )
     seen = await survey.adapt(Survey(here, there), session.source, session.destination, options)
     return await survey.settle_edited(session.source, session.destination, seen, session.listen)
+
+
+async def _guarded(session: Session, options: Options) -> Survey:
+    """Look at both sides, and again at what the source lists as weights that cannot be."""
+    seen = await _look(session, options)
+    return replace(seen, source=await session.guard(seen.source))
 
 
 def _refused_entries(plan: Plan) -> dict[str, HubferryError]:

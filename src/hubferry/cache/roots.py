@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from hubferry.cache.disk import disk, disk_errors
+from hubferry.errors import DiskError
 
 TAG_NAME = "CACHEDIR.TAG"
 _TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
 # This directory holds models that can be fetched again; backup programs may leave it out.
 # See https://bford.info/cachedir/
 """
+_FOLDERS = ".folders"
 _HISTORIC = (".cache/model_transfer", "flux_model_cache", ".cache/simple_model_transfer")
 
 
@@ -53,6 +56,13 @@ def create_root(root: Path) -> None:
             disk.pwrite_all(descriptor, [_TAG], 0)
         finally:
             disk.close(descriptor)
+
+
+def folder_records(root: Path) -> Path:
+    """Return where a root keeps what published folders hold; a root that cannot be made keeps nothing."""
+    with suppress(DiskError):
+        create_root(root)
+    return root / _FOLDERS
 
 
 def make_directories(path: Path) -> None:

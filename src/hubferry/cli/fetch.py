@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubferry.cli import options, output
+from hubferry.cli import options, output, present
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
 from hubferry.i18n import _, ngettext
@@ -79,4 +79,5 @@ def _document(fetched: Fetched) -> dict[str, object]:
         "size": fetched.size,
         "fetched": fetched.fetched,
         "hub_asked": fetched.asked,
+        "findings": present.findings_document(fetched.findings),
     }

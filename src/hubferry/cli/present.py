@@ -11,7 +11,7 @@ from hubferry.i18n import _, ngettext
 from hubferry.model import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from hubferry.findings import Finding
     from hubferry.model import NewRepository, Plan, Report, Revision, Step
@@ -53,7 +53,7 @@ def plan_lines(plan: Plan) -> list[str]:
 def circumstances(plan: Plan) -> list[str]:
     """Return what goes with a plan: what is created, left out, worth knowing, deleted, only there."""
     lines = [creation_words(plan.new)] if plan.new is not None else []
-    lines += [finding_words(finding) for finding in plan.findings if finding.error is None]
+    lines += finding_lines(finding for finding in plan.findings if finding.error is None)
     doomed = [step.file.path for step in plan.of(Action.DELETE)]
     if doomed:
         lines.append(_("to delete at the destination: {paths}").format(paths=some(doomed)))
@@ -67,12 +67,6 @@ def creation_words(new: NewRepository) -> str:
     if new.visibility == "private":
         return _("will be created as private, licence {license}").format(license=new.license)
     return _("will be created as public, licence {license}").format(license=new.license)
-
-
-def finding_words(finding: Finding) -> str:
-    """Return a finding that stops nothing, in a line."""
-    word = _("left out:") if finding.kind is Kind.LEFT_OUT else _("warning:")
-    return f"{word} {visible(finding.message)}"
 
 
 def only_there_words(plan: Plan) -> list[str]:
@@ -99,6 +93,11 @@ def some(paths: Sequence[str], most: int = 3) -> str:
     )
 
 
+def finding_lines(findings: Iterable[Finding]) -> list[str]:
+    """Return what was found besides files, a line each."""
+    return [visible(finding.sentence) for finding in findings]
+
+
 def plan_sum(plan: Plan) -> str:
     """Return what a plan comes to, in a line."""
     count = len(plan.steps)
@@ -109,7 +108,9 @@ def plan_sum(plan: Plan) -> str:
         return _("plan: {files}, all in the cache; nothing to fetch").format(files=files)
     if plan.nothing_to_do:
         return _("plan: {files}, all the same at the destination; nothing to do").format(files=files)
-    parts = [files, _("fetch {size}").format(size=size(plan.fetch_bytes))]
+    parts = [files]
+    if plan.source.ref.hub != "dir" or plan.fetch_bytes:  # a folder is read where it is
+        parts.append(_("fetch {size}").format(size=size(plan.fetch_bytes)))
     if plan.send_bytes:
         parts.append(_("send {size}").format(size=size(plan.send_bytes)))
     for action, sentence in (
@@ -135,7 +136,13 @@ def report_lines(report: Report) -> list[str]:
         moved = _("nothing to do: no blob was asked for, no commit made")
     else:
         commits = len(report.commits)
-        moved = _("fetched {fetched}, sent {sent}, reused {reused}, {commits}").format(
+        folder = report.plan.source.ref.hub == "dir" and not report.fetched
+        sentence = (
+            _("sent {sent}, reused {reused}, {commits}")
+            if folder
+            else _("fetched {fetched}, sent {sent}, reused {reused}, {commits}")
+        )
+        moved = sentence.format(
             fetched=size(report.fetched),
             sent=size(report.sent),
             reused=size(report.reused),

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hubferry.hubs import credentials
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hubferry.events import Listener
     from hubferry.hubs.ports import Destination, Source
     from hubferry.model import RepoRef
+
+
+@dataclass(frozen=True, slots=True)
+class FolderAccess:
+    """How to look at a folder that is a source; see `DirectorySource`."""
+
+    allow: frozenset[str]
+    records: Path
+    listen: Listener
 
 
 def open_source(
@@ -18,6 +31,7 @@ def open_source(
     endpoint: str | None = None,
     connections: int | None = None,
     allow_insecure: bool = False,
+    folder: FolderAccess | None = None,
 ) -> Source:
     """Open the hub of `ref` for reading.
 
@@ -27,6 +41,7 @@ def open_source(
         endpoint: Instead of the environment's.
         connections: Most connections at a time.
         allow_insecure: Whether a token may travel unencrypted to another machine.
+        folder: How to look at a folder, where `ref` names one.
 
     Raises:
         UsageError: A token would travel unencrypted, the endpoint is no web address, or HUBFERRY_XET no wish.
@@ -35,7 +50,7 @@ def open_source(
     if ref.hub == "dir":
         from hubferry.hubs.directory_source import DirectorySource
 
-        return DirectorySource()
+        return DirectorySource(folder.allow, folder.records, folder.listen) if folder else DirectorySource()
     if ref.hub == "ms":
         from hubferry.hubs.modelscope_source import ModelScopeSource
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from hubferry.errors import DiskError, HubferryError, IntegrityError, Side
-from hubferry.hubs.directory_source import OWN_FOLDER, DirectorySource, root_of
+from hubferry.hubs.directory_source import OWN_FOLDER, DirectoryReader, root_of
 from hubferry.i18n import _
 from hubferry.model import Blob, Limits, Revision
 
@@ -33,7 +33,7 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _BAD = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]') if os.name == "nt" else re.compile(r"[\x00-\x1f\x7f]")
 
 
-class DirectoryDestination(DirectorySource):
+class DirectoryDestination(DirectoryReader):
     """A folder as a destination."""
 
     side: Side = "destination"

@@ -1,4 +1,4 @@
-"""Read from a plain folder as if it were a hub."""
+"""Read from a plain folder as if it were a hub: surveyed first where it is published, hashed once."""
 
 from __future__ import annotations
 
@@ -10,12 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubferry.errors import DiskError, IntegrityError, NotFoundError, Side
+from hubferry.events import ignore
+from hubferry.hubs.directory_card import CARD, license_of
+from hubferry.hubs.directory_reading import look
+from hubferry.hubs.directory_records import Records
+from hubferry.hubs.directory_survey import survey
 from hubferry.i18n import _
 from hubferry.model import RepoFile, Revision
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
+    from hubferry.events import Listener
+    from hubferry.hubs.directory_reading import Found
     from hubferry.model import RepoRef
 
 OWN_FOLDER = ".hubferry"
@@ -25,8 +32,8 @@ _PIECE = 1 << 20
 _HASHED_AT_ONCE = 4
 
 
-class DirectorySource:
-    """A folder as a source: its commit is a digest of paths and contents, so it is hashed to be resolved."""
+class DirectoryReader:
+    """A folder as it is: its commit is a digest of paths and contents, so it is hashed to be resolved."""
 
     side: Side = "source"
 
@@ -41,15 +48,22 @@ class DirectorySource:
 
     async def resolve(self, ref: RepoRef) -> Revision:
         """Hash the folder; see `Source.resolve`."""
+        root = self._root(ref)
+        return Revision(ref, self._pinned(await self._listed(root)))
+
+    def _root(self, ref: RepoRef) -> Path:
         root = root_of(ref)
         if not root.is_dir():
             raise NotFoundError(_("There is no folder {path}.").format(path=root), side=self.side)
-        files = await self._listed(root)
+        return root
+
+    def _pinned(self, files: list[RepoFile]) -> str:
+        """Return the commit that a listing is, and remember it."""
         digest = hashlib.sha256()
         for file in files:
             digest.update(f"{file.path}\0{file.size}\0{file.sha256}\n".encode("utf-8", "surrogateescape"))
         self._listings[digest.hexdigest()] = files
-        return Revision(ref, digest.hexdigest())
+        return digest.hexdigest()
 
     async def files(self, revision: Revision) -> list[RepoFile]:
         """Return the listing that `revision` stands for, or what is there now if it is not known any more."""
@@ -74,11 +88,8 @@ class DirectorySource:
                 except OSError as error:
                     raise self._unreadable(file.path, error) from error
                 if not piece:
-                    raise IntegrityError(
-                        _("{path} is not as long as it is listed.").format(path=file.path),
-                        side=self.side,
-                        path=file.path,
-                    )
+                    message = _("{path} is not as long as it is listed.").format(path=file.path)
+                    raise IntegrityError(message, side=self.side, path=file.path)
                 left -= len(piece)
                 yield piece
 
@@ -110,6 +121,50 @@ class DirectorySource:
             side=self.side,
             path=path,
         )
+
+
+class DirectorySource(DirectoryReader):
+    """A folder that is published: surveyed, and hashed where nobody has recorded what its files are."""
+
+    def __init__(
+        self,
+        allow: frozenset[str] = frozenset(),
+        records: Path | None = None,
+        listen: Listener = ignore,
+    ) -> None:
+        """Prepare; nothing is read yet.
+
+        Args:
+            allow: Words of `entries.ALLOWABLE`: what is copied although it is otherwise not.
+            records: Where what was hashed is remembered; None remembers nothing.
+            listen: Hears how far the hashing is, where it takes long.
+        """
+        super().__init__()
+        self._allow = allow
+        self._records = records
+        self._listen = listen
+        self.hashed = 0
+        """Bytes that had to be read to know what the files are."""
+
+    async def resolve(self, ref: RepoRef) -> Revision:
+        """Survey the folder; its revision carries what is not copied, and the licence of its card."""
+        root = self._root(ref)
+        found = await self._look(root)
+        licensed = any(file.path == CARD for file in found.files)
+        license_ = await asyncio.to_thread(license_of, root / CARD) if licensed else None
+        commit = self._pinned(found.files)
+        return Revision(ref, commit, license=license_, findings=tuple(found.findings))
+
+    async def _listed(self, root: Path) -> list[RepoFile]:
+        return (await self._look(root)).files
+
+    async def _look(self, root: Path) -> Found:
+        surveyed = await asyncio.to_thread(survey, root, self._allow)
+        records = await asyncio.to_thread(lambda: Records(self._records, root.resolve()))
+        found = await look(surveyed.entries, self._allow, records, self._listen)
+        self.hashed += found.hashed
+        found.findings = sorted([*surveyed.findings, *found.findings], key=lambda one: one.path or "")
+        return found
 
 
 def root_of(ref: RepoRef) -> Path:

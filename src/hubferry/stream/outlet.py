@@ -13,16 +13,17 @@ from hubferry.events import FileDone, FileStarted, Listener, Progress
 from hubferry.i18n import _
 from hubferry.model import Blob
 from hubferry.stream.growing import AHEAD, BLOCK, StartedOverError
+from hubferry.stream.standing import StandingFolder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from concurrent.futures import Executor
 
-    from hubferry.cache.store import ModelDirectory
     from hubferry.hubs.ports import Body, Destination
     from hubferry.model import RepoFile, RepoRef, Span
     from hubferry.stream.growing import GrowingFile
     from hubferry.stream.intake import Intake
+    from hubferry.stream.standing import Held
 
 
 class Outlet:
@@ -32,16 +33,16 @@ class Outlet:
         self,
         destination: Destination,
         ref: RepoRef,
-        model: ModelDirectory,
+        held: Held,
         *,
         slots: int,
         executor: Executor,
         listen: Listener,
     ) -> None:
-        """Take what is needed; `slots` is the most blobs on their way at once."""
+        """Take what is needed: `held` has the whole files, `slots` is the most blobs on their way at once."""
         self._destination = destination
         self._ref = ref
-        self._model = model
+        self._held = held
         self._slots = asyncio.Semaphore(slots)
         self._executor = executor
         self._listen = listen
@@ -95,8 +96,8 @@ class Outlet:
         loop = asyncio.get_running_loop()
         hashes = hashlib.sha256()
         size, position = file.size or 0, 0
-        with disk_errors(self._model.path):
-            descriptor = disk.open(self._model.target(file.path), os.O_RDONLY)
+        with self._held.disk_errors():
+            descriptor = disk.open(self._held.target(file.path), os.O_RDONLY)
             try:
                 while position < size:
                     blocks = await loop.run_in_executor(
@@ -104,7 +105,7 @@ class Outlet:
                     )
                     position += sum(len(block) for block in blocks)
                     if not blocks or (position >= size and hashes.hexdigest() != sha256):
-                        raise _changed(file)
+                        raise changed(file, self._held)
                     for block in blocks:
                         yield block
                     tell(position)
@@ -163,7 +164,10 @@ def _read_hashing(descriptor: int, position: int, hashes: hashlib._Hash) -> list
     return blocks
 
 
-def _changed(file: RepoFile) -> IntegrityError:
+def changed(file: RepoFile, held: Held) -> IntegrityError:
+    """Say that a file is no longer what it was when the plan was made."""
+    if isinstance(held, StandingFolder):
+        return held.changed(file.path)
     return IntegrityError(
         _("{path}: the cached file has changed since it was verified").format(path=file.path),
         side="cache",
