@@ -98,6 +98,8 @@ class Session:
                 token=access.token,
                 endpoint=access.endpoint,
                 allow_insecure=access.insecure,
+                listen=self.listen,
+                wait=options.wait,
             )
             if options.send_rate:
                 destination = PacedDestination(destination, options.send_rate)

@@ -16,7 +16,6 @@ from hubferry.i18n import ngettext
 from hubferry.model import Action, Fetched, NewRepository, Report
 from hubferry.move import give_up_together, move
 from hubferry.session import Session
-from hubferry.survey import Survey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from hubferry.model import Comparison, Digests, Plan, RepoFile, Step
     from hubferry.move import Moved
     from hubferry.options import Options
+    from hubferry.survey import Survey
 
 _CHANGES = (Action.INLINE, Action.REUSE, Action.SEND, Action.FETCH_SEND, Action.DELETE)
 
@@ -34,6 +34,7 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
     """Copy one repository; return when the destination's own listing shows every file."""
     started = time.monotonic()
     async with Session(source, destination, options, listen) as session:
+        survey.refuse_overlap(session.source_ref, session.destination_ref)
         seen = await _look(session)
         plan = survey.draft(seen, session.destination, session.known(seen.source.files), options)
         if plan.nothing_to_do:
@@ -63,6 +64,7 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
 async def plan(source: str, destination: str, options: Options, listen: Listener) -> Plan:
     """Make the plan that `copy` would carry out, and write nothing."""
     async with Session(source, destination, options, listen) as session:
+        survey.refuse_overlap(session.source_ref, session.destination_ref)
         seen = await _look(session)
         held = session.known(seen.source.files) | session.adoptable(seen.source.files)
         made = await survey.decide(seen, session.destination, held, options)
@@ -111,7 +113,7 @@ async def _look(session: Session) -> Survey:
         session.look_at_source(),
         survey.look_at_destination(session.destination, session.destination_ref, session.listen),
     )
-    return Survey(here, there)
+    return survey.side_by_side(here, there)
 
 
 def _refused_entries(plan: Plan) -> dict[str, HubferryError]:
@@ -126,7 +128,7 @@ async def _create_if_absent(session: Session, seen: Survey, plan: Plan) -> Surve
         return seen
     await session.destination.ensure(session.destination_ref, plan.new or NewRepository())
     there = await survey.look_at_destination(session.destination, session.destination_ref, session.listen)
-    return Survey(seen.source, there)
+    return survey.side_by_side(seen.source, there)
 
 
 def _refuse_failures(moved: Moved, options: Options) -> None:
