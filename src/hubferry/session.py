@@ -245,6 +245,7 @@ class Session:
             listen=self.listen,
             keep=self.options.cache,
             slots=self._slots,
+            keep_going=self.options.keep_going,
         )
 
     @property

@@ -80,6 +80,15 @@ def refuse_overlap(source: RepoRef, destination: RepoRef) -> None:
     raise UsageError(message.format(**words), side="destination", hint=hint)
 
 
+def sweep(destination: RepoRef) -> None:
+    """Remove from a folder that has everything what interrupted copies left there."""
+    if destination.hub == "dir":
+        from hubferry.hubs.directory_source import root_of
+        from hubferry.hubs.directory_staging import sweep as sweep_folder
+
+        sweep_folder(root_of(destination))
+
+
 def _same(one: Path, other: Path) -> bool:
     if one == other:
         return True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hubferry import admission, publish, remember, survey
 from hubferry.compare import compare
-from hubferry.errors import NetworkError, PartialError
+from hubferry.errors import AccessError, NetworkError, PartialError
 from hubferry.events import Finished, Planned
 from hubferry.findings import refusals
 from hubferry.i18n import ngettext
@@ -41,6 +41,7 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
             listen(Planned(plan))
             admission.refuse(plan, options)
             session.note_same(plan)
+            survey.sweep(session.destination_ref)
             return _finish(session, plan, started)
         examined = await survey.examine(plan, session.destination)
         admission.refuse(examined, options)
@@ -52,7 +53,7 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
             listen(Planned(plan))
             session.check_space(plan)
             moved = await move(plan, held, session.tools())
-            _refuse_failures(moved, options)
+            _refuse_failures(plan, moved, options)
             give_up_together(plan, moved)
             session.record(seen.source, moved.digests)
             commits = await _publish(session, seen, plan, moved)
@@ -91,7 +92,7 @@ async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
             listen(Planned(plan))
             session.check_space(plan)
             moved = await move(plan, held, session.tools())
-            _refuse_failures(moved, options)
+            _refuse_failures(plan, moved, options)
             session.record(side, moved.digests)
             size = sum(file.size or 0 for file in side.files)
             return Fetched(model.path, side.revision.commit, len(side.files), size, moved.fetched)
@@ -131,13 +132,23 @@ async def _create_if_absent(session: Session, seen: Survey, plan: Plan) -> Surve
     return survey.side_by_side(seen.source, there)
 
 
-def _refuse_failures(moved: Moved, options: Options) -> None:
+def _refuse_failures(plan: Plan, moved: Moved, options: Options) -> None:
     """Publish nothing when a file failed, unless the good ones are wanted all the same."""
-    if not moved.failures or options.keep_going:
+    if not moved.failures or (options.keep_going and not _all_refused(plan, moved)):
         return
-    if len(moved.failures) == 1:
+    if len(moved.failures) == 1 or options.keep_going:
         raise next(iter(moved.failures.values()))
     raise _partial(moved.failures)
+
+
+def _all_refused(plan: Plan, moved: Moved) -> bool:
+    """Return whether nothing at all could be had: that is about a login, or a hub, and not about files."""
+    shared = (Action.DELETE, Action.REUSE)
+    steps = [step for step in plan.steps if step.file.size and step.action not in shared]
+    errors = moved.failures.values()
+    return all(step.file.path in moved.failures for step in steps) and all(
+        isinstance(error, (AccessError, NetworkError)) for error in errors
+    )
 
 
 def _partial(failures: Mapping[str, HubferryError]) -> PartialError:

@@ -32,7 +32,7 @@ _LOCK = "lock"
 _SOFT_LOCK = "lock.soft"
 _WRITING = ".part"
 _PIECE = 1 << 20
-_NO_KERNEL_LOCKS = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
+_NO_KERNEL_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
 
 
 class Staging:
@@ -143,11 +143,12 @@ class Staging:
                 over = self.committed and self._ours <= set(self._placed)
                 self._remove(lambda name: over or name.endswith(_WRITING))
         empty = self._writes and not self._blobs()
-        if empty and os.name != "nt" and not isinstance(lock, SoftFileLock):
-            (self.place / _LOCK).unlink(missing_ok=True)  # while it is ours: the next one makes its own
+        if empty and os.name != "nt":
+            with suppress(OSError):
+                (self.place / _LOCK).unlink()  # while it is ours: the next one makes its own
         lock.release()
         if empty:
-            self._tidy()
+            self.tidy()
 
     def _blobs(self) -> list[str]:
         with suppress(OSError):
@@ -158,8 +159,8 @@ class Staging:
         for name in filter(which, self._blobs()):
             (self.place / name).unlink(missing_ok=True)
 
-    def _tidy(self) -> None:
-        """Remove our folders; not those into which another run has written since."""
+    def tidy(self) -> None:
+        """Remove our folders where they are empty; one in which another run begins, it makes again."""
         with suppress(OSError):
             if os.name == "nt":
                 (self.place / _LOCK).unlink(missing_ok=True)
@@ -168,6 +169,17 @@ class Staging:
             self.place.parent.rmdir()
             if self._made:
                 self._root.rmdir()
+
+
+def sweep(root: Path) -> None:
+    """Remove what interrupted runs left in a folder that needs nothing any more, unless a run is at it."""
+    staging = Staging(root)
+    with suppress(OSError):  # a folder that is only read stays as it is
+        if staging.take_what_is_left() and staging.take():
+            staging.committed = True
+            staging.leave()
+        else:
+            staging.tidy()
 
 
 def move(origin: Path, target: Path) -> None:
@@ -223,7 +235,7 @@ def _locked(place: Path) -> BaseFileLock | None:
     """Take the lock of a place, which ends with its process; None where another run has it."""
     if os.environ.get("HUBFERRY_LOCK") != "soft":
         try:
-            return _acquired(FileLock(place / _LOCK, timeout=0, thread_local=False))
+            return _acquired(FileLock(place / _LOCK, timeout=0, thread_local=False, fallback_to_soft=False))
         except FileNotFoundError:  # whoever had it is just removing the place
             return None
         except OSError as error:
