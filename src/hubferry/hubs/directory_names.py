@@ -92,11 +92,12 @@ def tells_case_apart(folder: Path) -> bool:
         with suppress(OSError):
             if place.stat().st_dev != folder.stat().st_dev:
                 break
-            for entry in os.scandir(place):
+            with os.scandir(place) as entries:
+                entry = next((one for one in entries if one.name.swapcase() != one.name), None)
+            if entry is not None:
                 other = place / entry.name.swapcase()
-                if other.name != entry.name:
-                    return not (
-                        os.path.lexists(other)
-                        and os.path.samestat(other.lstat(), entry.stat(follow_symlinks=False))
-                    )
+                return not (
+                    os.path.lexists(other)
+                    and os.path.samestat(other.lstat(), entry.stat(follow_symlinks=False))
+                )
     return False
