@@ -236,7 +236,9 @@ class Transfer:
                 raise
             say(_("⚠️  The source cannot be asked ({reason}); sending what was verified before").format(
                 reason=error.message))  # fmt: skip
-        return api.copy(str(self.directory), destination, replace(options, directory=None), talker.hear)
+        return api.copy(
+            str(self.directory.absolute()), destination, replace(options, directory=None), talker.hear
+        )
 
 
 def _unasked(error: HubferryError) -> bool:

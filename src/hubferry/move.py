@@ -8,8 +8,9 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hubferry.errors import DiskError, HubferryError, IntegrityError, NotFoundError
+from hubferry.errors import DiskError, HubferryError
 from hubferry.model import Action, Blob
+from hubferry.stream.arrivals import Failures
 from hubferry.stream.intake import Intake
 from hubferry.stream.outlet import Outlet
 from hubferry.stream.schedule import MIB, Schedule
@@ -46,6 +47,7 @@ class Tools:
         listen: Hears what happens.
         keep: Whether payload stays in the cache after it was sent.
         slots: Most blobs on their way at once.
+        keep_going: Whether what concerns one file only ends that file only.
     """
 
     source: Source
@@ -56,6 +58,7 @@ class Tools:
     listen: Listener
     keep: bool = True
     slots: int = SLOTS
+    keep_going: bool = False
 
 
 @dataclass(slots=True)
@@ -82,7 +85,12 @@ async def move(plan: Plan, held: Mapping[str, Digests], tools: Tools) -> Moved:
 
 
 async def send(
-    plan: Plan, held: Mapping[str, Digests], outlet: Outlet, content: Callable[[Step], bytes]
+    plan: Plan,
+    held: Mapping[str, Digests],
+    outlet: Outlet,
+    content: Callable[[Step], bytes],
+    *,
+    keep_going: bool,
 ) -> Moved:
     """Send the blobs of a plan that fetches nothing, from where they are.
 
@@ -92,16 +100,16 @@ async def send(
     Raises:
         HubferryError: As `move`.
     """
-    moved = Moved(dict(held))
+    moved, failures = Moved(dict(held)), Failures(keep_going=keep_going)
 
     async def one(path: str, work: Coroutine[None, None, bytes | None]) -> None:
         try:
             if (found := await work) is not None:
                 moved.contents[path] = found
-        except (IntegrityError, NotFoundError) as error:
-            moved.failures[path] = error
-        except DiskError as error:
-            if error.side == "destination":
+            failures.interrupt()
+        except HubferryError as error:
+            of_the_folder = isinstance(error, DiskError) and error.side != "destination"
+            if not (of_the_folder or failures.concern_one_file(error)):
                 raise
             moved.failures[path] = error
 
@@ -168,7 +176,9 @@ class _Move:
             executor=tools.executor,
             listen=tools.listen,
             keep=tools.keep,
+            keep_going=tools.keep_going,
         )
+        self._failures = Failures(keep_going=tools.keep_going)
         self._intake.remember({step.file.path for step in plan.steps if step.fetches and not step.blob})
         self._outlet = (
             Outlet(
@@ -210,8 +220,8 @@ class _Move:
         """Give content that occurs twice its second name, by link."""
         try:
             digests: Digests | None = await self._intake.arrived(leader.file.path)
-        except (IntegrityError, NotFoundError) as error:
-            self._moved.failures[step.file.path] = _of(step.file.path, error)
+        except HubferryError as error:
+            self._give_up(step.file.path, error)
             return
         if digests is not None and not self._tools.keep and step.blob:
             self._moved.digests[step.file.path] = digests
@@ -235,8 +245,10 @@ class _Move:
                 await self._intake.arrived(file.path)
                 await self._outlet.send_cached(file, sha256)
             await self._left(file)
-        except (IntegrityError, NotFoundError) as error:
-            self._moved.failures[file.path] = error
+        except HubferryError as error:
+            self._give_up(file.path, error)
+        else:
+            self._failures.interrupt()
 
     async def _send_late(self, led: AbstractSet[str]) -> None:
         """Send blobs whose sha256 was not listed: fetched first, then asked for together.
@@ -262,14 +274,22 @@ class _Move:
         try:
             await self._outlet.send_cached(file, sha256)
             await self._left(file)
-        except IntegrityError as error:
-            self._moved.failures[file.path] = error
+        except HubferryError as error:
+            self._give_up(file.path, error)
+        else:
+            self._failures.interrupt()
 
     async def _settled(self, path: str) -> None:
         try:
             self._moved.digests[path] = await self._intake.arrived(path)
-        except (IntegrityError, NotFoundError) as error:
-            self._moved.failures[path] = error
+        except HubferryError as error:
+            self._give_up(path, error)
+
+    def _give_up(self, path: str, error: HubferryError) -> None:
+        """Take down what ends one file only; raise what ends the run."""
+        if not self._failures.concern_one_file(error):
+            raise error
+        self._moved.failures.setdefault(path, error if error.path == path else _of(path, error))
 
     async def _left(self, file: RepoFile) -> None:
         """Take a file that was sent off the disk, when nothing is to stay there."""

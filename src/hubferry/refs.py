@@ -28,6 +28,10 @@ _PART = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
 # git check-ref-format, less what no hub takes in an address.
 _BAD_REVISION = re.compile(r"[\x00-\x20\x7f~^:?*\[\]\\]|\.\.|//|@\{|^[-./]|[./]$|\.lock$")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_DRIVE_ALONE = re.compile(r"[A-Za-z]:(?![\\/])")
+_SECURE_COPY = re.compile(r"git@([^:/]+):(.+?)(?:\.git)?/?")
+"""How git writes an address for ssh, as the hubs' pages offer it."""
+_FILE = "file:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +76,108 @@ def parse(
     text = text.strip()
     if not text:
         raise UsageError(_("The name of a repository is empty."), hint=_examples())
-    if _is_folder(text):
+    if is_folder(text):
         return RepoRef("dir", text)
     sites = {**_SITES, **_own_sites(hf_endpoint, ms_endpoint, default_hub)}
-    scheme, colon, rest = text.partition(":")
-    if colon and scheme.lower() in _PREFIXES:
-        return _named(_PREFIXES[scheme.lower()], rest.removeprefix("//"), text)
-    if "://" in text:
-        return _web(text, sites)
-    if text.partition("/")[0].lower() in sites:
-        return _web(f"https://{text}", sites)
+    explicit = _explicit(text, sites)
+    if explicit is not None:
+        return explicit
     if default_hub == "dir":
         return RepoRef("dir", text)
     if default_hub is None:
         raise UsageError(_("“{text}” does not say which hub.").format(text=text), hint=_did_you_mean(text))
-    return _named(default_hub, text, text)
+    try:
+        return _named(default_hub, text, text)
+    except UsageError as error:
+        error.hint = both_readings(text, default_hub)
+        raise
 
 
-def _is_folder(text: str) -> bool:
-    if text in (".", "..", "~") or _DRIVE.match(text):
+def _explicit(text: str, sites: dict[str, _Site]) -> RepoRef | None:
+    """Read what says itself where it is; None for a bare word."""
+    scheme, colon, rest = text.partition(":")
+    if colon and scheme.lower() in _PREFIXES:
+        return _prefixed(_PREFIXES[scheme.lower()], rest, text)
+    if text.lower().startswith(_FILE):
+        return _file(text)
+    if match := _SECURE_COPY.fullmatch(text):
+        return _web(f"https://{match[1]}/{match[2]}", sites)
+    if "://" in text:
+        return _web(text, sites)
+    if _DRIVE_ALONE.match(text):
+        raise UsageError(
+            _("“{text}” says a drive, and not where on it.").format(text=text),
+            hint=_("Did you mean {name}?").format(name=f"{text[:2]}\\{text[2:]}"),
+        )
+    if text.partition("/")[0].lower() in sites:
+        return _web(f"https://{text}", sites)
+    return None
+
+
+def is_folder(text: str) -> bool:
+    """Return whether what was typed can be nothing but a folder: it begins with `.`, `~`, `/` or a drive."""
+    if text in (".", "..") or text.startswith("~") or _DRIVE.match(text):
         return True
-    return text.startswith(("./", "../", "/", "~/", ".\\", "..\\", "\\\\", "~\\"))
+    return text.startswith(("./", "../", "/", ".\\", "..\\", "\\\\"))
+
+
+def is_bare(text: str) -> bool:
+    """Return whether what was typed says neither folder nor hub: `org/name` may be the one and the other."""
+    text = text.strip()
+    return bool(text) and not is_folder(text) and ":" not in text.partition("/")[0]
+
+
+def ambiguous(text: str, hub: HubName) -> UsageError:
+    """Refuse a bare word that a folder has as well, and show how to write either."""
+    message = _("“{text}” can be read as a folder that is here, and as a repository's name.")
+    return UsageError(message.format(text=text), hint=both_readings(text, hub))
+
+
+def both_readings(text: str, hub: HubName) -> str:
+    """Return how to write a bare word as a folder, and as a repository of `hub` or the nearest right one."""
+    words = {"folder": f"./{text}", "name": _as_repository(text, hub)}
+    return _("{folder} for the folder, {name} for the repository").format(**words)
+
+
+def _as_repository(text: str, hub: HubName) -> str:
+    if text.partition("/")[0].lower() in _SITES:
+        return f"https://{text}"
+    try:
+        _named(hub, text, text)
+    except UsageError:
+        path = text.partition("@")[0].strip("/")
+        return _nearest(path if "/" in path or hub != "ms" else f"owner/{path}", hub)
+    return f"{hub}:{text}"
+
+
+def _prefixed(hub: HubName, rest: str, text: str) -> RepoRef:
+    """Read what stands behind `hf:` or `ms:`, also as huggingface_hub's file system writes it: `hf://`."""
+    if rest.startswith("//"):
+        path, at, revision = rest[2:].partition("@")
+        parts = path.split("/")
+        most = 3 if parts[0] in _KINDS else 2
+        if len(parts) > most:
+            message = _("“{text}” names something inside a repository, not the repository.")
+            right = f"{hub}:{'/'.join(parts[:most])}{at}{revision}"
+            hint = _("Did you mean {name}?").format(name=right)
+            raise UsageError(message.format(text=text), hint=hint)
+        rest = rest[2:]
+    if is_folder(rest) and not rest.startswith("/"):
+        message = _("“{text}” says a hub and a folder at once.").format(text=text)
+        raise UsageError(message, hint=both_readings(rest.lstrip("./\\~"), hub))
+    return _named(hub, rest, text)
+
+
+def _file(text: str) -> RepoRef:
+    """Read a `file:` address of this machine (RFC 8089) as the folder that it names."""
+    parts = urlsplit(text)
+    path = unquote(parts.path)
+    if _DRIVE.match(path[1:]):
+        path = path[1:]
+    if parts.netloc.lower() not in ("", "localhost") or not is_folder(path):
+        message = _("“{text}” is no address of a folder on this machine.").format(text=text)
+        raise UsageError(message, hint=_("Write file:///folder, /folder or ./folder."))
+    return RepoRef("dir", path)
 
 
 def _own_sites(
@@ -197,15 +282,21 @@ def _not_a_model(text: str) -> UsageError:
 
 
 def _did_you_mean(text: str, hub: HubName | None = None, revision: str = "") -> str:
-    """Build the nearest right form of what was typed."""
-    text = text.removesuffix(".git")
-    cleaned = [re.sub(r"[^A-Za-z0-9._-]+", "-", part).strip("-.") for part in text.split("/")]
-    name = re.sub(r"\.{2,}|-{2,}", "-", "/".join([part for part in cleaned if part][-2:])) or "org/name"
+    """Ask for the nearest right form of what was typed."""
     if hub in ("hf", "ms"):
-        return _("Did you mean {name}?").format(name=f"{hub}:{name}{revision}")
+        return _("Did you mean {name}?").format(name=f"{_nearest(text, hub)}{revision}")
+    name = _nearest(text, "hf").removeprefix("hf:")
     if "/" not in name:
         return _("Did you mean {name} or the folder {folder}?").format(name=f"hf:{name}", folder=f"./{name}")
     return _("Did you mean {name} or {other}?").format(name=f"hf:{name}", other=f"ms:{name}")
+
+
+def _nearest(text: str, hub: HubName) -> str:
+    """Make a right name of one that is not."""
+    text = text.removesuffix(".git")
+    cleaned = [re.sub(r"[^A-Za-z0-9._-]+", "-", part).strip("-.") for part in text.split("/")]
+    name = re.sub(r"\.{2,}|-{2,}", "-", "/".join([part for part in cleaned if part][-2:])) or "org/name"
+    return f"{hub}:{name}"
 
 
 def _examples() -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from hubferry import refs, survey
@@ -20,7 +21,7 @@ from hubferry.cache.names import PASSING_PREFIX
 from hubferry.cache.partial import missing_ranges, partial_path
 from hubferry.cache.roots import create_root, folder_records
 from hubferry.cache.store import Cache, free_bytes
-from hubferry.errors import DiskFullError, HubferryError, LockedError
+from hubferry.errors import DiskFullError, HubferryError, LockedError, UsageError
 from hubferry.events import Note, Waiting
 from hubferry.hubs import FolderAccess, open_destination, open_source
 from hubferry.hubs.credentials import huggingface_endpoint, modelscope_endpoint
@@ -69,10 +70,10 @@ class Session:
         """Parse the names; nothing is opened before the session is entered."""
         self.options = options
         self.listen = listen
-        self.source_ref = _parsed(source, options.source, "hf")
+        self.source_ref = reference(source, options.source, "hf")
         if destination is not None:
             self.destination_ref = survey.destination_ref(
-                _parsed(destination, options.destination, "ms"), self.source_ref
+                reference(destination, options.destination, "ms", new=True), self.source_ref
             )
         self._has_destination = destination is not None
         most = options.jobs or MOST_CONNECTIONS
@@ -106,6 +107,8 @@ class Session:
                 token=access.token,
                 endpoint=access.endpoint,
                 allow_insecure=access.insecure,
+                listen=self.listen,
+                wait=options.wait,
             )
             if options.send_rate:
                 destination = PacedDestination(destination, options.send_rate)
@@ -279,6 +282,7 @@ class Session:
             listen=self.listen,
             keep=self.options.cache,
             slots=self._slots,
+            keep_going=self.options.keep_going,
         )
 
     async def move(self, plan: Plan, held: Mapping[str, Digests]) -> Moved:
@@ -298,7 +302,7 @@ class Session:
             adapted = plan.adapted.get(step.file.path)
             return self.small_content(step) if adapted is None else adapted
 
-        return await send(plan, held, outlet, content)
+        return await send(plan, held, outlet, content, keep_going=self.options.keep_going)
 
     @property
     def _slots(self) -> int:
@@ -389,11 +393,49 @@ class Session:
         return self.options.message or f"Copy {survey.pinned(plan.source)} with hubferry"
 
 
-def _parsed(text: str, access: Access, default_hub: HubName) -> RepoRef:
-    """Read what was typed, which may be an address of the very server that is in use."""
-    return refs.parse(
+def reference(text: str, access: Access, default_hub: HubName, *, new: bool = False) -> RepoRef:
+    """Read what a person typed, which may be an address of the very server that is in use.
+
+    Args:
+        text: See `refs.parse`.
+        access: How that side is reached.
+        default_hub: The hub of a bare name.
+        new: Whether it may name what is yet to be made: a folder in one that is here is a reading as well.
+
+    Raises:
+        UsageError: Nothing right, or a bare name that a folder has too: nobody guesses which one is meant.
+    """
+    word = text.strip()
+    if refs.is_bare(word) and _is_here(word, new=new):
+        raise refs.ambiguous(word, default_hub)
+    ref = refs.parse(
         text,
         default_hub=default_hub,
         hf_endpoint=access.endpoint or huggingface_endpoint(),
         ms_endpoint=access.endpoint or modelscope_endpoint(),
     )
+    if ref.hub == "dir":
+        _refuse_impossible(ref)
+    return ref
+
+
+def _is_here(word: str, *, new: bool) -> bool:
+    parts = Path(word).parts
+    return os.path.isdir(word) or (new and len(parts) > 1 and os.path.isdir(parts[0]))  # noqa: PTH112 - no error
+
+
+def _refuse_impossible(ref: RepoRef) -> None:
+    """Refuse a folder that this system has no name for."""
+    path = ref.repo_id
+    try:
+        Path(path).expanduser()
+    except RuntimeError as error:
+        message = _("{path} begins with the home of an account that is not known here").format(path=path)
+        raise UsageError(
+            message, hint=_("write the whole path, or ./{path} for a folder here").format(path=path)
+        ) from error
+    if "\0" in path:
+        raise UsageError(_("{path} cannot be a folder").format(path=ascii(path)))
+    if os.name != "nt" and PureWindowsPath(path).drive:
+        message = _("{path} is a folder as Windows writes it, and this is another system").format(path=path)
+        raise UsageError(message, hint=_("write /folder, ~/folder or ./folder"))

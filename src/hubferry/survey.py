@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from hubferry import admission, cards, edited
+from hubferry import admission, cards, edited, entries
 from hubferry import plan as planning
 from hubferry.cache.names import check_paths
 from hubferry.entries import POINTER_BYTES, is_pointer, is_weight, pattern
@@ -20,6 +20,7 @@ from hubferry.stream.growing import Hashes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from hubferry.cache.store import ModelDirectory
     from hubferry.errors import HubferryError
@@ -59,6 +60,63 @@ class Survey:
     def held(self, found: Mapping[str, Digests]) -> dict[str, Digests]:
         """Return what need not be fetched: what the cache holds, and what is adapted here."""
         return dict(found) | {path: _digests(content) for path, content in self.adapted.items()}
+
+
+def side_by_side(here: planning.Side, there: planning.Side) -> Survey:
+    """Put two listings together, without what only tools keep in a destination folder for themselves."""
+    if there.revision.ref.hub != "dir":
+        return Survey(here, there)
+    ours = {file.path for file in here.files}
+    files = [file for file in there.files if file.path in ours or not _of_a_tool(file.path)]
+    return Survey(here, replace(there, files=files))
+
+
+def _of_a_tool(path: str) -> bool:
+    parts = path.split("/")
+    folders = ("/".join(parts[:count]) for count in range(1, len(parts)))
+    return entries.is_note(path, folder=False) or any(entries.is_note(one, folder=True) for one in folders)
+
+
+def refuse_overlap(source: RepoRef, destination: RepoRef) -> None:
+    """Refuse to copy a folder into itself.
+
+    Raises:
+        UsageError: They are one folder, whatever they are called, or one is inside the other.
+    """
+    if source.hub != "dir" or destination.hub != "dir":
+        return
+    from hubferry.hubs.directory_source import root_of
+
+    here, there = root_of(source).resolve(), root_of(destination).resolve()
+    words = {"source": source, "destination": destination}
+    if _same(here, there):
+        message = _("{source} and {destination} are the same folder")
+    elif any(_same(here, above) for above in there.parents):
+        message = _("{destination} is inside {source}: the copy would become a part of what is copied")
+    elif any(_same(there, above) for above in here.parents):
+        message = _("{source} is inside {destination}: the copy would lie around what is copied")
+    else:
+        return
+    hint = _("name a folder elsewhere as the destination")
+    raise UsageError(message.format(**words), side="destination", hint=hint)
+
+
+def sweep(destination: RepoRef) -> None:
+    """Remove from a folder that has everything what interrupted copies left there."""
+    if destination.hub == "dir":
+        from hubferry.hubs.directory_source import root_of
+        from hubferry.hubs.directory_staging import sweep as sweep_folder
+
+        sweep_folder(root_of(destination))
+
+
+def _same(one: Path, other: Path) -> bool:
+    if one == other:
+        return True
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 async def look_at_source(

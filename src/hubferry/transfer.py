@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 from hubferry import admission, publish, remember, survey
 from hubferry import plan as planning
 from hubferry.compare import compare
-from hubferry.errors import NetworkError, PartialError
+from hubferry.errors import AccessError, NetworkError, PartialError
 from hubferry.events import Finished, Note, Planned
 from hubferry.findings import refusals
 from hubferry.i18n import ngettext
 from hubferry.model import Action, Fetched, NewRepository, Report
 from hubferry.move import give_up_together, move
 from hubferry.session import Session
-from hubferry.survey import Survey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from hubferry.model import Comparison, Digests, Plan, RepoFile, Step
     from hubferry.move import Moved
     from hubferry.options import Options
+    from hubferry.survey import Survey
 
 _SHOWN = (admission.EXPOSED, admission.VISIBILITY)
 _CHANGES = (Action.INLINE, Action.REUSE, Action.SEND, Action.FETCH_SEND, Action.DELETE)
@@ -36,12 +36,14 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
     """Copy one repository; return when the destination's own listing shows every file."""
     started = time.monotonic()
     async with Session(source, destination, options, listen) as session:
+        survey.refuse_overlap(session.source_ref, session.destination_ref)
         seen = await _guarded(session, options)
         plan = survey.draft(seen, session.destination, session.known(seen.source.files), options)
         if plan.nothing_to_do:
             listen(Planned(plan))
             admission.refuse(plan, options)
             session.note_same(plan)
+            survey.sweep(session.destination_ref)
             return _finish(session, plan, started)
         examined = await survey.examine(plan, session.source, session.destination)
         admission.refuse(examined, options)
@@ -54,7 +56,7 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
             plan = admission.admitted(plan, examined)
             listen(Planned(plan))
             moved = await session.move(plan, seen.held(held))
-            _refuse_failures(moved, options)
+            _refuse_failures(plan, moved, options)
             give_up_together(plan, moved)
             session.record(seen.source, moved.digests)
             commits = await _publish(session, seen, plan, moved)
@@ -66,6 +68,7 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
 async def plan(source: str, destination: str, options: Options, listen: Listener) -> Plan:
     """Make the plan that `copy` would carry out, and write nothing but what a folder's files hash to."""
     async with Session(source, destination, options, listen) as session:
+        survey.refuse_overlap(session.source_ref, session.destination_ref)
         seen = await _guarded(session, options)
         held = session.known(seen.source.files) | session.adoptable(seen.source.files)
         made = await survey.decide(seen, session.destination, held, options)
@@ -94,7 +97,7 @@ async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
             listen(Planned(plan))
             session.check_space(plan)
             moved = await move(plan, held, session.tools())
-            _refuse_failures(moved, options)
+            _refuse_failures(plan, moved, options)
             session.record(side, moved.digests)
             size = sum(file.size or 0 for file in side.files)
             return Fetched(
@@ -127,7 +130,8 @@ async def _look(session: Session, options: Options) -> Survey:
         session.look_at_source(),
         survey.look_at_destination(session.destination, session.destination_ref, session.listen),
     )
-    seen = await survey.adapt(Survey(here, there), session.source, session.destination, options)
+    seen = survey.side_by_side(here, there)
+    seen = await survey.adapt(seen, session.source, session.destination, options)
     return await survey.settle_edited(session.source, session.destination, seen, session.listen)
 
 
@@ -149,16 +153,26 @@ async def _create_if_absent(session: Session, seen: Survey, plan: Plan) -> Surve
         return seen
     await session.destination.ensure(session.destination_ref, plan.new or NewRepository())
     there = await survey.look_at_destination(session.destination, session.destination_ref, session.listen)
-    return replace(seen, destination=there)
+    return replace(seen, destination=survey.side_by_side(seen.source, there).destination)
 
 
-def _refuse_failures(moved: Moved, options: Options) -> None:
+def _refuse_failures(plan: Plan, moved: Moved, options: Options) -> None:
     """Publish nothing when a file failed, unless the good ones are wanted all the same."""
-    if not moved.failures or options.keep_going:
+    if not moved.failures or (options.keep_going and not _all_refused(plan, moved)):
         return
-    if len(moved.failures) == 1:
+    if len(moved.failures) == 1 or options.keep_going:
         raise next(iter(moved.failures.values()))
     raise _partial(moved.failures)
+
+
+def _all_refused(plan: Plan, moved: Moved) -> bool:
+    """Return whether nothing at all could be had: that is about a login, or a hub, and not about files."""
+    shared = (Action.DELETE, Action.REUSE)
+    steps = [step for step in plan.steps if step.file.size and step.action not in shared]
+    errors = moved.failures.values()
+    return all(step.file.path in moved.failures for step in steps) and all(
+        isinstance(error, (AccessError, NetworkError)) for error in errors
+    )
 
 
 def _partial(failures: Mapping[str, HubferryError]) -> PartialError:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from faults import answer, spoil
+from faults import answer, break_off, spoil
 from worlds import DESTINATION, FIRST, SECOND, SOURCE, sha256, small_model
 
 from hubferry.cache.listing import list_models
-from hubferry.errors import IntegrityError
+from hubferry.errors import DiskFullError, IntegrityError
 from hubferry.stream.outlet import Outlet
 
 BAD = {FIRST, "config.json"}
@@ -78,13 +78,96 @@ def test_a_file_that_vanished_does_not_keep_the_others_from_being_published(worl
     world.converge()
 
 
-def test_a_cut_line_is_no_bad_file_and_keep_going_does_not_publish_half_a_model(world):
+def of_second(world):
+    """Whether a request is about the content of one file, at either side."""
     digest = sha256(world.content[SECOND])
-    world.source_faults.plan(answer(503, b""), "storage:get", only=lambda r: digest in r.path, times=None)
+    return lambda request: digest in request.path
+
+
+TWINS = {SECOND, "twin/model.safetensors"}
+REFUSALS = {
+    "storage answers 503": (answer(503, b""), "storage:get", 5),
+    "the hub answers 403": (answer(403, b"", X_Error_Code="Forbidden"), "hf:resolve", 4),
+    "the hub answers 400": (answer(400, b"no"), "hf:resolve", 1),
+    "the line breaks": (break_off, "storage:get", 5),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("cache", [True, False], ids=["cache", "no-cache"])
+def test_whatever_refuses_one_file_of_the_source_the_others_are_published(world, refusal, cache):
+    act, route, code = REFUSALS[refusal]
+    concerned = of_second(world) if route == "storage:get" else lambda request: SECOND in request.path
+    world.source_faults.plan(act, route, only=concerned, times=None)
+    outcome = world.attempt(cache=cache)
+    assert outcome.code == code, outcome.said
+    assert world.published() == {}
+    outcome = world.attempt(keep_going=True, cache=cache)
+    assert outcome.code == 9, outcome.said
+    failed = {failure.path: failure.exit_code for failure in outcome.error.failures}
+    assert set(failed) & TWINS == set(failed)
+    assert failed[SECOND] == code
+    assert set(world.published()) == set(world.content) - set(failed)
+    world.assert_true(partly=True)
+    world.converge()
+
+
+def test_a_small_file_that_the_hub_refuses_keeps_no_other_back(world):
+    forbidden = answer(403, b"", X_Error_Code="Forbidden")
+    world.source_faults.plan(forbidden, "hf:resolve", only=lambda r: "config.json" in r.path, times=None)
     outcome = world.attempt(keep_going=True)
-    assert outcome.code == 5, outcome.said
+    assert outcome.code == 9, outcome.said
+    assert [failure.exit_code for failure in outcome.error.failures] == [4]
+    assert set(world.published()) == set(world.content) - {"config.json"}
+    world.converge()
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, 4), (413, 1), (422, 1), (503, 5)])
+def test_a_blob_that_the_destination_refuses_keeps_no_other_back(world, status, code):
+    world.destination_faults.plan(
+        answer(status, b""), "ms:upload", "storage:put", only=of_second(world), times=None
+    )
+    outcome = world.attempt()
+    assert outcome.code == code, outcome.said
+    assert world.published() == {}
+    outcome = world.attempt(keep_going=True)
+    assert outcome.code == 9, outcome.said
+    assert {failure.path for failure in outcome.error.failures} == TWINS
+    assert set(world.published()) == set(world.content) - TWINS
+    world.converge()
+
+
+@pytest.mark.parametrize(("status", "code"), [(503, 5), (401, 4), (403, 4)])
+def test_a_hub_that_refuses_everything_refuses_the_run(world, status, code):
+    world.source_faults.plan(answer(status, b""), "hf:resolve", "storage:get", times=None)
+    outcome = world.attempt(keep_going=True)
+    assert outcome.code == code, outcome.said
     assert world.published() == {}
     world.converge()
+
+
+def test_a_hub_that_falls_silent_ends_the_run_long_before_every_file_was_tried(make_world):
+    content = {f"{number:03}.json": b"[%d]" % number for number in range(400)}
+    world = make_world(content=content)
+    asked = world.source_faults.plan(answer(503, b""), "hf:resolve", times=None)
+    outcome = world.attempt(keep_going=True, jobs=4)
+    assert outcome.code == 5, outcome.said
+    assert asked.struck < 3 * 64
+    assert world.published() == {}
+
+
+def test_a_full_disk_ends_the_run_also_when_it_was_to_keep_going(world, monkeypatch):
+    honest = Outlet.send_cached
+
+    async def send_cached(self, file, digest):
+        if digest == sha256(world.content[SECOND]):
+            raise DiskFullError("full", side="cache", path=file.path)
+        await honest(self, file, digest)
+
+    monkeypatch.setattr(Outlet, "send_cached", send_cached)
+    outcome = world.attempt(keep_going=True)
+    assert outcome.code == 7, outcome.said
+    assert world.published() == {}
 
 
 def test_the_hint_says_how_to_publish_the_good_files_all_the_same(broken):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hubferry.errors import UsageError
 from hubferry.model import RepoRef
-from hubferry.refs import parse
+from hubferry.refs import ambiguous, is_bare, is_folder, parse
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -77,10 +77,110 @@ def test_an_address_pasted_from_a_browser_is_understood(text, expected):
 
 @pytest.mark.parametrize(
     "text",
-    [".", "..", "./folder", "../folder", "/abs/folder", "~/models/a", "~", r"C:\folder", "D:/folder", r".\a"],
-)
+    [
+        ".", "..", "./folder", "../folder", "/abs/folder", "~/models/a", "~", "~other/a", r"C:\folder",
+        "D:/folder", r".\a", "./model@v2", "/abs/model@main", "./hf:org/name",
+    ],
+)  # fmt: skip
 def test_what_looks_like_a_path_is_a_folder(text):
     assert parse(text) == RepoRef("dir", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "folder"),
+    [
+        ("file:///abs/folder", "/abs/folder"),
+        ("file:/abs/folder", "/abs/folder"),
+        ("FILE://localhost/abs/my%20model", "/abs/my model"),
+        ("file:///C:/folder", "C:/folder"),
+    ],
+)
+def test_the_address_of_a_file_is_the_folder_that_it_names(text, folder):
+    assert parse(text) == RepoRef("dir", folder)
+
+
+@pytest.mark.parametrize("text", ["file:folder", "file://server/share/folder", "file://", "file://x"])
+def test_the_address_of_a_file_elsewhere_is_refused_with_a_right_form(text):
+    with pytest.raises(UsageError) as caught:
+        parse(text, default_hub="hf")
+    assert "file:///folder" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hf://datasets/org/name", RepoRef("hf", "org/name", None, "dataset")),
+        ("hf://datasets/org/name@v1", RepoRef("hf", "org/name", "v1", "dataset")),
+        ("hf://datasets/org/name@my/branch", RepoRef("hf", "org/name", "my/branch", "dataset")),
+        ("hf://models/org/name", RepoRef("hf", "org/name")),
+        ("git@hf.co:org/name.git", RepoRef("hf", "org/name")),
+        ("git@hf.co:datasets/org/name", RepoRef("hf", "org/name", None, "dataset")),
+        ("git@www.modelscope.cn:models/org/name.git", RepoRef("ms", "org/name")),
+    ],
+)
+def test_what_other_tools_write_for_a_repository_is_understood(text, expected):
+    assert parse(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("hf://org/name/config.json", "hf:org/name"),
+        ("hf://datasets/org/name/data/a.parquet", "hf:datasets/org/name"),
+        ("C:folder", r"C:\folder"),
+        ("hf:./folder", "./folder"),
+        ("ms:~/folder", "./folder"),
+        ("git@example.com:org/name.git", "hf:org/name"),
+        ("s3://bucket/name", "hf:org/name"),
+    ],
+)
+def test_what_is_nearly_a_name_is_refused_with_the_right_one(text, hint):
+    with pytest.raises(UsageError) as caught:
+        parse(text, default_hub="hf")
+    assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    "text", ["org/name", "llama", "models/llama", "org/name/", "model@v2", "a/b/c", "hf.co/a/b"]
+)
+def test_a_word_that_says_neither_hub_nor_folder_is_bare(text):
+    assert is_bare(text)
+    assert not is_folder(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["hf:org/name", "MS:a/b", "./a", "~a", "/a", "https://hf.co/a", "C:x", "file:a", " "]
+)
+def test_a_word_that_says_where_it_is_is_not_bare(text):
+    assert not is_bare(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "hub", "repository"),
+    [
+        ("models/llama", "hf", "hf:models/llama"),
+        ("llama", "hf", "hf:llama"),
+        ("llama", "ms", "ms:owner/llama"),
+        ("out/b@v1", "ms", "ms:out/b@v1"),
+        ("org/name/", "hf", "hf:org/name"),
+        ("my models/a", "ms", "ms:my-models/a"),
+        ("huggingface.co/org/name", "hf", "https://huggingface.co/org/name"),
+    ],
+)
+def test_both_readings_of_a_bare_word_are_shown_and_each_is_understood(text, hub, repository):
+    hint = ambiguous(text, hub).hint
+    assert hint == f"./{text} for the folder, {repository} for the repository"
+    assert parse(f"./{text}") == RepoRef("dir", f"./{text}")
+    assert parse(repository).hub in ("hf", "ms")
+
+
+@pytest.mark.parametrize(
+    ("text", "hub"), [("out", "ms"), ("a/b/c", "hf"), ("org/name/", "ms"), ("x y", "hf")]
+)
+def test_a_bare_word_that_is_no_repository_is_refused_with_the_folder_named_too(text, hub):
+    with pytest.raises(UsageError) as caught:
+        parse(text, default_hub=hub)
+    assert f"./{text} for the folder" in (caught.value.hint or "")
 
 
 def test_the_server_in_use_may_be_pasted_too():

@@ -241,7 +241,7 @@ def source_words(source: str, words: dict[str, Any]) -> str:
     """Return the source at the revision of `--revision`; a mirror in its address becomes its endpoint.
 
     Raises:
-        UsageError: The source names another revision already.
+        UsageError: The source names another revision already, or is a folder.
     """
     revision = words.get("revision")
     if not revision:
@@ -249,15 +249,21 @@ def source_words(source: str, words: dict[str, Any]) -> str:
     from dataclasses import replace
 
     from hubferry.errors import UsageError
-    from hubferry.refs import parse
+    from hubferry.session import reference
 
-    ref = parse(source, default_hub="hf")
+    endpoint = words.get("source_endpoint")
+    ref = reference(source, access(None, endpoint, insecure=False), "hf")
+    if ref.hub == "dir":
+        raise UsageError(
+            _("--revision names a commit of a hub; {source} is a folder").format(source=source),
+            hint=_("leave --revision out"),
+        )
     if ref.revision not in (None, revision):
         raise UsageError(
             _("{source} names another revision than --revision does; leave one of them out").format(
                 source=source
             )
         )
-    if ref.endpoint and not words.get("source_endpoint"):
+    if ref.endpoint and not endpoint:
         words["source_endpoint"] = ref.endpoint
     return str(replace(ref, revision=revision))

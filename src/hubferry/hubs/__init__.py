@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hubferry.events import Listener, ignore
 from hubferry.hubs import credentials
 
 if TYPE_CHECKING:
@@ -66,14 +67,23 @@ def open_source(
 
 
 def open_destination(
-    ref: RepoRef, *, token: str | None = None, endpoint: str | None = None, allow_insecure: bool = False
+    ref: RepoRef,
+    *,
+    token: str | None = None,
+    endpoint: str | None = None,
+    allow_insecure: bool = False,
+    listen: Listener = ignore,
+    wait: float | None = None,
 ) -> Destination:
-    """Open the hub of `ref` for writing; the arguments are those of `open_source`."""
+    """Open the hub of `ref` for writing; the arguments are those of `open_source`, and two for a folder.
+
+    `listen` hears when another run has the folder; `wait` is how many seconds it may, None for ever.
+    """
     where = ref.endpoint or endpoint
     if ref.hub == "dir":
         from hubferry.hubs.directory_destination import DirectoryDestination
 
-        return DirectoryDestination()
+        return DirectoryDestination(listen, wait)
     if ref.hub == "ms":
         from hubferry.hubs.modelscope_destination import ModelScopeDestination
 

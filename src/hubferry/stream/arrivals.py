@@ -5,7 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from hubferry.errors import HubferryError, IntegrityError, NotFoundError
+from hubferry.errors import (
+    AccessError,
+    DiskError,
+    DiskFullError,
+    GatedError,
+    HubferryError,
+    IntegrityError,
+    NetworkError,
+    NotFoundError,
+)
 from hubferry.events import FileDone, Listener, Progress
 from hubferry.i18n import _
 
@@ -16,14 +25,17 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 2
 """How often a file is fetched in all when its hash turns out wrong."""
+MOST_IN_A_ROW = 32
+"""Files that the network fails with nothing moving in between, after which it fails them all."""
 
 
 class Arrivals:
     """One future a file: its digests once it has its final name, or why it failed."""
 
-    def __init__(self, listen: Listener) -> None:
+    def __init__(self, listen: Listener, *, keep_going: bool = False) -> None:
         """Begin without files."""
         self._listen = listen
+        self._failures = Failures(keep_going=keep_going)
         self._futures: dict[str, asyncio.Future[Digests]] = {}
         self._wrong: dict[str, int] = {}
         self._unsettled = 0
@@ -63,6 +75,7 @@ class Arrivals:
     def count(self, path: str, count: int) -> None:
         """Count bytes that came over the network."""
         self.fetched += count
+        self._failures.interrupt()
         self._listen(Progress("fetch", path, count))
 
     def arrive(self, file: RepoFile, digests: Digests) -> None:
@@ -79,6 +92,10 @@ class Arrivals:
             future.exception()  # somebody may wait for it, nobody has to
             self._settle_one()
 
+    def concerns_one_file(self, error: HubferryError) -> bool:
+        """Return whether an error ends one file only; see `Failures`."""
+        return self._failures.concern_one_file(error)
+
     def may_try_again(self, file: RepoFile) -> bool:
         """Count a file whose bytes were wrong; return whether it is fetched once more, from the start."""
         self._wrong[file.path] = self._wrong.get(file.path, 0) + 1
@@ -93,9 +110,38 @@ class Arrivals:
             self._settled.set()
 
 
-def concerns_one_file(error: HubferryError) -> bool:
-    """Return whether an error says something about its file only, not about the whole run."""
-    return isinstance(error, (IntegrityError, NotFoundError))
+class Failures:
+    """Tell errors that end one file from those that end the run.
+
+    Wrong bytes, and a file that is not there, are always about their file. With `keep_going` so is what a hub
+    or a folder says about a single one, as long as it does not say that about everything.
+    """
+
+    def __init__(self, *, keep_going: bool) -> None:
+        """Begin without failures."""
+        self._keep_going = keep_going
+        self._in_a_row = 0
+
+    def interrupt(self) -> None:
+        """Say that something moved: the network is there."""
+        self._in_a_row = 0
+
+    def concern_one_file(self, error: HubferryError) -> bool:
+        """Return whether `error` says something about its file only, and the others may go on."""
+        if isinstance(error, (IntegrityError, NotFoundError)):
+            return True
+        if not self._keep_going or isinstance(error, (GatedError, DiskFullError)):
+            return False
+        if isinstance(error, NetworkError):
+            self._in_a_row += 1
+            return self._in_a_row < MOST_IN_A_ROW
+        if isinstance(error, DiskError):
+            return error.side == "source"
+        return isinstance(error, AccessError) or type(error) is HubferryError
+
+
+class GivenUpError(IntegrityError):
+    """Tell readers that a file will not come, so that nobody tries again. Never leaves the core."""
 
 
 def wrong_bytes(file: RepoFile) -> IntegrityError:

@@ -17,7 +17,7 @@ from hubferry.cache.partial import CHUNK, PartialFile, missing_ranges, partial_p
 from hubferry.errors import HubferryError, IntegrityError, InterruptedRunError, NotFoundError
 from hubferry.events import FileStarted
 from hubferry.i18n import _
-from hubferry.stream.arrivals import Arrivals, concerns_one_file, wrong_bytes
+from hubferry.stream.arrivals import Arrivals, GivenUpError, wrong_bytes
 from hubferry.stream.growing import GrowingFile, StartedOverError
 from hubferry.stream.schedule import LARGEST_PART, SMALL, SMALLEST_PART, Part, Schedule
 from hubferry.stream.small import SmallFiles
@@ -54,7 +54,7 @@ class Doors:
 class Intake:
     """Bring files of one revision into one model directory."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # collaborators, by name
         self,
         source: Source,
         revision: Revision,
@@ -65,10 +65,12 @@ class Intake:
         executor: Executor,
         listen: Listener,
         keep: bool = True,
+        keep_going: bool = False,
     ) -> None:
         """Take what is needed; nothing starts before `run`.
 
-        With `keep` false a file counts as in flight, and bars others, until `gone` is said of it.
+        With `keep` false a file counts as in flight, and bars others, until `gone` is said of it. With
+        `keep_going` whatever concerns one file only ends that file only.
         """
         self._source = source
         self._revision = revision
@@ -78,7 +80,7 @@ class Intake:
         self._executor = executor
         self._listen = listen
         self._keep = keep
-        self._arrivals = Arrivals(listen)
+        self._arrivals = Arrivals(listen, keep_going=keep_going)
         self._small = SmallFiles(
             source,
             revision,
@@ -201,7 +203,7 @@ class Intake:
         try:
             await self._fetch_part(part)
         except HubferryError as error:
-            if not concerns_one_file(error):
+            if not self._arrivals.concerns_one_file(error):
                 raise
             self._fail(part.path, error)
 
@@ -295,7 +297,9 @@ class Intake:
     def _fail(self, path: str, error: HubferryError) -> None:
         self._schedule.drop(path)
         self._arrivals.fail(path, error)
-        self._growing[path].result().fail(error)
+        told = isinstance(error, (IntegrityError, NotFoundError))
+        growing = self._growing[path].result()
+        growing.fail(error if told else GivenUpError(error.message, side=error.side, path=path))
         self._wake()
 
     def _release(self, path: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hubferry.errors import HubferryError
 from hubferry.events import FileStarted
-from hubferry.stream.arrivals import concerns_one_file, wrong_bytes
+from hubferry.stream.arrivals import wrong_bytes
 from hubferry.stream.growing import Hashes
 from hubferry.stream.schedule import MIB
 
@@ -101,7 +101,7 @@ class SmallFiles:
                 if not self._arrivals.may_try_again(file):
                     raise wrong_bytes(file)
         except HubferryError as error:
-            if not concerns_one_file(error):
+            if not self._arrivals.concerns_one_file(error):
                 raise
             self._give_room(file.size or 0)
             self._arrivals.fail(file.path, error)
