@@ -110,7 +110,7 @@ def test_a_later_change_of_another_file_is_published_and_ours_stays_as_the_hub_h
     "changed",
     [
         OURS + b"\n*.bin -filter\n",
-        OURS.replace(b"# ours\n", b"") + b"\n" + ADDED.encode() * 2,
+        OURS.replace(b"# ours\n", b"") + f"\n{ADDED}\nmore.{ADDED}\n".encode(),
         b"*.json text\n" + OURS + b"\n",
         b"# theirs\n" + OURS,
     ],
