@@ -10,7 +10,7 @@ from aiohttp import web
 from scripted import scripted
 
 from hubferry import api
-from hubferry.errors import BusyError, NetworkError, UnlistableError
+from hubferry.errors import BusyError, HubferryError, NetworkError, UnlistableError
 from hubferry.hubs import modelscope_listing, open_source
 from hubferry.hubs.modelscope_listing import Listing, walk_requests
 from hubferry.model import RepoRef
@@ -134,6 +134,18 @@ async def test_a_failure_that_does_not_pass_ends_the_walk_and_nothing_is_asked_a
     assert asyncio.all_tasks() == before
     await source.close()
     assert hub.requests.count("ms:files") <= 2 + 16 * 6
+
+
+async def test_a_failure_for_good_does_not_wait_for_the_others(small, make_hub):
+    @web.middleware
+    async def middleware(request, handler):
+        root = request.query.get("Root")
+        return await handler(request) if root is None else web.Response(status=400 if root == "d9" else 500)
+
+    hub = make_hub(limits=small, seams=Seams([middleware]))
+    hub.store.add("org/model", many_folders())
+    with pytest.raises(HubferryError, match="400"):
+        await asyncio.wait_for(listed(hub, pause=600), 20)
 
 
 # -------------------------------------------------------------------------------- what is impossible
