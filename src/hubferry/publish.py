@@ -41,8 +41,8 @@ _CONFLICTS = 8
 _HALVINGS = 14
 """Times in a row that a commit may take too long or be held back: more than lead from 2,000 files to one."""
 _ADVISED = 100
-"""Files in a commit that Hugging Face advises at most (hub-docs, storage-limits.md): fewer were not too many when
-one takes too long for the first time."""
+"""Files in a commit that Hugging Face advises at most (hub-docs, storage-limits.md): if so few
+take too long once, that may be the hub's moment."""
 _LONGEST_PAUSE = 30.0
 """Seconds; the first pause is `Policy.first`, and each is twice the one before."""
 
