@@ -40,6 +40,9 @@ _CONFLICTS = 8
 """Times in a row that somebody else may be faster."""
 _HALVINGS = 14
 """Times in a row that a commit may take too long or be held back: more than lead from 2,000 files to one."""
+_ADVISED = 100
+"""Files in a commit that Hugging Face advises at most (hub-docs, storage-limits.md): if so few
+take too long once, that may be the hub's moment."""
 _LONGEST_PAUSE = 30.0
 """Seconds; the first pause is `Policy.first`, and each is twice the one before."""
 
@@ -170,7 +173,8 @@ class _Publisher:
             self.listen(Committed(head, len(part), len(self.commits), len(self.commits) + len(self.parts)))
             self.failures = 0
             return
-        slow = isinstance(error, TimedOutError) and len(self.parts[0]) > 1
+        count = len(self.parts[0])
+        slow = isinstance(error, TimedOutError) and count > 1 and (count > _ADVISED or self.failures > 0)
         await self._pause(error, _HALVINGS if slow else _TRIES)
         if slow:
             self._send_less(error)

@@ -110,11 +110,12 @@ def test_a_later_change_of_another_file_is_published_and_ours_stays_as_the_hub_h
     "changed",
     [
         OURS + b"\n*.bin -filter\n",
-        OURS.replace(b"# ours\n", b"") + b"\n" + ADDED.encode() * 2,
+        OURS.replace(b"# ours\n", b"") + f"\n{ADDED}\nmore.{ADDED}\n".encode(),
+        OURS.removesuffix(b"*.json text") + f"{ADDED}\nmore.{ADDED}\n".encode(),
         b"*.json text\n" + OURS + b"\n",
         b"# theirs\n" + OURS,
     ],
-    ids=["another-attribute", "a-line-less", "a-line-twice", "a-comment"],
+    ids=["another-attribute", "a-line-less", "the-last-line-less", "a-line-twice", "a-comment"],
 )
 def test_what_a_person_changed_there_is_another_file(desk, editor, changed):
     desk.ferry(*COPY, *sides(desk), check_code=0)

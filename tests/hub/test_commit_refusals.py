@@ -180,14 +180,27 @@ def test_an_ordinary_copy_is_one_commit(desk):
     assert desk.published() == EXPECTED
 
 
-@pytest.mark.parametrize(("status", "words"), [(422, ACTIONS), (504, ""), (524, "a timeout occurred")])
-def test_a_commit_of_too_many_files_is_halved_until_the_hub_takes_it(desk, status, words):
-    desk.door.rule = lambda _number, paths: says(status, words) if len(paths) > 5 else None
+def test_a_commit_of_too_many_files_is_halved_until_the_hub_takes_it(desk):
+    desk.door.rule = lambda _number, paths: says(422, ACTIONS) if len(paths) > 5 else None
     report = desk.copy()
+    assert desk.door.counts == [12, 6, 3, 3, 3, 3]
     assert desk.published() == EXPECTED
-    assert max(desk.door.counts[-3:]) <= 5
-    assert desk.door.counts[:2] == [12, 6]
     assert desk.commits() == len(report.commits) == 4
+
+
+@pytest.mark.parametrize(("status", "words"), [(504, ""), (524, "a timeout occurred")])
+def test_a_small_commit_that_takes_too_long_is_halved_the_second_time(desk, status, words):
+    desk.door.rule = lambda _number, paths: says(status, words) if len(paths) > 5 else None
+    desk.copy()
+    assert desk.door.counts == [12, 12, 6, 3, 3, 3, 3]
+    assert desk.published() == EXPECTED
+
+
+def test_a_large_commit_that_takes_too_long_is_halved_at_once(desk):
+    desk.source.store.add("org/model", {f"many/f{number}.txt": b"x" for number in range(120)})
+    desk.door.rule = lambda number, _paths: says(504, "") if number == 1 else None
+    desk.copy()
+    assert desk.door.counts == [132, 66, 66]
 
 
 def test_a_commit_of_too_many_bytes_is_split_by_bytes(desk):
@@ -418,5 +431,5 @@ def test_a_commit_that_is_made_only_after_the_look_is_found_by_its_parent(make_d
 
     desk.door.rule = rule
     desk.copy()
-    assert desk.door.counts == [12, 6]  # the second one is refused as stale, and nothing is left to do
+    assert desk.door.counts == [12, 12]  # the second one is refused as stale, and nothing is left to do
     assert desk.published() == {**EXPECTED, "old.txt": sha(b"old")}

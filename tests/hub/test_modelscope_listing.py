@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
@@ -9,7 +10,7 @@ from aiohttp import web
 from scripted import scripted
 
 from hubferry import api
-from hubferry.errors import BusyError, NetworkError, UnlistableError
+from hubferry.errors import BusyError, HubferryError, NetworkError, UnlistableError
 from hubferry.hubs import modelscope_listing, open_source
 from hubferry.hubs.modelscope_listing import Listing, walk_requests
 from hubferry.model import RepoRef
@@ -126,11 +127,25 @@ async def test_a_hub_that_wants_a_long_pause_in_the_middle_is_believed(small, ma
 async def test_a_failure_that_does_not_pass_ends_the_walk_and_nothing_is_asked_afterwards(small, make_hub):
     hub = make_hub(limits=small, seams=failing(500, 10_000))
     hub.store.add("org/model", {f"d{n}/e{m}.txt": b"x" for n in range(25) for m in range(4)})
+    source = open_source(MODEL, endpoint=hub.url)
+    before = asyncio.all_tasks()
     with pytest.raises(NetworkError):
-        await listed(hub)
-    asked = hub.requests.count("ms:files")
-    assert asked <= 2 + 16 * 6
-    assert hub.requests.count("ms:files") == asked
+        await Listing(source._wire, MODEL, pause=0.001).files()
+    assert asyncio.all_tasks() == before
+    await source.close()
+    assert hub.requests.count("ms:files") <= 2 + 16 * 6
+
+
+async def test_a_failure_for_good_does_not_wait_for_the_others(small, make_hub):
+    @web.middleware
+    async def middleware(request, handler):
+        root = request.query.get("Root")
+        return await handler(request) if root is None else web.Response(status=400 if root == "d9" else 500)
+
+    hub = make_hub(limits=small, seams=Seams([middleware]))
+    hub.store.add("org/model", many_folders())
+    with pytest.raises(HubferryError, match="400"):
+        await asyncio.wait_for(listed(hub, pause=600), 20)
 
 
 # -------------------------------------------------------------------------------- what is impossible
