@@ -126,6 +126,13 @@ class TestCards:
             ("tags: text", '"tags" must be an array'),
             ("tags: [1]", '"tags[0]" must be a string'),
             ("base_model: ''", '"base_model" is not allowed to be empty'),
+            (
+                "base_model: Kokoro 82M",
+                '"base_model" with value "Kokoro 82M" is not valid. Use a model id from',
+            ),
+            ("base_model: [a/b, /local/x]", '"base_model[1]" with value "/local/x" is not valid. '),
+            ("datasets: [null]", '"datasets[0]" must be a string'),
+            ("datasets: a/b/c.jsonl", '"datasets" with value "a/b/c.jsonl" is not valid. '),
             ("pipeline_tag: [a]", '"pipeline_tag" must be a string'),
             ("language: zh-CN", '"language" must only contain lowercase characters'),
             (
@@ -354,6 +361,16 @@ class TestRates:
         asked = [await ask(hub, "GET", "/api/models/org/model", token=token) for token in CREDENTIAL_TOKENS]
         assert [answer.status for answer, _body in asked] == [200, 200, 429, 429]
 
+    async def test_less_is_allowed_without_a_token(self, make_hub):
+        hub = make_hub(strict=Strictness(rates=Rates()))
+        hub.store.add("org/model", {"a.txt": b"x"})
+        found = []
+        async with aiohttp.ClientSession(hub.url) as session:
+            for path in ("/api/models/org/model", "/org/model/resolve/main/a.txt"):
+                async with session.get(path) as answer:
+                    found.append(parse_ratelimit_headers(answer.headers).limit)
+        assert found == [500, 3_000]
+
     async def test_the_other_dialect_and_the_storage_are_not_counted(self, make_hub):
         hub = make_hub(strict=Strictness(rates=Rates(api=1)))
         hub.store.create("org/model")
@@ -463,6 +480,16 @@ class TestQuotas:
             api.create_commit("org/model", [add("v.safetensors", WEIGHTS[1:])], commit_message="m")
         assert hub.requests.count("storage:put") == 0
 
+    async def test_only_what_is_private_counts_towards_the_private_quota(self, make_hub):
+        hub = make_hub(strict=Strictness(quota=Quota(private=60_000)))
+        hub.store.add("org/open", {"w.safetensors": WEIGHTS})
+        hub.store.create("org/hidden", private=True)
+        hub.store.add("org/hidden", {"v.safetensors": WEIGHTS[1:]})
+        question = {"operation": "upload", "objects": [{"oid": "a" * 64, "size": 20_000}]}
+        for repo_id, status in (("org/open", 200), ("org/hidden", 403)):
+            answer, _body = await ask(hub, "POST", f"/{repo_id}.git/info/lfs/objects/batch", json=question)
+            assert answer.status == status
+
     async def test_a_commit_of_blobs_that_are_there_is_refused_too(self, make_hub):
         hub = make_hub(strict=Strictness(quota=Quota(repository=60_000)))
         hub.store.add("other/model", {"v.safetensors": WEIGHTS[1:]})
@@ -470,7 +497,7 @@ class TestQuotas:
         oid, size = hashlib.sha256(WEIGHTS[1:]).hexdigest(), len(WEIGHTS) - 1
         item = {"key": "lfsFile", "value": {"path": "v", "algo": "sha256", "oid": oid, "size": size}}
         answer, _body = await commit(hub, item)
-        assert answer.status == 403
+        assert answer.status == 400  # there alone, with the same words
         again = {
             "key": "lfsFile",
             "value": {"path": "v", "oid": hashlib.sha256(WEIGHTS).hexdigest(), "size": 50_000},

@@ -26,8 +26,10 @@ async def count_requests(
     hub = hub_of(request)
     rates = hub.strict.rates
     if rates is not None and not request.path.startswith(_NOT_COUNTED):
-        name, most = ("resolvers", rates.resolvers) if "/resolve/" in request.path else ("api", rates.api)
-        whose = token_of(request) or request.remote or ""
+        token, resolving = token_of(request), "/resolve/" in request.path
+        name = "resolvers" if resolving else "api"
+        most = rates.most(resolving=resolving, anonymous=token is None)
+        whose = f"token {token}" if token is not None else f"address {request.remote}"
         allowance = hub.memory.windows.count(name, whose, most, rates.seconds)
         request[_ALLOWANCE] = allowance
         if allowance.exceeded:

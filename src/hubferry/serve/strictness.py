@@ -8,17 +8,27 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Requests in a fixed window of time, for each account.
+    """Requests in a fixed window of time, for each token, and for each address without one.
 
     Attributes:
         api: Most requests that are no downloads.
         resolvers: Most requests for files by their `/resolve/` address.
         seconds: How long a window lasts.
+        anonymous_api: The same as `api` without a token.
+        anonymous_resolvers: The same as `resolvers` without a token.
     """
 
     api: int = 1_000
     resolvers: int = 5_000
     seconds: float = 300.0
+    anonymous_api: int = 500
+    anonymous_resolvers: int = 3_000
+
+    def most(self, *, resolving: bool, anonymous: bool) -> int:
+        """Return how many requests of a kind a window allows."""
+        if resolving:
+            return self.anonymous_resolvers if anonymous else self.resolvers
+        return self.anonymous_api if anonymous else self.api
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +54,12 @@ class Quota:
     Attributes:
         repository: In one repository; None is no limit.
         account: In all repositories of one owner; None is no limit.
+        private: In the private repositories of one owner; None is no limit.
     """
 
     repository: int | None = None
     account: int | None = None
+    private: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +127,7 @@ class Strictness:
             rates=Rates(),
             huggingface_commits=Throttle(128),
             modelscope_commits=Throttle(60, answer="wait"),
-            quota=Quota(account=100 * 10**9),
+            quota=Quota(private=100 * 10**9),
             rights=True,
             names=True,
             branches=True,
