@@ -88,7 +88,7 @@ class TestSwitches:
     def test_a_real_hub_has_every_rule_and_no_oddity(self):
         off, real = Strictness(), Strictness.real()
         same = {field.name for field in fields(off) if getattr(off, field.name) == getattr(real, field.name)}
-        assert same == {"lag", "passing_refusal", "missing_succeeds", "repeated_pages"}
+        assert same == {"renamed", "lag", "passing_refusal", "missing_succeeds", "repeated_pages"}
 
     def test_every_rule_is_explained_where_people_look(self):
         page = (Path(__file__).parents[2] / "docs" / "serve.md").read_text()
@@ -614,6 +614,45 @@ class TestNames:
         assert answer.status == 400
         assert body["error"].startswith("Only regular characters and '-', '_', '.' are accepted.")
         assert list(hub.store.repositories()) == []
+
+
+class TestRedirects:
+    async def test_a_small_file_is_found_by_way_of_a_relative_address(self, make_hub):
+        hub = make_hub(strict=Strictness(resolve_cache=True))
+        head = hub.store.add("org/model", {"sub/a b#.txt": b"text"})
+        path = "/org/model/resolve/main/sub/a%20b%23.txt"
+        answer, _body = await ask(hub, "GET", path, allow_redirects=False)
+        assert answer.status == 307
+        assert answer.headers["Location"].startswith(
+            f"/api/resolve-cache/models/org/model/{head.id}/sub/a%20b%23.txt?"
+        )
+        assert answer.headers["X-Repo-Commit"] == head.id
+        assert (answer.headers["X-Linked-Size"], "ETag" in answer.headers) == ("4", False)
+        linked = answer.headers["X-Linked-Etag"]
+        answer, body = await ask(hub, "GET", path)
+        assert (answer.status, body, answer.headers["ETag"]) == (200, b"text", linked)
+
+    def test_the_client_follows_to_small_and_large_files(self, make_hub, tmp_path):
+        hub = make_hub(strict=Strictness(resolve_cache=True))
+        files = {"a.txt": b"text", "sub/w.safetensors": WEIGHTS}
+        hub.store.add("org/model", files)
+        folder = Path(client(hub).snapshot_download("org/model", local_dir=tmp_path / "copy"))
+        assert {path: (folder / path).read_bytes() for path in files} == files
+
+    def test_who_asks_by_an_old_name_is_sent_to_the_new_one(self, make_hub, tmp_path):
+        hub = make_hub(strict=Strictness(renamed=(("org/old", "org/model"),)))
+        hub.store.add("org/model", {"a.txt": b"text"})
+        api = client(hub)
+        assert api.model_info("org/old").id == "org/model"
+        assert Path(api.hf_hub_download("org/old", "a.txt", local_dir=tmp_path)).read_bytes() == b"text"
+        api.create_commit("org/old", [add("b.txt", b"x")], commit_message="m")
+        assert paths(hub) == ["a.txt", "b.txt"]
+
+    async def test_the_addresses_are_relative(self, make_hub):
+        hub = make_hub(strict=Strictness(renamed=(("org/old", "org/model"),)))
+        for path in ("/api/models/org/old/tree/main?recursive=1", "/org/old/resolve/main/a%20b"):
+            answer, _body = await ask(hub, "GET", path, allow_redirects=False)
+            assert (answer.status, answer.headers["Location"]) == (307, path.replace("org/old", "org/model"))
 
 
 class TestSeams:

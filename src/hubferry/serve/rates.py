@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 _ALLOWANCE: web.RequestKey[Allowance] = web.RequestKey("allowance", Allowance)
-_NOT_COUNTED = ("/api/v1/", "/openapi/", "/storage/")
-"""ModelScope's dialect, and a storage that is another server at the real hub."""
+_NOT_COUNTED = ("/api/v1/", "/openapi/", "/storage/", "/api/resolve-cache/")
+"""ModelScope's dialect, and where a counted request was sent on to."""
 
 
 @web.middleware

@@ -85,6 +85,8 @@ class Strictness:
         branches: ModelScope commits to branches only that are there, and refuses when the branch moved
             while the request was read.
         dataset_page: Most entries of a page of a ModelScope dataset, whatever was asked for.
+        resolve_cache: Hugging Face sends a file that is no blob by way of a relative redirect.
+        renamed: Hugging Face's repositories by their old and their new name; the old one redirects.
         lag: Listings of a branch that show the state before its last commit.
         passing_refusal: Every how manyth listing of ModelScope is refused with 403.
         missing_succeeds: ModelScope answers 200 with `Success: false` for a missing repository.
@@ -107,6 +109,8 @@ class Strictness:
     names: bool = False
     branches: bool = False
     dataset_page: int | None = None
+    resolve_cache: bool = False
+    renamed: tuple[tuple[str, str], ...] = ()
     lag: int = 0
     passing_refusal: int | None = None
     missing_succeeds: bool = False
@@ -132,4 +136,5 @@ class Strictness:
             names=True,
             branches=True,
             dataset_page=200,
+            resolve_cache=True,
         )
