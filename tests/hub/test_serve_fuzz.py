@@ -84,6 +84,7 @@ QUESTIONS = [
     ask("hf:tree", "GET", f"{API}/tree/main/sub"),
     ask("hf:paths-info", "POST", f"{API}/paths-info/main", {"paths": ["README.md", "sub"], "expand": True}),
     ask("hf:paths-info", "POST", f"{API}/paths-info/main", b"paths=README.md&expand=True"),
+    ask("hf:resolve-cache", "GET", "/api/resolve-cache/models/org/model/main/README.md"),
     ask("hf:resolve", "GET", "/org/model/resolve/main/README.md", b"", {"Range": "bytes=1-3"}),
     ask("hf:resolve", "GET", "/org/model/resolve/main/sub/w.safetensors"),
     ask("hf:refs", "GET", f"{API}/refs"),

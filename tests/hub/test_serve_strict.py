@@ -88,7 +88,7 @@ class TestSwitches:
     def test_a_real_hub_has_every_rule_and_no_oddity(self):
         off, real = Strictness(), Strictness.real()
         same = {field.name for field in fields(off) if getattr(off, field.name) == getattr(real, field.name)}
-        assert same == {"lag", "passing_refusal", "missing_succeeds", "repeated_pages"}
+        assert same == {"renamed", "lag", "passing_refusal", "missing_succeeds", "repeated_pages"}
 
     def test_every_rule_is_explained_where_people_look(self):
         page = (Path(__file__).parents[2] / "docs" / "serve.md").read_text()
@@ -126,6 +126,13 @@ class TestCards:
             ("tags: text", '"tags" must be an array'),
             ("tags: [1]", '"tags[0]" must be a string'),
             ("base_model: ''", '"base_model" is not allowed to be empty'),
+            (
+                "base_model: Kokoro 82M",
+                '"base_model" with value "Kokoro 82M" is not valid. Use a model id from',
+            ),
+            ("base_model: [a/b, /local/x]", '"base_model[1]" with value "/local/x" is not valid. '),
+            ("datasets: [null]", '"datasets[0]" must be a string'),
+            ("datasets: a/b/c.jsonl", '"datasets" with value "a/b/c.jsonl" is not valid. '),
             ("pipeline_tag: [a]", '"pipeline_tag" must be a string'),
             ("language: zh-CN", '"language" must only contain lowercase characters'),
             (
@@ -354,6 +361,16 @@ class TestRates:
         asked = [await ask(hub, "GET", "/api/models/org/model", token=token) for token in CREDENTIAL_TOKENS]
         assert [answer.status for answer, _body in asked] == [200, 200, 429, 429]
 
+    async def test_less_is_allowed_without_a_token(self, make_hub):
+        hub = make_hub(strict=Strictness(rates=Rates()))
+        hub.store.add("org/model", {"a.txt": b"x"})
+        found = []
+        async with aiohttp.ClientSession(hub.url) as session:
+            for path in ("/api/models/org/model", "/org/model/resolve/main/a.txt"):
+                async with session.get(path) as answer:
+                    found.append(parse_ratelimit_headers(answer.headers).limit)
+        assert found == [500, 3_000]
+
     async def test_the_other_dialect_and_the_storage_are_not_counted(self, make_hub):
         hub = make_hub(strict=Strictness(rates=Rates(api=1)))
         hub.store.create("org/model")
@@ -463,6 +480,16 @@ class TestQuotas:
             api.create_commit("org/model", [add("v.safetensors", WEIGHTS[1:])], commit_message="m")
         assert hub.requests.count("storage:put") == 0
 
+    async def test_only_what_is_private_counts_towards_the_private_quota(self, make_hub):
+        hub = make_hub(strict=Strictness(quota=Quota(private=60_000)))
+        hub.store.add("org/open", {"w.safetensors": WEIGHTS})
+        hub.store.create("org/hidden", private=True)
+        hub.store.add("org/hidden", {"v.safetensors": WEIGHTS[1:]})
+        question = {"operation": "upload", "objects": [{"oid": "a" * 64, "size": 20_000}]}
+        for repo_id, status in (("org/open", 200), ("org/hidden", 403)):
+            answer, _body = await ask(hub, "POST", f"/{repo_id}.git/info/lfs/objects/batch", json=question)
+            assert answer.status == status
+
     async def test_a_commit_of_blobs_that_are_there_is_refused_too(self, make_hub):
         hub = make_hub(strict=Strictness(quota=Quota(repository=60_000)))
         hub.store.add("other/model", {"v.safetensors": WEIGHTS[1:]})
@@ -470,7 +497,7 @@ class TestQuotas:
         oid, size = hashlib.sha256(WEIGHTS[1:]).hexdigest(), len(WEIGHTS) - 1
         item = {"key": "lfsFile", "value": {"path": "v", "algo": "sha256", "oid": oid, "size": size}}
         answer, _body = await commit(hub, item)
-        assert answer.status == 403
+        assert answer.status == 400  # there alone, with the same words
         again = {
             "key": "lfsFile",
             "value": {"path": "v", "oid": hashlib.sha256(WEIGHTS).hexdigest(), "size": 50_000},
@@ -587,6 +614,45 @@ class TestNames:
         assert answer.status == 400
         assert body["error"].startswith("Only regular characters and '-', '_', '.' are accepted.")
         assert list(hub.store.repositories()) == []
+
+
+class TestRedirects:
+    async def test_a_small_file_is_found_by_way_of_a_relative_address(self, make_hub):
+        hub = make_hub(strict=Strictness(resolve_cache=True))
+        head = hub.store.add("org/model", {"sub/a b#.txt": b"text"})
+        path = "/org/model/resolve/main/sub/a%20b%23.txt"
+        answer, _body = await ask(hub, "GET", path, allow_redirects=False)
+        assert answer.status == 307
+        assert answer.headers["Location"].startswith(
+            f"/api/resolve-cache/models/org/model/{head.id}/sub/a%20b%23.txt?"
+        )
+        assert answer.headers["X-Repo-Commit"] == head.id
+        assert (answer.headers["X-Linked-Size"], "ETag" in answer.headers) == ("4", False)
+        linked = answer.headers["X-Linked-Etag"]
+        answer, body = await ask(hub, "GET", path)
+        assert (answer.status, body, answer.headers["ETag"]) == (200, b"text", linked)
+
+    def test_the_client_follows_to_small_and_large_files(self, make_hub, tmp_path):
+        hub = make_hub(strict=Strictness(resolve_cache=True))
+        files = {"a.txt": b"text", "sub/w.safetensors": WEIGHTS}
+        hub.store.add("org/model", files)
+        folder = Path(client(hub).snapshot_download("org/model", local_dir=tmp_path / "copy"))
+        assert {path: (folder / path).read_bytes() for path in files} == files
+
+    def test_who_asks_by_an_old_name_is_sent_to_the_new_one(self, make_hub, tmp_path):
+        hub = make_hub(strict=Strictness(renamed=(("org/old", "org/model"),)))
+        hub.store.add("org/model", {"a.txt": b"text"})
+        api = client(hub)
+        assert api.model_info("org/old").id == "org/model"
+        assert Path(api.hf_hub_download("org/old", "a.txt", local_dir=tmp_path)).read_bytes() == b"text"
+        api.create_commit("org/old", [add("b.txt", b"x")], commit_message="m")
+        assert paths(hub) == ["a.txt", "b.txt"]
+
+    async def test_the_addresses_are_relative(self, make_hub):
+        hub = make_hub(strict=Strictness(renamed=(("org/old", "org/model"),)))
+        for path in ("/api/models/org/old/tree/main?recursive=1", "/org/old/resolve/main/a%20b"):
+            answer, _body = await ask(hub, "GET", path, allow_redirects=False)
+            assert (answer.status, answer.headers["Location"]) == (307, path.replace("org/old", "org/model"))
 
 
 class TestSeams:

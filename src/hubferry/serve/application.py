@@ -11,6 +11,7 @@ from aiohttp import web
 from hubferry.serve import huggingface, modelscope, storage
 from hubferry.serve.access import Policy
 from hubferry.serve.hub import HUB, Hub, Seams, ServerLimits
+from hubferry.serve.huggingface.renames import redirect_renamed
 from hubferry.serve.rates import count_requests, tell_allowance
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.signing import Signer
@@ -55,7 +56,7 @@ def create_application(
         memory=Memory(Windows(seams.clock)),
     )
     application = web.Application(
-        middlewares=[*seams.middlewares, answer_refusals, count_requests],
+        middlewares=[*seams.middlewares, answer_refusals, count_requests, redirect_renamed],
         client_max_size=hub.limits.json_bytes,
     )
     application[HUB] = hub

@@ -18,7 +18,10 @@ _BLOCK = re.compile(r"\A(\s*---[\r\n]+)([\S\s]*?)([\r\n]+---(\r\n|\n|$))")
 """Where the metadata stands: the server's own expression (huggingface_hub.repocard.REGEX_YAML_BLOCK)."""
 _TEXTS = ("pipeline_tag", "library_name", "license_name", "license_link", "pretty_name")
 _LISTS = ("tags",)
+_DATASET_HINT = "If possible, use a dataset id from https://hf.co/datasets."
 _TEXTS_OR_LISTS = ("language", "base_model", "datasets", "metrics")
+_REPOSITORIES = {"base_model": "Use a model id from https://hf.co/models.", "datasets": _DATASET_HINT}
+_REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
 _LANGUAGE = re.compile(r"[a-z]{2,3}|code|multilingual")
 
 
@@ -76,7 +79,22 @@ def _mistakes(metadata: dict[object, object]) -> Iterator[str]:
             yield f'"{name}" must be an array'
         else:
             yield from _text_mistakes(name, value)
+    for name, hint in _REPOSITORIES.items():
+        yield from _repository_mistakes(name, metadata.get(name), hint)
     yield from _language_mistakes(metadata.get("language"))
+
+
+def _repository_mistakes(field: str, value: object, hint: str) -> Iterator[str]:
+    for name, word in _items(field, value):
+        if not _REPOSITORY.fullmatch(word):
+            yield f'"{name}" with value "{word}" is not valid. {hint}'
+
+
+def _items(field: str, value: object) -> Iterator[tuple[str, str]]:
+    """Yield the texts of a field that has one or several, each by its place."""
+    for position, item in enumerate(value if isinstance(value, list) else [value]):
+        if isinstance(item, str) and item:
+            yield (f"{field}[{position}]" if isinstance(value, list) else field), item
 
 
 def _license_mistakes(metadata: dict[object, object]) -> Iterator[str]:
@@ -96,10 +114,7 @@ def _text_mistakes(name: str, value: object) -> Iterator[str]:
 
 
 def _language_mistakes(value: object) -> Iterator[str]:
-    for position, code in enumerate(value if isinstance(value, list) else [value]):
-        name = f"language[{position}]" if isinstance(value, list) else "language"
-        if not isinstance(code, str) or not code:
-            continue
+    for name, code in _items("language", value):
         if code != code.lower():
             yield f'"{name}" must only contain lowercase characters'
         elif not _LANGUAGE.fullmatch(code):

@@ -28,8 +28,13 @@ def require_room(hub: Hub, repository: Repository, more: Iterable[tuple[str, int
     sizes = dict(more)
     if quota.repository is not None and _bytes([repository], sizes) > quota.repository:
         raise _exhausted(repository)
-    if quota.account is not None and _bytes(_of_same_owner(hub, repository), sizes) > quota.account:
+    others = _of_same_owner(hub, repository)
+    if quota.account is not None and _bytes(others, sizes) > quota.account:
         raise _exhausted(repository)
+    if quota.private is not None and repository.record.private:
+        hidden = [one for one in others if one.record.private]
+        if _bytes(hidden, sizes) > quota.private:
+            raise _exhausted(repository)
 
 
 def blobs_of(changes: Sequence[Change]) -> list[tuple[str, int]]:

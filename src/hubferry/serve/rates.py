@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 _ALLOWANCE: web.RequestKey[Allowance] = web.RequestKey("allowance", Allowance)
-_NOT_COUNTED = ("/api/v1/", "/openapi/", "/storage/")
-"""ModelScope's dialect, and a storage that is another server at the real hub."""
+_NOT_COUNTED = ("/api/v1/", "/openapi/", "/storage/", "/api/resolve-cache/")
+"""ModelScope's dialect, and where a counted request was sent on to."""
 
 
 @web.middleware
@@ -26,8 +26,10 @@ async def count_requests(
     hub = hub_of(request)
     rates = hub.strict.rates
     if rates is not None and not request.path.startswith(_NOT_COUNTED):
-        name, most = ("resolvers", rates.resolvers) if "/resolve/" in request.path else ("api", rates.api)
-        whose = token_of(request) or request.remote or ""
+        token, resolving = token_of(request), "/resolve/" in request.path
+        name = "resolvers" if resolving else "api"
+        most = rates.most(resolving=resolving, anonymous=token is None)
+        whose = f"token {token}" if token is not None else f"address {request.remote}"
         allowance = hub.memory.windows.count(name, whose, most, rates.seconds)
         request[_ALLOWANCE] = allowance
         if allowance.exceeded:

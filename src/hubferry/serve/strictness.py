@@ -8,17 +8,27 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Requests in a fixed window of time, for each account.
+    """Requests in a fixed window of time, for each token, and for each address without one.
 
     Attributes:
         api: Most requests that are no downloads.
         resolvers: Most requests for files by their `/resolve/` address.
         seconds: How long a window lasts.
+        anonymous_api: The same as `api` without a token.
+        anonymous_resolvers: The same as `resolvers` without a token.
     """
 
     api: int = 1_000
     resolvers: int = 5_000
     seconds: float = 300.0
+    anonymous_api: int = 500
+    anonymous_resolvers: int = 3_000
+
+    def most(self, *, resolving: bool, anonymous: bool) -> int:
+        """Return how many requests of a kind a window allows."""
+        if resolving:
+            return self.anonymous_resolvers if anonymous else self.resolvers
+        return self.anonymous_api if anonymous else self.api
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +54,12 @@ class Quota:
     Attributes:
         repository: In one repository; None is no limit.
         account: In all repositories of one owner; None is no limit.
+        private: In the private repositories of one owner; None is no limit.
     """
 
     repository: int | None = None
     account: int | None = None
+    private: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,8 @@ class Strictness:
         branches: ModelScope commits to branches only that are there, and refuses when the branch moved
             while the request was read.
         dataset_page: Most entries of a page of a ModelScope dataset, whatever was asked for.
+        resolve_cache: Hugging Face sends a file that is no blob by way of a relative redirect.
+        renamed: Hugging Face's repositories by their old and their new name; the old one redirects.
         lag: Listings of a branch that show the state before its last commit.
         passing_refusal: Every how manyth listing of ModelScope is refused with 403.
         missing_succeeds: ModelScope answers 200 with `Success: false` for a missing repository.
@@ -95,6 +109,8 @@ class Strictness:
     names: bool = False
     branches: bool = False
     dataset_page: int | None = None
+    resolve_cache: bool = False
+    renamed: tuple[tuple[str, str], ...] = ()
     lag: int = 0
     passing_refusal: int | None = None
     missing_succeeds: bool = False
@@ -115,9 +131,10 @@ class Strictness:
             rates=Rates(),
             huggingface_commits=Throttle(128),
             modelscope_commits=Throttle(60, answer="wait"),
-            quota=Quota(account=100 * 10**9),
+            quota=Quota(private=100 * 10**9),
             rights=True,
             names=True,
             branches=True,
             dataset_page=200,
+            resolve_cache=True,
         )

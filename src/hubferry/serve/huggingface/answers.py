@@ -62,6 +62,8 @@ def answer(request: web.Request, refusal: Refusal) -> web.Response:
             401,
             "Invalid username or password.",
         )  # to nobody, a missing repository looks like a private
+    if refusal.reason is Reason.QUOTA and "/commit/" in request.path:
+        status = 400  # the same words come with 403 wherever else they are said
     if refusal.reason is Reason.GATED and refusal.about == "anonymous":
         status = 401
     if refusal.reason is Reason.WRONG_CREDENTIALS:

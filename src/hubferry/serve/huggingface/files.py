@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote, urlencode
 
 import msgspec
 from aiohttp import web
@@ -18,6 +18,7 @@ from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.storage import absolute
 
 if TYPE_CHECKING:
+    from hubferry.serve.records import FileRecord
     from hubferry.serve.repository import Repository
     from hubferry.serve.tree import Tree
 
@@ -100,9 +101,13 @@ async def resolve(request: web.Request) -> web.StreamResponse:
     commit = repository.resolve(request.match_info["revision"])
     file = repository.file(commit, request.match_info["path"])
     headers = {"X-Repo-Commit": commit}
-    if not file.lfs:
+    if not file.lfs and not hub.strict.resolve_cache:
         return BlobResponse(request, hub.store.blobs.path(file.sha256), file.size, file.git_sha1, headers)
     headers["X-Linked-Size"] = str(file.size)
+    if not file.lfs:
+        headers["X-Linked-Etag"] = f'"{file.git_sha1}"'
+        headers["Location"] = _cache_address(repository, commit, file, request)
+        return web.Response(status=307, headers=headers)
     headers["X-Linked-Etag"] = headers["ETag"] = f'"{file.sha256}"'
     if file.xet_hash and hub.xet is not None:
         record = repository.record
@@ -110,3 +115,24 @@ async def resolve(request: web.Request) -> web.StreamResponse:
         headers |= {"X-Xet-Hash": file.xet_hash, "Link": f'<{refresh}>; rel="xet-auth"'}
     headers["Location"] = absolute(request, hub.signer.address("get", file.sha256, commit=commit))
     return web.Response(status=302, headers=headers)
+
+
+def _cache_address(repository: Repository, commit: str, file: FileRecord, request: web.Request) -> str:
+    """Return where a file that is no blob is found, without the hub's own address as the real one has it."""
+    record, path = repository.record, quote(request.match_info["path"])
+    query = urlencode({request.path: "", "etag": f'"{file.git_sha1}"'})
+    return f"/api/resolve-cache/{record.kind}s/{record.repo_id}/{commit}/{path}?{query}"
+
+
+@routes.get(
+    f"/api/resolve-cache/{{kind:models|datasets}}/{NAME}/{{commit}}/{{path:.+}}", name="hf:resolve-cache"
+)
+async def resolve_cached(request: web.Request) -> web.StreamResponse:
+    """Send a file that is no blob."""
+    hub = hub_of(request)
+    repository = repository_of(request)
+    hub.policy.require_content(account_of(request), repository.record)
+    commit = repository.resolve(request.match_info["commit"])
+    file = repository.file(commit, request.match_info["path"])
+    headers = {"X-Repo-Commit": commit}
+    return BlobResponse(request, hub.store.blobs.path(file.sha256), file.size, file.git_sha1, headers)

@@ -1,0 +1,24 @@
+"""Repositories that have another name by now: who asks by the old one is sent on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from hubferry.serve.hub import hub_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+@web.middleware
+async def redirect_renamed(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Send a request for a repository's old name to the new one, without the hub's own address."""
+    new = dict(hub_of(request).strict.renamed).get(request.match_info.get("repo", ""))
+    if new is None or request.path.startswith("/api/v1/"):
+        return await handler(request)
+    where = request.raw_path.replace(request.match_info["repo"], new, 1)
+    return web.Response(status=307, headers={"Location": where})
