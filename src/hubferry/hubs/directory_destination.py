@@ -124,8 +124,9 @@ class DirectoryDestination:
     ) -> str:
         """Put every file in its place, each whole or not at all; return a digest of what was done."""
         root, digest = root_of(ref), hashlib.sha256()
+        leaving = frozenset(action.path for action in actions if action.change == "delete")
         for action in actions:
-            self._check(root, action.path)
+            self._check(root, action.path, leaving)
         staging = await self._own(ref)
         written = await self._write(staging, [one for one in actions if one.content is not None])
         await in_thread(self._apply, root, staging, actions, written)
@@ -220,17 +221,16 @@ class DirectoryDestination:
                         folder.rmdir()
                         folders.discard(folder)
 
-    def _check(self, root: Path, path: str) -> None:
-        """Refuse a path that leads out of the folder, through a link, or to a name that cannot be."""
+    def _check(self, root: Path, path: str, leaving: frozenset[str] = frozenset()) -> None:
+        """Refuse a path that leads out of the folder, through a link that stays, or to an impossible name."""
         problem = problem_of(path, root)
         if problem is not None:
             message = _("“{path}” is no safe name for a file: {problem}").format(path=path, problem=problem)
             raise HubferryError(message, side=self.side, path=path)
-        linked = next((one for one in _up_to(root, root / path) if one != root and one.is_symlink()), None)
-        if linked is not None:
-            message = _("{folder} is a link to a folder, and nothing is written through links")
-            message = message.format(folder=linked.relative_to(root).as_posix())
-            raise HubferryError(message, side=self.side, path=path)
+        for folder in _above(path):
+            if folder not in leaving and (root / folder).is_symlink():
+                message = _("{folder} is a link to a folder, and nothing is written through links")
+                raise HubferryError(message.format(folder=folder), side=self.side, path=path)
 
 
 def _in_the_way(new: Sequence[CommitAction], deletes: Sequence[str]) -> tuple[list[str], list[str]]:
