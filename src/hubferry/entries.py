@@ -35,9 +35,10 @@ _NOTE_FILES = frozenset({
     ".msc", ".mv", "desktop.ini", "thumbs.db", IGNORE_FILE,
 })  # fmt: skip
 _NOTE_FOLDERS = frozenset({
-    ".fseventsd", ".git", ".hfd", ".hg", ".hubferry", ".ipynb_checkpoints", ".locks", ".ms_upload_cache",
-    ".ms_upload_progress", ".mypy_cache", ".no_exist", ".pytest_cache", ".ruff_cache", ".spotlight-v100",
-    ".svn", ".trashes", "__macosx", "__pycache__", "._____temp",
+    "$recycle.bin", ".fseventsd", ".git", ".hfd", ".hg", ".hubferry", ".ipynb_checkpoints", ".locks",
+    ".ms_upload_cache", ".ms_upload_progress", ".mypy_cache", ".no_exist", ".pytest_cache", ".ruff_cache",
+    ".spotlight-v100", ".svn", ".trashes", "._____temp", "__macosx", "__pycache__", "lost+found",
+    "system volume information",
 })  # fmt: skip
 _CLIENT_CACHES = ("/.cache/huggingface", "/.cache/modelscope")
 _DOWNLOADING_FOLDERS = ("/._____temp", "/.cache/huggingface", "/.hfd", "/.hubferry")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from servers import running_hub
 
@@ -249,11 +249,13 @@ numbers = iter(range(100_000))
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
-    good=st.lists(entry, max_size=8),
-    bad=st.one_of(st.just([]), st.lists(wrong, min_size=1, max_size=4)),
-    there=st.lists(st.integers(0, 11), max_size=6),
+    good=st.lists(entry, min_size=2, max_size=10),
+    bad=st.sampled_from([0, 0, 1]).flatmap(lambda some: st.lists(wrong, min_size=some, max_size=4 * some)),
+    there=st.lists(st.integers(0, 13), min_size=2, max_size=8),
     delete=st.booleans(),
 )
+@example(good=[(hollow, ""), (link_outside, "a/")], bad=[], there=[4, 5, 6, 11], delete=True)
+@example(good=[(token, ""), (secret, "")], bad=[(link_to_nothing, "a/")], there=[0, 1, 2, 8, 11], delete=True)
 def test_every_entry_is_copied_or_named_once_and_nothing_else_changes(quick, hub, good, bad, there, delete):
     base = Path(tempfile.mkdtemp())
     try:
@@ -316,9 +318,9 @@ def destination(world, there):
         if choice < 4:
             path = copied[choice % len(copied)]
             choices[path] = world.copied[path] if choice % 2 else b"another"
-        elif choice < 7 and folders and folders[choice % len(folders)].isprintable():
+        elif choice < 8 and folders and folders[choice % len(folders)].isprintable():
             choices[folders[choice % len(folders)] + "inner.txt"] = b"inner"
-        elif choice < 10 and files:
+        elif choice < 12 and files:
             choices[files[choice % len(files)]] = b"theirs"
         else:
             choices[f"old/{choice}.bin"] = b"old"

@@ -6,8 +6,10 @@ import os
 import socket
 
 import pytest
+from click.testing import CliRunner
 
 from hubferry import entries
+from hubferry.cli.copy import copy
 from hubferry.entries import Trait
 from hubferry.errors import DiskError, UsageError
 from hubferry.events import Note
@@ -374,6 +376,16 @@ async def test_a_long_reading_is_told(root, monkeypatch):
     await look(root, listen=heard.append)
     assert [type(event) for event in heard] == [Note]
     assert "1000 B of 1000 B" in heard[0].message
+
+
+def test_a_long_reading_is_told_of_a_dry_run_too(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(directory_reading, "_SILENT_SECONDS", 0.0)
+    monkeypatch.setenv("HUBFERRY_CACHE", str(tmp_path / "cache"))
+    write(root, "w.bin", b"w" * 1000)
+    words = [str(root), str(tmp_path / "out"), "--dry-run"]
+    assert "1000 B of 1000 B" in CliRunner().invoke(copy, words).stderr
+    again = CliRunner().invoke(copy, words)
+    assert (again.exit_code, again.stderr) == (0, "")
 
 
 def test_whoever_cancels_does_not_wait_for_the_rest_to_be_read(root):

@@ -10,10 +10,12 @@ from hubferry.cli import options, output, present
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
 from hubferry.errors import UsageError
+from hubferry.events import Note
 from hubferry.findings import refusals
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
+    from hubferry.events import Event
     from hubferry.options import Options
 
 
@@ -104,8 +106,11 @@ def _dry_run(source: str, destination: str, asked: Options, words: dict[str, Any
     from hubferry import api
     from hubferry.admission import refuse
 
-    with follow(quiet=True) as listen:
-        plan = api.plan(source, destination, asked, listen)
+    def hear(event: Event) -> None:
+        if isinstance(event, Note) and not words["quiet"]:  # a folder that has to be hashed takes its time
+            output.talk(event.message)
+
+    plan = api.plan(source, destination, asked, hear)
     if words["as_json"]:
         output.document(present.plan_document(plan))
         return max((one.error.exit_code for one in refusals(plan.findings)[:1] if one.error), default=0)
