@@ -40,9 +40,16 @@ class Survey:
     destination: planning.Side
 
 
+@dataclass(frozen=True, slots=True)
+class SourceSide(planning.Side):
+    """The source: `files` are those that were selected, `listing` is everything that the revision has."""
+
+    listing: Sequence[RepoFile] = ()
+
+
 async def look_at_source(
     source: Source, ref: RepoRef, options: Options, listen: Listener, tells_case_apart: Callable[[], bool]
-) -> planning.Side:
+) -> SourceSide:
     """Pin the source and list what was selected of it.
 
     `tells_case_apart` is asked only when two names differ in case alone: whether the disk keeps both.
@@ -53,7 +60,8 @@ async def look_at_source(
     """
     revision = await source.resolve(ref)
     listen(Resolved("source", revision))
-    files = planning.select(await source.files(revision), options.include, options.exclude)
+    listing = await source.files(revision)
+    files = planning.select(listing, options.include, options.exclude)
     if not files:
         raise NotFoundError(
             _("{ref}: no file to take").format(ref=ref),
@@ -65,7 +73,7 @@ async def look_at_source(
         if file.size is None or not (file.sha256 or file.git_sha1):
             message = _("{path}: the source lists neither size nor digest, so nothing could prove a copy")
             raise IntegrityError(message.format(path=file.path), side="source", path=file.path)
-    return planning.Side(revision, files)
+    return SourceSide(revision, files, listing)
 
 
 async def look_at_destination(destination: Destination, ref: RepoRef, listen: Listener) -> planning.Side:

@@ -74,14 +74,13 @@ async def plan(source: str, destination: str, options: Options, listen: Listener
 async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
     """Bring a repository into the cache: every file there, every hash right."""
     async with Session(source, None, options, listen) as session:
-        if remember.offline():
-            return remember.from_cache(session.existing, session.source_ref, listen)
+        if session.offline:
+            return remember.from_cache(session.answering, listen)
         try:
             side = await session.look_at_source()
-        except NetworkError:
-            if not remember.remembers(session.existing, session.source_ref):
-                raise
-            return remember.from_cache(session.existing, session.source_ref, listen)
+        except NetworkError as error:
+            error.hint = remember.offer(session.answering) or error.hint
+            raise
         async with session.model() as model:
             plan = survey.everything(side)
             held = await session.hold(side.files, plan)
@@ -91,8 +90,12 @@ async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
             moved = await move(plan, held, session.tools())
             _refuse_failures(moved, options)
             session.record(side, moved.digests)
+            session.name_strangers()
             size = sum(file.size or 0 for file in side.files)
-            return Fetched(model.path, side.revision.commit, len(side.files), size, moved.fetched)
+            whole = model.manifest is not None and model.manifest.whole
+            return Fetched(
+                model.path, side.revision.commit, len(side.files), size, moved.fetched, whole=whole
+            )
 
 
 async def check(source: str, destination: str, options: Options, listen: Listener) -> tuple[Comparison, ...]:
