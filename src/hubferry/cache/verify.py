@@ -211,7 +211,7 @@ def _read_all(
             raise
 
 
-def _read(place: Path, path: str, stop: threading.Event, listen: Listener, *, git: bool) -> _Reading:
+def _read(place: Path, path: str, stop: threading.Event, listen: Listener, *, git: bool = False) -> _Reading:
     def progress(block: bytes, _offset: int) -> None:
         if stop.is_set():
             raise _StoppedError
