@@ -1,4 +1,4 @@
-"""Offline is offline: no hub is asked, nothing is published, and the cache answers only when that is wanted."""
+"""Offline is offline: no hub is asked, nothing is published; the cache answers only when that is wanted."""
 
 from __future__ import annotations
 

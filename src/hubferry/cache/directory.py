@@ -220,19 +220,19 @@ class ModelDirectory(RecordedDirectory):
         return len(moves)
 
     def look_again(self) -> None:
-        """Hash what was touched since it was verified, and is as long as it was; write down what it is."""
+        """Hash what is here and is not known to be what it should, or no longer; write down what it is."""
         known = self.manifest
         changes: list[Stored | Doubted] = []
         with self.disk_errors():
             for path, entry in known.files.items() if known is not None else ():
-                signature = self._signature(path) if entry.here else None
+                signature = self._signature(path)
                 if signature is None or signature == entry.signature:
                     continue
-                touched = signature.size == entry.size
-                hashed = placing.hash_path(self.target(path), git=False) if touched else None
-                if hashed is not None and hashed.digests.sha256 == entry.sha256:
-                    changes.append(_stored(path, entry.digests, hashed.signature))
-                else:
+                alike = signature.size == entry.size
+                hashed = placing.hash_path(self.target(path), git=not entry.sha256) if alike else None
+                if hashed is not None and hashed.digests.fit(entry.file(path)):
+                    changes.append(_stored(path, hashed.digests, hashed.signature))
+                elif entry.here:
                     changes.append(Doubted(path))
         if changes:
             self._memory.record(changes)

@@ -1,6 +1,6 @@
 """Let a tree that is ready take a model's place, at once, and what a person put there stay.
 
-    <model>/.hubferry/next  →  .<digest>.hubferry-next  ⇄  <model>  →  .<random>.hubferry-deleting
+    <model>/.hubferry/next  →  .<digest>.hubferry-next  ⇄  <model>  →  .<digest>.hubferry-deleting
 
 The middle step is one exchange of two names: whoever opens the directory finds the old tree or the new one.
 A tree that is not there yet carries a mark in its records, so that after a crash the next run can tell it
@@ -9,9 +9,9 @@ from one that was replaced. Both trees have the same lock, by link: nobody gets 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-import secrets
 import shlex
 import stat
 from contextlib import suppress
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 NEXT = "next"
 """Directory in a model's records where the next commit comes together: a model's directory of its own."""
 _MARK = "staged"
+_CANNOT_EXCHANGE = (*placing.CANNOT_LINK, errno.EBUSY, errno.EROFS)
+"""No such call, a mount point, no right to write beside the model."""
 
 
 def mark(tree: Path) -> None:
@@ -41,41 +43,60 @@ def mark(tree: Path) -> None:
     disk.fsync_directory(tree / RECORDS)
 
 
-def take_place(tree: Path, model: Path) -> None:
+def take_place(tree: Path, model: Path) -> bool:
     """Let `tree`, whole and durable, be the directory `model`; what was there before is removed.
+
+    Returns:
+        False where the filesystem has no exchange, or forbids it; then everything is as it was.
 
     Raises:
         UsageError: Something that a person put into `model` stands where the new commit has a file.
-        OSError: The filesystem knows no exchange, or forbids it; everything is as it was.
+        OSError: The disk is full or failing.
     """
     real = model.resolve()
-    for path in list(strangers(tree, _known(tree))):
-        disk.unlink(tree / path)  # an earlier attempt's, and their owner may have thought otherwise since
-    carry(real, tree)
-    for name in locks.FILES:
-        with suppress(FileNotFoundError, FileExistsError):
-            disk.link(real / RECORDS / name, tree / RECORDS / name)
-    disk.fsync_directory(tree / RECORDS)
     aside = _aside(real)
-    disk.replace(tree, aside)
+    try:
+        _complete(tree, real)
+        disk.replace(tree, aside)
+    except OSError as error:
+        if error.errno in _CANNOT_EXCHANGE:
+            return False
+        raise
     try:
         disk.fsync_directory(real.parent)
         disk.exchange(aside, real)
-    except OSError:
+    except OSError as error:
         disk.replace(aside, real / RECORDS / NEXT)
+        if error.errno in _CANNOT_EXCHANGE:
+            return False
         raise
     disk.fsync_directory(real.parent)
     _finish(aside, real)
+    return True
+
+
+def _complete(tree: Path, model: Path) -> None:
+    """Give `tree` what is not of the commit: a person's files, and the lock that is held."""
+    left = list(strangers(tree, _known(tree)))  # by an earlier attempt; they may be gone from `model` since
+    for path in left:
+        disk.unlink(tree / path)
+    for parent in {(tree / path).parent for path in left}:
+        disk.fsync_directory(parent)
+    carry(model, tree)
+    for name in locks.FILES:
+        with suppress(FileNotFoundError, FileExistsError):
+            disk.link(model / RECORDS / name, tree / RECORDS / name)
+    disk.fsync_directory(tree / RECORDS)
 
 
 def recover(model: Path) -> None:
     """Finish, or take back, what a killed run began with `take_place`; only who holds the lock may."""
     real = model.resolve()
     disk.unlink(real / RECORDS / _MARK, missing_ok=True)
-    for entry in disk.scandir(real / RECORDS):
-        if entry.name.endswith(DOOMED_SUFFIX):
-            disk.remove_tree(real / RECORDS / entry.name)
     aside = _aside(real)
+    for doomed in (_doomed(aside), _doomed(real / RECORDS / NEXT)):
+        if doomed.is_dir():
+            disk.remove_tree(doomed)
     if not aside.is_dir() or aside.is_symlink():
         return
     if not (aside / RECORDS / _MARK).exists():
@@ -89,9 +110,16 @@ def recover(model: Path) -> None:
 def discard(tree: Path) -> None:
     """Remove a tree that nobody needs; what cannot be removed now is removed with the next cleaning."""
     with suppress(OSError):
-        doomed = tree.parent / f".{secrets.token_hex(16)}{DOOMED_SUFFIX}"
+        doomed = _doomed(tree)
+        if doomed.is_dir():
+            disk.remove_tree(doomed)
         disk.replace(tree, doomed)
         disk.remove_tree(doomed)
+
+
+def _doomed(tree: Path) -> Path:
+    """Return the name under which `tree` is removed, so that nobody takes the rest of it for a tree."""
+    return tree.with_name(f".{tree.name.removeprefix('.').removesuffix(NEXT_SUFFIX)}{DOOMED_SUFFIX}")
 
 
 def _finish(old: Path, model: Path) -> None:
@@ -118,13 +146,14 @@ def carry(old: Path, new: Path) -> None:
     grown: set[Path] = set()
     for path in strangers(old, known):
         place = new / path
-        if placing.status_of(place) is not None:
-            if path in coming and path not in known and not _is_same(old / path, place):
-                raise in_the_way(old / path, path)
-        elif path not in known or path not in coming:  # else a person's change to a file of the model
+        if path in known and path in coming:
+            continue  # a person's change to a file of the model: the commit has its own
+        if placing.status_of(place) is None:
             grown |= _make_parents(new, old / path, path)
             _give_name(old / path, place)
             grown.add(place.parent)
+        elif not _is_same(old / path, place):
+            raise in_the_way(old / path, path)
     for directory in grown:
         disk.fsync_directory(directory)
 

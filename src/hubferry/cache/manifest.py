@@ -63,6 +63,10 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     listed: bool = False
     wanted: bool = True
 
+    def file(self, path: str) -> RepoFile:
+        """Return the file that has this content."""
+        return RepoFile(path, self.size, self.sha256 or None, self.git_sha1)
+
     @property
     def here(self) -> bool:
         """Whether the content was verified here, and not doubted since."""

@@ -12,14 +12,13 @@ from hubferry.cache import manifest
 from hubferry.cache.roots import make_directories
 from hubferry.errors import DiskError
 from hubferry.i18n import _
-from hubferry.model import RepoFile
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
     from pathlib import Path
 
     from hubferry.cache.manifest import Entry, Manifest, Record
-    from hubferry.model import RepoRef, Revision
+    from hubferry.model import RepoFile, RepoRef, Revision
 
 
 class Memory:
@@ -120,11 +119,7 @@ class Memory:
 
 def listed(state: Manifest) -> list[RepoFile]:
     """Return the files of a manifest's commit as the source listed them, as far as they are known."""
-    return [
-        RepoFile(path, entry.size, entry.sha256 or None, entry.git_sha1)
-        for path, entry in sorted(state.files.items())
-        if entry.listed
-    ]
+    return [entry.file(path) for path, entry in sorted(state.files.items()) if entry.listed]
 
 
 def _expecting(

@@ -9,7 +9,6 @@ records name the new commit and all that it lacks. At no moment is there a file 
 
 from __future__ import annotations
 
-import errno
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
     from hubferry.cache.manifest import Manifest
     from hubferry.model import RepoFile, Revision
-
-_CANNOT_EXCHANGE = (*placing.CANNOT_LINK, errno.EBUSY, errno.EROFS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +87,7 @@ def settle(model: ModelDirectory, work: ModelDirectory, goal: Goal) -> ModelDire
     if not work.settle(old).is_settled:
         return work
     with model.disk_errors():
-        try:
-            exchange.take_place(work.path, model.path)
-        except OSError as error:
-            if error.errno not in _CANNOT_EXCHANGE:
-                raise
+        if not exchange.take_place(work.path, model.path):
             _move_in(model, work, goal)
             model.settle()
         model.reload()
@@ -111,6 +104,8 @@ def _stage(model: ModelDirectory, known: Manifest, goal: Goal) -> ModelDirectory
         make_directories(tree.records)
         exchange.mark(path)
         tree.reload()
+    with suppress(DiskError):
+        tree.share(tree, goal.listing)  # what only changed its name
     _become(tree, goal)
     tree.share(model, goal.listing)
     _demand_free(model, known, tree, goal)
@@ -124,7 +119,7 @@ def _demand_free(model: ModelDirectory, known: Manifest, tree: ModelDirectory, g
     folders |= {parent for path in list(folders) for parent in _above(path)}
     with model.disk_errors():
         for path in exchange.strangers(model.path, known.files):
-            if path in known.files:
+            if path in known.files and path in listed:
                 continue
             blocked = path in folders or any(parent in listed for parent in _above(path))
             alike = path in listed and tree.adopt(listed[path], model.path / path) is not None
@@ -138,9 +133,7 @@ def _above(path: str) -> list[str]:
 
 
 def _become(model: ModelDirectory, goal: Goal) -> None:
-    """Make a directory one of the new commit, with all of it that is here already, and nothing else."""
-    with suppress(DiskError):  # where there are no links, what only changed its name comes again
-        model.share(model, goal.listing)
+    """Make a directory one of the new commit, with what is here of it already, and nothing else."""
     model.purge(goal.listing)
     model.expect(goal.revision, goal.listing, goal.wanted)
 
@@ -148,9 +141,17 @@ def _become(model: ModelDirectory, goal: Goal) -> None:
 def _move_in(model: ModelDirectory, tree: ModelDirectory | None, goal: Goal) -> None:
     """Change a directory where it is; what came together beside it for another run is taken in."""
     _become(model, goal)
-    if tree is not None:
+    if tree is None:
+        return
+    try:
         model.share(tree, goal.listing)
-        _discard_staged(model)
+    except DiskError as error:
+        if not placing.cannot_link(error):
+            raise
+        for file in goal.listing:
+            if tree.known(file) is not None:
+                model.adopt(file, tree.target(file.path))
+    _discard_staged(model)
 
 
 def _discard_staged(model: ModelDirectory) -> None:
