@@ -199,8 +199,10 @@ class Session:
     def known(self, files: Sequence[RepoFile]) -> dict[str, Digests]:
         """Return what the cache holds verified, without reading any content."""
         model = self.existing if self.options.cache else None
-        coming = update.staged(model) if model is not None else None
-        return survey.known(model, files) | survey.known(coming, files)
+        if model is None:
+            return {}
+        with model.disk_errors():
+            return survey.known(model, files) | survey.known(update.staged(model), files)
 
     def adoptable(self, files: Sequence[RepoFile]) -> dict[str, Digests]:
         """Return what other caches of this machine claim to hold by name; nothing is read or linked."""
