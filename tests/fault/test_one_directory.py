@@ -1,4 +1,4 @@
-"""Whatever happens upstream, and whatever is run or killed: a directory is one commit, or says what it lacks."""
+"""Whatever happens upstream, whatever is run or killed: a directory is one commit, or says what it lacks."""
 
 from __future__ import annotations
 

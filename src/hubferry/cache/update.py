@@ -104,6 +104,7 @@ def _stage(model: ModelDirectory, known: Manifest, goal: Goal) -> ModelDirectory
         make_directories(tree.records)
         exchange.mark(path)
         tree.reload()
+    tree.look_again()
     with suppress(DiskError):
         tree.share(tree, goal.listing)  # what only changed its name
     _become(tree, goal)
