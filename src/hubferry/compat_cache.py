@@ -78,7 +78,13 @@ def _listing() -> Listing:
 
 
 def _state_words(model: CachedModel) -> str:
-    words = {"whole": "", "partial": _(" (not finished)"), "broken": _(" (broken)")}
+    words = {
+        "whole": "",
+        "part": _(" (part, as asked)"),
+        "partial": _(" (not finished)"),
+        "mixed": _(" (mixed)"),
+        "broken": _(" (broken)"),
+    }
     return words.get(model.state.value, _(" (not verified)"))
 
 

@@ -366,15 +366,17 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A model that is whole in the cache.
+    """What was asked for of a model, in the cache and verified.
 
     Attributes:
         path: Its directory.
         commit: The commit it holds.
-        files: How many files.
+        files: How many files, of those that were selected.
         size: Their bytes.
         fetched: Bytes that came over the network in this run.
         asked: Whether the hub was asked; False when the cache answered alone (offline).
+        whole: Whether the directory holds all of the commit.
+        arrived: When the commit came in, in seconds since 1970; None where that is not known, or is now.
         findings: What was left out, or should be known.
     """
 
@@ -384,4 +386,6 @@ class Fetched:
     size: int
     fetched: int
     asked: bool = True
+    whole: bool = True
+    arrived: float | None = None
     findings: tuple[Finding, ...] = ()

@@ -1,19 +1,56 @@
-"""Answer from the cache alone, when the hub must not or cannot be asked."""
+"""Answer from the cache alone, when no hub must be asked."""
 
 from __future__ import annotations
 
 import os
+import re
+import shlex
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hubferry.errors import IntegrityError, NotFoundError
+from hubferry.cache.memory import listed
+from hubferry.cache.names import named_revision
+from hubferry.errors import IntegrityError, NotFoundError, UsageError
 from hubferry.events import Note
 from hubferry.i18n import _
 from hubferry.model import Fetched
+from hubferry.plan import select
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hubferry.cache.manifest import Manifest
     from hubferry.cache.store import ModelDirectory
     from hubferry.events import Listener
-    from hubferry.model import RepoRef
+    from hubferry.model import RepoFile, RepoRef
+
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+"""What may be a commit, or the beginning of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the cache is asked.
+
+    Attributes:
+        ref: The repository, and the revision by its name.
+        models: Its directories, the likeliest first.
+        include: Patterns of the files that are wanted; see `hubferry.plan.select`.
+        exclude: Likewise.
+    """
+
+    ref: RepoRef
+    models: Sequence[ModelDirectory]
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    model: ModelDirectory
+    known: Manifest
+    commit: str
+    files: list[RepoFile]
 
 
 def offline() -> bool:
@@ -21,33 +58,87 @@ def offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
 
 
-def remembers(model: ModelDirectory | None, ref: RepoRef) -> bool:
-    """Return whether a whole model is known that may answer for `ref`: a revision has to be that commit."""
-    state = model.complete() if model is not None else None
-    return state is not None and (ref.revision is None or state[0].startswith(ref.revision))
-
-
-def from_cache(model: ModelDirectory | None, ref: RepoRef, listen: Listener) -> Fetched:
-    """Answer for the commit that was last brought in whole, and say so.
+def refuse_copy(source: RepoRef, destination: RepoRef) -> None:
+    """Refuse what would ask a hub; from folder to folder none is asked.
 
     Raises:
-        NotFoundError: The cache does not hold the whole model, or another revision of it.
+        UsageError: One of the two is on a hub.
+    """
+    hubs = [ref for ref in (source, destination) if ref.hub != "dir"]
+    if not hubs:
+        return
+    fetch = shlex.join(["hubferry", "fetch", str(source), "--offline"])
+    hint = _("unset HF_HUB_OFFLINE") if offline() else _("the same command without --offline")
+    raise UsageError(
+        _("{ref} would have to be asked, and no hub is asked offline").format(ref=hubs[-1]),
+        hint=hint if source.hub == "dir" else _("{command}, or {other}").format(command=fetch, other=hint),
+    )
+
+
+def offer(question: Question) -> str | None:
+    """Return the command that makes the cache answer where the hub did not, None where it cannot."""
+    if _answer(question) is None:
+        return None
+    words = ["hubferry", "fetch", str(question.ref)]
+    words += [word for pattern in question.include for word in ("--include", pattern)]
+    words += [word for pattern in question.exclude for word in ("--exclude", pattern)]
+    return shlex.join([*words, "--offline"])
+
+
+def from_cache(question: Question, listen: Listener) -> Fetched:
+    """Answer for the commit that was last brought in under that name, and say so.
+
+    Raises:
+        NotFoundError: The cache does not hold all that is asked for.
         IntegrityError: A file is no longer what was verified.
     """
-    state = model.complete() if model is not None else None
-    if model is None or state is None or not remembers(model, ref):
+    answer = _answer(question)
+    if answer is None:
         raise NotFoundError(
-            _("{ref} is not whole in the cache, and the hub is not asked").format(ref=ref),
+            _("{ref} is not whole in the cache, and the hub is not asked").format(ref=question.ref),
             side="cache",
-            hint=_("run the same command again with a network and without HF_HUB_OFFLINE"),
+            hint=_("run the same command again with a network, without --offline and HF_HUB_OFFLINE"),
         )
-    commit, files = state
-    bad = next((file.path for file in files if model.lookup(file) is None), None)
+    bad = next((file.path for file in answer.files if answer.model.lookup(file) is None), None)
     if bad is not None:
         message = _("{path}: the cached file is missing or has changed since it was verified")
         hint = _("with a network, the same command fetches it again")
         raise IntegrityError(message.format(path=bad), side="cache", path=bad, hint=hint)
     note = _("the cache answers for commit {commit}; the hub was not asked")
-    listen(Note(note.format(commit=commit)))
-    size = sum(file.size or 0 for file in files)
-    return Fetched(model.path, commit, len(files), size, 0, asked=False)
+    listen(Note(note.format(commit=answer.commit)))
+    size = sum(file.size or 0 for file in answer.files)
+    return Fetched(
+        answer.model.path,
+        answer.commit,
+        len(answer.files),
+        size,
+        0,
+        asked=False,
+        whole=answer.known.is_whole,
+        arrived=answer.known.arrived or None,
+    )
+
+
+def _answer(question: Question) -> _Answer | None:
+    """Return the first directory that is of that revision and has all that is asked for."""
+    for model in question.models:
+        known = model.manifest
+        if known is None or known.commit is None or not _is_meant(known, known.commit, question.ref):
+            continue
+        files = select(listed(known), question.include, question.exclude)
+        if files and _has(known, files, everything=not (question.include or question.exclude)):
+            return _Answer(model, known, known.commit, files)
+    return None
+
+
+def _is_meant(known: Manifest, commit: str, ref: RepoRef) -> bool:
+    revision = named_revision(ref)
+    by_commit = revision is not None and _COMMIT.fullmatch(revision) and commit.startswith(revision)
+    return known.revision == revision or bool(by_commit)
+
+
+def _has(known: Manifest, files: Sequence[RepoFile], *, everything: bool) -> bool:
+    """Return whether these files, selected from the commit's known listing, are all of them, and here."""
+    if everything or known.listing == "none":
+        return known.is_whole
+    return all(known.files[file.path].here for file in files)

@@ -13,15 +13,15 @@ from functools import cached_property
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
-from hubferry import refs, survey
-from hubferry.cache import adopt
+from hubferry import refs, remember, survey
+from hubferry.cache import adopt, inventory, update
 from hubferry.cache.directory import ModelDirectory
 from hubferry.cache.disk import ROOM, disk, disk_errors
 from hubferry.cache.names import PASSING_PREFIX
 from hubferry.cache.partial import missing_ranges, partial_path
 from hubferry.cache.roots import create_root, folder_records
 from hubferry.cache.store import Cache, free_bytes
-from hubferry.errors import DiskFullError, HubferryError, LockedError, UsageError
+from hubferry.errors import DiskError, DiskFullError, HubferryError, LockedError, UsageError
 from hubferry.events import Note, Waiting
 from hubferry.hubs import FolderAccess, open_destination, open_source
 from hubferry.hubs.credentials import huggingface_endpoint, modelscope_endpoint
@@ -56,6 +56,8 @@ MOST_CONNECTIONS = 32
 FIRST_CONNECTIONS = 16
 SMALL_CONNECTIONS = 48
 """Connections for small files: 2,000 of them at 30 ms a request take 1.3 s."""
+_NAMED = 5
+"""Names in a sentence at most."""
 SPARE_BYTES = 64 * 1024 * 1024
 """What is left free on the disk beyond the payload: manifests, journals, other people's work."""
 
@@ -81,8 +83,21 @@ class Session:
         small = large if options.jobs else Gate(SMALL_CONNECTIONS, SMALL_CONNECTIONS)
         self.doors = Doors(large, small)
         self.cache = Cache(options.cache_root)
+        self._kept: ModelDirectory | None = None
         self._model: ModelDirectory | None = None
         self._standing: StandingFolder | None = None
+        self._goal: update.Goal | None = None
+        if self._has_destination and self._is_offline:
+            remember.refuse_copy(self.source_ref, self.destination_ref)
+
+    @property
+    def _is_offline(self) -> bool:
+        return self.options.offline or remember.offline()
+
+    @property
+    def offline(self) -> bool:
+        """Whether the source is a hub that must not be asked."""
+        return self._is_offline and self.source_ref.hub != "dir"
 
     async def __aenter__(self) -> Self:
         """Open the hubs."""
@@ -134,6 +149,7 @@ class Session:
         in_place = self.source_ref.hub == "dir" and self._has_destination
         apart = (lambda: True) if in_place else self.cache.tells_case_apart
         side = await survey.look_at_source(self.source, self.source_ref, self.options, self.listen, apart)
+        self._goal = update.Goal(side.revision, side.listing, {file.path for file in side.files})
         if in_place:
             self._standing = StandingFolder(side.revision.ref, side.files)
         return side
@@ -161,7 +177,7 @@ class Session:
                 yield model
             return
         model = self.cache.open(self.source_ref, directory=self.options.directory)
-        self._model = model
+        self._model = self._kept = model
         with ExitStack() as stack:
             await self._hold(model, stack)
             yield model
@@ -205,11 +221,23 @@ class Session:
             return self.cache.open(self.source_ref, directory=self.options.directory) if exists else None
         return self.cache.find(self.source_ref)
 
+    @property
+    def answering(self) -> remember.Question:
+        """What the cache is asked when the hub is not."""
+        found = [self.existing] if self.existing is not None else []
+        if self.options.directory is None:
+            found += [one for one in self.cache.all_of(self.source_ref) if one.path not in _paths(found)]
+        return remember.Question(self.source_ref, found, self.options.include, self.options.exclude)
+
     def known(self, files: Sequence[RepoFile]) -> dict[str, Digests]:
         """Return what the cache holds verified, without reading any content; of a folder, everything."""
         if self._standing is not None:
             return self._standing.known()
-        return survey.known(self.existing if self.options.cache else None, files)
+        model = self.existing if self.options.cache else None
+        if model is None:
+            return {}
+        with model.disk_errors():
+            return survey.known(model, files) | survey.known(update.staged(model), files)
 
     def adoptable(self, files: Sequence[RepoFile]) -> dict[str, Digests]:
         """Return what other caches of this machine claim to hold by name; nothing is read or linked."""
@@ -228,25 +256,47 @@ class Session:
             return self._standing.known()
         assert self._model is not None  # noqa: S101 - called inside `model`
         needed = {step.file.path for step in plan.steps if step.fetches}
+        loop = asyncio.get_running_loop()
+        shared = await loop.run_in_executor(self._threads, self._begin) if self.options.cache else 0
         held = await self._each(self._model.lookup, files)
         absent = [file for file in files if file.path in needed and file.path not in held]
-        if not absent or not self.options.cache:
+        if not self.options.cache:
             return held
+        adopted = await self._adopt_all(absent) if absent else {}
+        if shared or adopted:
+            message = ngettext(
+                "{count} file was already on this machine and is not fetched",
+                "{count} files were already on this machine and are not fetched",
+                shared + len(adopted),
+            )
+            self.listen(Note(message.format(count=shared + len(adopted))))
+        return held | adopted
+
+    def _begin(self) -> int:
+        """Make the model's directory ready for the commit; return how many files its other revisions gave."""
+        assert self._kept is not None  # noqa: S101 - called inside `model`
+        assert self._goal is not None  # noqa: S101 - the source was looked at before
+        self._model = work = update.begin(self._kept, self._goal)
+        known, shared = work.manifest, 0
+        if self.options.directory is not None or known is None or known.is_settled:
+            return 0
+        wanted = [file for file in self._goal.listing if file.path in self._goal.wanted]
+        for other in self.cache.all_of(self.source_ref):
+            if other.path != self._kept.path:
+                with suppress(DiskError):  # another disk, or one without links: its files are adopted
+                    shared += work.share(other, wanted)
+        return shared
+
+    async def _adopt_all(self, absent: Sequence[RepoFile]) -> dict[str, Digests]:
+        """Take in what other caches of this machine have."""
+        assert self._model is not None  # noqa: S101 - called inside `model`
         found = await asyncio.get_running_loop().run_in_executor(
             self._threads, lambda: adopt.find(absent, self.source_ref, self.cache.roots)
         )
         found = {path: place for path, place in found.items() if place != self._model.target(path)}
-        adopted = await self._each(
+        return await self._each(
             lambda file: self._adopt(file, found[file.path]), [file for file in absent if file.path in found]
         )
-        if adopted:
-            message = ngettext(
-                "{count} file was already on this machine and is not fetched",
-                "{count} files were already on this machine and are not fetched",
-                len(adopted),
-            )
-            self.listen(Note(message.format(count=len(adopted))))
-        return held | adopted
 
     def _adopt(self, file: RepoFile, place: Path) -> Digests | None:
         assert self._model is not None  # noqa: S101 - called inside `model`
@@ -362,11 +412,29 @@ class Session:
         return content
 
     def record(self, side: Side, digests: Mapping[str, Digests]) -> None:
-        """Write into the manifest which commit the directory now holds, if it holds all of it."""
-        if self.options.cache and self._model is not None:
-            held = [file for file in side.files if file.path in digests]
-            partly = bool(self.options.include or self.options.exclude)
-            self._model.finish(side.revision, held, whole=not partly and len(held) == len(side.files))
+        """Let the directory hold the new commit, if all that was asked for of it is here."""
+        del side, digests  # what is here is written down as it comes
+        if self.options.cache and self._kept is not None and self._model is not None:
+            assert self._goal is not None  # noqa: S101 - the source was looked at before
+            self._model = update.settle(self._kept, self._model, self._goal)
+
+    def name_strangers(self) -> None:
+        """Say which files of the directory are not of the commit: they were put there, and stay."""
+        model = self._kept
+        if model is None or model.manifest is None:
+            return
+        with model.disk_errors():
+            files = model.manifest.files
+            there = inventory.take(model.path).files
+            strange = sorted(path for path in there if path not in files or not files[path].here)
+        if strange:
+            names = _(", ").join(strange[:_NAMED]) + (" …" if len(strange) > _NAMED else "")
+            message = ngettext(
+                "{count} file in {path} is not of this commit, and stays: {names}",
+                "{count} files in {path} are not of this commit, and stay: {names}",
+                len(strange),
+            )
+            self.listen(Note(message.format(count=len(strange), path=model.path, names=names)))
 
     def mark_published(self, plan: Plan, commit: str) -> None:
         """Write down that the destination holds what the directory does: all of one commit, and proven."""
@@ -382,15 +450,29 @@ class Session:
         if self._standing is not None:
             return
         with suppress(HubferryError):  # in use by another run, or a disk that cannot be written
-            self._model = self.existing if self.options.cache else None
-            if self._model is not None:
-                with self._model.hold(wait=0):
+            self._kept = self._model = self.existing if self.options.cache else None
+            if self._kept is not None and self._model is not None:
+                with self._kept.hold(wait=0):
+                    self._mend(self._kept)
                     self._model.touch()
                     self.mark_published(plan, plan.destination.commit)
+
+    def _mend(self, model: ModelDirectory) -> None:
+        """Make a directory that has the commit, and something of others besides, hold that commit alone."""
+        known, goal = model.manifest, self._goal
+        if known is None or goal is None:
+            return
+        same = known.commit == goal.revision.commit
+        if (same and known.stale) or (not same and self.options.whole_cache):
+            self._model = update.settle(model, update.begin(model, goal), goal)
 
     def message(self, plan: Plan) -> str:
         """Return the commit's message."""
         return self.options.message or f"Copy {survey.pinned(plan.source)} with hubferry"
+
+
+def _paths(models: Sequence[ModelDirectory]) -> list[Path]:
+    return [model.path for model in models]
 
 
 def reference(text: str, access: Access, default_hub: HubName, *, new: bool = False) -> RepoRef:

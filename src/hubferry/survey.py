@@ -119,9 +119,16 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class SourceSide(planning.Side):
+    """The source: `files` are those that were selected, `listing` is everything that the revision has."""
+
+    listing: Sequence[RepoFile] = ()
+
+
 async def look_at_source(
     source: Source, ref: RepoRef, options: Options, listen: Listener, tells_case_apart: Callable[[], bool]
-) -> planning.Side:
+) -> SourceSide:
     """Pin the source and list what was selected of it.
 
     `tells_case_apart` is asked only when two names differ in case alone: whether the disk keeps both.
@@ -134,7 +141,8 @@ async def look_at_source(
     listen(Resolved("source", revision))
     said = planning.concerned(revision.findings, options.include, options.exclude)
     revision = replace(revision, findings=said)
-    files = planning.select(await source.files(revision), options.include, options.exclude)
+    listing = await source.files(revision)
+    files = planning.select(listing, options.include, options.exclude)
     if not files:
         raise _nothing(ref, said)
     check_paths([file.path for file in files], tells_case_apart=tells_case_apart)
@@ -142,7 +150,7 @@ async def look_at_source(
         if file.size is None or not (file.sha256 or file.git_sha1):
             message = _("{path}: the source lists neither size nor digest, so nothing could prove a copy")
             raise IntegrityError(message.format(path=file.path), side="source", path=file.path)
-    return planning.Side(revision, files)
+    return SourceSide(revision, files, listing)
 
 
 async def adapt(survey: Survey, source: Source, destination: Destination, options: Options) -> Survey:
@@ -196,7 +204,7 @@ async def guard(source: Source, side: planning.Side, options: Options, *, refuse
         refused(code, error) if refuse else warning(code, error.message, error.path) for code, error in errors
     ]
     revision = replace(side.revision, findings=(*side.revision.findings, *said))
-    return planning.Side(revision, side.files)
+    return replace(side, revision=revision)
 
 
 def _may_be_pointer(file: RepoFile) -> bool:

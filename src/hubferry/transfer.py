@@ -80,14 +80,13 @@ async def plan(source: str, destination: str, options: Options, listen: Listener
 async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
     """Bring a repository into the cache: every file there, every hash right."""
     async with Session(source, None, options, listen) as session:
-        if remember.offline():
-            return remember.from_cache(session.existing, session.source_ref, listen)
+        if session.offline:
+            return remember.from_cache(session.answering, listen)
         try:
             side = await session.look_at_source()
-        except NetworkError:
-            if not remember.remembers(session.existing, session.source_ref):
-                raise
-            return remember.from_cache(session.existing, session.source_ref, listen)
+        except NetworkError as error:
+            error.hint = remember.offer(session.answering) or error.hint
+            raise
         side = await session.guard(side)
         async with session.model() as model:
             plan = survey.everything(side)
@@ -99,6 +98,7 @@ async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
             moved = await move(plan, held, session.tools())
             _refuse_failures(plan, moved, options)
             session.record(side, moved.digests)
+            session.name_strangers()
             size = sum(file.size or 0 for file in side.files)
             return Fetched(
                 model.path,
@@ -106,6 +106,7 @@ async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
                 len(side.files),
                 size,
                 moved.fetched,
+                whole=model.manifest is not None and model.manifest.whole,
                 findings=side.revision.findings,
             )
 

@@ -42,10 +42,10 @@ class File:
 
 @dataclass
 class Directory:
-    """Which names are durable, and which were given (an inode) or taken (None) since."""
+    """Which names are durable, and which were given (an inode) or taken (None) since, step by step."""
 
     durable: dict[str, int] = field(default_factory=dict)
-    since: list[tuple[str, int | None]] = field(default_factory=list)
+    since: list[dict[str, int | None]] = field(default_factory=list)
 
 
 class VolatileDisk:
@@ -127,7 +127,7 @@ class VolatileDisk:
     def _name(self, path: Path, inode: int | None) -> None:
         parent = self._directories.get(path.parent.stat().st_ino)
         if parent is not None:  # else it is outside of this disk
-            parent.since.append((path.name, inode))
+            parent.since.append({path.name: inode})
 
     # the operations that change something
 
@@ -174,6 +174,12 @@ class VolatileDisk:
         self._name(source, None)
         self._name(target, inode)
 
+    def on_exchange(self, honest: Callable[..., None], one: Path, other: Path) -> None:
+        """Exchange two names of one directory: the filesystem knows both or neither."""
+        changed = {one.name: other.lstat().st_ino, other.name: one.lstat().st_ino}
+        honest(one, other)
+        self._directories[one.parent.stat().st_ino].since.append(changed)
+
     def on_link(self, honest: Callable[..., None], origin: Path, target: Path) -> None:
         honest(origin, target)
         self._name(target, self._keep(origin, origin.read_bytes()))
@@ -195,8 +201,9 @@ class VolatileDisk:
         honest(path)
         self._name(path, None)
 
-    def on_remove_tree(self, _honest: object, path: Path) -> None:
-        raise NotImplementedError
+    def on_remove_tree(self, honest: Callable[..., None], path: Path) -> None:
+        honest(path)
+        self._name(path, None)
 
     def _of(self, descriptor: int) -> File:
         return self._files[self._descriptors[descriptor]]
@@ -256,9 +263,9 @@ class VolatileDisk:
                 content[start:end] = data[start - offset : end - offset]
 
 
-def _names(durable: dict[str, int], since: list[tuple[str, int | None]]) -> dict[str, int]:
+def _names(durable: dict[str, int], since: list[dict[str, int | None]]) -> dict[str, int]:
     names = dict(durable)
-    for name, inode in since:
+    for name, inode in (one for step in since for one in step.items()):
         if inode is None:
             names.pop(name, None)
         else:

@@ -361,16 +361,17 @@ def test_offline_a_fetch_answers_from_the_cache(world, monkeypatch):
         world.fetch()
 
 
-def test_without_a_network_a_fetch_answers_from_the_cache(world, monkeypatch):
+def test_without_a_network_a_fetch_answers_from_the_cache_only_when_that_is_asked_for(world, monkeypatch):
     monkeypatch.setenv("HUBFERRY_RETRIES", "0")
     first = world.fetch()
     nowhere = Access(world.source.token, "http://127.0.0.1:9")
-    again = world.fetch(source=nowhere)
+    for name in ("hf:org/model", f"hf:org/model@{first.commit}", "hf:org/model@v2", "hf:org/unknown"):
+        with pytest.raises(NetworkError) as failed:
+            world.fetch(name, source=nowhere)
+        offered = failed.value.hint == f"hubferry fetch {name} --offline"
+        assert offered == (name.endswith(("org/model", first.commit)))
+    again = world.fetch(source=nowhere, offline=True)
     assert (again.commit, again.asked) == (first.commit, False)
-    assert world.fetch(f"hf:org/model@{first.commit}", source=nowhere).commit == first.commit
-    for other in ("hf:org/model@v2", "hf:org/unknown"):
-        with pytest.raises(NetworkError):
-            world.fetch(other, source=nowhere)
 
 
 def test_a_hub_that_makes_a_private_repository_public_gets_no_byte(make_hub, world):

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from hubferry.cache import directory, locks
+from hubferry.cache import locks, recorded
 from hubferry.cache.disk import Disk, disk
 from hubferry.cache.store import Cache, ModelDirectory
 from hubferry.errors import DiskError, InterruptedRunError, LockedError
@@ -101,7 +101,7 @@ def test_litter_that_cannot_be_removed_does_not_undo_what_was_adopted(model, tmp
 
 
 def test_a_new_directory_that_another_run_holds_is_asked_about_without_queueing(tmp_path, monkeypatch):
-    monkeypatch.setattr(directory, "_CLAIM_SECONDS", 0.0)
+    monkeypatch.setattr(recorded, "_CLAIM_SECONDS", 0.0)
     slept = []
     with ModelDirectory(tmp_path / "model", REF).hold(wait=0):
         monkeypatch.setattr(locks.time, "sleep", slept.append)

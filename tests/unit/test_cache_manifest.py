@@ -17,7 +17,7 @@ from hubferry.cache.manifest import (
     Stored,
     Used,
 )
-from hubferry.model import RepoRef
+from hubferry.model import RepoFile, RepoRef
 
 REF = RepoRef("hf", "org/name")
 ENTRY = Entry(5, "a" * 64, None, Signature(5, 1_000, 7))
@@ -180,3 +180,36 @@ def test_a_failed_save_leaves_the_old_manifest_and_no_litter(tmp_path, monkeypat
         manifest.save(tmp_path, state)
     assert manifest.load(tmp_path).files == {"a": ENTRY}
     assert sorted(path.name for path in tmp_path.iterdir()) == [JOURNAL, MANIFEST]
+
+
+OLDER = b"""{"hub":"hf","repo_id":"org/model","repo_type":"model","created":1.0,"used":2.0,
+"schema":1,"number":4,"commit":"c1","whole":true,"pinned":true,"published":[{"destination":"ms:mine/model","commit":"d1","at":3.0}],
+"files":{"a":{"size":5,"sha256":"%s","signature":[5,1000,7],"listed":true},
+"old":{"size":6,"sha256":"%s","signature":[6,2000,8]}}}""" % (b"a" * 64, b"b" * 64)
+
+
+def test_what_an_older_version_wrote_is_the_default_branch_with_what_is_left_of_others(tmp_path):
+    (tmp_path / MANIFEST).write_bytes(OLDER)
+    known = manifest.load(tmp_path)
+    assert known.is_for(RepoRef("hf", "org/model", revision="main"))
+    assert not known.is_for(RepoRef("hf", "org/model", revision="v1.0"))
+    assert (known.commit, known.is_whole, known.is_settled, known.selected) == ("c1", True, True, False)
+    assert known.stale == ("old",)
+    assert known.pinned
+    saved = manifest.save(tmp_path, known)
+    assert manifest.load(tmp_path) == saved
+
+
+def test_a_listing_whose_digests_are_gits_alone_is_recognized_when_the_content_comes():
+    known = manifest.new(REF)
+    listed = RepoFile("a", 5, git_sha1="c" * 40)
+    known.files["a"] = manifest.expected(listed, None, wanted=False)
+    assert known.files["a"].sha256 == ""
+    manifest.apply(known, [Stored("a", Entry(5, "a" * 64, "c" * 40, Signature(5, 1, 1)))])
+    entry = known.files["a"]
+    assert (entry.listed, entry.wanted, entry.here, entry.sha256) == (True, False, True, "a" * 64)
+
+
+def test_what_can_be_no_file_is_left_out_of_a_listing():
+    for file in (RepoFile("../a", 5, "a" * 64), RepoFile("a", None, "a" * 64), RepoFile("a", 5)):
+        assert manifest.expected(file, None, wanted=True) is None

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from hubferry.cache import directory, placing
+from hubferry.cache import directory, placing, recorded
 from hubferry.cache.disk import Disk, disk
 from hubferry.cache.manifest import JOURNAL, MANIFEST
 from hubferry.cache.store import Cache, ModelDirectory, free_bytes
@@ -114,9 +114,34 @@ def test_the_second_repository_of_a_name_gets_a_suffix_and_the_first_keeps_it(ca
     assert cache.open(RepoRef("ms", "a/b-c")).path == third.path
 
 
-def test_revision_and_endpoint_do_not_make_another_directory(cache):
-    ref = RepoRef("hf", "a/b", revision="v1", endpoint="http://mirror")
-    assert cache.open(ref).path == cache.open(RepoRef("hf", "a/b")).path
+def test_the_default_branch_by_any_name_and_endpoint_has_one_directory(cache):
+    for name in ("main", "master"):
+        ref = RepoRef("hf", "a/b", revision=name, endpoint="http://mirror")
+        assert cache.open(ref).path == cache.open(RepoRef("hf", "a/b")).path
+
+
+def test_a_revision_that_is_asked_for_by_name_has_a_directory_beside_it(cache):
+    plain = cache.open(RepoRef("hf", "a/b"))
+    tagged = cache.open(RepoRef("hf", "a/b", revision="v1.0"))
+    assert (plain.path.name, tagged.path.name) == ("a_b", "a_b@v1.0")
+    assert cache.find(RepoRef("hf", "a/b", revision="v1.0")).path == tagged.path
+    assert cache.find(RepoRef("hf", "a/b", revision="v2.0")) is None
+    assert {one.path for one in cache.all_of(RepoRef("hf", "a/b"))} == {plain.path, tagged.path}
+
+
+def test_revisions_whose_names_fall_together_when_made_safe_have_two_directories(cache):
+    names = ("refs/pr/1", "refs_pr_1", "refs/pr_1", "x" * 90, "x" * 91)
+    paths = {cache.open(RepoRef("hf", "a/b", revision=name)).path for name in names}
+    assert len(paths) == len(names)
+    assert all(len(path.name) < 100 for path in paths)
+
+
+def test_the_same_revision_of_a_repository_whose_name_is_taken_has_its_own_directory(cache):
+    first, second = (cache.open(RepoRef(hub, "a/b", revision="v1")) for hub in ("hf", "ms"))
+    assert first.path.name == "a_b@v1"
+    assert second.path.name.startswith("a_b-")
+    assert second.path.name.endswith("@v1")
+    assert cache.open(RepoRef("ms", "a/b", revision="v1")).path == second.path
 
 
 def test_a_dataset_does_not_take_what_older_scripts_left_for_a_model(cache):
@@ -144,7 +169,7 @@ def test_whose_a_new_directory_is_is_learnt_from_the_run_that_holds_it(tmp_path)
 
 
 def test_a_new_directory_that_stays_held_and_unclaimed_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(directory, "_CLAIM_SECONDS", 0.0)
+    monkeypatch.setattr(recorded, "_CLAIM_SECONDS", 0.0)
     with ModelDirectory(tmp_path / "model", REF).hold(wait=0), pytest.raises(LockedError, match="in use"):
         ModelDirectory(tmp_path / "model", REF).claim()
 

@@ -33,8 +33,12 @@ class State(str, Enum):
     """What a model's directory is, as far as it can be told without a hub."""
 
     WHOLE = "whole"
+    PART = "part"
+    """All that was asked for is here; the commit has more."""
     PARTIAL = "partial"
     """Something is still missing."""
+    MIXED = "mixed"
+    """Files of more than one commit are here; the next fetch mends it."""
     BROKEN = "broken"
     """Something is there and wrong."""
     UNKNOWN = "unknown"
@@ -55,7 +59,10 @@ class ModelState:
         plausible: Whether there are weights, and a README.md, config.json or model_index.json.
         verified: Whether every file was hashed once and is untouched since.
         changed: Paths that changed since they were hashed; what they hold now is not known.
-        ref: Whose directory it is, where a manifest says so.
+        ref: Whose directory it is, where a manifest says so; the revision is the commit.
+        revision: The name that it is kept for, None for the default branch.
+        stale: Paths of files that are known to be of another commit.
+        selected: Whether only a part of the commit was asked for.
     """
 
     directory: Path
@@ -67,6 +74,9 @@ class ModelState:
     verified: bool = False
     changed: tuple[str, ...] = ()
     ref: RepoRef | None = None
+    revision: str | None = None
+    stale: tuple[str, ...] = ()
+    selected: bool = False
 
     @property
     def to_fetch(self) -> tuple[str, ...]:
@@ -142,20 +152,24 @@ class _Case:
     looked: Structure | None = None
     known: Manifest | None = None
     changed: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
 
 
 def _by_manifest(directory: Path, known: Manifest, found: Inventory) -> ModelState:
     """Judge by what was verified; where that is not enough, by structure as well."""
     problems, trusted, changed = _compare(known, found)
-    verified = known.whole and not problems and not changed
-    if verified or known.repo_type != "model":
-        return _judged(_Case(directory, found, None, known, changed), problems)
+    stale = tuple(sorted(trusted.intersection(known.stale)))
+    whole = known.is_whole
+    verified = whole and not problems and not changed
+    listed = known.listing != "none" and not whole  # then the records say all that can be said
+    if verified or listed or known.repo_type != "model":
+        return _judged(_Case(directory, found, None, known, changed, stale), problems)
     looked = _inspect(directory, found, trusted=trusted)
-    if known.whole:  # what the hub itself does not have is not missing here
+    if whole:  # what the hub itself does not have is not missing here
         problems += [problem for problem in looked.problems if problem.path in known.files]
     else:
         problems += [*looked.problems, *_lacks(looked, found)]
-    return _judged(_Case(directory, found, looked, known, changed), problems)
+    return _judged(_Case(directory, found, looked, known, changed, stale), problems)
 
 
 def _compare(known: Manifest, found: Inventory) -> tuple[list[Problem], set[str], tuple[str, ...]]:
@@ -167,10 +181,12 @@ def _compare(known: Manifest, found: Inventory) -> tuple[list[Problem], set[str]
         status = found.files.get(path)
         if status is not None and entry.signature == manifest.Signature.of(status):
             trusted.add(path)
-        elif not entry.listed:
+        elif not entry.listed or not (entry.here or entry.wanted):
             continue
         elif status is None:
             problems.append(Problem(path, _("is missing"), Kind.MISSING))
+        elif entry.signature is None and not known.is_whole:
+            problems.append(Problem(path, _("is not what the commit lists, or was not read"), Kind.MISSING))
         elif entry.signature is None:
             problems.append(Problem(path, _("was found to be wrong"), Kind.BROKEN))
         elif status.st_size != entry.size:
@@ -198,7 +214,7 @@ def _judged(case: _Case, problems: list[Problem]) -> ModelState:
     """Pass the verdict: that of the worst problem, or what is left where there is none."""
     known, looked = case.known, case.looked
     ref = None if known is None else replace(known.ref, revision=known.commit)
-    whole = known is not None and known.whole
+    whole = known is not None and known.is_whole
     single = {problem.path: problem for problem in reversed(problems)}
     return ModelState(
         case.directory,
@@ -206,31 +222,46 @@ def _judged(case: _Case, problems: list[Problem]) -> ModelState:
         size=case.found.size,
         files=len(case.found.files),
         problems=tuple(
-            replace(problem, hint=_hint(case.directory, ref, problem))
+            replace(problem, hint=_hint(case.directory, known, problem))
             for problem in reversed(single.values())
         ),
         plausible=bool(looked.weights) and looked.described if looked is not None else whole,
-        verified=whole and not problems and not case.changed,
+        verified=whole and not problems and not case.changed and not case.stale,
         changed=case.changed,
         ref=ref,
+        revision=None if known is None else known.revision,
+        stale=case.stale,
+        selected=known is not None and known.selected,
     )
 
 
 def _verdict(case: _Case, kinds: set[Kind]) -> State:
+    if Kind.BROKEN in kinds:
+        return State.BROKEN
+    if case.stale:
+        return State.MIXED
     if kinds:
-        return State.BROKEN if Kind.BROKEN in kinds else State.PARTIAL
+        return State.PARTIAL
     proven = case.looked is not None and case.looked.proven > 0
     known = case.known
     if known is not None and known.commit is None and known.files:
         return State.UNKNOWN  # its first transfer may have been interrupted between two files
-    untouched = known is not None and known.whole and not case.changed
-    return State.WHOLE if proven or untouched else State.UNKNOWN
+    if known is not None and not case.changed and known.is_settled:
+        return State.WHOLE if known.is_whole else State.PART
+    return State.WHOLE if proven else State.UNKNOWN
 
 
-def _hint(directory: Path, ref: RepoRef | None, problem: Problem) -> str:
-    if ref is not None:
-        return f"hubferry fetch {shlex.quote(str(ref))}"
+def _hint(directory: Path, known: Manifest | None, problem: Problem) -> str:
+    if known is not None:
+        return fetch_command(directory, known)
     path = shlex.quote(str(directory / problem.path))
     if problem.kind is Kind.MISSING:
         return _("transfer it again; what is there stays")
     return _("rm {path}, then transfer it again").format(path=path)
+
+
+def fetch_command(directory: Path, known: Manifest) -> str:
+    """Return the command that brings what a directory lacks: of a selection no more than was asked for."""
+    if known.selected:
+        return shlex.join(["hubferry", "cache", "repair", directory.name])
+    return shlex.join(["hubferry", "fetch", str(replace(known.ref, revision=known.revision))])

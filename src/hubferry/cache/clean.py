@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from hubferry.cache import locks, retention
 from hubferry.cache.check import State
 from hubferry.cache.disk import disk, disk_errors
-from hubferry.cache.listing import DOOMED_SUFFIX
-from hubferry.cache.names import RECORDS
+from hubferry.cache.names import DOOMED_SUFFIX, RECORDS
 from hubferry.errors import LockedError, UsageError
 from hubferry.i18n import _
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,10 @@ class Standing(str, Enum):
     """It was hashed, and something has happened to it since."""
     UNKNOWN = "unknown"
     """Nobody hashed it."""
+    STALE = "stale"
+    """It was hashed, and is of another commit."""
+    FOREIGN = "foreign"
+    """It is not of the commit: somebody put it there."""
     MISSING = "missing"
     """It belongs here, and is not."""
 
@@ -53,16 +57,29 @@ def contents(directory: Path) -> list[StoredFile]:
         known = manifest.load(directory / RECORDS)
         found = inventory.take(directory).files
     entries = {} if known is None else known.files
-    listed = {path for path, entry in entries.items() if entry.listed}
-    return [_stored(path, entries.get(path), found.get(path)) for path in sorted(found.keys() | listed)]
+    expected = {path for path, entry in entries.items() if entry.listed and (entry.here or entry.wanted)}
+    unknown = Standing.UNKNOWN
+    if known is not None and (known.is_whole or known.listing != "none"):
+        unknown = Standing.FOREIGN
+    stale = set() if known is None else set(known.stale)
+    files = [
+        _stored(path, entries.get(path), found.get(path), unknown) for path in sorted(found.keys() | expected)
+    ]
+    return [
+        replace(file, standing=Standing.STALE)
+        if file.path in stale and file.standing is Standing.VERIFIED
+        else file
+        for file in files
+    ]
 
 
-def _stored(path: str, entry: Entry | None, status: os.stat_result | None) -> StoredFile:
-    if entry is None:
+def _stored(path: str, entry: Entry | None, status: os.stat_result | None, unknown: Standing) -> StoredFile:
+    if entry is None or (status is not None and not entry.here and not entry.wanted):
         size, links = (0, 0) if status is None else (status.st_size, status.st_nlink)
-        return StoredFile(path, size, Standing.UNKNOWN, links=links)
+        return StoredFile(path, size, unknown, links=links)
+    sha256 = entry.sha256 or None
     if status is None:
-        return StoredFile(path, entry.size, Standing.MISSING, entry.sha256, entry.git_sha1, links=0)
+        return StoredFile(path, entry.size, Standing.MISSING, sha256, entry.git_sha1, links=0)
     untouched = entry.signature == Signature.of(status)
     standing = Standing.VERIFIED if untouched else Standing.CHANGED
-    return StoredFile(path, status.st_size, standing, entry.sha256, entry.git_sha1, status.st_nlink)
+    return StoredFile(path, status.st_size, standing, sha256, entry.git_sha1, status.st_nlink)

@@ -9,104 +9,29 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import replace
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from hubferry.cache import locks, manifest, placing
-from hubferry.cache.disk import disk, disk_errors, tells_case_apart
-from hubferry.cache.manifest import (
-    Doubted,
-    Entry,
-    Manifest,
-    Pinned,
-    Publication,
-    Published,
-    Signature,
-    Stored,
-    Used,
-)
-from hubferry.cache.memory import Memory
-from hubferry.cache.names import RECORDS
-from hubferry.cache.roots import make_directories
-from hubferry.errors import IntegrityError, LockedError
+from hubferry.cache import manifest, placing
+from hubferry.cache.disk import disk, tells_case_apart
+from hubferry.cache.manifest import Doubted, Entry, Signature, Stored
+from hubferry.cache.recorded import RecordedDirectory
+from hubferry.errors import IntegrityError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from hubferry.cache.manifest import Record
-    from hubferry.model import Digests, RepoFile, RepoRef, Revision
+    from hubferry.model import Digests, RepoFile
 
-_PARTIAL = "partial"
-_CLAIM_SECONDS = 10.0
-_CLAIM_PAUSE = 0.05
 _WORTH_A_MANIFEST = 64 * 1024 * 1024
 """Bytes from which reading another directory's manifest is much cheaper than hashing."""
 
 
-class ModelDirectory:
+class ModelDirectory(RecordedDirectory):
     """One model's files. Its methods may be called from several threads; writing wants `hold` around it."""
-
-    def __init__(self, path: Path, ref: RepoRef) -> None:
-        """Look at what is known about the directory at `path`; nothing is created."""
-        self.path = path
-        self.ref = ref
-        self._records = path / RECORDS
-        with self.disk_errors():
-            self._memory = Memory(self._records, ref)
-
-    @property
-    def manifest(self) -> Manifest | None:
-        """What is known; None when nothing is, or a record that was tampered with is not relied upon."""
-        return self._memory.manifest
-
-    @property
-    def partial_directory(self) -> Path:
-        """Where unfinished files are, created on demand."""
-        path = self._records / _PARTIAL
-        with self.disk_errors():
-            make_directories(path)
-        return path
-
-    def disk_errors(self, *, needed: int | None = None) -> AbstractContextManager[None]:
-        """Turn OSErrors of work in this directory into DiskErrors; see `disk.disk_errors`."""
-        return disk_errors(self.path, needed=needed)
-
-    @contextmanager
-    def hold(
-        self,
-        *,
-        wait: float | None,
-        on_wait: Callable[[str], None] = lambda _holder: None,
-        cancelled: Callable[[], bool] = lambda: False,
-    ) -> Iterator[None]:
-        """Keep every other run out of this directory; see `locks.hold`."""
-        lock = locks.hold(self._records, name=str(self.ref), wait=wait, on_wait=on_wait, cancelled=cancelled)
-        with ExitStack() as stack:
-            with self.disk_errors():
-                stack.enter_context(lock)
-                self._memory.reload()
-                placing.sweep(self._records, self._records / _PARTIAL)
-            yield
-
-    def claim(self) -> bool:
-        """Write down whose directory this is unless that is known; return whether it is this repository's."""
-        deadline = time.monotonic() + _CLAIM_SECONDS
-        while (known := self.manifest) is None:
-            try:
-                with self.hold(wait=0), self.disk_errors():
-                    self._memory.begin()
-            except LockedError:
-                with self.disk_errors():
-                    self._memory.reload()  # whoever holds it writes this down first
-                if time.monotonic() >= deadline:
-                    raise
-                time.sleep(_CLAIM_PAUSE)
-        return known.belongs_to(self.ref)
 
     def target(self, path: str) -> Path:
         """Return the final place of a hub's file.
@@ -261,6 +186,92 @@ class ModelDirectory:
             return placing.Hashed(entry.digests, signature)
         return None
 
+    def share(self, origin: ModelDirectory, files: Iterable[RepoFile]) -> int:
+        """Take in, by hard link and all together, what another directory of ours holds proven.
+
+        Files are found there by their path or by their digest; what only looks like them is left alone.
+
+        Returns:
+            How many came in.
+
+        Raises:
+            DiskError: Its cause says whether the filesystem has no links; see `placing.cannot_link`.
+        """
+        found = _Proven(origin)
+        changes: list[Stored] = []
+        moves: list[tuple[Path, Path]] = []
+        with self.disk_errors():
+            directory = self.partial_directory
+            try:
+                for file in files:
+                    entry = self._memory.entry(file.path)
+                    if entry is not None and entry.here and entry.digests.fit(file):
+                        continue
+                    temporary = placing.new_name(directory)
+                    stored = found.link(file, temporary)
+                    if stored is not None:
+                        moves.append((temporary, self.target(file.path)))
+                        changes.append(stored)
+                if moves:
+                    self._place(moves)
+                    self._memory.record(changes, must=True)
+            finally:
+                placing.remove_all(temporary for temporary, _place in moves)
+        return len(moves)
+
+    def look_again(self) -> None:
+        """Hash what is here and is not known to be what it should, or no longer; write down what it is."""
+        known = self.manifest
+        changes: list[Stored | Doubted] = []
+        with self.disk_errors():
+            for path, entry in known.files.items() if known is not None else ():
+                signature = self._signature(path)
+                if signature is None or signature == entry.signature:
+                    continue
+                alike = signature.size == entry.size
+                hashed = placing.hash_path(self.target(path), git=not entry.sha256) if alike else None
+                if hashed is not None and hashed.digests.fit(entry.file(path)):
+                    changes.append(_stored(path, hashed.digests, hashed.signature))
+                elif entry.here:
+                    changes.append(Doubted(path))
+        if changes:
+            self._memory.record(changes)
+
+    def purge(self, listing: Iterable[RepoFile]) -> int:
+        """Remove what was verified here and is not what `listing` has under its name; return how many.
+
+        What somebody put there, or changed since, is not what was verified, and stays. The records are not
+        told: what is to be known next is written down by `expect`.
+        """
+        known = self.manifest
+        wanted = {file.path: file for file in listing}
+        doomed = [
+            path
+            for path, entry in (known.files.items() if known is not None else ())
+            if entry.here
+            and not (path in wanted and entry.digests.fit(wanted[path]))
+            and entry.signature == self._signature(path)
+        ]
+        with self.disk_errors():
+            parents = {self.target(path).parent for path in doomed}
+            for path in doomed:
+                disk.unlink(self.target(path))
+            for parent in parents:
+                disk.fsync_directory(parent)
+            for parent in sorted(parents, reverse=True):
+                self._tidy(parent)
+        return len(doomed)
+
+    def _tidy(self, directory: Path) -> None:
+        """Remove a directory, and those above it, as far as they are empty."""
+        for parent in (directory, *directory.parents):  # pragma: no branch - the model's is one of them
+            if parent == self.path:
+                break
+            try:
+                disk.rmdir(parent)
+            except OSError:
+                break
+
     def remove_file(self, path: str) -> None:
         """Remove a file, and the directories that it leaves empty; one that is not there is no error."""
         with self.disk_errors():
@@ -268,56 +279,9 @@ class ModelDirectory:
             with suppress(FileNotFoundError, NotADirectoryError):
                 disk.unlink(place)
                 disk.fsync_directory(place.parent)
-            for parent in place.parents:  # pragma: no branch - the model's directory is one of them
-                if parent == self.path:
-                    break
-                try:
-                    disk.rmdir(parent)
-                except OSError:
-                    break
+            self._tidy(place.parent)
             if self._memory.entry(path) is not None:
                 self._memory.record([Doubted(path)])
-
-    def finish(self, revision: Revision, files: Sequence[RepoFile], *, whole: bool = True) -> None:
-        """Write down which commit this is.
-
-        Args:
-            revision: What was brought in.
-            files: Those of its files that this run brought in, or found here.
-            whole: Whether they are all of it. A part is added to what is known of the same commit.
-        """
-        with self.disk_errors():
-            self._memory.finish(revision, files, whole=whole)
-
-    def complete(self) -> tuple[str, list[RepoFile]] | None:
-        """Return the commit that was brought in whole, and its files as the source listed them.
-
-        Says what has to be here, not that it still is: `lookup` tells that. None when no whole commit is
-        known.
-        """
-        return self._memory.complete()
-
-    def mark_published(self, destination: RepoRef, commit: str) -> None:
-        """Write down that this model was proven to be at `destination`, unless that is written down."""
-        publication = Publication(str(replace(destination, revision=None)), commit, time.time())
-        known = self.manifest.published if self.manifest is not None else ()
-        if any((one.destination, one.commit) == (publication.destination, commit) for one in known):
-            return
-        with self.disk_errors():
-            self._memory.record([Published(publication)], must=True)
-
-    def pin(self, *, pinned: bool) -> None:
-        """Keep pruning away from this model, or no longer."""
-        with self.disk_errors():
-            self._memory.record([Pinned(pinned)], must=True)
-
-    def record(self, changes: Sequence[Record]) -> None:
-        """Write down what a verification found; a directory that cannot be written is no error."""
-        self._memory.record(changes)
-
-    def touch(self) -> None:
-        """Write down that the model was used now."""
-        self._memory.record([Used(time.time())])
 
     def tells_case_apart(self) -> bool:
         """Return whether two names that differ in case alone are two files here."""
@@ -355,6 +319,31 @@ class ModelDirectory:
         for path in self._memory.below(place.relative_to(self.path).as_posix()):
             self.remove_file(path)
         placing.remove_empty(place)
+
+
+class _Proven:
+    """What a directory holds proven, to be found by path or by digest."""
+
+    def __init__(self, origin: ModelDirectory) -> None:
+        self._origin = origin
+        known = origin.manifest
+        self._files = {} if known is None else {path: one for path, one in known.files.items() if one.here}
+        self._paths: dict[str | None, str] = {}
+        for path, entry in self._files.items():
+            self._paths[entry.git_sha1] = self._paths[entry.sha256] = path
+
+    def link(self, file: RepoFile, temporary: Path) -> Stored | None:
+        """Give the content of `file` a second name if it is here, and still what it was."""
+        for path in (file.path, self._paths.get(file.sha256 or file.git_sha1)):
+            entry = self._files.get(path or "")
+            if path is None or entry is None or entry.signature is None or not entry.digests.fit(file):
+                continue
+            with suppress(IntegrityError, FileNotFoundError, NotADirectoryError):
+                disk.link(self._origin.target(path), temporary)
+                if Signature.of(disk.lstat(temporary)) == entry.signature:
+                    return _stored(file.path, entry.digests, entry.signature)
+                disk.unlink(temporary)
+        return None
 
 
 def _changed(entry: Entry, signature: Signature | None) -> bool:

@@ -36,6 +36,9 @@ _POSITIONED = hasattr(os, "pread") and hasattr(os, "pwritev")
 _SYNC_FILE_RANGE, _FALLOCATE = "iooi", "iioo"
 """For `_libc`. `os.posix_fallocate` is not the second: it writes zeros where nothing can be reserved."""
 _SYNC_FILE_RANGE_WRITE = 2
+_AT_FDCWD = -100
+_EXCHANGE = 2
+"""RENAME_EXCHANGE of linux/fs.h, RENAME_SWAP of macOS's sys/stdio.h."""
 _seek_lock = threading.Lock()
 
 
@@ -159,6 +162,10 @@ class Disk:
         """Rename, in one step, over whatever file has the name."""
         source.replace(target)
 
+    def exchange(self, one: Path, other: Path) -> None:
+        """Let two names of one filesystem change places, in one step; ENOTSUP where the system cannot."""
+        _exchange(os.fsencode(one), os.fsencode(other))
+
     def link(self, origin: Path, target: Path) -> None:
         """Give a file a second name."""
         target.hardlink_to(origin)
@@ -212,6 +219,21 @@ def _libc(name: str, kinds: str) -> Callable[[int, int, int, int], int] | None:
     if call is not None:
         call.argtypes = tuple({"i": ctypes.c_int, "o": ctypes.c_int64}[kind] for kind in kinds)
     return call
+
+
+def _exchange(one: bytes, other: bytes) -> None:
+    """Call `renameat2` of Linux, or `renamex_np` of macOS; both take 2 for an exchange."""
+    import ctypes
+
+    name = {"linux": "renameat2", "darwin": "renamex_np"}.get(sys.platform)
+    call = getattr(ctypes.CDLL(None, use_errno=True), name, None) if name else None
+    if call is None:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), os.fsdecode(other))
+    paths = (_AT_FDCWD, one, _AT_FDCWD, other) if name == "renameat2" else (one, other)
+    failed = call(*paths, ctypes.c_uint(_EXCHANGE))
+    if failed:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), os.fsdecode(other))
 
 
 def _read_at(descriptor: int, count: int, offset: int) -> bytes:

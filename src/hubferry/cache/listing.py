@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hubferry.cache import inventory, manifest, usage
 from hubferry.cache.check import ModelState, State, check_model, judge
 from hubferry.cache.disk import disk, disk_errors
-from hubferry.cache.names import PASSING_PREFIX, RECORDS
+from hubferry.cache.names import DOOMED_SUFFIX, NEXT_SUFFIX, PASSING_PREFIX, RECORDS
 from hubferry.cache.problem import Kind, Problem
 from hubferry.cache.usage import Inode, Usage
 from hubferry.errors import DiskError, NotFoundError
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hubferry.model import RepoRef
-
-DOOMED_SUFFIX = ".hubferry-deleting"
-"""Ends the hidden name of a directory that is being deleted, or whose deletion was interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +84,11 @@ class CachedModel:
 
     @property
     def title(self) -> str:
-        """What a person calls it: the repository where it is known, else the directory's name."""
-        return self.name if self.ref is None else self.ref.repo_id
+        """What a person calls it: the repository and its revision where known, else the directory."""
+        if self.ref is None:
+            return self.name
+        revision = self.judged.revision
+        return self.ref.repo_id + (f"@{revision}" if revision is not None else "")
 
     @property
     def commit(self) -> str | None:
@@ -184,7 +184,8 @@ def list_models(roots: Sequence[Path]) -> Listing:
 
 def _was_passing(root: Path, entry: os.DirEntry[str]) -> bool:
     """Return whether a directory was to be gone with its run, and that run is."""
-    if not entry.name.startswith(PASSING_PREFIX) or not entry.is_dir(follow_symlinks=False):
+    passes = entry.name.startswith(PASSING_PREFIX) or entry.name.endswith(NEXT_SUFFIX)
+    if not passes or not entry.is_dir(follow_symlinks=False):
         return False
     from hubferry.cache import locks  # a listing seldom needs it
 
@@ -247,4 +248,4 @@ def _names(model: CachedModel) -> tuple[str, ...]:
     ref = model.ref
     if ref is None:
         return (model.name, model.name, model.name, str(model.path))
-    return (model.name, ref.repo_id, f"{ref.hub}:{ref.repo_id}", str(ref), str(model.path))
+    return (model.name, model.title, f"{ref.hub}:{model.title}", str(ref), str(model.path))

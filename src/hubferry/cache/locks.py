@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 LOCK = "lock"
 _SOFT_LOCK = "lock.soft"
 _HOLDER = "lock.holder"
+FILES = (LOCK, _SOFT_LOCK, _HOLDER)
+"""What a lock is made of, where it is held."""
 _PAUSE = 0.2
 _NO_KERNEL_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
 

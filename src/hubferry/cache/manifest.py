@@ -12,14 +12,14 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from hubferry.cache.disk import disk
-from hubferry.cache.names import RECORDS, check_path
+from hubferry.cache.names import RECORDS, check_path, named_revision
 from hubferry.errors import IntegrityError
-from hubferry.model import Digests, HubName, RepoRef, RepoType
+from hubferry.model import Digests, HubName, RepoFile, RepoRef, RepoType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,10 +49,11 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
 
     Attributes:
         size: Bytes.
-        sha256: Hex digest of the content that was verified.
+        sha256: Hex digest of the content that was verified, or listed; empty where only git's is listed yet.
         git_sha1: Git's blob id where it was needed.
-        signature: What the file looked like when it was verified; None when its content is in doubt.
+        signature: What the file looked like when it was verified; None when it is not here, or in doubt.
         listed: Whether `Manifest.commit` has this very file.
+        wanted: Whether it was asked for, once it is listed: a selection leaves the others out.
     """
 
     size: int
@@ -60,6 +61,21 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     git_sha1: str | None = None
     signature: Signature | None = None
     listed: bool = False
+    wanted: bool = True
+
+    def file(self, path: str) -> RepoFile:
+        """Return the file that has this content."""
+        return RepoFile(path, self.size, self.sha256 or None, self.git_sha1)
+
+    @property
+    def here(self) -> bool:
+        """Whether the content was verified here, and not doubted since."""
+        return self.signature is not None
+
+    @property
+    def lacking(self) -> bool:
+        """Whether the commit has it, it was asked for, and it is not here."""
+        return self.listed and self.wanted and self.signature is None
 
     @property
     def digests(self) -> Digests:
@@ -80,10 +96,14 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True):
 
     Attributes:
         hub: With `repo_type` and `repo_id`, whose directory this is.
-        commit: The commit that was last brought in, None before the first run finished.
-        whole: Whether the listed files are the whole listing of `commit`.
-        files: By path, everything that was verified here.
+        revision: The name that it is kept for; None is the default branch.
+        commit: The commit that it holds, or that is being brought in; None where that is not known.
+        listing: Whether `files` has everything that `commit` lists: all of it, or less what can be no file
+            here, or only what came in.
+        whole: Whether the listed files are the whole listing of `commit`, and all of them came in.
+        files: By path, everything that was verified here, or is listed.
         created: Seconds since 1970, as the other times.
+        arrived: When all that was asked for of `commit` was here, the first time; 0 where that is not known.
         pinned: Whether pruning must leave it alone.
         number: Counts the times it was saved; a journal names the number it continues.
     """
@@ -95,8 +115,11 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True):
     used: float
     schema: int = _SCHEMA
     number: int = 1
+    revision: str | None = None
     commit: str | None = None
+    listing: Literal["none", "cut", "full"] = "none"
     whole: bool = False
+    arrived: float = 0.0
     pinned: bool = False
     published: tuple[Publication, ...] = ()
     files: dict[str, Entry] = {}
@@ -106,9 +129,37 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True):
         """Whose directory this is."""
         return RepoRef(self.hub, self.repo_id, repo_type=self.repo_type)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of one commit came in."""
+        listed = (entry for entry in self.files.values() if entry.listed)
+        return self.whole or (self.listing == "full" and all(entry.here for entry in listed))
+
+    @property
+    def selected(self) -> bool:
+        """Whether only a part of the commit was asked for."""
+        return any(entry.listed and not entry.wanted for entry in self.files.values())
+
+    @property
+    def stale(self) -> tuple[str, ...]:
+        """Files that were verified here and are not of the commit, once all that it lists is known."""
+        if self.commit is None or not (self.whole or self.listing != "none"):
+            return ()
+        return tuple(path for path, entry in self.files.items() if entry.here and not entry.listed)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that was asked for of one commit came in."""
+        lacking = (entry.lacking for entry in self.files.values())
+        return self.whole or (self.listing != "none" and not any(lacking))
+
     def belongs_to(self, ref: RepoRef) -> bool:
-        """Return whether the directory is that of `ref`; its revision and endpoint do not matter."""
+        """Return whether the directory is one of `ref`'s; its revision and endpoint do not matter."""
         return (self.hub, self.repo_type, self.repo_id) == (ref.hub, ref.repo_type, ref.repo_id)
+
+    def is_for(self, ref: RepoRef) -> bool:
+        """Return whether the directory is kept for the revision that `ref` names."""
+        return self.belongs_to(ref) and self.revision == named_revision(ref)
 
 
 class Stored(msgspec.Struct, frozen=True, tag="stored", forbid_unknown_fields=True):
@@ -160,7 +211,23 @@ _head_decoder = msgspec.json.Decoder(_Head)
 def new(ref: RepoRef) -> Manifest:
     """Return the manifest of a directory about which nothing is known but its owner."""
     now = time.time()
-    return Manifest(ref.hub, ref.repo_id, ref.repo_type, created=now, used=now)
+    return Manifest(ref.hub, ref.repo_id, ref.repo_type, created=now, used=now, revision=named_revision(ref))
+
+
+def expected(file: RepoFile, old: Entry | None, *, wanted: bool) -> Entry | None:
+    """Return the entry of a file that a commit lists, with what is known of its content if that is here.
+
+    None for one that can be no file here, or that nothing could prove.
+    """
+    if old is not None and old.here and old.digests.fit(file):
+        return msgspec.structs.replace(old, listed=True, wanted=wanted)
+    if file.size is None or not (file.sha256 or file.git_sha1):
+        return None
+    try:
+        check_path(file.path)
+    except IntegrityError:
+        return None
+    return Entry(file.size, file.sha256 or "", file.git_sha1, None, listed=True, wanted=wanted)
 
 
 def load(records: Path) -> Manifest | None:
@@ -196,7 +263,8 @@ def apply(manifest: Manifest, records: Sequence[Record]) -> None:
         if isinstance(record, Stored):
             old = manifest.files.get(record.path)
             entry = _succeed(old, record.entry)
-            manifest.whole = manifest.whole and (entry.listed or old is None or not old.listed)
+            if old is not None and old.listed and not entry.listed:
+                manifest.whole, manifest.listing = False, "none"
             manifest.files[record.path] = entry
         elif isinstance(record, Doubted):
             _doubt(manifest.files, record.path)
@@ -212,9 +280,15 @@ def apply(manifest: Manifest, records: Sequence[Record]) -> None:
 
 def _succeed(old: Entry | None, new: Entry) -> Entry:
     """Keep an entry listed when the same content comes again, and the digests that are already known."""
-    if old is None or (old.size, old.sha256) != (new.size, new.sha256):
-        return msgspec.structs.replace(new, listed=False)
-    return msgspec.structs.replace(new, listed=old.listed, git_sha1=new.git_sha1 or old.git_sha1)
+    if old is None or not _is_same(old, new):
+        return msgspec.structs.replace(new, listed=False, wanted=True)
+    git_sha1 = new.git_sha1 or old.git_sha1
+    return msgspec.structs.replace(new, listed=old.listed, wanted=old.wanted, git_sha1=git_sha1)
+
+
+def _is_same(old: Entry, new: Entry) -> bool:
+    same = old.sha256 == new.sha256 if old.sha256 else old.git_sha1 == new.git_sha1
+    return same and old.size == new.size
 
 
 def _doubt(files: dict[str, Entry], path: str) -> None:

@@ -12,14 +12,13 @@ from hubferry.cache import manifest
 from hubferry.cache.roots import make_directories
 from hubferry.errors import DiskError
 from hubferry.i18n import _
-from hubferry.model import RepoFile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
     from pathlib import Path
 
     from hubferry.cache.manifest import Entry, Manifest, Record
-    from hubferry.model import RepoRef, Revision
+    from hubferry.model import RepoFile, RepoRef, Revision
 
 
 class Memory:
@@ -65,10 +64,11 @@ class Memory:
         return self._manifest.files.get(path) if self._manifest is not None else None
 
     def below(self, name: str) -> list[str]:
-        """Return the known files that are `name`, or are in a directory of that name."""
+        """Return the files known to be here that are `name`, or are in a directory of that name."""
         with self._changing:
             known = self._manifest.files if self._manifest is not None else {}
-            return [path for path in known if path == name or path.startswith(name + "/")]
+            here = (path for path, entry in known.items() if entry.here)
+            return [path for path in here if path == name or path.startswith(name + "/")]
 
     def record(self, changes: Sequence[Record], *, must: bool = False) -> None:
         """Record changes; unless they `must` be recorded, a directory that cannot be written is no error."""
@@ -82,41 +82,111 @@ class Memory:
                 state = self._manifest = self._manifest or manifest.new(self._ref)
             manifest.apply(state, changes)
 
+    def expect(self, revision: Revision, listing: Sequence[RepoFile], wanted: Container[str]) -> None:
+        """Write down what a commit lists, before it is here; see `ModelDirectory.expect`."""
+        with self._changing:
+            state = self._begin()
+            expected = _expecting(state, revision, listing, wanted)
+            if expected != state:
+                self._manifest = manifest.save(self._records, expected)
+
+    def settle(self, old: Manifest | None = None) -> Manifest:
+        """Write down whether all is here that was expected, and take over what outlives the commit `old`."""
+        with self._changing:
+            state = _settled(self._begin())
+            if old is not None:
+                state = msgspec.structs.replace(
+                    state, revision=old.revision, created=old.created, pinned=old.pinned
+                )
+            self._manifest = manifest.save(self._records, state)
+            return self._manifest
+
     def finish(self, revision: Revision, files: Sequence[RepoFile], *, whole: bool) -> None:
         """Write down which commit this is; see `ModelDirectory.finish`."""
         with self._changing:
             state = self._begin()
-            same = state.commit == revision.commit
-            listed = {file.path for file in files if _holds(state, file)}
-            complete = whole and bool(files) and len(listed) == len(files)
-            if same and not complete:
-                listed |= {path for path, entry in state.files.items() if entry.listed}
-            state = msgspec.structs.replace(
-                state,
-                files={
-                    path: msgspec.structs.replace(entry, listed=path in listed)
-                    for path, entry in state.files.items()
-                    if entry.signature is not None or path in listed
-                },
-                commit=revision.commit,
-                whole=complete or (same and state.whole),
-                published=state.published if same else (),
-                used=time.time(),
-            )
+            state = _with_all(state, revision, files) if whole else _with_part(state, revision, files)
             self._manifest = manifest.save(self._records, state)
 
     def complete(self) -> tuple[str, list[RepoFile]] | None:
         """Return the commit that was brought in whole, and its files; see `ModelDirectory.complete`."""
         with self._changing:
             state = self._manifest
-            if state is None or state.commit is None or not state.whole:
+            if state is None or state.commit is None or not state.is_whole:
                 return None
-            listed = [(path, entry) for path, entry in sorted(state.files.items()) if entry.listed]
-        return state.commit, [
-            RepoFile(path, entry.size, entry.sha256, entry.git_sha1) for path, entry in listed
-        ]
+        return state.commit, listed(state)
+
+
+def listed(state: Manifest) -> list[RepoFile]:
+    """Return the files of a manifest's commit as the source listed them, as far as they are known."""
+    return [entry.file(path) for path, entry in sorted(state.files.items()) if entry.listed]
+
+
+def _expecting(
+    state: Manifest, revision: Revision, listing: Sequence[RepoFile], wanted: Container[str]
+) -> Manifest:
+    """Return what is known once `revision` lists these files, of which those at `wanted` were asked for."""
+    same = state.commit == revision.commit
+    before = {path for path, entry in state.files.items() if entry.listed and entry.wanted} if same else set()
+    files = {}
+    for file in listing:
+        asked = file.path in wanted or file.path in before
+        entry = manifest.expected(file, state.files.get(file.path), wanted=asked)
+        if entry is not None:
+            files[file.path] = entry
+    return msgspec.structs.replace(
+        state,
+        files=files,
+        commit=revision.commit,
+        listing="full" if len(files) == len(listing) else "cut",
+        whole=same and state.whole,
+        arrived=state.arrived if same else 0.0,
+        published=state.published if same else (),
+    )
+
+
+def _with_all(state: Manifest, revision: Revision, files: Sequence[RepoFile]) -> Manifest:
+    """Return what is known once these files turned out to be all of `revision`."""
+    paths = {file.path for file in files}
+    expecting = _expecting(state, revision, files, paths)
+    others = {
+        path: msgspec.structs.replace(entry, listed=False, wanted=True)
+        for path, entry in state.files.items()
+        if entry.here and path not in paths
+    }
+    listing = expecting.listing if files else "none"
+    return _settled(
+        msgspec.structs.replace(expecting, files=expecting.files | others, listing=listing, whole=False)
+    )
+
+
+def _settled(state: Manifest) -> Manifest:
+    now = time.time()
+    arrived = (state.arrived or now) if state.is_settled else state.arrived
+    return msgspec.structs.replace(state, whole=state.is_whole, arrived=arrived, used=now)
+
+
+def _with_part(state: Manifest, revision: Revision, files: Sequence[RepoFile]) -> Manifest:
+    """Return what is known once these files turned out to be of `revision`, whose listing is not known."""
+    same = state.commit == revision.commit
+    found = {file.path for file in files if _holds(state, file)}
+    if same:
+        found |= {path for path, entry in state.files.items() if entry.listed}
+    return msgspec.structs.replace(
+        state,
+        files={
+            path: msgspec.structs.replace(entry, listed=path in found)
+            for path, entry in state.files.items()
+            if entry.here or path in found
+        },
+        commit=revision.commit,
+        listing=state.listing if same else "none",
+        whole=same and state.whole,
+        published=state.published if same else (),
+        used=time.time(),
+    )
 
 
 def _holds(state: Manifest, file: RepoFile) -> bool:
     entry = state.files.get(file.path)
-    return entry is not None and entry.signature is not None and entry.digests.fit(file)
+    return entry is not None and entry.here and entry.digests.fit(file)

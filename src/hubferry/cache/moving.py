@@ -17,9 +17,9 @@ import msgspec
 
 from hubferry.cache import clean, locks, manifest, placing
 from hubferry.cache.disk import disk, disk_errors, existing
-from hubferry.cache.listing import DOOMED_SUFFIX, list_models
+from hubferry.cache.listing import list_models
 from hubferry.cache.manifest import Signature
-from hubferry.cache.names import RECORDS
+from hubferry.cache.names import DOOMED_SUFFIX, RECORDS
 from hubferry.cache.roots import TAG_NAME, create_root, make_directories
 from hubferry.errors import DiskError, IntegrityError, NotFoundError, UsageError
 from hubferry.i18n import _

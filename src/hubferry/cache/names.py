@@ -24,6 +24,10 @@ RECORDS = ".hubferry"
 """The directory, inside a model's, that holds what we remember about it."""
 PASSING_PREFIX = ".passing-"
 """Begins the name of a directory that is gone when its run ends."""
+DOOMED_SUFFIX = ".hubferry-deleting"
+"""Ends the hidden name of a directory that is being deleted, or whose deletion was interrupted."""
+NEXT_SUFFIX = ".hubferry-next"
+"""Ends the hidden name of a tree that takes a model's place, or was replaced, at this moment."""
 
 _RESERVED_TOPS = frozenset({RECORDS, ".git"})
 _COMPONENT_BYTES = 255
@@ -31,6 +35,9 @@ _PATH_BYTES = 3072
 """PATH_MAX of Linux is 4,096; the rest is for the root and our own directory."""
 _NAME_BYTES = 180
 _DIGITS = 8
+_DEFAULT_BRANCHES = frozenset({"main", "master"})
+"""Of Hugging Face and of ModelScope."""
+_REVISION_LENGTH = 50
 _DEVICES = frozenset(
     {"con", "prn", "aux", "nul", "conin$", "conout$", "clock$"}
     | {f"{port}{number}" for port in ("com", "lpt") for number in "0123456789¹²³"}
@@ -64,6 +71,27 @@ def suffixed_name(ref: RepoRef) -> str:
     """
     identity = f"{ref.hub}:{ref.repo_type}:{ref.repo_id}"
     return f"{safe_name(ref.repo_id)}-{_digest(identity)}"
+
+
+def named_revision(ref: RepoRef) -> str | None:
+    """Return the revision that `ref` asks for by name; None where it means the default branch."""
+    return None if ref.revision in _DEFAULT_BRANCHES else ref.revision
+
+
+def directory_names(ref: RepoRef) -> tuple[str, ...]:
+    """Return the directory names that a revision of a repository may have, the best first.
+
+    The last one is for a repository whose plain name another one has.
+    """
+    revision = named_revision(ref)
+    ending = "" if revision is None else f"@{_safe_revision(revision)}"
+    return tuple(name + ending for name in (*plain_names(ref), suffixed_name(ref)))
+
+
+def _safe_revision(revision: str) -> str:
+    """Return a revision as a part of a name; what had to be folded, or cut, gets a digest."""
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", revision)[:_REVISION_LENGTH]
+    return safe if safe == revision else f"{safe}-{_digest(revision)}"
 
 
 def _shorten(name: str, repo_id: str) -> str:

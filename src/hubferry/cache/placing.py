@@ -32,7 +32,7 @@ _FINE_TICK_NS = 20_000_000
 """Twice the coarsest clock tick (10 ms) by which common kernels stamp files."""
 _COARSE_TICK_NS = 2_000_000_000
 """FAT stamps files every two seconds."""
-_CANNOT_LINK = (
+CANNOT_LINK = (
     errno.EXDEV,
     errno.EPERM,
     errno.EACCES,
@@ -43,7 +43,7 @@ _CANNOT_LINK = (
 )
 FSYNC_THREADS = 32
 _OPEN_AT_ONCE = 64
-_CANNOT_REFLINK = (*_CANNOT_LINK, errno.ENOTTY, errno.ETXTBSY, errno.EBADF)
+_CANNOT_REFLINK = (*CANNOT_LINK, errno.ENOTTY, errno.ETXTBSY, errno.EBADF)
 
 
 def place_of(directory: Path, path: str) -> Path:
@@ -213,7 +213,7 @@ def share(origin: Path, temporary: Path, hashed: Hashed) -> Signature | None:
     try:
         disk.link(origin, temporary)
     except OSError as error:
-        if error.errno not in _CANNOT_LINK:
+        if error.errno not in CANNOT_LINK:
             raise
     else:
         if (signature := settle_shared(temporary)) == hashed.signature:
@@ -221,6 +221,12 @@ def share(origin: Path, temporary: Path, hashed: Hashed) -> Signature | None:
         disk.unlink(temporary)
         return None
     return _clone(origin, temporary, hashed)
+
+
+def cannot_link(error: BaseException) -> bool:
+    """Return whether something failed because the filesystem, or a limit of it, has no links."""
+    cause = error if isinstance(error, OSError) else error.__cause__
+    return isinstance(cause, OSError) and cause.errno in CANNOT_LINK
 
 
 def settle_shared(path: Path) -> Signature:

@@ -1,18 +1,20 @@
 """The store: which directory is whose, in all the places where models are kept.
 
-One directory holds one repository, whatever its revision and endpoint. What older tools left without records
-belongs to the first model that asks for it by name; a repository whose name another one has gets a suffix.
+One directory holds one repository's default branch, as last fetched, whatever the endpoint; a revision that
+is asked for by another name has its own beside it. What older tools left without records belongs to the first
+model that asks for it by name; a repository whose name another one has gets a suffix.
 """
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hubferry.cache.directory import ModelDirectory
 from hubferry.cache.disk import disk, disk_errors, existing, tells_case_apart
-from hubferry.cache.names import RECORDS, plain_names, suffixed_name
+from hubferry.cache.names import RECORDS, directory_names
 from hubferry.cache.roots import all_roots, create_root, default_root
 from hubferry.errors import DiskError, UsageError
 from hubferry.i18n import _
@@ -39,7 +41,7 @@ class Cache:
         self.roots: tuple[Path, ...] = tuple(dict.fromkeys((self.root, *others)))
 
     def find(self, ref: RepoRef) -> ModelDirectory | None:
-        """Return the directory of a repository if any root has one; nothing is created."""
+        """Return the directory of a repository's revision if any root has one; nothing is created."""
         for root in self.roots:
             with suppress(DiskError):  # a place that may not be read holds nothing for us
                 for model in _candidates(root, ref):
@@ -47,11 +49,11 @@ class Cache:
         return None
 
     def open(self, ref: RepoRef, *, directory: Path | None = None) -> ModelDirectory:
-        """Return the directory of a repository, created where it is missing.
+        """Return the directory of a repository's revision, created where it is missing.
 
         Args:
-            ref: Its revision and endpoint do not matter: one directory holds one commit at a time.
-            directory: This very place instead of one named after the repository.
+            ref: Its endpoint does not matter.
+            directory: This very place instead of one named after the repository, whatever the revision.
 
         Raises:
             UsageError: `directory` holds another repository.
@@ -60,21 +62,33 @@ class Cache:
         if directory is not None:
             return self._open_at(directory, ref)
         found = self.find(ref)
-        if found is not None and os.access(found.path, os.W_OK) and found.claim():
+        if found is not None and os.access(found.path, os.W_OK) and _claims(found, ref):
             return found
         create_root(self.root)
-        for name in (plain_names(ref)[0], suffixed_name(ref)):
+        best, *_older, last = directory_names(ref)
+        for name in (best, last):
             model = ModelDirectory(self.root / name, ref)
-            if (model.manifest is not None or not _is_somebodys(model, ref)) and model.claim():
+            if (model.manifest is not None or not _is_somebodys(model, ref)) and _claims(model, ref):
                 return model
-        raise _taken(self.root / suffixed_name(ref))
+        raise _taken(self.root / last)
+
+    def all_of(self, ref: RepoRef) -> list[ModelDirectory]:
+        """Return every directory that is known to be of a repository, whatever its revision."""
+        plain = directory_names(replace(ref, revision=None))
+        found: list[ModelDirectory] = []
+        for root in self.roots:
+            with suppress(DiskError, OSError):
+                names = [entry.name for entry in disk.scandir(root) if entry.is_dir()]
+                models = [ModelDirectory(root / name, ref) for name in names if name.split("@")[0] in plain]
+                found += [one for one in models if one.manifest is not None and one.manifest.belongs_to(ref)]
+        return found
 
     def tells_case_apart(self) -> bool:
         """Return whether two names that differ in case alone are two files in the root."""
         return tells_case_apart(existing(self.root))
 
     def _open_at(self, directory: Path, ref: RepoRef) -> ModelDirectory:
-        model = ModelDirectory(directory, ref)
+        model = ModelDirectory(directory, replace(ref, revision=None))
         if not model.claim():
             raise _taken(directory)
         return model
@@ -88,10 +102,15 @@ def free_bytes(path: Path) -> int:
 
 def _candidates(root: Path, ref: RepoRef) -> Iterator[ModelDirectory]:
     """Yield the directories in `root` that are those of `ref`: by record first, then by name."""
-    names = (*plain_names(ref), suffixed_name(ref))
+    names = directory_names(ref)
     models = [ModelDirectory(root / name, ref) for name in names if (root / name).is_dir()]
-    yield from (model for model in models if model.manifest is not None and model.manifest.belongs_to(ref))
+    yield from (model for model in models if model.manifest is not None and model.manifest.is_for(ref))
     yield from (model for model in models if model.manifest is None and not _is_somebodys(model, ref))
+
+
+def _claims(model: ModelDirectory, ref: RepoRef) -> bool:
+    """Make a directory that of a revision unless it is known; return whether it is that."""
+    return model.claim() and model.manifest is not None and model.manifest.is_for(ref)
 
 
 def _is_somebodys(model: ModelDirectory, ref: RepoRef) -> bool:

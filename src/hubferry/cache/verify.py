@@ -133,10 +133,12 @@ def verify(
         known = manifest.load(directory / RECORDS)
         if known is None:
             return Verification(directory, known=False)
-        expected = {path: entry for path, entry in known.files.items() if entry.listed or not known.commit}
+        expected = {path: entry for path, entry in known.files.items() if entry.here or entry.lacking}
+        if known.commit:
+            expected = {path: entry for path, entry in expected.items() if entry.listed}
         statuses = {path: _status(directory / path) for path in expected}
         chosen = choose(expected, statuses, scope or Scope(), after=_cursor(directory))
-    readings = _read_all(directory, {path: expected[path].size for path in chosen}, jobs, listen)
+    readings = _read_all(directory, {path: expected[path] for path in chosen}, jobs, listen)
     model = ModelDirectory(directory, known.ref)
     results = {one.path: _compare(expected[one.path], one) for one in readings}
     _write_down(model, readings, results, cursor=chosen[-1] if scope and scope.share and chosen else None)
@@ -186,18 +188,19 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def _read_all(
-    directory: Path, sizes: Mapping[str, int], jobs: int | None, listen: Listener
+    directory: Path, entries: Mapping[str, Entry], jobs: int | None, listen: Listener
 ) -> list[_Reading]:
     """Read several files at once, the largest first, so that no thread is left with a long one at the end."""
     stop = threading.Event()
 
     def read(path: str) -> _Reading:
-        listen(FileStarted("verify", path, sizes[path]))
-        reading = _read(directory / path, path, stop, listen)
-        listen(FileDone("verify", path, sizes[path]))
+        entry = entries[path]
+        listen(FileStarted("verify", path, entry.size))
+        reading = _read(directory / path, path, stop, listen, git=not entry.sha256)
+        listen(FileDone("verify", path, entry.size))
         return reading
 
-    order = sorted(sizes, key=lambda path: -sizes[path])
+    order = sorted(entries, key=lambda path: -entries[path].size)
     with ThreadPoolExecutor(jobs or min(_MOST_THREADS, os.cpu_count() or 1)) as threads:
         futures = [threads.submit(read, path) for path in order]
         try:
@@ -208,7 +211,7 @@ def _read_all(
             raise
 
 
-def _read(place: Path, path: str, stop: threading.Event, listen: Listener) -> _Reading:
+def _read(place: Path, path: str, stop: threading.Event, listen: Listener, *, git: bool = False) -> _Reading:
     def progress(block: bytes, _offset: int) -> None:
         if stop.is_set():
             raise _StoppedError
@@ -224,7 +227,7 @@ def _read(place: Path, path: str, stop: threading.Event, listen: Listener) -> _R
         before = disk.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             return _Reading(path, reason=_("it is no regular file"))
-        digests = digest_file(descriptor, before.st_size, git=False, also=progress)
+        digests = digest_file(descriptor, before.st_size, git=git, also=progress)
         signature = Signature.of(disk.fstat(descriptor))
         if signature != Signature.of(before):
             return _Reading(path, reason=_("it was written to meanwhile"))
@@ -245,9 +248,11 @@ def _compare(entry: Entry, reading: _Reading) -> FileResult:
     elif digests.size != entry.size:
         what = _("has {size} bytes, and {expected} were verified")
         what = what.format(size=digests.size, expected=entry.size)
-    elif digests.sha256 != entry.sha256:
+    elif digests.sha256 != entry.sha256 and (entry.sha256 or digests.git_sha1 != entry.git_sha1):
         what = _("hashes to {sha256}, and {expected} was verified")
-        what = what.format(sha256=digests.sha256[:12], expected=entry.sha256[:12])
+        ours = digests.sha256 if entry.sha256 else digests.git_sha1 or ""
+        expected = entry.sha256 or entry.git_sha1 or ""
+        what = what.format(sha256=ours[:12], expected=expected[:12])
     else:
         return FileResult(reading.path, Outcome.SOUND, entry.size)
     return FileResult(reading.path, Outcome.BROKEN, entry.size if digests is None else digests.size, what)
@@ -273,7 +278,8 @@ def _write_down(
             if results[reading.path].outcome is not Outcome.SOUND:
                 changes.append(Doubted(reading.path))
             elif now != entry.signature:
-                fresh = Entry(entry.size, entry.sha256, entry.git_sha1, now, entry.listed)
+                sha256 = reading.digests.sha256 if reading.digests is not None else entry.sha256
+                fresh = Entry(entry.size, sha256, entry.git_sha1, now, entry.listed, entry.wanted)
                 changes.append(Stored(reading.path, fresh))
         if changes:
             model.record(changes)

@@ -62,13 +62,19 @@ def _sentence(fetched: Fetched) -> str:
         "whole and verified: {count} file, {size}, commit {commit}; fetched {fetched}",
         "whole and verified: {count} files, {size}, commit {commit}; fetched {fetched}",
         fetched.files,
-    ).format(
+    )
+    part = ngettext(
+        "part, as asked, and verified: {count} file, {size}, commit {commit}; fetched {fetched}",
+        "part, as asked, and verified: {count} files, {size}, commit {commit}; fetched {fetched}",
+        fetched.files,
+    )
+    sentence = (whole if fetched.whole else part).format(
         count=fetched.files,
         size=output.size(fetched.size),
         commit=fetched.commit[:12],
         fetched=output.size(fetched.fetched),
     )
-    return whole if fetched.asked else whole + _(" (offline: the hub was not asked)")
+    return sentence if fetched.asked else sentence + _(" (offline: the hub was not asked)")
 
 
 def _document(fetched: Fetched) -> dict[str, object]:
@@ -79,5 +85,7 @@ def _document(fetched: Fetched) -> dict[str, object]:
         "size": fetched.size,
         "fetched": fetched.fetched,
         "hub_asked": fetched.asked,
+        "whole": fetched.whole,
+        "arrived": None if fetched.arrived is None else output.iso_time(fetched.arrived),
         "findings": present.findings_document(fetched.findings),
     }

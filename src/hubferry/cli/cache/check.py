@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hubferry.cache.listing import CachedModel
+
+_NOT_WHOLE = (State.PARTIAL, State.MIXED, State.BROKEN, State.ABSENT)
 
 
 @click.command(
@@ -63,18 +66,19 @@ def _lines(model: CachedModel) -> list[str]:
             len(state.changed),
         )
         lines.append(f"  {sentence.format(count=len(state.changed))}")
+    lines += [f"  {output.visible(path)} {_('is of another commit')}" for path in state.stale]
     if state.verdict is State.UNKNOWN:
         lines.append("  " + _("nothing speaks against it, and nothing proves that it is all there"))
     hints = dict.fromkeys(problem.hint for problem in state.problems if problem.hint)
-    if state.verdict is State.UNKNOWN and state.ref is not None:
-        hints[f"hubferry fetch {state.ref}"] = None
+    if state.verdict in (State.UNKNOWN, State.MIXED) and state.ref is not None:
+        hints[f"hubferry fetch {replace(state.ref, revision=state.revision)}"] = None
     if state.changed and not hints:
         hints[f"hubferry cache verify {model.name}"] = None
     return lines + [f"  -> {hint}" for hint in hints]
 
 
 def _conclude(states: list[State]) -> int:
-    bad = [state for state in states if state in (State.PARTIAL, State.BROKEN, State.ABSENT)]
+    bad = [state for state in states if state in _NOT_WHOLE]
     if not bad:
         return 0
     sentence = ngettext(
@@ -94,5 +98,6 @@ def _document(model: CachedModel) -> dict[str, object]:
         "size": state.size,
         "files": state.files,
         "changed": list(state.changed),
+        "stale": list(state.stale),
         "problems": [words.problem_document(problem) for problem in state.problems],
     }

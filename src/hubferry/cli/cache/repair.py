@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -62,8 +63,11 @@ def _repair(model: CachedModel, asked: Options, words: dict[str, Any]) -> dict[s
     fetched = 0
     if found.broken:
         source = str(replace(model.ref, revision=_pin(model)))
+        asked = replace(asked, directory=model.path)
+        if model.judged.selected:
+            asked = replace(asked, include=tuple(glob.escape(one.path) for one in found.broken))
         with follow(quiet=words["quiet"]) as hear:
-            fetched = api.fetch(source, replace(asked, directory=model.path), hear).fetched
+            fetched = api.fetch(source, asked, hear).fetched
     if not words["as_json"] and not words["quiet"]:
         output.data(_sentence(model, found, fetched))
     return {

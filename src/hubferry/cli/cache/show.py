@@ -47,7 +47,7 @@ def show_command(name: str, cache_dir: Path | None, *, as_json: bool) -> None:
 def _lines(model: CachedModel) -> list[str]:
     takes = _("{size} on the disk, removing it frees {frees}")
     facts = [
-        (_("model:"), str(model.ref) if model.ref is not None else output.visible(model.name)),
+        (_("model:"), _whose(model)),
         (_("path:"), str(model.path)),
         (_("state:"), words.state_word(model)),
         (_("size:"), takes.format(size=output.size(model.disk), frees=output.size(model.frees))),
@@ -66,6 +66,13 @@ def _lines(model: CachedModel) -> list[str]:
     ]
 
 
+def _whose(model: CachedModel) -> str:
+    if model.ref is None:
+        return output.visible(model.name)
+    revision = model.judged.revision
+    return str(model.ref) + (_(" (kept for {revision})").format(revision=revision) if revision else "")
+
+
 def _contents(model: CachedModel) -> list[StoredFile]:
     return [] if model.link_to is not None else contents(model.path)
 
@@ -75,6 +82,8 @@ def _row(file: StoredFile) -> list[str]:
         Standing.VERIFIED: _("verified"),
         Standing.CHANGED: _("changed"),
         Standing.UNKNOWN: _("unknown"),
+        Standing.STALE: _("of another commit"),
+        Standing.FOREIGN: _("not of the commit"),
         Standing.MISSING: _("missing"),
     }[file.standing]
     return [output.size(file.size), (file.sha256 or "-")[:16], word, output.visible(file.path)]

@@ -29,7 +29,9 @@ def state_name(state: State) -> str:
     """Return a state in a word."""
     return {
         State.WHOLE: _("whole"),
+        State.PART: _("part, as asked"),
         State.PARTIAL: _("partial"),
+        State.MIXED: _("mixed"),
         State.BROKEN: _("broken"),
         State.UNKNOWN: _("unknown"),
         State.ABSENT: _("absent"),
@@ -86,6 +88,7 @@ def model_document(model: CachedModel, listing: Listing | None = None) -> dict[s
         "repository": None if ref is None else ref.repo_id,
         "hub": None if ref is None else ref.hub,
         "type": None if ref is None else ref.repo_type,
+        "revision": model.judged.revision,
         "commit": model.commit,
         "path": str(model.path),
         "root": str(model.root),
