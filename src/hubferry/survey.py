@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING
 from hubferry import admission, cards, edited, entries
 from hubferry import plan as planning
 from hubferry.cache.names import check_paths
-from hubferry.entries import POINTER_BYTES, is_pointer, is_weight, pattern
 from hubferry.errors import IntegrityError, NotFoundError, UsageError
 from hubferry.events import Listener, Resolved
-from hubferry.findings import refusals, refused, together, warning
+from hubferry.findings import refusals, together
 from hubferry.i18n import _
 from hubferry.model import Action, Blob, Comparison, Limits, Plan, RepoFile, Revision, Step, Verdict
 from hubferry.stream.growing import Hashes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from hubferry.cache.store import ModelDirectory
     from hubferry.errors import HubferryError
@@ -30,9 +28,6 @@ if TYPE_CHECKING:
     from hubferry.options import Options
 
 _READ_AT_ONCE = 16
-_POINTER_SIZES = range(120, 150)
-"""Bytes of a Git LFS pointer without extensions: three lines, a digest, a size of one to thirteen digits."""
-_MOST_SUSPECTS = 64
 _SHOWN = 5
 
 
@@ -46,7 +41,7 @@ class Survey:
         adapted: Content that is published instead of the source's own, by path.
     """
 
-    source: planning.Side
+    source: SourceSide
     destination: planning.Side
     adapted: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -62,7 +57,7 @@ class Survey:
         return dict(found) | {path: _digests(content) for path, content in self.adapted.items()}
 
 
-def side_by_side(here: planning.Side, there: planning.Side) -> Survey:
+def side_by_side(here: SourceSide, there: planning.Side) -> Survey:
     """Put two listings together, without what only tools keep in a destination folder for themselves."""
     if there.revision.ref.hub != "dir":
         return Survey(here, there)
@@ -75,48 +70,6 @@ def _of_a_tool(path: str) -> bool:
     parts = path.split("/")
     folders = ("/".join(parts[:count]) for count in range(1, len(parts)))
     return entries.is_note(path, folder=False) or any(entries.is_note(one, folder=True) for one in folders)
-
-
-def refuse_overlap(source: RepoRef, destination: RepoRef) -> None:
-    """Refuse to copy a folder into itself.
-
-    Raises:
-        UsageError: They are one folder, whatever they are called, or one is inside the other.
-    """
-    if source.hub != "dir" or destination.hub != "dir":
-        return
-    from hubferry.hubs.directory_source import root_of
-
-    here, there = root_of(source).resolve(), root_of(destination).resolve()
-    words = {"source": source, "destination": destination}
-    if _same(here, there):
-        message = _("{source} and {destination} are the same folder")
-    elif any(_same(here, above) for above in there.parents):
-        message = _("{destination} is inside {source}: the copy would become a part of what is copied")
-    elif any(_same(there, above) for above in here.parents):
-        message = _("{source} is inside {destination}: the copy would lie around what is copied")
-    else:
-        return
-    hint = _("name a folder elsewhere as the destination")
-    raise UsageError(message.format(**words), side="destination", hint=hint)
-
-
-def sweep(destination: RepoRef) -> None:
-    """Remove from a folder that has everything what interrupted copies left there."""
-    if destination.hub == "dir":
-        from hubferry.hubs.directory_source import root_of
-        from hubferry.hubs.directory_staging import sweep as sweep_folder
-
-        sweep_folder(root_of(destination))
-
-
-def _same(one: Path, other: Path) -> bool:
-    if one == other:
-        return True
-    try:
-        return one.samefile(other)
-    except OSError:
-        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,53 +136,6 @@ def _nothing(ref: RepoRef, said: Sequence[Finding]) -> HubferryError:
     if said:
         hint = _("; ").join(one.message for one in said[:_SHOWN])
     return NotFoundError(_("{ref}: no file to take").format(ref=ref), side="source", hint=hint)
-
-
-async def guard(source: Source, side: planning.Side, options: Options, *, refuse: bool) -> planning.Side:
-    """Add what a listing has in the place of weights: nothing, or the pointer of a file that is elsewhere.
-
-    Files are read for that only where their size makes it possible, and not many. Without `refuse` it is
-    said, and stops nothing.
-    """
-    errors: list[tuple[str, IntegrityError]] = []
-    weights = [file for file in side.files if is_weight(file.path)]
-    if "empty" not in options.allow:
-        errors += [("empty-weights", _empty(file.path)) for file in weights if file.size == 0]
-    if "pointers" not in options.allow:
-        suspects = [file for file in weights if _may_be_pointer(file)][:_MOST_SUSPECTS]
-        confirmed = await asyncio.gather(*(_is_pointer(source, side.revision, file) for file in suspects))
-        pointers = (file.path for file, is_one in zip(suspects, confirmed, strict=True) if is_one)
-        errors += [("lfs-pointer", _pointer(path)) for path in pointers]
-    said = [
-        refused(code, error) if refuse else warning(code, error.message, error.path) for code, error in errors
-    ]
-    revision = replace(side.revision, findings=(*side.revision.findings, *said))
-    return replace(side, revision=revision)
-
-
-def _may_be_pointer(file: RepoFile) -> bool:
-    """Return whether a file is as short as a pointer; what is kept as a blob only if it is as long as one."""
-    size = file.size or 0
-    return size in _POINTER_SIZES or (0 < size < POINTER_BYTES and not file.lfs)
-
-
-async def _is_pointer(source: Source, revision: Revision, file: RepoFile) -> bool:
-    try:
-        return is_pointer(await source.whole(revision, file))
-    except (IntegrityError, NotFoundError):  # whoever fetches it will say so
-        return False
-
-
-def _empty(path: str) -> IntegrityError:
-    hint = _("leave it out with --exclude {pattern}, or say --allow empty").format(pattern=pattern(path))
-    message = _("{path} has no bytes in it at the source").format(path=path)
-    return IntegrityError(message, side="source", path=path, hint=hint)
-
-
-def _pointer(path: str) -> IntegrityError:
-    hint = _("leave it out with --exclude {pattern}, or say --allow pointers").format(pattern=pattern(path))
-    message = _("{path} is a Git LFS pointer at the source, not the file itself").format(path=path)
-    return IntegrityError(message, side="source", path=path, hint=hint)
 
 
 async def look_at_destination(destination: Destination, ref: RepoRef, listen: Listener) -> planning.Side:

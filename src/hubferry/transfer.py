@@ -7,15 +7,16 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hubferry import admission, publish, remember, survey
+from hubferry import admission, overlap, publish, remember, survey
 from hubferry import plan as planning
+from hubferry.cached import CacheHoldings
 from hubferry.compare import compare
 from hubferry.errors import AccessError, NetworkError, PartialError
 from hubferry.events import Finished, Note, Planned
 from hubferry.findings import refusals
 from hubferry.i18n import ngettext
 from hubferry.model import Action, Fetched, NewRepository, Report
-from hubferry.move import give_up_together, move
+from hubferry.move import give_up_together
 from hubferry.session import Session
 
 if TYPE_CHECKING:
@@ -36,20 +37,21 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
     """Copy one repository; return when the destination's own listing shows every file."""
     started = time.monotonic()
     async with Session(source, destination, options, listen) as session:
-        survey.refuse_overlap(session.source_ref, session.destination_ref)
+        here = session.holdings
+        overlap.refuse_overlap(session.source_ref, session.destination_ref)
         seen = await _guarded(session, options)
-        plan = survey.draft(seen, session.destination, session.known(seen.source.files), options)
+        plan = survey.draft(seen, session.destination, here.known(seen.source.files), options)
         if plan.nothing_to_do:
             listen(Planned(plan))
             admission.refuse(plan, options)
-            session.note_same(plan)
-            survey.sweep(session.destination_ref)
+            here.note_same(plan)
+            overlap.sweep(session.destination_ref)
             return _finish(session, plan, started)
         examined = await survey.examine(plan, session.source, session.destination)
         admission.refuse(examined, options)
-        async with session.place():
-            held = await session.hold(seen.source.files, plan)
-            session.check_space(survey.draft(seen, session.destination, held, options))
+        async with here.open():
+            held = await here.hold(seen.source.files, plan)
+            here.check_space(survey.draft(seen, session.destination, held, options), session.slots)
             seen = await _create_if_absent(session, seen, plan)
             plan = await survey.decide(seen, session.destination, held, options)
             admission.refuse(plan, options, _SHOWN)  # a hub may have created it otherwise than it was told
@@ -58,19 +60,19 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
             moved = await session.move(plan, seen.held(held))
             _refuse_failures(plan, moved, options)
             give_up_together(plan, moved)
-            session.record(seen.source, moved.digests)
+            here.record()
             commits = await _publish(session, seen, plan, moved)
             if not moved.failures and not refusals(plan.findings):
-                session.mark_published(plan, commits[-1] if commits else plan.destination.commit)
+                here.mark_published(plan, commits[-1] if commits else plan.destination.commit)
         return _finish(session, plan, started, moved, commits)
 
 
 async def plan(source: str, destination: str, options: Options, listen: Listener) -> Plan:
     """Make the plan that `copy` would carry out, and write nothing but what a folder's files hash to."""
     async with Session(source, destination, options, listen) as session:
-        survey.refuse_overlap(session.source_ref, session.destination_ref)
+        overlap.refuse_overlap(session.source_ref, session.destination_ref)
         seen = await _guarded(session, options)
-        held = session.known(seen.source.files) | session.adoptable(seen.source.files)
+        held = session.holdings.known(seen.source.files) | session.holdings.adoptable(seen.source.files)
         made = await survey.decide(seen, session.destination, held, options)
         made = await survey.examine(made, session.source, session.destination)
         listen(Planned(made))
@@ -80,35 +82,28 @@ async def plan(source: str, destination: str, options: Options, listen: Listener
 async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
     """Bring a repository into the cache: every file there, every hash right."""
     async with Session(source, None, options, listen) as session:
+        here = session.holdings
+        assert isinstance(here, CacheHoldings)  # noqa: S101 - there is no destination
         if session.offline:
-            return remember.from_cache(session.answering, listen)
+            return remember.from_cache(here.answering, listen)
         try:
             side = await session.look_at_source()
         except NetworkError as error:
-            error.hint = remember.offer(session.answering) or error.hint
+            error.hint = remember.offer(here.answering) or error.hint
             raise
         side = await session.guard(side)
-        async with session.model() as model:
+        async with here.open():
             plan = survey.everything(side)
             admission.refuse(plan, options)
-            held = await session.hold(side.files, plan)
+            held = await here.hold(side.files, plan)
             plan = survey.everything(side, held)
             listen(Planned(plan))
-            session.check_space(plan)
-            moved = await move(plan, held, session.tools())
+            here.check_space(plan, session.slots)
+            moved = await session.move(plan, held)
             _refuse_failures(plan, moved, options)
-            session.record(side, moved.digests)
-            session.name_strangers()
-            size = sum(file.size or 0 for file in side.files)
-            return Fetched(
-                model.path,
-                side.revision.commit,
-                len(side.files),
-                size,
-                moved.fetched,
-                whole=model.manifest is not None and model.manifest.whole,
-                findings=side.revision.findings,
-            )
+            here.record()
+            here.name_strangers()
+            return here.fetched(side, moved.fetched)
 
 
 async def check(source: str, destination: str, options: Options, listen: Listener) -> tuple[Comparison, ...]:
@@ -117,7 +112,7 @@ async def check(source: str, destination: str, options: Options, listen: Listene
         seen = await _look(session, options)
         here = seen.source
         there = planning.comparable(here, seen.destination.files, options.include, options.exclude)
-        known = session.known(here.files)
+        known = session.holdings.known(here.files)
         found = compare(here.files, there, known)
         known |= await survey.settle(session.source, here, survey.undecided(found))
         said = here.revision.findings
@@ -191,8 +186,8 @@ async def _publish(session: Session, seen: Survey, plan: Plan, moved: Moved) -> 
     changes = [step for step in good if _changes(step, listed.get(step.file.path), moved.digests)]
 
     def content(step: Step) -> bytes:
-        known = plan.adapted.get(step.file.path, moved.contents.get(step.file.path))
-        return session.small_content(step) if known is None else known
+        known = moved.contents.get(step.file.path)
+        return session.content(plan, step) if known is None else known
 
     async def whole(file: RepoFile) -> bytes:
         known = moved.contents.get(file.path)

@@ -249,7 +249,7 @@ def source_words(source: str, words: dict[str, Any]) -> str:
     from dataclasses import replace
 
     from hubferry.errors import UsageError
-    from hubferry.session import reference
+    from hubferry.typed import reference
 
     endpoint = words.get("source_endpoint")
     ref = reference(source, access(None, endpoint, insecure=False), "hf")

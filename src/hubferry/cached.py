@@ -1,0 +1,322 @@
+"""What the cache holds of a repository for one run: found, locked, added to, and written down."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import time
+from contextlib import ExitStack, asynccontextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubferry import remember, survey
+from hubferry.cache import adopt, inventory, update
+from hubferry.cache.directory import ModelDirectory
+from hubferry.cache.disk import ROOM, disk, disk_errors
+from hubferry.cache.names import PASSING_PREFIX
+from hubferry.cache.partial import missing_ranges, partial_path
+from hubferry.cache.roots import create_root
+from hubferry.cache.store import free_bytes
+from hubferry.errors import DiskError, DiskFullError, HubferryError, LockedError
+from hubferry.events import Note, Waiting
+from hubferry.holdings import proven
+from hubferry.i18n import _, ngettext
+from hubferry.model import Digests, Fetched
+from hubferry.stream.schedule import SMALL
+from hubferry.units import size as readable_size
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Sequence
+    from concurrent.futures import Executor
+
+    from hubferry.cache.store import Cache
+    from hubferry.events import Listener
+    from hubferry.model import Plan, RepoFile, RepoRef, Step
+    from hubferry.options import Options
+    from hubferry.survey import SourceSide
+
+_NAMED = 5
+"""Names in a sentence at most."""
+SPARE_BYTES = 64 * 1024 * 1024
+"""What is left free on the disk beyond the payload: manifests, journals, other people's work."""
+
+
+class CacheHoldings:
+    """A model's directory in the cache; without a cache, one that is gone afterwards."""
+
+    def __init__(
+        self, cache: Cache, ref: RepoRef, options: Options, threads: Executor, listen: Listener
+    ) -> None:
+        """Prepare; nothing is created or locked before `open`."""
+        self._cache = cache
+        self._ref = ref
+        self._options = options
+        self._threads = threads
+        self._listen = listen
+        self._kept: ModelDirectory | None = None
+        self._model: ModelDirectory | None = None
+        self._goal: update.Goal | None = None
+
+    def expect(self, side: SourceSide) -> None:
+        """Take in what the source lists, and what was selected of it."""
+        self._goal = update.Goal(side.revision, side.listing, {file.path for file in side.files})
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[None, None]:
+        """Hold the model's directory, created and locked."""
+        if not self._options.cache:
+            async with self._passing():
+                yield
+            return
+        model = self._cache.open(self._ref, directory=self._options.directory)
+        self._model = self._kept = model
+        with ExitStack() as stack:
+            await self._hold(model, stack)
+            yield
+            model.touch()
+
+    @property
+    def model(self) -> ModelDirectory:
+        """The directory that files go to, and are read from; there is one while it is held."""
+        assert self._model is not None  # noqa: S101 - asked inside `open`
+        return self._model
+
+    async def _hold(self, model: ModelDirectory, stack: ExitStack) -> None:
+        """Take the model's lock, waiting in small steps so that Ctrl-C is heard."""
+        limit = self._options.wait
+        deadline = None if limit is None else time.monotonic() + limit
+        told = False
+        while True:
+            try:
+                stack.enter_context(model.hold(wait=0))
+            except LockedError as error:
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise
+                if not told:
+                    self._listen(Waiting(self._ref, error.message))
+                told = True
+                await asyncio.sleep(0.2)
+            else:
+                return
+
+    @asynccontextmanager
+    async def _passing(self) -> AsyncGenerator[None, None]:
+        create_root(self._cache.root)
+        with disk_errors(self._cache.root):
+            place = Path(tempfile.mkdtemp(prefix=PASSING_PREFIX, dir=self._cache.root))
+        try:
+            self._model = ModelDirectory(place, self._ref)
+            with self._model.hold(wait=0):
+                yield
+        finally:
+            await asyncio.get_running_loop().run_in_executor(None, shutil.rmtree, place, True)
+
+    @cached_property
+    def existing(self) -> ModelDirectory | None:
+        """The model's directory if the cache had one when this was first asked."""
+        if self._options.directory is not None:
+            exists = self._options.directory.is_dir()
+            return self._cache.open(self._ref, directory=self._options.directory) if exists else None
+        return self._cache.find(self._ref)
+
+    @property
+    def answering(self) -> remember.Question:
+        """What the cache is asked when the hub is not."""
+        found = [self.existing] if self.existing is not None else []
+        if self._options.directory is None:
+            found += [one for one in self._cache.all_of(self._ref) if one.path not in _paths(found)]
+        return remember.Question(self._ref, found, self._options.include, self._options.exclude)
+
+    def known(self, files: Sequence[RepoFile]) -> dict[str, Digests]:
+        """Return what is here and proven; see `Holdings.known`."""
+        model = self.existing if self._options.cache else None
+        if model is None:
+            return {}
+        with model.disk_errors():
+            return survey.known(model, files) | survey.known(update.staged(model), files)
+
+    def adoptable(self, files: Sequence[RepoFile]) -> dict[str, Digests]:
+        """Return what other caches of this machine claim to hold by name; nothing is read or linked."""
+        found = adopt.find(files, self._ref, self._cache.roots)
+        return {
+            file.path: Digests(file.size or 0, file.sha256, file.git_sha1)
+            for file in files
+            if file.path in found and file.sha256
+        }
+
+    async def hold(self, files: Sequence[RepoFile], plan: Plan) -> dict[str, Digests]:
+        """Look for the plan's files in the cache, then in other caches; read what has to be read."""
+        needed = {step.file.path for step in plan.steps if step.fetches}
+        loop = asyncio.get_running_loop()
+        shared = await loop.run_in_executor(self._threads, self._begin) if self._options.cache else 0
+        held = await self._each(self.model.lookup, files)
+        absent = [file for file in files if file.path in needed and file.path not in held]
+        if not self._options.cache:
+            return held
+        adopted = await self._adopt_all(absent) if absent else {}
+        if shared or adopted:
+            message = ngettext(
+                "{count} file was already on this machine and is not fetched",
+                "{count} files were already on this machine and are not fetched",
+                shared + len(adopted),
+            )
+            self._listen(Note(message.format(count=shared + len(adopted))))
+        return held | adopted
+
+    def _begin(self) -> int:
+        """Make the model's directory ready for the commit; return how many files its other revisions gave."""
+        assert self._kept is not None  # noqa: S101 - called inside `model`
+        assert self._goal is not None  # noqa: S101 - the source was looked at before
+        self._model = work = update.begin(self._kept, self._goal)
+        known, shared = work.manifest, 0
+        if self._options.directory is not None or known is None or known.is_settled:
+            return 0
+        wanted = [file for file in self._goal.listing if file.path in self._goal.wanted]
+        for other in self._cache.all_of(self._ref):
+            if other.path != self._kept.path:
+                with suppress(DiskError):  # another disk, or one without links: its files are adopted
+                    shared += work.share(other, wanted)
+        return shared
+
+    async def _adopt_all(self, absent: Sequence[RepoFile]) -> dict[str, Digests]:
+        """Take in what other caches of this machine have."""
+        found = await asyncio.get_running_loop().run_in_executor(
+            self._threads, lambda: adopt.find(absent, self._ref, self._cache.roots)
+        )
+        found = {path: place for path, place in found.items() if place != self.model.target(path)}
+        return await self._each(
+            lambda file: self._adopt(file, found[file.path]), [file for file in absent if file.path in found]
+        )
+
+    def _adopt(self, file: RepoFile, place: Path) -> Digests | None:
+        return self.model.adopt(file, place)
+
+    async def _each(
+        self, look: Callable[[RepoFile], Digests | None], files: Sequence[RepoFile]
+    ) -> dict[str, Digests]:
+        """Apply `look` to each file in the threads; keep what it found.
+
+        Small ones take one thread: looking at names leaves nothing that several could do at once.
+        """
+        loop = asyncio.get_running_loop()
+
+        def part(some: Sequence[RepoFile]) -> dict[str, Digests]:
+            found = ((file.path, look(file)) for file in some)
+            return {path: digests for path, digests in found if digests is not None}
+
+        large = [file for file in files if (file.size or 0) > SMALL]
+        parts = [[file for file in files if (file.size or 0) <= SMALL], *(large[at::4] for at in range(4))]
+        results = await asyncio.gather(*(loop.run_in_executor(self._threads, part, some) for some in parts))
+        return {path: digests for result in results for path, digests in result.items()}
+
+    def check_space(self, plan: Plan, at_once: int) -> None:
+        """Refuse a run that cannot fit, before its first byte.
+
+        Raises:
+            DiskFullError: The disk has less free than what is yet to come.
+        """
+        if self._options.cache:
+            needed = plan.fetch_bytes - self._landed(plan)
+        else:
+            sizes = sorted((step.file.size or 0 for step in plan.steps if step.fetches), reverse=True)
+            needed = sum(sizes[: at_once + 2])
+        free = free_bytes(self.model.path)
+        if needed <= 0 or needed + SPARE_BYTES <= free:
+            return
+        message = _("the disk of {path} has {free} free; {needed} more are needed")
+        lacking = needed + SPARE_BYTES - free
+        raise DiskFullError(
+            message.format(path=self.model.path, free=readable_size(free), needed=readable_size(lacking)),
+            side="cache",
+            path=str(self.model.path),
+            hint=ROOM,
+        )
+
+    def _landed(self, plan: Plan) -> int:
+        """Count the bytes that an earlier run left in partial files."""
+        directory = self.model.partial_directory
+        with disk_errors(directory):
+            names = {entry.name for entry in disk.scandir(directory)}
+        landed = 0
+        for step in plan.steps:
+            size = step.file.size or 0
+            path = partial_path(directory, step.file)
+            if step.fetches and path.name in names:
+                landed += size - sum(stop - start for start, stop in missing_ranges(path, size))
+        return landed
+
+    def content(self, step: Step) -> bytes:
+        """Read a small file; see `Holdings.content`."""
+        return proven(self.model, step)
+
+    def record(self) -> None:
+        """Let the directory hold the new commit, if all that was asked for of it is here."""
+        if self._options.cache and self._kept is not None and self._model is not None:
+            assert self._goal is not None  # noqa: S101 - the source was looked at before
+            self._model = update.settle(self._kept, self._model, self._goal)
+
+    def name_strangers(self) -> None:
+        """Say which files of the directory are not of the commit: they were put there, and stay."""
+        model = self._kept
+        if model is None or model.manifest is None:
+            return
+        with model.disk_errors():
+            files = model.manifest.files
+            there = inventory.take(model.path).files
+            strange = sorted(path for path in there if path not in files or not files[path].here)
+        if strange:
+            names = _(", ").join(strange[:_NAMED]) + (" …" if len(strange) > _NAMED else "")
+            message = ngettext(
+                "{count} file in {path} is not of this commit, and stays: {names}",
+                "{count} files in {path} are not of this commit, and stay: {names}",
+                len(strange),
+            )
+            self._listen(Note(message.format(count=len(strange), path=model.path, names=names)))
+
+    def fetched(self, side: SourceSide, moved: int) -> Fetched:
+        """Return what is here now, after `moved` bytes came over the network."""
+        model = self._kept or self.model
+        known = model.manifest
+        return Fetched(
+            model.path,
+            side.revision.commit,
+            len(side.files),
+            sum(file.size or 0 for file in side.files),
+            moved,
+            whole=known is not None and known.whole,
+            findings=side.revision.findings,
+        )
+
+    def mark_published(self, plan: Plan, commit: str) -> None:
+        """Write down that the destination holds what the directory does: all of one commit, and proven."""
+        model = self._model
+        known = model.manifest if model is not None else None
+        if model is None or known is None or not self._options.cache:
+            return
+        if known.whole and known.commit == plan.source.commit:
+            model.mark_published(plan.destination.ref, commit)
+
+    def note_same(self, plan: Plan) -> None:
+        """Write down, if the cache has the model, that it was used and is published. Nothing waits."""
+        with suppress(HubferryError):  # in use by another run, or a disk that cannot be written
+            self._kept = self._model = self.existing if self._options.cache else None
+            if self._kept is not None and self._model is not None:
+                with self._kept.hold(wait=0):
+                    self._mend(self._kept)
+                    self._model.touch()
+                    self.mark_published(plan, plan.destination.commit)
+
+    def _mend(self, model: ModelDirectory) -> None:
+        """Make a directory that has the commit, and something of others besides, hold that commit alone."""
+        known, goal = model.manifest, self._goal
+        if known is None or goal is None:
+            return
+        same = known.commit == goal.revision.commit
+        if (same and known.stale) or (not same and self._options.whole_cache):
+            self._model = update.settle(model, update.begin(model, goal), goal)
+
+
+def _paths(models: Sequence[ModelDirectory]) -> list[Path]:
+    return [model.path for model in models]

@@ -1,0 +1,64 @@
+"""What a person typed becomes a `RepoRef`, with a look at the disk: a folder may have that name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING
+
+from hubferry import refs
+from hubferry.errors import UsageError
+from hubferry.hubs.credentials import huggingface_endpoint, modelscope_endpoint
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from hubferry.model import HubName, RepoRef
+    from hubferry.options import Access
+
+
+def reference(text: str, access: Access, default_hub: HubName, *, new: bool = False) -> RepoRef:
+    """Read what a person typed, which may be an address of the very server that is in use.
+
+    Args:
+        text: See `refs.parse`.
+        access: How that side is reached.
+        default_hub: The hub of a bare name.
+        new: Whether it may name what is yet to be made: a folder in one that is here is a reading as well.
+
+    Raises:
+        UsageError: Nothing right, or a bare name that a folder has too: nobody guesses which one is meant.
+    """
+    word = text.strip()
+    if refs.is_bare(word) and _is_here(word, new=new):
+        raise refs.ambiguous(word, default_hub)
+    ref = refs.parse(
+        text,
+        default_hub=default_hub,
+        hf_endpoint=access.endpoint or huggingface_endpoint(),
+        ms_endpoint=access.endpoint or modelscope_endpoint(),
+    )
+    if ref.hub == "dir":
+        _refuse_impossible(ref)
+    return ref
+
+
+def _is_here(word: str, *, new: bool) -> bool:
+    parts = Path(word).parts
+    return os.path.isdir(word) or (new and len(parts) > 1 and os.path.isdir(parts[0]))  # noqa: PTH112 - no error
+
+
+def _refuse_impossible(ref: RepoRef) -> None:
+    """Refuse a folder that this system has no name for."""
+    path = ref.repo_id
+    try:
+        Path(path).expanduser()
+    except RuntimeError as error:
+        message = _("{path} begins with the home of an account that is not known here").format(path=path)
+        raise UsageError(
+            message, hint=_("write the whole path, or ./{path} for a folder here").format(path=path)
+        ) from error
+    if "\0" in path:
+        raise UsageError(_("{path} cannot be a folder").format(path=ascii(path)))
+    if os.name != "nt" and PureWindowsPath(path).drive:
+        message = _("{path} is a folder as Windows writes it, and this is another system").format(path=path)
+        raise UsageError(message, hint=_("write /folder, ~/folder or ./folder"))
