@@ -271,3 +271,27 @@ def test_names_of_a_hubs_listing_are_copied_whatever_tools_call_their_notes(desk
     desk.source.store.add("org/odd", {".env": b"a", ".DS_Store": b"b", "x.part": b"c", "__pycache__/d": b"d"})
     desk.ferry("copy", "hf:org/odd", "ms:mine/model", check_code=0)
     assert copied(desk) == [".DS_Store", ".env", "__pycache__/d", "x.part"]
+
+
+def test_a_folder_with_nothing_to_copy_says_what_stands_there_instead(desk, tmp_path):
+    only = tmp_path / "only"
+    write(only, "model.safetensors", POINTER)
+    write(only, ".DS_Store")
+    done = desk.ferry("copy", str(only), "ms:mine/model", check_code=6)
+    assert "model.safetensors is a Git LFS pointer" in done.err
+    assert "git lfs pull" in done.err
+    (only / "model.safetensors").unlink()
+    done = desk.ferry("copy", str(only), "ms:mine/model", check_code=3)
+    assert "no file to take" in done.err
+    assert ".DS_Store" in done.err
+
+
+def test_a_pipe_at_the_top_of_a_check_neither_hangs_nor_counts(desk, folder):
+    desk.ferry("copy", str(folder), "ms:mine/model", check_code=0)
+    os.mkfifo(folder / "pipe")
+    (folder / "lost.bin").symlink_to("gone")
+    done = desk.ferry("check", str(folder), "ms:mine/model", "--json", check_code=6)
+    counts = done.json()["counts"]
+    assert (counts["same"], counts["unknown"], sum(counts.values())) == (4, 1, 5)
+    assert "left out: pipe" in done.err
+    assert "refused: lost.bin" in done.err
