@@ -228,8 +228,14 @@ class DirectoryDestination:
             message = _("“{path}” is no safe name for a file: {problem}").format(path=path, problem=problem)
             raise HubferryError(message, side=self.side, path=path)
         for folder in _above(path):
-            if folder not in leaving and (root / folder).is_symlink():
+            place = root / folder
+            if folder in leaving or not os.path.lexists(place):
+                continue
+            if place.is_symlink():
                 message = _("{folder} is a link to a folder, and nothing is written through links")
+                raise HubferryError(message.format(folder=folder), side=self.side, path=path)
+            if not place.is_dir():
+                message = _("{folder} is a file where a folder has to be")
                 raise HubferryError(message.format(folder=folder), side=self.side, path=path)
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hubferry.errors import DiskError, DiskFullError, HubferryError, UsageError
-from hubferry.findings import Finding, refused
+from hubferry.findings import Finding, refusals, refused
 from hubferry.hubs.directory_names import existing, look_alikes, problem_of, tells_case_apart
 from hubferry.hubs.directory_source import OWN_FOLDER
 from hubferry.i18n import _
@@ -37,13 +37,20 @@ def examine(root: Path, plan: Plan, contents: Contents) -> Iterator[Finding]:
     if whole:
         yield from whole
         return
-    look = _Look(root, plan, contents)
     yield from _confusable(root, plan)
-    for step in plan.of(*_BRINGS):
-        yield from look.bringing(step)
-    for step in plan.of(Action.DELETE):
-        yield from look.deleting(step)
+    leaving = frozenset(step.file.path for step in plan.of(Action.DELETE))
+    found = _single(root, plan, contents, leaving)
+    if leaving and refusals((*found, *plan.findings)):  # a run that fails in part deletes nothing
+        found = _single(root, plan, contents, frozenset())
+    yield from found
     yield from _room(root, plan)
+
+
+def _single(root: Path, plan: Plan, contents: Contents, leaving: frozenset[str]) -> list[Finding]:
+    """Look at each file, where those that are `leaving` make room for others."""
+    look = _Look(root, contents, leaving)
+    found = [finding for step in plan.of(*_BRINGS) for finding in look.bringing(step)]
+    return found + [finding for step in plan.of(Action.DELETE) for finding in look.deleting(step)]
 
 
 def _place(root: Path) -> Iterator[Finding]:
@@ -76,9 +83,9 @@ def _writable(folder: Path) -> bool:
 class _Look:
     """Look at what is in the way of single files; each folder is asked about once."""
 
-    def __init__(self, root: Path, plan: Plan, contents: Contents) -> None:
+    def __init__(self, root: Path, contents: Contents, leaving: frozenset[str]) -> None:
         self._root = root
-        self._leaving = {step.file.path for step in plan.of(Action.DELETE)}
+        self._leaving = leaving
         self._unread = {file.path for file in contents.files if file.sha256 is None}
         self._closed = contents.closed
         self._folders: dict[str, str | None] = {}

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from hubferry.errors import (
     AccessError,
     DiskError,
-    DiskFullError,
     GatedError,
     HubferryError,
     IntegrityError,
@@ -130,7 +129,7 @@ class Failures:
         """Return whether `error` says something about its file only, and the others may go on."""
         if isinstance(error, (IntegrityError, NotFoundError)):
             return True
-        if not self._keep_going or isinstance(error, (GatedError, DiskFullError)):
+        if not self._keep_going or isinstance(error, GatedError):
             return False
         if isinstance(error, NetworkError):
             self._in_a_row += 1
