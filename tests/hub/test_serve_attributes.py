@@ -76,6 +76,30 @@ def test_a_file_is_covered_where_git_says_so(worktree, lines, paths):
     assert [path for path in paths if attributes.covers(path)] == covered_by_git(worktree, content, paths)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "covered"),
+    [
+        ("a/", []),
+        ("a**/", []),
+        ("a**/b", ["a/b", "a/x/b", "ab", "ab/b"]),
+        ("[a]**/b", ["a/b", "ab/b"]),
+        ("**/b", ["a/b", "a/x/b", "ab/b", "b"]),
+        ("a/**", ["a/b", "a/x/b"]),
+        ("/b", ["b"]),
+        ("a*b", ["ab"]),
+        ("?", ["a", "a/b", "a/x/b", "ab/b", "b"]),
+        ("[!b]*", ["a", "ab"]),
+        ("[a", []),
+        ("b\\", []),
+    ],
+)
+def test_the_corners_of_a_pattern_are_those_of_git(worktree, pattern, covered):
+    paths = ["a", "a/b", "a/x/b", "ab", "ab/b", "b"]
+    content = f"{pattern} {LFS}\n".encode()
+    assert covered_by_git(worktree, content, paths) == covered
+    assert [path for path in paths if Attributes(content).covers(path)] == covered
+
+
 @CALM
 @given(
     paths=st.lists(st.text(st.sampled_from("ab *?[]!#\\é/"), min_size=1, max_size=8), min_size=1, max_size=5)

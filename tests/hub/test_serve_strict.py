@@ -485,8 +485,12 @@ class TestQuotas:
         hub.store.add("org/open", {"w.safetensors": WEIGHTS})
         hub.store.create("org/hidden", private=True)
         hub.store.add("org/hidden", {"v.safetensors": WEIGHTS[1:]})
-        question = {"operation": "upload", "objects": [{"oid": "a" * 64, "size": 20_000}]}
-        for repo_id, status in (("org/open", 200), ("org/hidden", 403)):
+        for repo_id, size, status in (
+            ("org/open", 20_000, 200),
+            ("org/hidden", 10_001, 200),
+            ("org/hidden", 10_002, 403),
+        ):
+            question = {"operation": "upload", "objects": [{"oid": "a" * 64, "size": size}]}
             answer, _body = await ask(hub, "POST", f"/{repo_id}.git/info/lfs/objects/batch", json=question)
             assert answer.status == status
 
