@@ -207,7 +207,7 @@ class _Publisher:
             return not self.work.holds(step, there)
         if there is None:
             return False
-        if verdict(step.file, there) is Verdict.SAME:
+        if there == step.file or verdict(step.file, there) is Verdict.SAME:
             return True
         self.spared.add(step.file.path)
         message = _("{path} was changed at the destination meanwhile, and is not deleted")
