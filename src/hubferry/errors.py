@@ -1,11 +1,11 @@
 """Everything that can go wrong, as one tree; each class carries the exit code of the command line.
 
     HubferryError                 1   unexpected
-    ├── UnlistableError           1   the hub cannot list this, however often it is asked
     ├── UsageError                2   what was asked cannot be meant
     │   ├── CardError             2   the hub does not take the model card
     │   ├── TooLargeError         2   more bytes than the hub takes in one go
-    │   └── TooManyError          2   more files than the hub takes in one go
+    │   ├── TooManyError          2   more files than the hub takes in one go
+    │   └── UnlistableError       2   more entries than the hub lists, however often it is asked
     ├── NotFoundError             3   no such repository, revision or file
     ├── AccessError               4   there, but not for this token
     │   ├── GatedError            4   its terms must be accepted first
@@ -77,6 +77,10 @@ class TooManyError(UsageError):
     """Report a commit of more files than the hub takes; fewer of them may go."""
 
 
+class UnlistableError(UsageError):
+    """Report a listing that the hub never gives whole: asking again does not help."""
+
+
 class NotFoundError(HubferryError):
     """Report a repository, revision or file that is not there, or is hidden from this token."""
 
@@ -122,10 +126,6 @@ class ConflictError(NetworkError):
 
 class TimedOutError(NetworkError):
     """Report that the hub did not finish in time; it may have done it all the same, or do it yet."""
-
-
-class UnlistableError(HubferryError):
-    """Report a listing that the hub never gives whole: asking again does not help."""
 
 
 class IntegrityError(HubferryError):

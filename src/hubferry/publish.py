@@ -21,7 +21,7 @@ from hubferry.errors import (
     TooLargeError,
     TooManyError,
 )
-from hubferry.events import Committed, Listener, Note, Retrying, ignore
+from hubferry.events import Committed, Event, Listener, Note, Retrying, ignore
 from hubferry.i18n import _
 from hubferry.model import Action, CommitAction, Verdict
 from hubferry.retry import Policy
@@ -207,7 +207,7 @@ class _Publisher:
             return not self.work.holds(step, there)
         if there is None:
             return False
-        if verdict(step.file, there) is Verdict.SAME:
+        if there == step.file or verdict(step.file, there) is Verdict.SAME:
             return True
         self.spared.add(step.file.path)
         message = _("{path} was changed at the destination meanwhile, and is not deleted")
@@ -301,10 +301,13 @@ async def prove(
     wrong: list[str] = []
     for pause in _LOOKS:
         await asyncio.sleep(pause)
-        _head, listing = await work.look(expected, listen)
+        told: list[Event] = []
+        _head, listing = await work.look(expected, told.append)
         wrong = [step.file.path for step in expected if not work.holds(step, listing.get(step.file.path))]
         wrong += [step.file.path for step in deleted if step.file.path in listing]
         if not wrong:
+            for event in told:
+                listen(event)
             return
     raise IntegrityError(
         _("the destination does not show what was published: {paths}").format(paths=", ".join(wrong[:5])),

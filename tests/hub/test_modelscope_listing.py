@@ -11,7 +11,7 @@ from scripted import scripted
 
 from hubferry import api
 from hubferry.errors import BusyError, HubferryError, NetworkError, UnlistableError
-from hubferry.hubs import modelscope_listing, open_source
+from hubferry.hubs import modelscope_destination, modelscope_listing, open_source
 from hubferry.hubs.modelscope_listing import Listing, walk_requests
 from hubferry.model import RepoRef
 from hubferry.options import Access, Options
@@ -25,6 +25,7 @@ MODEL, DATA = RepoRef("ms", "org/model"), RepoRef("ms", "org/data", repo_type="d
 @pytest.fixture
 def small(monkeypatch):
     """A hub's cut that small repositories reach."""
+    assert modelscope_destination.LIMITS.listable_folder == 2999  # the real one, made before the cut is moved
     monkeypatch.setattr(modelscope_listing, "CUT", CUT)
     return ServerLimits(truncation=CUT)
 

@@ -10,19 +10,18 @@ cut is asked for again, one level and each of its folders; what was whole as par
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hubferry.errors import AccessError, BusyError, IntegrityError, NetworkError, UnlistableError
 from hubferry.hubs.modelscope import DEFAULT_BRANCH, Wire
+from hubferry.hubs.modelscope_entries import entries_of, file_of, is_folder, path_of, total_of
 from hubferry.i18n import _
-from hubferry.model import RepoFile
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
 
-    from hubferry.model import RepoRef
+    from hubferry.model import RepoFile, RepoRef
 
 Answered = TypeVar("Answered")
 
@@ -36,7 +35,6 @@ MOST_FILES = 1_000_000
 MOST_FOLDERS = 200_000
 """What goes on beyond is no listing: ten times the files that the hub advises, and a request a folder."""
 _LONGEST_PATH = 4096
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def walk_requests(paths: Iterable[str], cut: int = CUT) -> int:
@@ -112,7 +110,7 @@ class Listing:
                 hint=_("Spread its files over subfolders."),
             )
         self._take(level)
-        return sorted({self._child(root or "", _path(entry)) for entry in level if _is_folder(entry)})
+        return [self._child(root or "", path) for path in sorted(map(path_of, filter(is_folder, level)))]
 
     def _child(self, root: str, path: str) -> str:
         """Return a folder's path, which must lie in `root` and be new: the walk ends."""
@@ -168,12 +166,12 @@ class Listing:
             "/repo/tree", Recursive="True", PageNumber=str(number), PageSize=str(_PAGE)
         )
         self._take(entries)
-        self._folders.update(path for entry in entries if _is_folder(entry) and (path := _path(entry)))
+        self._folders.update(path for path in map(path_of, filter(is_folder, entries)) if path)
         return entries, total
 
     def _take(self, entries: list[Any]) -> None:
         for entry in entries:
-            file = _file(entry)
+            file = file_of(entry)
             if file is not None and self._found.setdefault(file.path, file) != file:
                 raise IntegrityError(
                     _("{path} is listed twice, with different content.").format(path=file.path),
@@ -201,7 +199,7 @@ class Listing:
                     raise NetworkError(error.message, side=error.side) from error
                 await self._pause_after(error, attempt)
             else:
-                return self._understood(_entries(data)), _total(data)
+                return self._understood(entries_of(data)), total_of(data)
         raise AssertionError  # the loop returns or raises
 
     async def _pause_after(self, error: AccessError | NetworkError, attempt: int) -> None:
@@ -262,43 +260,5 @@ def _ancestors(path: str) -> list[str]:
     return ["/".join(parts[:count]) for count in range(len(parts))]
 
 
-def _entries(data: Any) -> list[Any] | None:
-    if isinstance(data, dict):
-        if "Files" not in data and "files" not in data:
-            return None
-        # An empty list may be written as null there.
-        data = data.get("Files", data.get("files")) or []
-    return data if isinstance(data, list) else None
-
-
-def _total(data: Any) -> int | None:
-    total = data.get("TotalCount") if isinstance(data, dict) else None
-    return total if isinstance(total, int) and total >= 0 else None
-
-
 def _rooted(root: str | None) -> dict[str, str]:
     return {} if root is None else {"Root": root}
-
-
-def _path(entry: Any) -> str:
-    path = (entry.get("Path") or entry.get("path") or entry.get("Name")) if isinstance(entry, dict) else None
-    return path if isinstance(path, str) else ""
-
-
-def _is_folder(entry: Any) -> bool:
-    return isinstance(entry, dict) and (entry.get("Type") or entry.get("type")) == "tree"
-
-
-def _file(entry: Any) -> RepoFile | None:
-    path = _path(entry)
-    if not path or _is_folder(entry):
-        return None
-    size, sha256, revision = entry.get("Size"), entry.get("Sha256"), entry.get("Revision")
-    digest = sha256.lower() if isinstance(sha256, str) else ""
-    return RepoFile(
-        path,
-        size if isinstance(size, int) and size >= 0 else None,
-        sha256=digest if _SHA256.fullmatch(digest) else None,
-        lfs=bool(entry.get("IsLFS", entry.get("IsLfs"))),
-        revision=revision if isinstance(revision, str) and revision else None,
-    )

@@ -85,9 +85,7 @@ def busy(answer: Answer, host: str) -> BusyError:
     if told is not None:
         seconds = max(seconds or 0.0, float(told[1]) * _SECONDS[told[2].lower()])
     return BusyError(
-        _("{host} asks to wait with the commit: {said}").format(
-            host=host, said=said or f"HTTP {answer.status}"
-        ),
+        _("{host} asks to wait: {said}").format(host=host, said=said or f"HTTP {answer.status}"),
         side="destination",
         retry_after=seconds,
         hint=_come_again(seconds),
