@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from hubferry.cache import adopt, clean, listing
+from hubferry.cache import adopt, clean, listing, update
 from hubferry.cache.partial import CHUNK, PartialFile, missing_ranges, partial_path
 from hubferry.cache.store import Cache, ModelDirectory
 from hubferry.model import Digests, RepoFile, RepoRef, Revision
@@ -209,6 +209,14 @@ def _new_commit(place: Place, model: ModelDirectory) -> None:
     model.finish(Revision(REF, "c2"), files_of(SECOND))
 
 
+def _switch(place: Place, model: ModelDirectory) -> None:
+    goal = update.Goal(Revision(REF, "c2"), files_of(SECOND), set(SECOND))
+    work = update.begin(model, goal)
+    lacking = {path for path in SECOND if work.lookup(file_of(path, SECOND[path])) is None}
+    work.put_many(items_of({path: SECOND[path] for path in lacking}))
+    update.settle(model, work, goal)
+
+
 def _remove(place: Place, model: ModelDirectory) -> None:
     for path in FIRST:
         model.remove_file(path)
@@ -254,6 +262,8 @@ ACTS = (
     Act("give-a-second-name", _adopt_a_twin, _whole, FIRST | {"twin.safetensors": BIG}),
     Act("finish", _finish, _whole, FIRST),
     Act("bring-in-a-new-commit", _new_commit, _whole, SECOND),
+    Act("switch-to-a-new-commit", _switch, _whole, SECOND),
+    Act("switch-without-exchange", _switch, _whole, SECOND, without=("exchange",)),
     Act("remove-files", _remove, _whole),
     Act("look-at-tampered-files", _look, _tampered),
     Act("clean", _clean, _whole, opens=True),

@@ -191,9 +191,8 @@ class Upstream(RuleBasedStateMachine):
     def fetch_part(self, pattern, turn):
         files = self.repository.tree(self.head).files
         wanted = [file.path for file in select(_files(files), [pattern], [])]
-        begun = self.directory() is not None and self.settled_as(None) is None  # and then there is more to do
         if wanted and self.attempt(turn, lambda: api.fetch(str(self.ref), self.options(include=(pattern,)))):
-            self.assert_holds(self.head, wanted, *((*SETTLED, State.PARTIAL) if begun else SETTLED))
+            self.assert_holds(self.head, wanted)
 
     @rule(turn=turns)
     def copy(self, turn):

@@ -369,7 +369,7 @@ def test_without_a_network_a_fetch_answers_from_the_cache_only_when_that_is_aske
         with pytest.raises(NetworkError) as failed:
             world.fetch(name, source=nowhere)
         offered = failed.value.hint == f"hubferry fetch {name} --offline"
-        assert offered == (name.endswith(("org/model", first.commit)))
+        assert offered == name.endswith(("org/model", first.commit))
     again = world.fetch(source=nowhere, offline=True)
     assert (again.commit, again.asked) == (first.commit, False)
 

@@ -127,7 +127,8 @@ def _expecting(
 ) -> Manifest:
     """Return what is known once `revision` lists these files, of which those at `wanted` were asked for."""
     same = state.commit == revision.commit
-    before = {path for path, entry in state.files.items() if entry.listed and entry.wanted} if same else set()
+    kept = (path for path, one in state.files.items() if one.listed and one.wanted)
+    before = {path for path in kept if state.whole or state.files[path].here} if same else set()
     files = {}
     for file in listing:
         asked = file.path in wanted or file.path in before

@@ -105,7 +105,7 @@ class RecordedDirectory:
         Args:
             revision: What is brought in.
             listing: Everything that it lists.
-            wanted: The paths that are asked for. They are added to those of the same commit.
+            wanted: The paths that are asked for. They are added to those of the same commit that are here.
         """
         with self.disk_errors():
             self._memory.expect(revision, listing, wanted)
