@@ -17,8 +17,16 @@ _LICENSE_LINE = re.compile(rb"^license:[ \t]*(?P<value>[^\r\n]*)", re.MULTILINE)
 
 
 def license_of(card: bytes) -> str | None:
-    """Return the licence that a card names, the first of several; None where it names none."""
+    """Return the licence that a card names, of `other` the name that stands beside it; None for none."""
     facts = _facts(card)
+    named, own = _named(facts), facts.get("license_name")
+    if named == licenses.OTHER and isinstance(own, str) and own.strip():
+        return own.strip()
+    return named
+
+
+def _named(facts: dict[str, Any]) -> str | None:
+    """Return the licence's identifier as it stands, the first of several."""
     named = facts.get("license")
     if isinstance(named, list):
         named = next((one for one in named if isinstance(one, str)), None)
@@ -33,7 +41,8 @@ def with_known_license(card: bytes) -> bytes | None:
     A licence without an identifier becomes `other`, and keeps its name as `license_name`. Everything else
     stays byte for byte.
     """
-    front, named = _FRONT.match(card), license_of(card)
+    front, facts = _FRONT.match(card), _facts(card)
+    named = _named(facts)
     if front is None or named is None or named in licenses.IDENTIFIERS:
         return None
     line = _LICENSE_LINE.search(front["yaml"])
@@ -41,7 +50,7 @@ def with_known_license(card: bytes) -> bytes | None:
         return None
     known = licenses.identifier(named)
     mended = b"license: " + (known or licenses.OTHER).encode()
-    if known is None and not isinstance(_facts(card).get("license_name"), str):
+    if known is None and not isinstance(facts.get("license_name"), str):
         mended += b"\nlicense_name: " + re.sub(r"[^a-z0-9.+]+", "-", named.lower()).strip("-").encode()
     start = front.start("yaml")
     return card[: start + line.start()] + mended + card[start + line.end() :]

@@ -14,7 +14,6 @@ from hubferry.entries import Trait
 from hubferry.errors import DiskError, UsageError
 from hubferry.events import Note
 from hubferry.hubs import directory_reading, directory_survey
-from hubferry.hubs.directory_card import license_of
 from hubferry.hubs.directory_records import Records, Signature
 from hubferry.hubs.directory_source import DirectorySource
 from hubferry.model import RepoRef
@@ -394,28 +393,6 @@ def test_whoever_cancels_does_not_wait_for_the_rest_to_be_read(root):
     reader.cancelled.set()
     (outcome,) = reader.read_all()
     assert (outcome.reading, reader.done) == (None, 0)
-
-
-@pytest.mark.parametrize(
-    ("card", "expected"),
-    [
-        ("---\nlicense: mit\n---\n# x", "mit"),
-        ("---\r\nlicense: mit\r\n---\r\n", "mit"),
-        ("---\nlicense: [apache-2.0, mit]\n---\n", "apache-2.0"),
-        ("---\nlicense: other\nlicense_name: my-own\n---\n", "my-own"),
-        ("---\nlicense: other\n---\n", "other"),
-        ("---\nlicense:\n---\n", None),
-        ("---\nlicense: 3\n---\n", None),
-        ("---\nlicense: [\n---\n", None),
-        ("---\n- license\n---\n", None),
-        ("---\nlicense: mit\n", None),
-        ("# license: mit", None),
-        ("", None),
-    ],
-)
-def test_the_licence_is_that_of_the_cards_front_matter(tmp_path, card, expected):
-    (tmp_path / "README.md").write_bytes(card.encode())
-    assert license_of(tmp_path / "README.md") == expected
 
 
 def test_a_signature_knows_every_stamp_of_a_file(root):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hubferry import cards
 from hubferry.errors import DiskError, IntegrityError, NotFoundError, Side
 from hubferry.events import ignore
-from hubferry.hubs.directory_card import CARD, license_of
 from hubferry.hubs.directory_reading import look
 from hubferry.hubs.directory_records import Records
 from hubferry.hubs.directory_survey import survey
@@ -19,27 +18,40 @@ from hubferry.i18n import _
 from hubferry.model import RepoFile, Revision
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator
 
     from hubferry.events import Listener
     from hubferry.hubs.directory_reading import Found
     from hubferry.model import RepoRef
 
 OWN_FOLDER = ".hubferry"
-_LEFT_OUT = frozenset({".git", OWN_FOLDER, "._____temp"})
-_LEFT_OUT_PATHS = frozenset({".cache/huggingface", ".ms_upload_cache", ".ms_upload_progress"})
 _PIECE = 1 << 20
-_HASHED_AT_ONCE = 4
 
 
-class DirectoryReader:
-    """A folder as it is: its commit is a digest of paths and contents, so it is hashed to be resolved."""
+class DirectorySource:
+    """A folder that is published: surveyed, and hashed where nobody has recorded what its files are."""
 
     side: Side = "source"
 
-    def __init__(self) -> None:
-        """Prepare; nothing is read yet."""
+    def __init__(
+        self,
+        allow: frozenset[str] = frozenset(),
+        records: Path | None = None,
+        listen: Listener = ignore,
+    ) -> None:
+        """Prepare; nothing is read yet.
+
+        Args:
+            allow: Words of `entries.ALLOWABLE`: what is copied although it is otherwise not.
+            records: Where what was hashed is remembered; None remembers nothing.
+            listen: Hears how far the hashing is, where it takes long.
+        """
         self._listings: dict[str, list[RepoFile]] = {}
+        self._allow = allow
+        self._records = records
+        self._listen = listen
+        self.hashed = 0
+        """Bytes that had to be read to know what the files are."""
 
     @property
     def ignores_ranges(self) -> bool:
@@ -47,9 +59,13 @@ class DirectoryReader:
         return False
 
     async def resolve(self, ref: RepoRef) -> Revision:
-        """Hash the folder; see `Source.resolve`."""
+        """Survey the folder; its revision carries what is not copied, and the licence of its card."""
         root = self._root(ref)
-        return Revision(ref, self._pinned(await self._listed(root)))
+        found = await self._look(root)
+        licensed = any(file.path == cards.NAME for file in found.files)
+        license_ = await asyncio.to_thread(_card_license, root / cards.NAME) if licensed else None
+        commit = self._pinned(found.files)
+        return Revision(ref, commit, license=license_, findings=tuple(found.findings))
 
     def _root(self, ref: RepoRef) -> Path:
         root = root_of(ref)
@@ -68,7 +84,7 @@ class DirectoryReader:
     async def files(self, revision: Revision) -> list[RepoFile]:
         """Return the listing that `revision` stands for, or what is there now if it is not known any more."""
         held = self._listings.get(revision.commit)
-        return held if held is not None else await self._listed(root_of(revision.ref))
+        return held if held is not None else (await self._look(root_of(revision.ref))).files
 
     async def read(
         self, revision: Revision, file: RepoFile, start: int, stop: int | None
@@ -101,19 +117,13 @@ class DirectoryReader:
     async def close(self) -> None:
         """Do nothing: no file stays open."""
 
-    async def _listed(self, root: Path) -> list[RepoFile]:
-        gate = asyncio.Semaphore(_HASHED_AT_ONCE)
-
-        async def hashed(relative: str) -> RepoFile:
-            async with gate:
-                try:
-                    size, sha256 = await asyncio.to_thread(_hash, root / relative)
-                except OSError as error:
-                    raise self._unreadable(relative, error) from error
-            return RepoFile(relative, size, sha256=sha256)
-
-        found = await asyncio.to_thread(lambda: sorted(_walk(root, "")))
-        return list(await asyncio.gather(*(hashed(relative) for relative in found)))
+    async def _look(self, root: Path) -> Found:
+        surveyed = await asyncio.to_thread(survey, root, self._allow)
+        records = await asyncio.to_thread(lambda: Records(self._records, root.resolve()))
+        found = await look(surveyed.entries, self._allow, records, self._listen)
+        self.hashed += found.hashed
+        found.findings = sorted([*surveyed.findings, *found.findings], key=lambda one: one.path or "")
+        return found
 
     def _unreadable(self, path: str, error: OSError) -> DiskError:
         return DiskError(
@@ -123,72 +133,13 @@ class DirectoryReader:
         )
 
 
-class DirectorySource(DirectoryReader):
-    """A folder that is published: surveyed, and hashed where nobody has recorded what its files are."""
-
-    def __init__(
-        self,
-        allow: frozenset[str] = frozenset(),
-        records: Path | None = None,
-        listen: Listener = ignore,
-    ) -> None:
-        """Prepare; nothing is read yet.
-
-        Args:
-            allow: Words of `entries.ALLOWABLE`: what is copied although it is otherwise not.
-            records: Where what was hashed is remembered; None remembers nothing.
-            listen: Hears how far the hashing is, where it takes long.
-        """
-        super().__init__()
-        self._allow = allow
-        self._records = records
-        self._listen = listen
-        self.hashed = 0
-        """Bytes that had to be read to know what the files are."""
-
-    async def resolve(self, ref: RepoRef) -> Revision:
-        """Survey the folder; its revision carries what is not copied, and the licence of its card."""
-        root = self._root(ref)
-        found = await self._look(root)
-        licensed = any(file.path == CARD for file in found.files)
-        license_ = await asyncio.to_thread(license_of, root / CARD) if licensed else None
-        commit = self._pinned(found.files)
-        return Revision(ref, commit, license=license_, findings=tuple(found.findings))
-
-    async def _listed(self, root: Path) -> list[RepoFile]:
-        return (await self._look(root)).files
-
-    async def _look(self, root: Path) -> Found:
-        surveyed = await asyncio.to_thread(survey, root, self._allow)
-        records = await asyncio.to_thread(lambda: Records(self._records, root.resolve()))
-        found = await look(surveyed.entries, self._allow, records, self._listen)
-        self.hashed += found.hashed
-        found.findings = sorted([*surveyed.findings, *found.findings], key=lambda one: one.path or "")
-        return found
-
-
 def root_of(ref: RepoRef) -> Path:
     """Return the folder that a reference names."""
     return Path(ref.repo_id).expanduser().absolute()
 
 
-def _walk(root: Path, below: str) -> Iterator[str]:
-    """Yield the files below a folder. Links to files are read through, as in caches; to folders not."""
-    with os.scandir(root / below) as entries:
-        for entry in entries:
-            relative = f"{below}/{entry.name}" if below else entry.name
-            if entry.name in _LEFT_OUT or relative in _LEFT_OUT_PATHS:
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(root, relative)
-            elif entry.is_file():
-                yield relative
-
-
-def _hash(path: Path) -> tuple[int, str]:
-    digest, size = hashlib.sha256(), 0
-    with path.open("rb", 0) as stream:
-        while piece := stream.read(_PIECE):
-            digest.update(piece)
-            size += len(piece)
-    return size, digest.hexdigest()
+def _card_license(card: Path) -> str | None:
+    """Return the licence that a folder's own card names; one that cannot be read names none."""
+    with suppress(OSError), card.open("rb") as stream:
+        return cards.license_of(stream.read(cards.LARGEST))
+    return None
