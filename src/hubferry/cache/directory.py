@@ -245,14 +245,14 @@ class ModelDirectory(RecordedDirectory):
         """
         known = self.manifest
         wanted = {file.path: file for file in listing}
-        doomed = [
-            path
-            for path, entry in (known.files.items() if known is not None else ())
-            if entry.here
-            and not (path in wanted and entry.digests.fit(wanted[path]))
-            and entry.signature == self._signature(path)
-        ]
         with self.disk_errors():
+            doomed = [
+                path
+                for path, entry in (known.files.items() if known is not None else ())
+                if entry.here
+                and not (path in wanted and entry.digests.fit(wanted[path]))
+                and entry.signature == self._signature(path)
+            ]
             parents = {self.target(path).parent for path in doomed}
             for path in doomed:
                 disk.unlink(self.target(path))
