@@ -155,8 +155,8 @@ async def settle_edited(source: Source, destination: Destination, seen: Survey, 
         {},
         lambda file: source.whole(here.revision, file),
     )
-    files = await edited.settle(sides, there.files, listen)
-    return replace(seen, destination=planning.Side(there.revision, files))
+    settled = await edited.settle(sides, there.files, listen)
+    return replace(seen, destination=replace(there, files=settled))
 
 
 def known(model: ModelDirectory | None, files: Sequence[RepoFile]) -> dict[str, Digests]:
