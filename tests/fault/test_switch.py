@@ -103,6 +103,14 @@ def assert_one_commit(directory):
     return commit
 
 
+def fetched_again(root):
+    """Return what the next run would fetch."""
+    model = opened(root)
+    with model.hold(wait=0):
+        work = update.begin(model, goal("c2"))
+        return [file.path for file in files_of(NEW) if work.lookup(file) is None]
+
+
 def assert_converges(root, directory):
     whole(root, "c2")
     assert assert_one_commit(directory) == "c2"
@@ -139,6 +147,7 @@ def test_whatever_ends_a_switch_leaves_one_commit_whole_and_the_next_run_ends_it
             top.mkdir()
             directory, done = switch(top, tmp_path / f"{cut_at}-{seed}-attic", cut_at, seed, power=power)
             seen.add(assert_one_commit(directory))
+            assert power or fetched_again(top / "root") == []
             assert_converges(top / "root", directory)
         if done:
             break

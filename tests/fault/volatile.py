@@ -202,6 +202,9 @@ class VolatileDisk:
         self._name(path, None)
 
     def on_remove_tree(self, honest: Callable[..., None], path: Path) -> None:
+        """Each name below goes by itself, so that some may be gone whose tree has its old name again."""
+        for found in path.rglob("*"):
+            self._name(found, None)
         honest(path)
         self._name(path, None)
 
