@@ -64,7 +64,7 @@ def _facts(card: bytes) -> dict[str, Any]:
     if front is None:
         return {}
     try:
-        facts = yaml.load(front["yaml"], getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe, in C
+        facts = yaml.safe_load(front["yaml"])
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) else {}

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from hubferry import survey
+from hubferry import impostors
 from hubferry.errors import DiskError, IntegrityError, NotFoundError
 from hubferry.findings import Kind
 from hubferry.model import Digests, RepoFile, RepoRef, Revision
@@ -103,7 +103,7 @@ class Listing:
 async def guard(content, files, *, refuse=True, allow=()):
     source = Listing(content)
     side = Side(Revision(RepoRef("hf", "org/name"), "c"), files)
-    guarded = await survey.guard(source, side, Options(allow=frozenset(allow)), refuse=refuse)
+    guarded = await impostors.guard(source, side, Options(allow=frozenset(allow)), refuse=refuse)
     return source.asked, [(one.kind, one.code, one.path) for one in guarded.revision.findings]
 
 

@@ -44,7 +44,7 @@ def inspect_card(content: str) -> CardReport:
     if block is None or not block[2].strip():
         return CardReport(warnings=("empty or missing yaml metadata in repo card",))
     try:
-        metadata = yaml.load(block[2], Loader=_PlainLoader)  # noqa: S506  # builds no objects, see there
+        metadata = _PlainLoader(block[2]).get_single_data()
     except Exception as error:  # noqa: BLE001  # PyYAML lets through what odd scalars make Python raise
         where = " ".join(str(error).split())
         return CardReport((f"Invalid YAML in {CARD}: {where}",))
