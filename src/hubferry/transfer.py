@@ -36,9 +36,10 @@ _CHANGES = (Action.INLINE, Action.REUSE, Action.SEND, Action.FETCH_SEND, Action.
 async def copy(source: str, destination: str, options: Options, listen: Listener) -> Report:
     """Copy one repository; return when the destination's own listing shows every file."""
     started = time.monotonic()
-    async with Session(source, destination, options, listen) as session:
+    run = Session(source, destination, options, listen)
+    overlap.refuse_overlap(run.source_ref, run.destination_ref)
+    async with run as session:
         here = session.holdings
-        overlap.refuse_overlap(session.source_ref, session.destination_ref)
         seen = await _guarded(session, options)
         plan = survey.draft(seen, session.destination, here.known(seen.source.files), options)
         if plan.nothing_to_do:
@@ -69,8 +70,9 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
 
 async def plan(source: str, destination: str, options: Options, listen: Listener) -> Plan:
     """Make the plan that `copy` would carry out, and write nothing but what a folder's files hash to."""
-    async with Session(source, destination, options, listen) as session:
-        overlap.refuse_overlap(session.source_ref, session.destination_ref)
+    run = Session(source, destination, options, listen)
+    overlap.refuse_overlap(run.source_ref, run.destination_ref)
+    async with run as session:
         seen = await _guarded(session, options)
         held = session.holdings.known(seen.source.files) | session.holdings.adoptable(seen.source.files)
         made = await survey.decide(seen, session.destination, held, options)

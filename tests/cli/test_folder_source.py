@@ -44,7 +44,8 @@ def copied(desk):
 
 
 def findings(document):
-    return {one["path"]: (one["kind"], one["code"]) for one in document["findings"]}
+    """What was found about entries, by path."""
+    return {one["path"]: (one["kind"], one["code"]) for one in document["findings"] if one["path"]}
 
 
 CACHE = ".cache/huggingface"
