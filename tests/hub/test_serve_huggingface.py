@@ -155,6 +155,13 @@ class TestListings:
         assert "license:mit" in info.tags
         assert info.sha == api.list_repo_commits("org/model")[0].commit_id
 
+    def test_a_repository_without_a_licence_of_its_own_has_that_of_its_card(self, api, shared):
+        shared.store.create("org/carded", "model")
+        shared.store.add("org/carded", {"README.md": b"---\nlicense: gpl-3.0\n---\n# A card\n"})
+        info = api.model_info("org/carded")
+        assert "license:gpl-3.0" in info.tags
+        assert info.card_data.license == "gpl-3.0"
+
     def test_a_recursive_tree_comes_in_pages_and_whole(self, api, shared):
         shared.requests.clear()
         tree = list(api.list_repo_tree("org/model", recursive=True))

@@ -113,7 +113,7 @@ def _temporary_home() -> Iterator[Path]:
 @contextmanager
 def _hub(home: Path, name: str, token: str) -> Iterator[Callable[[], str]]:
     """Run a hub in a process of its own, and give what waits for its address."""
-    words = ["serve", str(home / name), "--port", "0", "--writable", "--json"]
+    words = ["serve", str(home / name), "--port", "0", "--user", "demo", "--writable", "--json"]
     with (home / f"{name}.log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(  # noqa: S603  # our own command
             [sys.executable, "-m", "hubferry", *words],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from aiohttp import web
 
+from hubferry import cards
 from hubferry.serve.attributes import ATTRIBUTES, initial_attributes
 from hubferry.serve.committing import shown_commit
 from hubferry.serve.exchange import flag, json_answer, read_json
@@ -18,8 +19,10 @@ from hubferry.serve.records import Put
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
+    from hubferry.serve.hub import Hub
     from hubferry.serve.records import FileRecord
     from hubferry.serve.repository import Repository
+    from hubferry.serve.tree import Tree
 
 routes = web.RouteTableDef()
 _REPOSITORIES_A_PAGE = 1_000
@@ -146,11 +149,21 @@ async def info(request: web.Request) -> web.Response:
     with_blobs = flag(request, "blobs")
     siblings = [_sibling(path, tree.files[path], blobs=with_blobs) for path in tree.paths]
     used = sum(file.size for file in tree.files.values())
-    return json_answer({**_described(repository, commit), "siblings": siblings, "usedStorage": used})
+    described = _described(repository, commit, _license(hub_of(request), repository, tree))
+    return json_answer({**described, "siblings": siblings, "usedStorage": used})
 
 
-def _described(repository: Repository, commit: str) -> dict[str, object]:
+def _license(hub: Hub, repository: Repository, tree: Tree) -> str | None:
+    """Return the licence that a repository was created with, else the one that its card names."""
+    card = tree.get(cards.NAME)
+    if repository.record.license or card is None or card.size > cards.LARGEST:
+        return repository.record.license
+    return cards.license_of(hub.store.blobs.read(card.sha256))
+
+
+def _described(repository: Repository, commit: str, license_: str | None = None) -> dict[str, object]:
     record = repository.record
+    license_ = license_ or record.license
     return {
         "_id": record.repo_id,
         "id": record.repo_id,
@@ -164,8 +177,8 @@ def _described(repository: Repository, commit: str) -> dict[str, object]:
         "disabled": False,
         "downloads": 0,
         "likes": 0,
-        "tags": [f"license:{record.license}"] if record.license else [],
-        "cardData": {"license": record.license} if record.license else None,
+        "tags": [f"license:{license_}"] if license_ else [],
+        "cardData": {"license": license_} if license_ else None,
     }
 
 
