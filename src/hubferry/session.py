@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubferry import refs, remember, survey
-from hubferry.cache import adopt, inventory, update
+from hubferry.cache import adopt, update
 from hubferry.cache.directory import ModelDirectory
 from hubferry.cache.disk import ROOM, disk, disk_errors
 from hubferry.cache.names import PASSING_PREFIX
@@ -52,8 +52,6 @@ MOST_CONNECTIONS = 32
 FIRST_CONNECTIONS = 16
 SMALL_CONNECTIONS = 48
 """Connections for small files: 2,000 of them at 30 ms a request take 1.3 s."""
-_NAMED = 5
-"""Names in a sentence at most."""
 SPARE_BYTES = 64 * 1024 * 1024
 """What is left free on the disk beyond the payload: manifests, journals, other people's work."""
 
@@ -193,7 +191,7 @@ class Session:
         """What the cache is asked when the hub is not."""
         found = [self.existing] if self.existing is not None else []
         if self.options.directory is None:
-            found += [one for one in self.cache.all_of(self.source_ref) if one.path not in _paths(found)]
+            found += self.cache.all_of(self.source_ref)
         return remember.Question(self.source_ref, found, self.options.include, self.options.exclude)
 
     def known(self, files: Sequence[RepoFile]) -> dict[str, Digests]:
@@ -358,24 +356,6 @@ class Session:
             assert self._goal is not None  # noqa: S101 - the source was looked at before
             self._model = update.settle(self._kept, self._model, self._goal)
 
-    def name_strangers(self) -> None:
-        """Say which files of the directory are not of the commit: they were put there, and stay."""
-        model = self._kept
-        if model is None or model.manifest is None:
-            return
-        with model.disk_errors():
-            files = model.manifest.files
-            there = inventory.take(model.path).files
-            strange = sorted(path for path in there if path not in files or not files[path].here)
-        if strange:
-            names = _(", ").join(strange[:_NAMED]) + (" …" if len(strange) > _NAMED else "")
-            message = ngettext(
-                "{count} file in {path} is not of this commit, and stays: {names}",
-                "{count} files in {path} are not of this commit, and stay: {names}",
-                len(strange),
-            )
-            self.listen(Note(message.format(count=len(strange), path=model.path, names=names)))
-
     def mark_published(self, plan: Plan, commit: str) -> None:
         """Write down that the destination holds what the directory does: all of one commit, and proven."""
         model = self._model
@@ -391,26 +371,14 @@ class Session:
             self._kept = self._model = self.existing if self.options.cache else None
             if self._kept is not None and self._model is not None:
                 with self._kept.hold(wait=0):
-                    self._mend(self._kept)
+                    if self._goal is not None:
+                        self._model = update.mend(self._kept, self._goal, fill=self.options.whole_cache)
                     self._model.touch()
                     self.mark_published(plan, plan.destination.commit)
-
-    def _mend(self, model: ModelDirectory) -> None:
-        """Make a directory that has the commit, and something of others besides, hold that commit alone."""
-        known, goal = model.manifest, self._goal
-        if known is None or goal is None:
-            return
-        same = known.commit == goal.revision.commit
-        if (same and known.stale) or (not same and self.options.whole_cache):
-            self._model = update.settle(model, update.begin(model, goal), goal)
 
     def message(self, plan: Plan) -> str:
         """Return the commit's message."""
         return self.options.message or f"Copy {survey.pinned(plan.source)} with hubferry"
-
-
-def _paths(models: Sequence[ModelDirectory]) -> list[Path]:
-    return [model.path for model in models]
 
 
 def _parsed(text: str, access: Access, default_hub: HubName) -> RepoRef:

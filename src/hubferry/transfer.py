@@ -90,7 +90,7 @@ async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
             moved = await move(plan, held, session.tools())
             _refuse_failures(moved, options)
             session.record(side, moved.digests)
-            session.name_strangers()
+            remember.name_strangers(model, listen)
             size = sum(file.size or 0 for file in side.files)
             whole = model.manifest is not None and model.manifest.whole
             return Fetched(
