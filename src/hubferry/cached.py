@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubferry import remember, survey
-from hubferry.cache import adopt, inventory, update
+from hubferry.cache import adopt, update
 from hubferry.cache.directory import ModelDirectory
 from hubferry.cache.disk import ROOM, disk, disk_errors
 from hubferry.cache.names import PASSING_PREFIX
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from hubferry.options import Options
     from hubferry.survey import SourceSide
 
-_NAMED = 5
-"""Names in a sentence at most."""
 SPARE_BYTES = 64 * 1024 * 1024
 """What is left free on the disk beyond the payload: manifests, journals, other people's work."""
 
@@ -126,7 +124,7 @@ class CacheHoldings:
         """What the cache is asked when the hub is not."""
         found = [self.existing] if self.existing is not None else []
         if self._options.directory is None:
-            found += [one for one in self._cache.all_of(self._ref) if one.path not in _paths(found)]
+            found += self._cache.all_of(self._ref)
         return remember.Question(self._ref, found, self._options.include, self._options.exclude)
 
     def known(self, files: Sequence[RepoFile]) -> dict[str, Digests]:
@@ -259,21 +257,7 @@ class CacheHoldings:
 
     def name_strangers(self) -> None:
         """Say which files of the directory are not of the commit: they were put there, and stay."""
-        model = self._kept
-        if model is None or model.manifest is None:
-            return
-        with model.disk_errors():
-            files = model.manifest.files
-            there = inventory.take(model.path).files
-            strange = sorted(path for path in there if path not in files or not files[path].here)
-        if strange:
-            names = _(", ").join(strange[:_NAMED]) + (" …" if len(strange) > _NAMED else "")
-            message = ngettext(
-                "{count} file in {path} is not of this commit, and stays: {names}",
-                "{count} files in {path} are not of this commit, and stay: {names}",
-                len(strange),
-            )
-            self._listen(Note(message.format(count=len(strange), path=model.path, names=names)))
+        remember.name_strangers(self._kept or self.model, self._listen)
 
     def fetched(self, side: SourceSide, moved: int) -> Fetched:
         """Return what is here now, after `moved` bytes came over the network."""
@@ -304,19 +288,7 @@ class CacheHoldings:
             self._kept = self._model = self.existing if self._options.cache else None
             if self._kept is not None and self._model is not None:
                 with self._kept.hold(wait=0):
-                    self._mend(self._kept)
+                    if self._goal is not None:
+                        self._model = update.mend(self._kept, self._goal, fill=self._options.whole_cache)
                     self._model.touch()
                     self.mark_published(plan, plan.destination.commit)
-
-    def _mend(self, model: ModelDirectory) -> None:
-        """Make a directory that has the commit, and something of others besides, hold that commit alone."""
-        known, goal = model.manifest, self._goal
-        if known is None or goal is None:
-            return
-        same = known.commit == goal.revision.commit
-        if (same and known.stale) or (not same and self._options.whole_cache):
-            self._model = update.settle(model, update.begin(model, goal), goal)
-
-
-def _paths(models: Sequence[ModelDirectory]) -> list[Path]:
-    return [model.path for model in models]

@@ -8,11 +8,12 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hubferry.cache import inventory
 from hubferry.cache.memory import listed
 from hubferry.cache.names import named_revision
 from hubferry.errors import IntegrityError, NotFoundError, UsageError
 from hubferry.events import Note
-from hubferry.i18n import _
+from hubferry.i18n import _, ngettext
 from hubferry.model import Fetched
 from hubferry.plan import select
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 """What may be a commit, or the beginning of one."""
+_NAMED = 5
+"""Names in a sentence at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,25 @@ def from_cache(question: Question, listen: Listener) -> Fetched:
         whole=answer.known.is_whole,
         arrived=answer.known.arrived or None,
     )
+
+
+def name_strangers(model: ModelDirectory, listen: Listener) -> None:
+    """Say which files of a directory are not of its commit: they were put there, and stay."""
+    known = model.manifest
+    if known is None:
+        return
+    with model.disk_errors():
+        there = inventory.take(model.path).files
+    strange = sorted(path for path in there if path not in known.files or not known.files[path].here)
+    if not strange:
+        return
+    names = _(", ").join(strange[:_NAMED]) + (" …" if len(strange) > _NAMED else "")
+    message = ngettext(
+        "{count} file in {path} is not of this commit, and stays: {names}",
+        "{count} files in {path} are not of this commit, and stay: {names}",
+        len(strange),
+    )
+    listen(Note(message.format(count=len(strange), path=model.path, names=names)))
 
 
 def _answer(question: Question) -> _Answer | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import sys
 
 import pytest
 from desks import KIB, digests, stored
@@ -273,6 +275,34 @@ def test_an_update_that_was_cut_short_leaves_the_old_commit_and_is_taken_up(desk
     assert 64 * KIB <= fetched < 80 * KIB
     assert plan["fetch_bytes"] == fetched
     assert digests(cached) == stored(desk.source, "org/model")
+
+
+PLANT = """
+import os, signal, sys
+from hubferry.cache.disk import disk
+def operation(*_arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(disk, sys.argv[1], operation)
+sys.argv[1:] = sys.argv[2:]
+from hubferry.cli.main import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("operation", ["exchange", "remove_tree"])
+def test_a_command_that_is_killed_while_the_commits_change_places_leaves_one_of_them(
+    desk, cached, tmp_path, operation
+):
+    before = digests(cached)
+    reshard(desk, tmp_path)
+    done = desk.run(sys.executable, "-c", PLANT, operation, "fetch", NAME)
+    assert done.code == -signal.SIGKILL, done.said
+    after = stored(desk.source, "org/model")
+    assert digests(cached) == (before if operation == "exchange" else after)
+    assert state(desk)[0] == "whole"
+    assert fetch(desk)["fetched"] == 0
+    assert digests(cached) == after
+    assert sorted(path.name for path in cached.parent.iterdir()) == ["CACHEDIR.TAG", "org_model"]
 
 
 def test_the_old_place_of_the_flux_script_takes_an_update_where_it_is(desk, tmp_path):

@@ -94,6 +94,21 @@ def settle(model: ModelDirectory, work: ModelDirectory, goal: Goal) -> ModelDire
     return model
 
 
+def mend(model: ModelDirectory, goal: Goal, *, fill: bool) -> ModelDirectory:
+    """Make a directory hold one commit alone, when that takes no byte from a hub.
+
+    Args:
+        model: Has the commit and something of others besides or, to `fill` it, all files of the commit.
+        goal: The commit.
+        fill: Whether the directory is to hold that commit, whichever it holds.
+    """
+    known = model.manifest
+    same = known is not None and known.commit == goal.revision.commit
+    if known is None or not (known.stale if same else fill):
+        return model
+    return settle(model, begin(model, goal), goal)
+
+
 def _stage(model: ModelDirectory, known: Manifest, goal: Goal) -> ModelDirectory:
     """Return a tree for the new commit, in which all is that both commits have."""
     path = model.records / exchange.NEXT
