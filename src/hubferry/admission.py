@@ -59,6 +59,8 @@ def _new(plan: Plan, options: Options) -> NewRepository:
     source = plan.source
     visibility: Visibility = "private" if source.private or source.gated else "public"
     named = options.license or source.license or "other"
+    if plan.destination.ref.hub == "hf":  # where the card says it, in the hub's own words
+        named = licenses.identifier(named) or named
     return NewRepository(options.visibility or visibility, named, branch_only=plan.destination.branchless)
 
 

@@ -78,10 +78,12 @@ class Sides:
 async def settle(sides: Sides, listed: Sequence[RepoFile], listen: Listener) -> list[RepoFile]:
     """Return a destination's listing in which a file that the hub has only added to counts as the source's.
 
-    Costs nothing unless there is such a file and it has grown; then one small question a side.
+    One that the source does not have is the hub's own, and left out: every repository there has it. Costs
+    nothing unless there is such a file and it has grown; then one small question a side.
     """
     names = sides.destination.limits.edited_names
-    return [await _settled(sides, file, listen) if file.path in names else file for file in listed]
+    ours = [file for file in listed if file.path not in names or file.path in sides.ours]
+    return [await _settled(sides, file, listen) if file.path in names else file for file in ours]
 
 
 async def _settled(sides: Sides, theirs: RepoFile, listen: Listener) -> RepoFile:

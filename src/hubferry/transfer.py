@@ -151,7 +151,8 @@ async def _create_if_absent(session: Session, seen: Survey, plan: Plan) -> Surve
         return seen
     await session.destination.ensure(session.destination_ref, plan.new or NewRepository())
     there = await survey.look_at_destination(session.destination, session.destination_ref, session.listen)
-    return replace(seen, destination=survey.side_by_side(seen.source, there).destination)
+    seen = replace(seen, destination=survey.side_by_side(seen.source, there).destination)
+    return await survey.settle_edited(session.source, session.destination, seen, session.listen)
 
 
 def _refuse_failures(plan: Plan, moved: Moved, options: Options) -> None:

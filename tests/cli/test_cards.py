@@ -36,7 +36,7 @@ def test_a_card_that_would_be_refused_is_refused_first_and_the_field_is_named(fe
     for words in (("--dry-run",), ()):
         done = ferry(*words, check_code=2)
         assert "will not take README.md" in done.err
-        assert '"license" must be one of' in done.err
+        assert '"license" must be one of [apache-2.0, mit, openrail, …]' in done.err
         assert "--card fix-license" in done.err.splitlines()[-1]
     assert strict.requests.count("hf:create", "hf:commit", "storage:put") == 0
     plan = ferry("--dry-run", "--json", check_code=2).json()
@@ -65,6 +65,13 @@ def test_a_card_can_be_left_out_or_left_behind(ferry, strict, model):
     assert "README.md" not in stored(strict, "tester/card")
     assert len(stored(strict, "tester/card")) >= len(digests(model)) - 1
     ferry("--exclude", "README.md", check_code=0)
+
+
+def test_the_file_that_the_hub_keeps_itself_is_neither_counted_nor_deleted(ferry, strict):
+    done = ferry("--card", "fix-license", "--delete", check_code=0)
+    assert "identical" in done.out
+    assert ".gitattributes" not in done.said
+    assert ".gitattributes" in stored(strict, "tester/card")
 
 
 def test_what_a_hub_remarks_on_a_card_is_a_warning(ferry, strict, model, desk):

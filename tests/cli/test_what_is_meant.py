@@ -282,6 +282,8 @@ def test_everything_that_would_stop_a_copy_is_said_at_once(desk, model):
     error = json.loads(done.out)["error"]
     assert error["exit_code"] == done.code
     assert {error["kind"], error["others"][0]["kind"]} == {"UsageError", "AccessError"}
+    lines = done.err.splitlines()
+    assert [line.split(":")[0] for line in lines[-4:]] == ["error", "hint", "error", "hint"]
     assert "would be deleted" in done.err
     assert "is not public" in done.err
 

@@ -145,7 +145,13 @@ class Upstream(RuleBasedStateMachine):
 
     def options(self, **more):
         access = [Access(hub.token, hub.url) for hub in (self.source, self.destination)]
-        return Options(source=access[0], destination=access[1], cache_root=self.top / "cache", **more)
+        return Options(
+            allow=frozenset({"empty"}),
+            source=access[0],
+            destination=access[1],
+            cache_root=self.top / "cache",
+            **more,
+        )
 
     def directory(self, revision=None):
         found = Cache(self.top / "cache", roots=[]).find(RepoRef("hf", self.name, revision))

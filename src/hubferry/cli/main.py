@@ -231,17 +231,14 @@ def _next_words(error: HubferryError, command: list[str]) -> str | None:
 
 
 def _explain(error: HubferryError, *, json: bool) -> int:
-    output.talk(error.message, label=_("error:"), colour="red")
-    for failure in error.failures if isinstance(error, PartialError) else ():
-        output.talk(f"  {output.visible(failure.path or '-')}: {failure.message}")
-    for other in error.others:
-        output.talk(other.message, label=_("error:"), colour="red")
-        if other.hint:
-            output.talk(other.hint, label=_("hint:"), colour="cyan")
-    if isinstance(error, DiskFullError):
-        _tell_what_pruning_frees(error)
-    if error.hint:
-        output.talk(error.hint, label=_("hint:"), colour="cyan")
+    for one in (error, *error.others):
+        output.talk(one.message, label=_("error:"), colour="red")
+        for failure in one.failures if isinstance(one, PartialError) else ():
+            output.talk(f"  {output.visible(failure.path or '-')}: {failure.message}")
+        if isinstance(one, DiskFullError):
+            _tell_what_pruning_frees(one)
+        if one.hint:
+            output.talk(one.hint, label=_("hint:"), colour="cyan")
     if json:
         output.document({"error": _described(error)})
     return error.exit_code

@@ -7,6 +7,7 @@ Wire facts: huggingface_hub 2.4.0, hf_api.py: `auth_check(write=True)`, `whoami`
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _DENIED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _DEFAULTS = (None, "main", "master")
+_LONG_LIST = re.compile(r"\[([^\],]*, [^\],]*, [^\],]*),[^\]]*\]")
+"""What may stand in a field, which can be a hundred words."""
 _TOKENS = "https://huggingface.co/settings/tokens"
 
 
@@ -111,9 +114,9 @@ class Examination:
     def _bad_card(self, told: dict[str, Any], card: bytes) -> Iterator[Finding]:
         errors = [_message(one) for one in _list(told.get("errors"))]
         if errors:
-            message = _("{host} will not take {path}: {said}").format(
-                host=self._host, path=cards.NAME, said="; ".join(errors)[:300]
-            )
+            said = _LONG_LIST.sub(r"[\1, …]", "; ".join(errors))[:300]
+            message = _("{host} will not take {path}: {said}")
+            message = message.format(host=self._host, path=cards.NAME, said=said)
             mendable = cards.with_known_license(card) is not None
             hint = _("leave it out with --exclude {path}").format(path=cards.NAME)
             if mendable:
