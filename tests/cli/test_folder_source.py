@@ -296,3 +296,22 @@ def test_a_pipe_at_the_top_of_a_check_neither_hangs_nor_counts(desk, folder):
     assert (counts["same"], counts["unknown"], sum(counts.values())) == (4, 1, 5)
     assert "left out: pipe" in done.err
     assert "refused: lost.bin" in done.err
+
+
+def test_a_hundred_megabytes_leave_less_than_one_more_on_the_disk(desk, tmp_path):
+    folder = tmp_path / "large"
+    content = random.Random(8).randbytes(10_000_000)
+    for number in range(10):
+        write(folder, f"model-{number}.safetensors", bytes([number]) + content)
+    write(folder, "config.json", b"{}")
+    before = used(desk.home)
+    desk.ferry("copy", str(folder), "ms:mine/model", "--dry-run", check_code=0)
+    desk.ferry("copy", str(folder), "ms:mine/model", check_code=0)
+    assert used(desk.home) - before < 1_000_000
+    assert len(copied(desk)) == 11
+
+
+def used(folder):
+    """Bytes that the files below a folder take on the disk, each inode once."""
+    found = {entry.lstat().st_ino: entry.lstat().st_blocks * 512 for entry in folder.rglob("*")}
+    return sum(found.values())

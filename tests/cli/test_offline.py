@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from aiohttp import web
 from desks import digests
+from servers import running_hub
+
+from hubferry.serve import Seams
 
 NAME = "hf:org/model"
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
@@ -112,3 +116,22 @@ def test_where_the_cache_could_not_answer_it_is_not_offered(desk, cached):
     done = desk.ferry("fetch", f"{NAME}@v9", environment=NOWHERE)
     assert done.code == 5
     assert "--offline" not in done.err
+
+
+@pytest.mark.parametrize("status", [500, 503, 200])
+def test_an_answer_that_makes_no_sense_is_no_reason_for_old_content(desk, cached, tmp_path, status):
+    """An outage, or the page of a network's portal: exit 5, and the hint names what the cache could do."""
+
+    @web.middleware
+    async def portal(_request, _handler):
+        return web.Response(status=status, text="<html>Please log in</html>", content_type="text/html")
+
+    with running_hub(tmp_path / "portal", seams=Seams(middlewares=[portal])) as hub:
+        environment = {"HF_ENDPOINT": hub.url, "HUBFERRY_RETRIES": "0"}
+        for words in (("-q",), ("-q", "--json")):
+            done = desk.ferry("fetch", NAME, *words, environment=environment)
+            assert done.code == 5, done.said
+            assert str(cached) not in done.out
+            assert "hubferry fetch hf:org/model --offline" in done.said
+        done = desk.ferry("fetch", NAME, "--offline", "-q", "--json", environment=environment)
+    assert (done.code, done.json()["hub_asked"]) == (0, False)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from hubferry.findings import Finding
     from hubferry.model import NewRepository, Plan, Report, Revision, Step
 
+_MOST_DOOMED = 20
+"""Files to delete that are named before a run; a dry run lists all of them."""
 _INDEPENDENT_OF_CONTENT = (Action.SAME, Action.DELETE)
 
 
@@ -56,7 +58,7 @@ def circumstances(plan: Plan) -> list[str]:
     lines += finding_lines(finding for finding in plan.findings if finding.error is None)
     doomed = [step.file.path for step in plan.of(Action.DELETE)]
     if doomed:
-        lines.append(_("to delete at the destination: {paths}").format(paths=some(doomed)))
+        lines.append(_("to delete at the destination: {paths}").format(paths=some(doomed, _MOST_DOOMED)))
     return [*lines, *only_there_words(plan)]
 
 
