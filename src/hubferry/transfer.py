@@ -52,9 +52,11 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
         admission.refuse(examined, options)
         async with here.open():
             held = await here.hold(seen.source.files, plan)
-            here.check_space(survey.draft(seen, session.destination, held, options), session.slots)
-            seen = await _create_if_absent(session, seen, plan)
+            if not seen.destination.revision.exists:
+                here.check_space(survey.draft(seen, session.destination, held, options), session.slots)
+                seen = await _create(session, seen, plan)
             plan = await survey.decide(seen, session.destination, held, options)
+            here.check_space(plan, session.slots)
             admission.refuse(plan, options, _SHOWN)  # a hub may have created it otherwise than it was told
             plan = admission.admitted(plan, examined)
             listen(Planned(plan))
@@ -145,10 +147,8 @@ def _refused_entries(plan: Plan) -> dict[str, HubferryError]:
     return {one.path: one.error for one in found if one.path is not None and one.error is not None}
 
 
-async def _create_if_absent(session: Session, seen: Survey, plan: Plan) -> Survey:
+async def _create(session: Session, seen: Survey, plan: Plan) -> Survey:
     """Create the destination; a new one may come with files of its own, so it is listed again."""
-    if seen.destination.revision.exists:
-        return seen
     await session.destination.ensure(session.destination_ref, plan.new or NewRepository())
     there = await survey.look_at_destination(session.destination, session.destination_ref, session.listen)
     seen = replace(seen, destination=survey.side_by_side(seen.source, there).destination)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from hubferry import api
+from hubferry import api, cached
 from hubferry.errors import AccessError, IntegrityError, NetworkError, NotFoundError
 from hubferry.events import Committed, Finished, Planned, Progress
 from hubferry.model import Action, Verdict
@@ -372,6 +372,16 @@ def test_without_a_network_a_fetch_answers_from_the_cache_only_when_that_is_aske
         assert offered == name.endswith(("org/model", first.commit))
     again = world.fetch(source=nowhere, offline=True)
     assert (again.commit, again.asked) == (first.commit, False)
+
+
+def test_what_the_destination_stores_already_needs_no_room_on_this_disk(world, tmp_path, monkeypatch):
+    world.copy()
+    shard = next(world.folder.glob("model-00001-*"))
+    world.source.store.add("org/model", {"twin.safetensors": shard})
+    monkeypatch.setattr(cached, "free_bytes", lambda _path: cached.SPARE_BYTES + MIB)
+    report = world.copy(cache_root=tmp_path / "another cache")
+    assert report.verified
+    assert (report.reused, report.fetched) == (shard.stat().st_size, 0)
 
 
 def test_a_hub_that_makes_a_private_repository_public_gets_no_byte(make_hub, world):
