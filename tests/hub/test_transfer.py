@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -374,12 +375,13 @@ def test_without_a_network_a_fetch_answers_from_the_cache_only_when_that_is_aske
     assert (again.commit, again.asked) == (first.commit, False)
 
 
-def test_what_the_destination_stores_already_needs_no_room_on_this_disk(world, tmp_path, monkeypatch):
+def test_what_the_destination_stores_already_needs_no_room_on_this_disk(world, monkeypatch):
     world.copy()
     shard = next(world.folder.glob("model-00001-*"))
     world.source.store.add("org/model", {"twin.safetensors": shard})
+    shutil.rmtree(world.cache)
     monkeypatch.setattr(cached, "free_bytes", lambda _path: cached.SPARE_BYTES + MIB)
-    report = world.copy(cache_root=tmp_path / "another cache")
+    report = world.copy()
     assert report.verified
     assert (report.reused, report.fetched) == (shard.stat().st_size, 0)
 
