@@ -169,6 +169,14 @@ def _new_event_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
+async def _end_what_is_left() -> None:
+    """End the handlers of clients that went away without a word; a task that outlives its loop complains."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+
+
 @contextlib.contextmanager
 def running_hub(  # noqa: PLR0913  # one for each part of a hub
     root: Path,
@@ -210,6 +218,7 @@ def running_hub(  # noqa: PLR0913  # one for each part of a hub
         yield TestHub(running.url, store, requests=requests)
     finally:
         asyncio.run_coroutine_threadsafe(running.stop(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(_end_what_is_left(), loop).result(10)
         asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)

@@ -85,6 +85,7 @@ class Listing:
         """Ask for all, and folder by folder for what was cut, many at a time; the first failure ends it."""
         waiting: list[str | None] = [None]
         running: set[asyncio.Task[list[str]]] = set()
+        done: set[asyncio.Task[list[str]]] = set()
         try:
             while waiting or running:
                 while waiting and len(running) < _AT_ONCE:
@@ -93,7 +94,7 @@ class Listing:
                 for task in done:
                     waiting += task.result()
         finally:
-            await _end(running)
+            await _end(running | done)  # several may fail at once, and one of them is told
 
     async def _tree(self, root: str | None) -> list[str]:
         """List all below `root`; return the folders that have to be asked for because the hub cut it."""
