@@ -25,7 +25,8 @@ VISIBILITY = "visibility"
 
 def judged(plan: Plan, options: Options) -> Plan:
     """Return the plan with how the destination is to be created, and with what forbids it."""
-    new = None if plan.destination.exists else _new(plan, options)
+    there = plan.destination
+    new = None if there.exists or there.ref.hub == "dir" else _new(plan, options)
     return without_refused(replace(plan, new=new, findings=(*plan.findings, *_forbidden(plan, options))))
 
 

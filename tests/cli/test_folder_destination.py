@@ -236,6 +236,12 @@ def test_every_name_that_the_disk_holds_is_a_name(desk, source, target):
     assert described(target) == described(source)
 
 
+def test_a_new_folder_is_neither_public_nor_licensed(desk, source):
+    done = desk.ferry("copy", "./source", "./new", "--dry-run", check_code=0)
+    assert "will be created" not in done.out
+    assert desk.ferry("copy", "./source", "./new", "--json", check_code=0).json()["created"] is None
+
+
 @pytest.mark.parametrize(
     ("destination", "word"),
     [("./source", "same"), ("./source/in", "inside"), (".", "inside"), ("./link", "same")],
