@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from hubferry import locking
 from hubferry.cache import adopt, clean, listing, locks, manifest, placing, roots
 from hubferry.cache import disk as disk_module
 from hubferry.cache.disk import Disk, disk, disk_errors, tells_case_apart
@@ -168,7 +169,7 @@ def test_a_directory_that_somebody_else_makes_first_is_fine_and_a_file_is_not(tm
 
 def test_a_lock_that_cannot_be_made_is_an_error_with_a_sentence(model, monkeypatch):
     monkeypatch.delenv("HUBFERRY_LOCK", raising=False)
-    monkeypatch.setattr(locks.FileLock, "acquire", failing(errno.EIO))
+    monkeypatch.setattr(locking.FileLock, "acquire", failing(errno.EIO))
     with pytest.raises(DiskError, match="Input/output"), model.hold(wait=0):
         pytest.fail("it was held")
 

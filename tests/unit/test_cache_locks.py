@@ -1,5 +1,6 @@
 """One run at a time for one model, across processes, with the kernel's locks and without them."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from filelock import BaseFileLock
 
+from hubferry import locking
 from hubferry.cache import locks
 from hubferry.cache.store import Cache
 from hubferry.errors import InterruptedRunError, LockedError
@@ -176,12 +178,28 @@ def test_many_processes_at_once_never_hold_one_model_together(records, tmp_path)
     assert counter.read_text() == "45"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no flock")
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK], ids=errno.errorcode.get)
+def test_where_flock_is_not_implemented_two_runs_do_not_hold_one_model(records, monkeypatch, number):
+    """Lustre mounted without it says ENOSYS, which the library would answer in its own way."""
+
+    def flock(*_arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with locks.hold(records, name="x", wait=0):
+        assert locks.is_held(records)
+        with pytest.raises(LockedError), locks.hold(records, name="x", wait=0):
+            pytest.fail("two runs hold one model")
+    assert not locks.is_held(records)
+
+
 def test_where_the_filesystem_has_no_kernel_locks_a_file_does_the_same(records, monkeypatch, kind):
-    class Unsupported(locks.FileLock):
+    class Unsupported(locking.FileLock):
         def acquire(self, *_arguments, **_keywords):
             raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(locks, "FileLock", Unsupported)
+    monkeypatch.setattr(locking, "FileLock", Unsupported)
     with locks.hold(records, name="x", wait=0):
         assert (records / "lock.soft").exists()
         assert locks.is_held(records)

@@ -1,14 +1,11 @@
-"""One run at a time for one model: a lock that dies with its process, and who holds it.
+"""One run at a time for one model: the lock of its records, and who holds it.
 
-The lock is the kernel's (`flock`) where the filesystem has it. Elsewhere, and with HUBFERRY_LOCK=soft, it is
-a file that exists while the lock is held and names its process: another process of the same machine takes it
-over once that one is dead. A holder on another machine cannot be proven dead, so its file has to be removed
-by hand; the message says which.
+Where the lock is a file, a holder on another machine cannot be proven dead, so its file has to be removed by
+hand; the message says which.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import socket
@@ -18,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from filelock import FileLock, SoftFileLock, Timeout
 
 from hubferry.cache.disk import disk
 from hubferry.cache.roots import make_directories
 from hubferry.errors import InterruptedRunError, LockedError
 from hubferry.i18n import _
+from hubferry.locking import LOCK, SOFT_LOCK, try_lock
 from hubferry.units import moment
 
 if TYPE_CHECKING:
@@ -31,13 +28,10 @@ if TYPE_CHECKING:
 
     from filelock import BaseFileLock
 
-LOCK = "lock"
-_SOFT_LOCK = "lock.soft"
 _HOLDER = "lock.holder"
-FILES = (LOCK, _SOFT_LOCK, _HOLDER)
+FILES = (LOCK, SOFT_LOCK, _HOLDER)
 """What a lock is made of, where it is held."""
 _PAUSE = 0.2
-_NO_KERNEL_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -69,7 +63,7 @@ def holder(records: Path) -> Holder | None:
 
 def is_held(records: Path) -> bool:
     """Return whether a living run holds the lock in `records`; creates nothing that was not there."""
-    if not (records / LOCK).exists() and not (records / _SOFT_LOCK).exists():
+    if not (records / LOCK).exists() and not (records / SOFT_LOCK).exists():
         return False
     lock = _try(records)
     if lock is None:
@@ -138,7 +132,7 @@ def _acquire(
 
 def _locked(records: Path, name: str, who: str) -> LockedError:
     hint = _("wait for it to end")
-    soft = records / _SOFT_LOCK
+    soft = records / SOFT_LOCK
     if soft.exists():
         hint = _("if that process is gone, remove {path}").format(path=soft)
     message = _("{name} is in use by {holder}").format(name=name, holder=who)
@@ -146,26 +140,13 @@ def _locked(records: Path, name: str, who: str) -> LockedError:
 
 
 def _try(records: Path) -> BaseFileLock | None:
-    """Take the lock if it is free."""
-    if os.environ.get("HUBFERRY_LOCK") != "soft":
-        try:
-            return _take(FileLock(records / LOCK, timeout=0, thread_local=False))
-        except OSError as error:
-            if error.errno not in _NO_KERNEL_LOCKS:
-                raise
-    soft = SoftFileLock(records / _SOFT_LOCK, timeout=0, thread_local=False)
-    return _take(soft) or _take(soft)  # the first attempt may only remove what a dead process left
-
-
-def _take(lock: BaseFileLock) -> BaseFileLock | None:
-    """Acquire `lock` unless somebody has it, or removed its file while it was being acquired.
+    """Take the lock unless somebody has it, or removed its file while it was being taken.
 
     Whoever cleans a model away holds this lock and removes its file; a lock on the removed file would keep
     nobody out.
     """
-    try:
-        lock.acquire()
-    except Timeout:
+    lock = try_lock(records)
+    if lock is None:
         return None
     descriptor = lock._context.lock_file_fd  # noqa: SLF001 - filelock tells no other way which file it locked
     try:

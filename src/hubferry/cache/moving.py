@@ -23,6 +23,7 @@ from hubferry.cache.names import DOOMED_SUFFIX, RECORDS
 from hubferry.cache.roots import TAG_NAME, create_root, make_directories
 from hubferry.errors import DiskError, IntegrityError, NotFoundError, UsageError
 from hubferry.i18n import _
+from hubferry.locking import LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -217,5 +218,5 @@ class _Tree:
 
 def _is_replaced(path: str) -> bool:
     """Return whether a file of our records is written anew, or belongs to the old place only."""
-    names = (manifest.MANIFEST, manifest.JOURNAL, locks.LOCK)
+    names = (manifest.MANIFEST, manifest.JOURNAL, LOCK)
     return path.startswith(tuple(f"{RECORDS}/{name}" for name in names))

@@ -15,9 +15,8 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, SoftFileLock, Timeout
-
 from hubferry.hubs.directory_source import OWN_FOLDER
+from hubferry.locking import LOCK, SOFT_LOCK, try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,11 +27,8 @@ if TYPE_CHECKING:
 
     from hubferry.model import Blob
 
-_LOCK = "lock"
-_SOFT_LOCK = "lock.soft"
 _WRITING = ".part"
 _PIECE = 1 << 20
-_NO_KERNEL_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
 
 
 class Staging:
@@ -72,7 +68,7 @@ class Staging:
 
     def take_what_is_left(self) -> bool:
         """Make ours what an interrupted run left, if there is any; nothing is created."""
-        if self._lock is None and any((self.place / name).is_file() for name in (_LOCK, _SOFT_LOCK)):
+        if self._lock is None and any((self.place / name).is_file() for name in (LOCK, SOFT_LOCK)):
             with suppress(OSError):
                 self._lock = _locked(self.place)
         return self._lock is not None
@@ -145,14 +141,14 @@ class Staging:
         empty = self._writes and not self._blobs()
         if empty and os.name != "nt":
             with suppress(OSError):
-                (self.place / _LOCK).unlink()  # while it is ours: the next one makes its own
+                (self.place / LOCK).unlink()  # while it is ours: the next one makes its own
         lock.release()
         if empty:
             self.tidy()
 
     def _blobs(self) -> list[str]:
         with suppress(OSError):
-            return [entry.name for entry in self.place.iterdir() if entry.name not in (_LOCK, _SOFT_LOCK)]
+            return [entry.name for entry in self.place.iterdir() if entry.name not in (LOCK, SOFT_LOCK)]
         return []
 
     def _remove(self, which: Callable[[str], bool]) -> None:
@@ -163,7 +159,7 @@ class Staging:
         """Remove our folders where they are empty; one in which another run begins, it makes again."""
         with suppress(OSError):
             if os.name == "nt":
-                (self.place / _LOCK).unlink(missing_ok=True)
+                (self.place / LOCK).unlink(missing_ok=True)
             self.place.rmdir()
         with suppress(OSError):
             self.place.parent.rmdir()
@@ -232,25 +228,11 @@ def _give(path: Path, user: int, group: int) -> None:
 
 
 def _locked(place: Path) -> BaseFileLock | None:
-    """Take the lock of a place, which ends with its process; None where another run has it."""
-    if os.environ.get("HUBFERRY_LOCK") != "soft":
-        try:
-            return _acquired(FileLock(place / _LOCK, timeout=0, thread_local=False, fallback_to_soft=False))
-        except FileNotFoundError:  # whoever had it is just removing the place
-            return None
-        except OSError as error:
-            if error.errno not in _NO_KERNEL_LOCKS:
-                raise
-    soft = SoftFileLock(place / _SOFT_LOCK, timeout=0, thread_local=False)
-    return _acquired(soft) or _acquired(soft)  # the first attempt may only remove what a dead process left
-
-
-def _acquired(lock: BaseFileLock) -> BaseFileLock | None:
+    """Take the lock of a place; None where another run has it."""
     try:
-        lock.acquire()
-    except Timeout:
+        return try_lock(place)
+    except FileNotFoundError:  # whoever had it is just removing the place
         return None
-    return lock
 
 
 def _digest(path: Path) -> str:
