@@ -21,7 +21,7 @@ from hubferry.cache.roots import create_root
 from hubferry.cache.store import free_bytes
 from hubferry.errors import DiskError, DiskFullError, HubferryError, LockedError
 from hubferry.events import Note, Waiting
-from hubferry.holdings import proven
+from hubferry.holdings import Holdings, proven
 from hubferry.i18n import _, ngettext
 from hubferry.model import Digests, Fetched
 from hubferry.stream.schedule import SMALL
@@ -41,7 +41,7 @@ SPARE_BYTES = 64 * 1024 * 1024
 """What is left free on the disk beyond the payload: manifests, journals, other people's work."""
 
 
-class CacheHoldings:
+class CacheHoldings(Holdings):
     """A model's directory in the cache; without a cache, one that is gone afterwards."""
 
     def __init__(
@@ -165,7 +165,7 @@ class CacheHoldings:
 
     def _begin(self) -> int:
         """Make the model's directory ready for the commit; return how many files its other revisions gave."""
-        assert self._kept is not None  # noqa: S101 - called inside `model`
+        assert self._kept is not None  # noqa: S101 - called inside `open`
         assert self._goal is not None  # noqa: S101 - the source was looked at before
         self._model = work = update.begin(self._kept, self._goal)
         known, shared = work.manifest, 0

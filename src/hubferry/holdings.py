@@ -67,7 +67,7 @@ class Holdings(Protocol):
         ...
 
 
-class FolderHoldings:
+class FolderHoldings(Holdings):
     """A folder that is published from where it stands: nothing is written down, locked or adopted."""
 
     standing: StandingFolder

@@ -150,9 +150,7 @@ def _too_many_deletions(
     """Refuse to delete more than a person said."""
     if cap is None or not doomed:
         return
-    share = cap.endswith("%")
-    most = float(cap.removesuffix("%")) * len(there) / 100 if share else int(cap)
-    if len(doomed) > most:
+    if len(doomed) > _most(cap, len(there)):
         message = ngettext(
             "{count} file of {all} would be deleted at the destination; --max-delete allows {cap}",
             "{count} files of {all} would be deleted at the destination; --max-delete allows {cap}",
@@ -164,6 +162,19 @@ def _too_many_deletions(
             hint=_("--dry-run lists them; a higher --max-delete allows them"),
         )
         yield refused("max-delete", error)
+
+
+def _most(cap: str, count: int) -> float:
+    """Return how many of `count` files a cap is.
+
+    Raises:
+        UsageError: It is neither a number nor a share.
+    """
+    try:
+        return float(cap.removesuffix("%")) * count / 100 if cap.endswith("%") else int(cap)
+    except ValueError as error:
+        message = _("{value!r} is neither a number such as 20 nor a share such as 10%")
+        raise UsageError(message.format(value=cap)) from error
 
 
 def _beyond(steps: Sequence[Step], there: Sequence[RepoFile], limits: Limits) -> Iterator[Finding]:

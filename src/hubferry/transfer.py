@@ -45,7 +45,8 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
         if plan.nothing_to_do:
             listen(Planned(plan))
             admission.refuse(plan, options)
-            here.note_same(plan)
+            if not refusals(plan.findings):
+                here.note_same(plan)
             overlap.sweep(session.destination_ref)
             return _finish(session, plan, started)
         examined = await survey.examine(plan, session.source, session.destination)

@@ -81,6 +81,13 @@ def test_only_a_wish_deletes_what_the_source_does_not_have():
     assert actions(plan) == {"old.bin": Action.DELETE}
 
 
+@pytest.mark.parametrize("cap", ["some", "", "%", "1.5", "ten%"])
+def test_a_cap_that_is_none_is_named_before_anything_is_decided(cap):
+    policy = planning.Policy(delete=True, max_delete=cap)
+    with pytest.raises(UsageError, match="neither a number"):
+        make([], [RepoFile("old.txt", 9, sha256=A)], policy=policy)
+
+
 def test_a_changed_file_is_known_to_replace_another():
     plan = make(
         [RepoFile("a.bin", 5, sha256=A), RepoFile("b.bin", 5, sha256=B)], [RepoFile("a.bin", 5, sha256=C)]
