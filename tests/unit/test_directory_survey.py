@@ -15,9 +15,10 @@ from hubferry.entries import Trait
 from hubferry.errors import DiskError, UsageError
 from hubferry.events import Note
 from hubferry.hubs import directory_reading, directory_survey
-from hubferry.hubs.directory_records import Records, Signature
 from hubferry.hubs.directory_source import DirectorySource
 from hubferry.model import RepoRef
+from hubferry.readings import reader
+from hubferry.readings.records import Records, Signature
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0f" * 32 + b"\nsize 12345\n"
 TOKEN = b"hf_" + b"aBcDeFgHiJkLmNoPqRsTuVwXyZ01234567"
@@ -305,12 +306,11 @@ async def test_records_of_folders_that_are_gone_are_swept(root, tmp_path):
     assert len(list((tmp_path / "records").iterdir())) == 1
 
 
-def test_stamps_from_the_future_are_not_believed(root, tmp_path):
+async def test_stamps_from_the_future_are_not_believed(root, tmp_path):
     place = write(root, "w.bin")
     os.utime(place, (4_000_000_000, 4_000_000_000))
     found = directory_survey.survey(root, NOTHING)
-    reader = directory_reading._Reader(found.entries, lambda _event: None)
-    (outcome,) = reader.read_all()
+    ((outcome,), _bytes) = await reader.read(found.entries, lambda _done, _total: None)
     assert outcome.reading is not None
     assert not outcome.lasts
 
@@ -319,7 +319,7 @@ async def test_a_file_that_changes_while_it_is_read_is_an_error_of_that_file(roo
     write(root, "good.bin", b"good")
     write(root, "grows.bin", b"one")
     gone = write(root, "goes.bin", b"x")
-    real = directory_reading.settled
+    real = reader.settled
 
     def meanwhile(status):
         if status.st_size == 3:
@@ -327,7 +327,7 @@ async def test_a_file_that_changes_while_it_is_read_is_an_error_of_that_file(roo
         return real(status)
 
     surveyed = directory_survey.survey(root, NOTHING).entries
-    monkeypatch.setattr(directory_reading, "settled", meanwhile)
+    monkeypatch.setattr(reader, "settled", meanwhile)
     gone.unlink()
     found = await directory_reading.look(surveyed, NOTHING, Records(None, root), lambda _event: None)
     assert [file.path for file in found.files] == ["good.bin"]
@@ -372,7 +372,7 @@ async def test_an_entry_that_the_system_refuses_is_named_with_the_reason(root, m
 
 
 async def test_a_long_reading_is_told(root, monkeypatch):
-    monkeypatch.setattr(directory_reading, "_SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(reader, "_SILENT_SECONDS", 0.0)
     write(root, "w.bin", b"w" * 1000)
     heard = []
     await look(root, listen=heard.append)
@@ -381,7 +381,7 @@ async def test_a_long_reading_is_told(root, monkeypatch):
 
 
 def test_a_long_reading_is_told_of_a_dry_run_too(root, tmp_path, monkeypatch):
-    monkeypatch.setattr(directory_reading, "_SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(reader, "_SILENT_SECONDS", 0.0)
     monkeypatch.setenv("HUBFERRY_CACHE", str(tmp_path / "cache"))
     write(root, "w.bin", b"w" * 1000)
     words = [str(root), str(tmp_path / "out"), "--dry-run"]
@@ -392,10 +392,10 @@ def test_a_long_reading_is_told_of_a_dry_run_too(root, tmp_path, monkeypatch):
 
 def test_whoever_cancels_does_not_wait_for_the_rest_to_be_read(root):
     write(root, "w.bin", b"w" * 1000)
-    reader = directory_reading._Reader(directory_survey.survey(root, NOTHING).entries, lambda _event: None)
-    reader.cancelled.set()
-    (outcome,) = reader.read_all()
-    assert (outcome.reading, reader.done) == (None, 0)
+    running = reader._Reader(directory_survey.survey(root, NOTHING).entries, lambda _done, _total: None)
+    running.cancelled.set()
+    (outcome,) = running.read_all()
+    assert (outcome.reading, running.done) == (None, 0)
 
 
 def test_a_signature_knows_every_stamp_of_a_file(root):

@@ -12,10 +12,10 @@ from hubferry import cards
 from hubferry.errors import DiskError, IntegrityError, NotFoundError, Side
 from hubferry.events import ignore
 from hubferry.hubs.directory_reading import look
-from hubferry.hubs.directory_records import Records
 from hubferry.hubs.directory_survey import survey
 from hubferry.i18n import _
 from hubferry.model import RepoFile, Revision
+from hubferry.readings.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

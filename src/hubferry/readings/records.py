@@ -90,6 +90,11 @@ class Records:
         except _UNREADABLE:
             return {}
 
+    @property
+    def known(self) -> dict[str, Reading]:
+        """What is remembered, by path, however old."""
+        return dict(self._known)
+
     def find(self, path: str, status: os.stat_result) -> Reading | None:
         """Return what was read of a file that still looks as it did then."""
         reading = self._known.get(path)
