@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubferry import refs
+from hubferry import places, refs
 from hubferry.cli import main, output, secrets
 from hubferry.cli.memory import keep_freed_memory
 from hubferry.cli.progress import Follower
@@ -88,13 +88,14 @@ class Place:
 
     def of(self, ref: RepoRef | None) -> Path:
         """Return the model's directory, whichever way its name was spelled; nothing is created."""
-        if self.directory is not None or ref is None:
-            return (self.directory or Path()).expanduser()
         from hubferry.cache.names import plain_names, suffixed_name
-        from hubferry.cache.roots import default_root
+        from hubferry.cache.roots import default_root, usable
         from hubferry.cache.store import Cache
 
-        root = self.root.expanduser() if self.root is not None else default_root()
+        if self.directory is not None or ref is None:
+            directory = self.directory or Path()
+            return usable(directory) or default_root() / directory.name
+        root = (usable(self.root) if self.root is not None else None) or default_root()
         found = Cache(root, roots=(root,)).find(ref)
         if found is not None:
             return found.path
@@ -133,10 +134,10 @@ def _say_problems(state: ModelState) -> None:
 
 def from_home(path: Path) -> str:
     """Return a path as people write it, with `~` for the home directory."""
-    try:
-        return str(Path("~") / path.relative_to(Path("~").expanduser()))
-    except (ValueError, RuntimeError):
+    home = places.home()
+    if home is None or not path.is_relative_to(home):
         return str(path)
+    return str(Path("~") / path.relative_to(home))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from hubferry.cache import manifest
 from hubferry.cache.disk import disk
 from hubferry.cache.manifest import Signature
 from hubferry.cache.names import RECORDS, plain_names
+from hubferry.places import expanded_if_known, is_directory
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -136,7 +137,7 @@ class _Search:
     def by_shared_blob(self, hub: Path) -> None:
         """Take files from the store that Xet's files share: `blobs/<two digits>/<xet hash>`."""
         shared = hub / "blobs"
-        if not shared.is_dir():
+        if not is_directory(shared):
             return
         for file in self._missing():
             name = file.xet_hash or ""
@@ -145,7 +146,7 @@ class _Search:
 
     def by_place(self, folder: Path) -> None:
         """Take files of the same path and size."""
-        if not self._excluded(folder) and folder.is_dir():
+        if not self._excluded(folder) and is_directory(folder):
             for file in self._missing():
                 if ".." not in file.path.split("/") and not file.path.startswith("/"):
                     self._take_file(file, folder / file.path)
@@ -193,9 +194,10 @@ def _recorded(roots: Iterable[Path]) -> Iterator[Path]:
                 yield root / entry.name
 
 
-def _directories(candidates: Iterable[Path]) -> list[Path]:
+def _directories(candidates: Iterable[Path | None]) -> list[Path]:
     """Keep what exists, once each."""
-    found = {path.resolve(): path for path in reversed(list(candidates)) if path.is_dir()}
+    there = (path for path in reversed(list(candidates)) if path is not None and is_directory(path))
+    found = {path.resolve(): path for path in there}
     return list(reversed(found.values()))
 
 
@@ -208,7 +210,7 @@ def huggingface_caches() -> list[Path]:
     if environment.get("XDG_CACHE_HOME"):
         candidates.append(f"{environment['XDG_CACHE_HOME']}/huggingface/hub")
     candidates.append("~/.cache/huggingface/hub")
-    return _directories(Path(name).expanduser() for name in candidates if name)
+    return _directories(expanded_if_known(name) for name in candidates if name)
 
 
 def _blob_directories(hub: Path, ref: RepoRef) -> list[Path]:
@@ -233,9 +235,8 @@ def _folders(ref: RepoRef, roots: Sequence[Path]) -> list[Path]:
 
 
 def _modelscope_bases() -> list[Path]:
-    chosen = os.environ.get("MODELSCOPE_CACHE") or "~/.cache/modelscope"
-    base = Path(chosen).expanduser()
-    return _directories((base, base / "hub"))
+    base = expanded_if_known(os.environ.get("MODELSCOPE_CACHE") or "~/.cache/modelscope")
+    return [] if base is None else _directories((base, base / "hub"))
 
 
 def _modelscope_folders(base: Path, ref: RepoRef) -> Iterator[Path]:

@@ -14,15 +14,16 @@ import sys
 import threading
 from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubferry.errors import DiskError, DiskFullError
 from hubferry.i18n import _
+from hubferry.places import nearest_directory
 from hubferry.units import size as readable_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
 ROOM = "hubferry cache prune --older-than 30d --dry-run   # or another disk: HUBFERRY_CACHE=/another/disk"
 """What to type when there is no room."""
@@ -269,13 +270,6 @@ def _after(views: list[memoryview], written: int) -> list[memoryview]:
     return []
 
 
-def existing(path: Path) -> Path:
-    """Return `path`, or the nearest directory above it that is there."""
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    return path
-
-
 def tells_case_apart(directory: Path) -> bool:
     """Return whether an existing directory keeps two names that differ only in case. Nothing is written.
 
@@ -315,12 +309,7 @@ def _explain(error: OSError, path: Path, needed: int | None) -> DiskError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return full(path, needed)
     if error.errno in (errno.EACCES, errno.EPERM):
-        return DiskError(
-            _("{path}: no permission").format(path=name),
-            side="cache",
-            path=name,
-            hint=_("give yourself the right to write there, or choose another place with HUBFERRY_CACHE"),
-        )
+        return forbidden(Path(name))
     if error.errno == errno.EROFS:
         return DiskError(
             _("{path}: the disk is read-only").format(path=name),
@@ -336,12 +325,47 @@ def _explain(error: OSError, path: Path, needed: int | None) -> DiskError:
     return DiskError(_("{path}: {reason}").format(path=name, reason=reason), side="cache", path=name)
 
 
+def forbidden(path: Path, message: str | None = None) -> DiskError:
+    """Return the error of a user who may not change something; it names who could let him.
+
+    Args:
+        path: What was to be changed, or made.
+        message: Instead of saying that there is no permission.
+    """
+    place, owner = _owner(path)
+    text = message or _("{path}: no permission").format(path=path)
+    hint = _("give yourself the right to write there, or choose another place with HUBFERRY_CACHE")
+    if owner is not None:
+        text += _("; {place} belongs to {owner}").format(place=place, owner=owner)
+        hint = _("ask {owner} for the right to write there, or choose another place with HUBFERRY_CACHE")
+        hint = hint.format(owner=owner)
+    return DiskError(text, side="cache", path=str(path), hint=hint)
+
+
+def _owner(path: Path) -> tuple[Path, str | None]:
+    """Return what of `path` is there, and whose it is: None for one's own, or where nobody can tell."""
+    while path != path.parent and not os.path.lexists(path):
+        path = path.parent
+    try:
+        uid = path.lstat().st_uid
+    except OSError:
+        return path, None
+    if os.name != "posix" or uid == os.geteuid():
+        return path, None
+    import pwd  # absent on Windows
+
+    try:
+        return path, pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return path, _("user {number}").format(number=uid)
+
+
 def full(path: Path, needed: int | None) -> DiskFullError:
     """Say that the disk is full, and by how much where `needed` bytes are known."""
     missing = 0
     if needed is not None:
         with suppress(OSError):
-            missing = needed - disk.free(existing(path))
+            missing = needed - disk.free(nearest_directory(path))
     if missing > 0:
         message = _("{path}: the disk is full, {size} more are needed")
     else:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hubferry.cache import clean, locks, manifest, placing
-from hubferry.cache.disk import disk, disk_errors, existing
+from hubferry.cache.disk import disk, disk_errors
 from hubferry.cache.listing import list_models
 from hubferry.cache.manifest import Signature
 from hubferry.cache.names import DOOMED_SUFFIX, RECORDS
@@ -24,6 +24,7 @@ from hubferry.cache.roots import TAG_NAME, create_root, make_directories
 from hubferry.errors import DiskError, IntegrityError, NotFoundError, UsageError
 from hubferry.i18n import _
 from hubferry.locking import LOCK
+from hubferry.places import nearest_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +104,7 @@ def _can_rename(source: Path, target: Path) -> bool:
     """Return whether a rename will do: one filesystem, and nothing at the new place."""
     if target.is_dir() and disk.scandir(target):
         return False
-    return disk.stat(source).st_dev == disk.stat(existing(target)).st_dev
+    return disk.stat(source).st_dev == disk.stat(nearest_directory(target)).st_dev
 
 
 def _rename(source: Path, target: Path, listing: Listing) -> None:

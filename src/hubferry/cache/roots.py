@@ -1,27 +1,72 @@
-"""Where caches are: the one that is written to, and those that older tools left on this machine."""
+"""Where caches are: the one that is written to, those that older tools left, and those that are only read.
+
+Together they are layers: all of them are read, and what is new goes into the first.
+"""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from hubferry import places
 from hubferry.cache.disk import disk, disk_errors
 from hubferry.errors import DiskError
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TAG_NAME = "CACHEDIR.TAG"
+READ_ONLY = "HUBFERRY_CACHE_READONLY"
+"""Variable that names roots to read only, separated as PATH is."""
 _TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
 # This directory holds models that can be fetched again; backup programs may leave it out.
 # See https://bford.info/cachedir/
 """
-_FOLDERS = ".folders"
-_HISTORIC = (".cache/model_transfer", "flux_model_cache", ".cache/simple_model_transfer")
+FOLDERS = ".folders"
+"""Where a root keeps what the files of folders hash to that are only read."""
+_DEFAULT = ".cache/model_transfer"
+_HISTORIC = (_DEFAULT, "flux_model_cache", ".cache/simple_model_transfer")
 
 
 def default_root() -> Path:
-    """Return the root that new models go to: HUBFERRY_CACHE, else `~/.cache/model_transfer`."""
-    chosen = os.environ.get("HUBFERRY_CACHE", "").strip()
-    return Path(os.path.abspath(Path(chosen).expanduser())) if chosen else Path.home() / _HISTORIC[0]  # noqa: PTH100 - resolve() would follow symlinks
+    """Return the root that new models go to: HUBFERRY_CACHE, else `~/.cache/model_transfer`.
+
+    Where the home cannot be used, and XDG_CACHE_HOME names another place for caches, it is there.
+
+    Raises:
+        DiskError: There is no home, and nothing else is named.
+        UsageError: HUBFERRY_CACHE begins with a home that is not known.
+    """
+    chosen = places.from_environment("HUBFERRY_CACHE")
+    if chosen is not None:
+        return chosen
+    home, caches = places.home(), os.environ.get("XDG_CACHE_HOME", "").strip()
+    usual = None if home is None else home / _DEFAULT
+    if usual is not None and (not caches or _is_usable(usual)):
+        return usual
+    elsewhere = places.expanded_if_known(caches) if caches else None
+    if elsewhere is not None:
+        return elsewhere / "model_transfer"
+    if usual is not None:
+        return usual
+    raise DiskError(
+        _("there is no home directory to keep models in"), side="cache", hint="export HUBFERRY_CACHE=/a/disk"
+    )
+
+
+def _is_usable(root: Path) -> bool:
+    """Return whether models are kept there, or could be."""
+    return places.is_directory(root) or places.is_writable(places.nearest_directory(root))
+
+
+def usable(place: Path) -> Path | None:
+    """Return a place below the home, None where that cannot be used and HUBFERRY_CACHE names another one."""
+    known = places.expanded_if_known(str(place))
+    if known is not None and (_is_usable(known) or not os.environ.get("HUBFERRY_CACHE", "").strip()):
+        return known
+    return None
 
 
 def all_roots(root: Path | None = None) -> tuple[Path, ...]:
@@ -32,11 +77,21 @@ def all_roots(root: Path | None = None) -> tuple[Path, ...]:
     first = root if root is not None else default_root()
     roots = [first]
     seen = {first.resolve()}
-    for candidate in (default_root(), *(Path.home() / name for name in _HISTORIC)):
-        if candidate.is_dir() and candidate.resolve() not in seen:
+    for candidate in _candidates():
+        if places.is_directory(candidate) and candidate.resolve() not in seen:
             seen.add(candidate.resolve())
             roots.append(candidate)
     return tuple(roots)
+
+
+def _candidates() -> list[Path]:
+    found: list[Path] = []
+    with suppress(DiskError):  # no home: then the chosen root has to do
+        found.append(default_root())
+    home = places.home()
+    if home is not None:
+        found += [home / name for name in _HISTORIC]
+    return found + list(places.several_from_environment(READ_ONLY))
 
 
 def create_root(root: Path) -> None:
@@ -59,15 +114,15 @@ def create_root(root: Path) -> None:
 
 
 def folder_records(root: Path) -> Path:
-    """Return where a root keeps what published folders hold; a root that cannot be made keeps nothing."""
+    """Return where a root keeps what read-only folders hold; one that cannot be made keeps nothing."""
     with suppress(DiskError):
         create_root(root)
-    return root / _FOLDERS
+    return root / FOLDERS
 
 
 def make_directories(path: Path) -> None:
     """Create `path` and what is missing above it, each name durable before the next."""
-    if path.is_dir():
+    if places.is_directory(path):
         return
     make_directories(path.parent)
     try:

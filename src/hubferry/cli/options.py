@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -13,6 +13,7 @@ from hubferry.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from hubferry.options import Access, Options
 
@@ -53,6 +54,25 @@ class RateType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gene
             return None
         match = _RATE.fullmatch(word)
         return int(float(match[1]) * 1024 ** _POWERS[match[2].lower()]) if match else -1
+
+
+class PlaceType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer clicks only
+    """Read the name of a directory, which may not be there yet; `~` and variables mean what a shell means."""
+
+    name = "DIR"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return its absolute path, or fail with a sentence."""
+        from hubferry.errors import UsageError
+        from hubferry.places import expanded
+
+        try:
+            place = expanded(str(value))
+        except UsageError as error:
+            self.fail(error.message, param, ctx)
+        if os.path.isfile(place):  # noqa: PTH113 - no error where it may not be looked at
+            self.fail(_("{path} is a file, not a directory").format(path=place), param, ctx)
+        return place
 
 
 def together(*decorators: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
@@ -187,8 +207,8 @@ def transfer() -> Callable[[Decorated], Decorated]:
                      help=_("Most connections at once in each direction; adapts unless given.")),
         click.option("--bwlimit", metavar="RATE", type=RateType(), default=Rates(), show_default=False,
                      help=_("Most bytes a second: 20M each way, or 50M:10M for fetching and sending.")),
-        click.option("--cache-dir", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
-                     help=_("Keep models here instead of HUBFERRY_CACHE.")),
+        click.option("--cache-dir", metavar="DIR", type=PlaceType(),
+                     help=_("Keep models here, whatever other caches have; those give their files by link.")),
     )  # fmt: skip
 
 

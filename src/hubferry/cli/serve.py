@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import ipaddress
 import json
-import os
 import signal
 import sys
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hubferry import places
 from hubferry.cli import output
 from hubferry.cli.command import Command
 from hubferry.errors import DiskError, UsageError
@@ -56,8 +56,9 @@ class _Wish:
 
 
 def _default_store() -> Path:
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data) / "hubferry" / "hub"
+    return (
+        (places.from_environment("XDG_DATA_HOME") or places.expanded("~/.local/share")) / "hubferry" / "hub"
+    )
 
 
 @click.command(

@@ -6,12 +6,14 @@ Wire facts: huggingface_hub/constants.py and utils/_auth.py; modelscope_hub/conf
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from hubferry.places import expanded_if_known
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 HUGGINGFACE = "https://huggingface.co"
 MODELSCOPE = "https://modelscope.cn"
@@ -41,11 +43,11 @@ def huggingface_token(environment: Mapping[str, str] = os.environ) -> str | None
     return _clean(stored.decode("utf-8", "replace")) if stored else None
 
 
-def huggingface_token_file(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return where `hf auth login` keeps its token: HF_TOKEN_PATH, else `token` in HF_HOME."""
+def huggingface_token_file(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Return where `hf auth login` keeps its token: HF_TOKEN_PATH, else in HF_HOME; None without a home."""
     cache = environment.get("XDG_CACHE_HOME") or "~/.cache"
     home = environment.get("HF_HOME") or f"{cache}/huggingface"
-    return _expanded(environment.get("HF_TOKEN_PATH") or f"{home}/token")
+    return expanded_if_known(environment.get("HF_TOKEN_PATH") or f"{home}/token")
 
 
 def modelscope_token(environment: Mapping[str, str] = os.environ, endpoint: str | None = None) -> str | None:
@@ -67,9 +69,9 @@ def modelscope_token(environment: Mapping[str, str] = os.environ, endpoint: str 
     return None
 
 
-def modelscope_cookie_file(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return where `modelscope login` keeps its cookies: `credentials/cookies` in MODELSCOPE_HOME."""
-    return _expanded(environment.get("MODELSCOPE_HOME") or "~/.modelscope") / "credentials" / "cookies"
+def modelscope_cookie_file(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Return where `modelscope login` keeps its cookies: in MODELSCOPE_HOME; None without a home."""
+    return expanded_if_known(f"{environment.get('MODELSCOPE_HOME') or '~/.modelscope'}/credentials/cookies")
 
 
 def _site(host: str) -> str:
@@ -81,13 +83,9 @@ def _with_scheme(endpoint: str) -> str:
     return endpoint if "://" in endpoint else f"https://{endpoint}"
 
 
-def _expanded(path: str) -> Path:
-    return Path(os.path.expandvars(path)).expanduser()
-
-
-def _read(path: Path) -> bytes | None:
+def _read(path: Path | None) -> bytes | None:
     try:
-        if path.stat().st_size > _LARGEST_FILE:
+        if path is None or not path.is_file() or path.stat().st_size > _LARGEST_FILE:
             return None
         return path.read_bytes()
     except OSError:

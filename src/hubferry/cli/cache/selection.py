@@ -10,6 +10,7 @@ import click
 
 from hubferry.cache.listing import Listing, describe, list_models
 from hubferry.cache.roots import all_roots
+from hubferry.cli.options import PlaceType
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def cache_dir() -> Callable[[Decorated], Decorated]:
     return click.option(
         "--cache-dir",
         metavar="DIR",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=PlaceType(),
         help=_("Look only here, instead of everywhere that models are kept."),
     )
 
