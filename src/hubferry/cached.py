@@ -11,10 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubferry import remember, survey
+from hubferry import layered, remember, survey
 from hubferry.cache import adopt, update
 from hubferry.cache.directory import ModelDirectory
 from hubferry.cache.disk import ROOM, disk, disk_errors
+from hubferry.cache.layers import Layer
 from hubferry.cache.names import PASSING_PREFIX
 from hubferry.cache.partial import missing_ranges, partial_path
 from hubferry.cache.roots import create_root
@@ -23,7 +24,8 @@ from hubferry.errors import DiskError, DiskFullError, HubferryError, LockedError
 from hubferry.events import Note, Waiting
 from hubferry.holdings import Holdings, proven
 from hubferry.i18n import _, ngettext
-from hubferry.model import Digests, Fetched
+from hubferry.model import Action, Digests, Fetched
+from hubferry.places import is_directory
 from hubferry.stream.schedule import SMALL
 from hubferry.units import size as readable_size
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from hubferry.cache.store import Cache
     from hubferry.events import Listener
+    from hubferry.layered import LayerHoldings
     from hubferry.model import Plan, RepoFile, RepoRef, Step
     from hubferry.options import Options
     from hubferry.survey import SourceSide
@@ -56,9 +59,11 @@ class CacheHoldings(Holdings):
         self._kept: ModelDirectory | None = None
         self._model: ModelDirectory | None = None
         self._goal: update.Goal | None = None
+        self._side: SourceSide | None = None
 
     def expect(self, side: SourceSide) -> None:
         """Take in what the source lists, and what was selected of it."""
+        self._side = side
         self._goal = update.Goal(side.revision, side.listing, {file.path for file in side.files})
 
     @asynccontextmanager
@@ -112,28 +117,37 @@ class CacheHoldings(Holdings):
             await asyncio.get_running_loop().run_in_executor(None, shutil.rmtree, place, True)
 
     @cached_property
-    def existing(self) -> ModelDirectory | None:
-        """The model's directory if the cache had one when this was first asked."""
-        if self._options.directory is not None:
-            exists = self._options.directory.is_dir()
-            return self._cache.open(self._ref, directory=self._options.directory) if exists else None
-        return self._cache.find(self._ref)
+    def _layers(self) -> list[Layer]:
+        """The model's directories that the cache had when this was first asked, the best first."""
+        directory, cache = self._options.directory, self._cache
+        if directory is None:
+            models = cache.find_all(self._ref)
+        else:
+            models = [cache.at(directory, self._ref)] if is_directory(directory) else []
+        return [Layer(model, cache.root) for model in models]
+
+    async def in_place(self, plan: Plan, *, while_held: bool) -> LayerHoldings | None:
+        """Return where reading alone carries out a plan, None where it does not; see `layered.find`."""
+        if not self._options.cache or self._side is None:
+            return None
+        return await layered.find(self._layers, self._side, plan, self._listen, while_held=while_held)
 
     @property
     def answering(self) -> remember.Question:
         """What the cache is asked when the hub is not."""
-        found = [self.existing] if self.existing is not None else []
+        found = [layer.model for layer in self._layers]
         if self._options.directory is None:
             found += self._cache.all_of(self._ref)
         return remember.Question(self._ref, found, self._options.include, self._options.exclude)
 
     def known(self, files: Sequence[RepoFile]) -> dict[str, Digests]:
         """Return what is here and proven; see `Holdings.known`."""
-        model = self.existing if self._options.cache else None
-        if model is None:
-            return {}
-        with model.disk_errors():
-            return survey.known(model, files) | survey.known(update.staged(model), files)
+        found: dict[str, Digests] = {}
+        for layer in self._layers if self._options.cache else ():
+            with layer.disk_errors():
+                staged = update.staged(layer.model)
+                found = survey.known(layer, files) | survey.known(staged, files) | found
+        return found
 
     def adoptable(self, files: Sequence[RepoFile]) -> dict[str, Digests]:
         """Return what other caches of this machine claim to hold by name; nothing is read or linked."""
@@ -146,7 +160,7 @@ class CacheHoldings(Holdings):
 
     async def hold(self, files: Sequence[RepoFile], plan: Plan) -> dict[str, Digests]:
         """Look for the plan's files in the cache, then in other caches; read what has to be read."""
-        needed = {step.file.path for step in plan.steps if step.fetches}
+        needed = {step.file.path for step in plan.steps if step.fetches or _is_sent(step)}
         loop = asyncio.get_running_loop()
         shared = await loop.run_in_executor(self._threads, self._begin) if self._options.cache else 0
         held = await self._each(self.model.lookup, files)
@@ -255,9 +269,9 @@ class CacheHoldings(Holdings):
             assert self._goal is not None  # noqa: S101 - the source was looked at before
             self._model = update.settle(self._kept, self._model, self._goal)
 
-    def name_strangers(self) -> None:
+    def name_strangers(self, listen: Listener) -> None:
         """Say which files of the directory are not of the commit: they were put there, and stay."""
-        remember.name_strangers(self._kept or self.model, self._listen)
+        remember.name_strangers(self._kept or self.model, listen)
 
     def fetched(self, side: SourceSide, moved: int) -> Fetched:
         """Return what is here now, after `moved` bytes came over the network."""
@@ -285,10 +299,16 @@ class CacheHoldings(Holdings):
     def note_same(self, plan: Plan) -> None:
         """Write down, if the cache has the model, that it was used and is published. Nothing waits."""
         with suppress(HubferryError):  # in use by another run, or a disk that cannot be written
-            self._kept = self._model = self.existing if self._options.cache else None
+            ours = (layer.model for layer in self._layers if not layer.only_read)
+            self._kept = self._model = next(ours, None) if self._options.cache else None
             if self._kept is not None and self._model is not None:
                 with self._kept.hold(wait=0):
                     if self._goal is not None:
                         self._model = update.mend(self._kept, self._goal, fill=self._options.whole_cache)
                     self._model.touch()
                     self.mark_published(plan, plan.destination.commit)
+
+
+def _is_sent(step: Step) -> bool:
+    """Return whether a plan takes a file's content from this machine, perhaps from another directory."""
+    return step.cached and step.action in (Action.SEND, Action.FETCH_SEND, Action.INLINE)

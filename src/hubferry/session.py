@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from hubferry import impostors, remember, survey
@@ -12,7 +13,7 @@ from hubferry.cache.store import Cache
 from hubferry.cached import CacheHoldings
 from hubferry.holdings import FolderHoldings
 from hubferry.hubs import FolderAccess, open_destination, open_source
-from hubferry.move import SLOTS, Tools, move, send
+from hubferry.move import SLOTS, Moved, Tools, move, send
 from hubferry.pace import PacedDestination, PacedSource
 from hubferry.retry import Policy, RetryingDestination, RetryingSource
 from hubferry.stream.gate import Gate, GatedSource
@@ -21,7 +22,7 @@ from hubferry.stream.outlet import Outlet
 from hubferry.typed import reference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncGenerator, Mapping
     from types import TracebackType
 
     from typing_extensions import Self
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from hubferry.cache.directory import ModelDirectory
     from hubferry.events import Listener
     from hubferry.hubs.ports import Destination, Source
+    from hubferry.layered import LayerHoldings
     from hubferry.model import Digests, Plan, RepoRef, Step
-    from hubferry.move import Moved
     from hubferry.options import Options
     from hubferry.survey import SourceSide
 
@@ -63,7 +64,7 @@ class Session:
         self.doors = Doors(large, small)
         self.cache = Cache(options.cache_root)
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hubferry")
-        self.holdings: CacheHoldings | FolderHoldings = (
+        self.holdings: CacheHoldings | FolderHoldings | LayerHoldings = (
             FolderHoldings()
             if self.source_ref.hub == "dir" and self._has_destination
             else CacheHoldings(self.cache, self.source_ref, options, self._threads, listen)
@@ -138,11 +139,22 @@ class Session:
             return side
         return await impostors.guard(self.source, side, self.options, refuse=self._has_destination)
 
+    @asynccontextmanager
+    async def open(self, plan: Plan) -> AsyncGenerator[CacheHoldings | FolderHoldings | LayerHoldings, None]:
+        """Hold the place that a plan's content comes from: one that is only read, where one has it all."""
+        if isinstance(self.holdings, CacheHoldings):
+            in_place = await self.holdings.in_place(plan, while_held=not self._has_destination)
+            self.holdings = in_place or self.holdings
+        async with self.holdings.open():
+            yield self.holdings
+
     async def move(self, plan: Plan, held: Mapping[str, Digests]) -> Moved:
-        """Move the plan's bytes; see `move.move`. Those of a folder are sent from where they are."""
+        """Move the plan's bytes; see `move.move`. What is only read is sent from where it is."""
         place = self.holdings
         if isinstance(place, CacheHoldings):
             return await move(plan, held, self._tools(place.model))
+        if not self._has_destination:
+            return Moved(dict(held))
         outlet = Outlet(
             self.destination,
             plan.destination.ref,

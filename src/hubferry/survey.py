@@ -20,6 +20,7 @@ from hubferry.stream.growing import Hashes
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from hubferry.cache.layers import Layer
     from hubferry.cache.store import ModelDirectory
     from hubferry.errors import HubferryError
     from hubferry.findings import Finding
@@ -159,7 +160,7 @@ async def settle_edited(source: Source, destination: Destination, seen: Survey, 
     return replace(seen, destination=replace(there, files=settled))
 
 
-def known(model: ModelDirectory | None, files: Sequence[RepoFile]) -> dict[str, Digests]:
+def known(model: ModelDirectory | Layer | None, files: Sequence[RepoFile]) -> dict[str, Digests]:
     """Return what the cache holds verified, without reading any content."""
     if model is None:
         return {}

@@ -14,6 +14,7 @@ from hubferry.compare import compare
 from hubferry.errors import AccessError, NetworkError, PartialError
 from hubferry.events import Finished, Note, Planned
 from hubferry.findings import refusals
+from hubferry.holdings import FolderHoldings
 from hubferry.i18n import ngettext
 from hubferry.model import Action, Fetched, NewRepository, Report
 from hubferry.move import give_up_together
@@ -51,7 +52,7 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
             return _finish(session, plan, started)
         examined = await survey.examine(plan, session.source, session.destination)
         admission.refuse(examined, options)
-        async with here.open():
+        async with session.open(plan) as here:
             held = await here.hold(seen.source.files, plan)
             if not seen.destination.revision.exists:
                 here.check_space(survey.draft(seen, session.destination, held, options), session.slots)
@@ -97,18 +98,19 @@ async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
             error.hint = remember.offer(here.answering) or error.hint
             raise
         side = await session.guard(side)
-        async with here.open():
-            plan = survey.everything(side)
-            admission.refuse(plan, options)
-            held = await here.hold(side.files, plan)
+        plan = survey.everything(side)
+        admission.refuse(plan, options)
+        async with session.open(plan) as place:
+            assert not isinstance(place, FolderHoldings)  # noqa: S101 - as above
+            held = await place.hold(side.files, plan)
             plan = survey.everything(side, held)
             listen(Planned(plan))
-            here.check_space(plan, session.slots)
+            place.check_space(plan, session.slots)
             moved = await session.move(plan, held)
             _refuse_failures(plan, moved, options)
-            here.record()
-            here.name_strangers()
-            return here.fetched(side, moved.fetched)
+            place.record()
+            place.name_strangers(listen)
+            return place.fetched(side, moved.fetched)
 
 
 async def check(source: str, destination: str, options: Options, listen: Listener) -> tuple[Comparison, ...]:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from hubferry.cache import locks, retention
 from hubferry.cache.check import State
-from hubferry.cache.disk import disk, disk_errors
+from hubferry.cache.disk import disk, disk_errors, forbidden
+from hubferry.cache.layers import only_read
 from hubferry.cache.names import DOOMED_SUFFIX, RECORDS
-from hubferry.errors import LockedError, UsageError
+from hubferry.errors import DiskError, LockedError, UsageError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -32,9 +33,21 @@ def is_held(model: CachedModel) -> bool:
         return model.link_to is None and locks.is_held(model.path / RECORDS)
 
 
+def is_only_read(model: CachedModel) -> bool:
+    """Return whether a model is one that this user must not, or cannot, remove."""
+    return only_read(model.root if model.link_to is not None else model.path)
+
+
+def _kept_by_another(model: CachedModel) -> DiskError:
+    """Return the error for a model that is only read; it says whom to ask where that is somebody else."""
+    return forbidden(model.path, _("{path} is only read, and is not removed").format(path=model.path))
+
+
 def refuse_held(models: Iterable[CachedModel]) -> None:
     """Raise a LockedError if a running transfer holds any of these models, before any is touched."""
     for model in models:
+        if is_only_read(model):
+            raise _kept_by_another(model)
         if is_held(model):
             holder = locks.holder(model.path / RECORDS) or _("another run")
             message = _("{name} is in use by {holder}").format(name=model.title, holder=holder)
@@ -51,6 +64,8 @@ def remove(model: CachedModel) -> None:
     """
     with disk_errors(model.path):
         _demand_listed(model, model.path)
+        if is_only_read(model):
+            raise _kept_by_another(model)
         if model.link_to is not None:
             disk.unlink(model.path)
             return
@@ -106,7 +121,7 @@ def _candidate(name: str, model: CachedModel) -> retention.Candidate:
         extents=dict(model.usage.bytes),
         partial=model.state is State.PARTIAL,
         published=bool(model.published),
-        protected=model.pinned or model.link_to is not None or is_held(model),
+        protected=model.pinned or model.link_to is not None or only_read(model.path) or is_held(model),
     )
 
 

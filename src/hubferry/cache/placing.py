@@ -210,6 +210,8 @@ def share(origin: Path, temporary: Path, hashed: Hashed) -> Signature | None:
         What the new name's signature is; None where the filesystem (or a limit of it) demands a copy, or
         `origin` is no longer what was hashed.
     """
+    if _keeps_a_group_out(origin, temporary.parent):
+        return _clone(origin, temporary, hashed)
     try:
         disk.link(origin, temporary)
     except OSError as error:
@@ -221,6 +223,16 @@ def share(origin: Path, temporary: Path, hashed: Hashed) -> Signature | None:
         disk.unlink(temporary)
         return None
     return _clone(origin, temporary, hashed)
+
+
+def _keeps_a_group_out(origin: Path, directory: Path) -> bool:
+    """Return whether a file, under a second name in a group's directory, could not be read by that group."""
+    shared = disk.stat(directory)
+    if not shared.st_mode & stat.S_ISGID:
+        return False
+    status = disk.stat(origin)
+    theirs = stat.S_IRGRP if status.st_gid == shared.st_gid else stat.S_IROTH
+    return not status.st_mode & theirs
 
 
 def cannot_link(error: BaseException) -> bool:

@@ -1,5 +1,8 @@
 """The store: which directory is whose, in all the places where models are kept.
 
+The places are layers: each is read, what is new goes into the first. A root that somebody named wins over
+every other: what those have is linked into it.
+
 One directory holds one repository's default branch, as last fetched, whatever the endpoint; a revision that
 is asked for by another name has its own beside it. What older tools left without records belongs to the first
 model that asks for it by name; a repository whose name another one has gets a suffix.
@@ -7,17 +10,19 @@ model that asks for it by name; a repository whose name another one has gets a s
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from hubferry.cache.directory import ModelDirectory
-from hubferry.cache.disk import disk, disk_errors, existing, tells_case_apart
+from hubferry.cache.disk import disk, disk_errors, tells_case_apart
+from hubferry.cache.layers import only_read
 from hubferry.cache.names import RECORDS, directory_names
 from hubferry.cache.roots import all_roots, create_root, default_root
 from hubferry.errors import DiskError, UsageError
 from hubferry.i18n import _
+from hubferry.places import is_directory, nearest_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,19 +39,36 @@ class Cache:
     def __init__(self, root: Path | None = None, *, roots: Sequence[Path] | None = None) -> None:
         """Use `root` (else the default) for new models, and search it and the other `roots`, in order.
 
-        `roots` defaults to every place where this or an older tool keeps models.
+        `roots` defaults to every place where this or an older tool keeps models. A model is used in whichever
+        of them has it; with `root` alone only there, and the others give their files.
         """
         self.root = root if root is not None else default_root()
         others = all_roots(self.root) if roots is None else roots
         self.roots: tuple[Path, ...] = tuple(dict.fromkeys((self.root, *others)))
+        self._layers = self.roots if root is None or roots is not None else (self.root,)
 
     def find(self, ref: RepoRef) -> ModelDirectory | None:
         """Return the directory of a repository's revision if any root has one; nothing is created."""
-        for root in self.roots:
+        return next(iter(self.find_all(ref)), None)
+
+    def find_all(self, ref: RepoRef) -> list[ModelDirectory]:
+        """Return the directory of a repository's revision in each root that has one; nothing is created."""
+        found: list[ModelDirectory] = []
+        for root in self._layers:
             with suppress(DiskError):  # a place that may not be read holds nothing for us
-                for model in _candidates(root, ref):
-                    return model
-        return None
+                found += islice(_candidates(root, ref), 1)
+        return found
+
+    def at(self, directory: Path, ref: RepoRef) -> ModelDirectory:
+        """Return this very directory for a repository, whatever the revision; nothing is created.
+
+        Raises:
+            UsageError: It holds another repository.
+        """
+        model = ModelDirectory(directory, replace(ref, revision=None))
+        if model.manifest is not None and not model.manifest.belongs_to(ref):
+            raise _taken(directory)
+        return model
 
     def open(self, ref: RepoRef, *, directory: Path | None = None) -> ModelDirectory:
         """Return the directory of a repository's revision, created where it is missing.
@@ -61,9 +83,9 @@ class Cache:
         """
         if directory is not None:
             return self._open_at(directory, ref)
-        found = self.find(ref)
-        if found is not None and os.access(found.path, os.W_OK) and _claims(found, ref):
-            return found
+        for found in self.find_all(ref):
+            if not only_read(found.path) and _claims(found, ref):
+                return found
         create_root(self.root)
         best, *_older, last = directory_names(ref)
         for name in (best, last):
@@ -85,10 +107,10 @@ class Cache:
 
     def tells_case_apart(self) -> bool:
         """Return whether two names that differ in case alone are two files in the root."""
-        return tells_case_apart(existing(self.root))
+        return tells_case_apart(nearest_directory(self.root))
 
     def _open_at(self, directory: Path, ref: RepoRef) -> ModelDirectory:
-        model = ModelDirectory(directory, replace(ref, revision=None))
+        model = self.at(directory, ref)
         if not model.claim():
             raise _taken(directory)
         return model
@@ -97,13 +119,13 @@ class Cache:
 def free_bytes(path: Path) -> int:
     """Return the bytes that may still be written where `path` is, or would be."""
     with disk_errors(path):
-        return disk.free(existing(path))
+        return disk.free(nearest_directory(path))
 
 
 def _candidates(root: Path, ref: RepoRef) -> Iterator[ModelDirectory]:
     """Yield the directories in `root` that are those of `ref`: by record first, then by name."""
     names = directory_names(ref)
-    models = [ModelDirectory(root / name, ref) for name in names if (root / name).is_dir()]
+    models = [ModelDirectory(root / name, ref) for name in names if is_directory(root / name)]
     yield from (model for model in models if model.manifest is not None and model.manifest.is_for(ref))
     yield from (model for model in models if model.manifest is None and not _is_somebodys(model, ref))
 

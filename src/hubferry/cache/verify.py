@@ -19,6 +19,7 @@ from hubferry.cache import manifest, placing
 from hubferry.cache.digests import digest_file
 from hubferry.cache.directory import ModelDirectory
 from hubferry.cache.disk import disk, disk_errors
+from hubferry.cache.layers import only_read
 from hubferry.cache.manifest import Doubted, Entry, Signature, Stored
 from hubferry.cache.names import RECORDS
 from hubferry.errors import HubferryError
@@ -266,6 +267,8 @@ def _write_down(
     cursor: str | None,
 ) -> None:
     """Record what was found; where a run holds the model, or nothing can be written, it is only reported."""
+    if only_read(model.path):
+        return
     with suppress(HubferryError), model.hold(wait=_LOCK_SECONDS), model.disk_errors():
         known = model.manifest
         changes: list[Record] = []
