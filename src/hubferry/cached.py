@@ -124,7 +124,10 @@ class CacheHoldings(Holdings):
             models = cache.find_all(self._ref)
         else:
             models = [cache.at(directory, self._ref)] if is_directory(directory) else []
-        return [Layer(model, cache.root) for model in models]
+        root = None
+        with suppress(DiskError):  # nowhere to remember it: then what has to be read is read each time
+            root = cache.root
+        return [Layer(model, root) for model in models]
 
     async def in_place(self, plan: Plan, *, while_held: bool) -> LayerHoldings | None:
         """Return where reading alone carries out a plan, None where it does not; see `layered.find`."""

@@ -107,7 +107,7 @@ async def find(
     files = [step.file for step in plan.steps if step.fill or step.action not in _NOT_NEEDED]
     for layer in layers:
         with layer.disk_errors():
-            if not layer.is_of(side.revision.commit, side.listing):
+            if not layer.is_of(side.revision.commit, side.listing) or not layer.is_readable(files):
                 continue
             if layer.only_read:
                 digests = await _digests(layer, files, listen)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from hubferry import impostors, remember, survey
 from hubferry.cache.roots import folder_records
 from hubferry.cache.store import Cache
 from hubferry.cached import CacheHoldings
+from hubferry.errors import DiskError
 from hubferry.holdings import FolderHoldings
 from hubferry.hubs import FolderAccess, open_destination, open_source
 from hubferry.move import SLOTS, Moved, Tools, move, send
@@ -123,7 +124,10 @@ class Session:
     def _folder_access(self) -> FolderAccess | None:
         if self.source_ref.hub != "dir":
             return None
-        return FolderAccess(self.options.allow, folder_records(self.cache.root), self.listen)
+        records = None
+        with suppress(DiskError):  # nowhere to remember it: then the folder is read each time
+            records = folder_records(self.cache.root)
+        return FolderAccess(self.options.allow, records, self.listen)
 
     async def look_at_source(self) -> SourceSide:
         """List the source; see `survey.look_at_source`. A folder that is published is not brought here."""

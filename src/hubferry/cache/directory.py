@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from hubferry.cache import manifest, placing
 from hubferry.cache.disk import disk, tells_case_apart
+from hubferry.cache.layers import only_read
 from hubferry.cache.manifest import Doubted, Entry, Signature, Stored
 from hubferry.cache.recorded import RecordedDirectory
 from hubferry.errors import IntegrityError
@@ -59,7 +60,7 @@ class ModelDirectory(RecordedDirectory):
             place = self.target(file.path)
             status, entry = placing.status_of(place), self._memory.entry(file.path)
             if status is not None and stat.S_ISLNK(status.st_mode):
-                return self.adopt(file, place)
+                return None if only_read(self.path) else self.adopt(file, place)
             signature = placing.signature_of(status)
             if entry is not None and _changed(entry, signature):
                 self._memory.record([Doubted(file.path)])

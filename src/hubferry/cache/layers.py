@@ -30,14 +30,19 @@ if TYPE_CHECKING:
 
 
 def only_read(directory: Path) -> bool:
-    """Return whether a model's directory must not, or cannot, be changed by this user."""
+    """Return whether a model's directory must not, or cannot, be changed by this user.
+
+    One that is not there yet can be, unless it would lie in a root that is only read.
+    """
     named = {place.resolve() for place in several_from_environment(READ_ONLY)}
-    here = directory.resolve()
-    if not named.isdisjoint((here, *here.parents)) or not is_writable(directory):
+    here = directory.resolve() if named else directory
+    if named and not named.isdisjoint((here, *here.parents)):
         return True
-    records = directory / RECORDS
-    if not is_directory(records):
+    if not is_directory(directory):
         return False
+    records = directory / RECORDS
+    if not is_directory(records) or not is_writable(directory):
+        return not is_writable(directory)
     ours = (records / name for name in (LOCK, JOURNAL) if os.path.lexists(records / name))
     return not is_writable(records) or not all(os.access(place, os.W_OK) for place in ours)
 
@@ -54,11 +59,11 @@ class SeenFile:
 class Layer:
     """Read one model's directory; see the module."""
 
-    def __init__(self, model: ModelDirectory, root: Path) -> None:
-        """Look at `model`; a `root` of our own remembers what reading its files brought up."""
+    def __init__(self, model: ModelDirectory, root: Path | None) -> None:
+        """Look at `model`; a `root` of our own, if any, remembers what reading its files brought up."""
         self._model = model
         self._root = root
-        self._records = Records(root / FOLDERS, model.path.resolve())
+        self._records = Records(root / FOLDERS if root is not None else None, model.path.resolve())
         self._readings: dict[str, Reading] = {}
 
     @property
@@ -108,6 +113,10 @@ class Layer:
             reading = None if status is None else self._records.find(file.path, status)
         return reading.digests if reading is not None and reading.digests.fit(file) else None
 
+    def is_readable(self, files: Iterable[RepoFile]) -> bool:
+        """Return whether this user may read all of these files."""
+        return all(os.access(self.target(file.path), os.R_OK) for file in files)
+
     def to_read(self, files: Sequence[RepoFile]) -> list[SeenFile] | None:
         """Return which of `files` have to be read to be known; None when one is not here, or cannot be it."""
         found: list[SeenFile] = []
@@ -119,8 +128,6 @@ class Layer:
             signature = placing.signature_of(status)
             if status is None or signature is None or signature.size != file.size:
                 return None
-            if not os.access(place, os.R_OK):
-                return None
             found.append(SeenFile(file.path, place, status))
         return found
 
@@ -128,5 +135,6 @@ class Layer:
         """Take in what reading brought up; of what is `lasting` a later run may believe the stamps."""
         self._readings |= readings
         kept = {path: readings[path] for path in lasting}
-        folder_records(self._root)
+        if self._root is not None:
+            folder_records(self._root)
         self._records.keep(self._records.known | kept)

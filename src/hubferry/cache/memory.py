@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hubferry.cache import manifest
+from hubferry.cache.layers import only_read
 from hubferry.cache.roots import make_directories
 from hubferry.errors import DiskError
 from hubferry.i18n import _
@@ -71,9 +74,14 @@ class Memory:
             return [path for path in here if path == name or path.startswith(name + "/")]
 
     def record(self, changes: Sequence[Record], *, must: bool = False) -> None:
-        """Record changes; unless they `must` be recorded, a directory that cannot be written is no error."""
+        """Record changes; unless they `must` be recorded, a directory that cannot be written is no error.
+
+        What is only read is not tried to be written: then the changes are known in this process alone.
+        """
         with self._changing:
             try:
+                if not must and only_read(self._records.parent):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
                 state = self._begin()
                 manifest.append(self._records, state.number, changes, durable=must)
             except OSError:

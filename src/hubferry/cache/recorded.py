@@ -8,12 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hubferry.cache import exchange, locks, placing
-from hubferry.cache.disk import disk_errors
+from hubferry.cache.disk import disk_errors, forbidden
+from hubferry.cache.layers import only_read
 from hubferry.cache.manifest import Manifest, Pinned, Publication, Published, Used
 from hubferry.cache.memory import Memory
 from hubferry.cache.names import RECORDS
 from hubferry.cache.roots import make_directories
 from hubferry.errors import LockedError
+from hubferry.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
@@ -68,7 +70,13 @@ class RecordedDirectory:
         on_wait: Callable[[str], None] = lambda _holder: None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Iterator[None]:
-        """Keep every other run out of this directory; see `locks.hold`."""
+        """Keep every other run out of this directory; see `locks.hold`.
+
+        Raises:
+            DiskError: This user must not, or cannot, change anything here; says whom to ask.
+        """
+        if only_read(self.path):
+            raise forbidden(self.path, _("{path} is only read").format(path=self.path))
         lock = locks.hold(self._records, name=str(self.ref), wait=wait, on_wait=on_wait, cancelled=cancelled)
         with ExitStack() as stack:
             with self.disk_errors():

@@ -73,25 +73,26 @@ def all_roots(root: Path | None = None) -> tuple[Path, ...]:
     """Return `root` (else the default), whether or not it exists, then every other root that does.
 
     Two names of one directory count once, under the name that comes first.
+
+    Raises:
+        DiskError: There is no home, and nothing else is named.
     """
-    first = root if root is not None else default_root()
-    roots = [first]
-    seen = {first.resolve()}
-    for candidate in _candidates():
-        if places.is_directory(candidate) and candidate.resolve() not in seen:
-            seen.add(candidate.resolve())
-            roots.append(candidate)
-    return tuple(roots)
-
-
-def _candidates() -> list[Path]:
-    found: list[Path] = []
-    with suppress(DiskError):  # no home: then the chosen root has to do
-        found.append(default_root())
     home = places.home()
-    if home is not None:
-        found += [home / name for name in _HISTORIC]
-    return found + list(places.several_from_environment(READ_ONLY))
+    others = [] if home is None else [home / name for name in _HISTORIC]
+    others += places.several_from_environment(READ_ONLY)
+    roots: dict[Path, Path] = {}
+    if root is not None:
+        roots[root.resolve()] = root
+    try:
+        default = default_root()
+        if not roots or places.is_directory(default):
+            roots.setdefault(default.resolve(), default)
+    except DiskError:
+        if not (roots or others):
+            raise
+    for place in filter(places.is_directory, others):
+        roots.setdefault(place.resolve(), place)
+    return tuple(roots.values())
 
 
 def create_root(root: Path) -> None:

@@ -42,10 +42,21 @@ class Cache:
         `roots` defaults to every place where this or an older tool keeps models. A model is used in whichever
         of them has it; with `root` alone only there, and the others give their files.
         """
-        self.root = root if root is not None else default_root()
-        others = all_roots(self.root) if roots is None else roots
-        self.roots: tuple[Path, ...] = tuple(dict.fromkeys((self.root, *others)))
-        self._layers = self.roots if root is None or roots is not None else (self.root,)
+        self._chosen = root
+        found: tuple[Path, ...] = ()
+        with suppress(DiskError):  # no home, and nothing else: then there is no model
+            found = all_roots(root) if roots is None else tuple(roots)
+        self.roots: tuple[Path, ...] = found if root is None else tuple(dict.fromkeys((root, *found)))
+        self._layers = self.roots if root is None or roots is not None else (root,)
+
+    @property
+    def root(self) -> Path:
+        """The place of new models.
+
+        Raises:
+            DiskError: There is no home, and nothing else is named.
+        """
+        return self._chosen if self._chosen is not None else default_root()
 
     def find(self, ref: RepoRef) -> ModelDirectory | None:
         """Return the directory of a repository's revision if any root has one; nothing is created."""

@@ -16,10 +16,10 @@ from hubferry.cli import output
 from hubferry.errors import AccessError, DiskError, HubferryError
 from hubferry.hubs import credentials
 from hubferry.i18n import _
+from hubferry.places import nearest_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from hubferry.hubs.account import Login
 
@@ -70,11 +70,14 @@ def _versions() -> Finding:
 def _disk() -> Finding:
     from hubferry.cache.roots import default_root
 
-    root = default_root()
-    place = _nearest(root)
+    subject = _("cache")
+    try:
+        root = default_root()
+    except HubferryError as error:
+        return Finding(subject, "bad", error.message, error.hint, error.exit_code)
+    place = nearest_directory(root)
     free = output.size(shutil.disk_usage(place).free)
     text = _("{path}: {free} free").format(path=root, free=free)
-    subject = _("cache")
     if not os.access(place, os.W_OK | os.X_OK):
         hint = "HUBFERRY_CACHE=/another/disk hubferry doctor"
         text = _("{path}: no permission to write").format(path=place)
@@ -82,11 +85,6 @@ def _disk() -> Finding:
     if shutil.disk_usage(place).free < _LITTLE_SPACE:
         return Finding(subject, "note", text, "hubferry cache list; hubferry cache clean NAME")
     return Finding(subject, "good", text)
-
-
-def _nearest(path: Path) -> Path:
-    """Return `path`, or the nearest directory above it that exists."""
-    return next(place for place in (path, *path.absolute().parents) if place.exists())
 
 
 def _offline() -> bool:

@@ -21,7 +21,7 @@ class FolderAccess:
     """How to look at a folder that is a source; see `DirectorySource`."""
 
     allow: frozenset[str]
-    records: Path
+    records: Path | None
     listen: Listener
 
 
