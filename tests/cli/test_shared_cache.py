@@ -184,6 +184,30 @@ def test_whoever_may_not_mend_a_model_is_told_whom_to_ask(ferry_as, desk, model,
     assert "ask root" in done.err
 
 
+def test_a_file_there_that_one_may_not_read_is_fetched_into_ones_own_cache(
+    ferry_as, desk, model, lab, outside
+):
+    (lab / "org_model/config.json").chmod(0o600)
+    done = ferry_as(EVE, "fetch", "--json", "hf:org/model", HUBFERRY_CACHE_READONLY=str(lab), check_code=0)
+    assert done.json()["path"] == str(outside / f"home-{EVE.uid}/.cache/model_transfer/org_model")
+    assert done.json()["fetched"] == (model / "config.json").stat().st_size
+    assert digests(Path(done.json()["path"])) == digests(model)
+
+
+def test_what_would_change_something_there_is_refused_and_says_whose_it_is(ferry_as, lab):
+    before = everything(lab)
+    layer = {"HUBFERRY_CACHE_READONLY": str(lab)}
+    for words in (["pin", "org/model"], ["clean", "org/model", "--force"]):
+        done = ferry_as(EVE, "cache", *words, **layer)
+        assert done.code == 7, done.said
+        assert "is only read" in done.err
+        assert "belongs to root" in done.err
+    ferry_as(EVE, "cache", "verify", "--full", **layer, check_code=0)
+    ferry_as(EVE, "cache", "check", **layer, check_code=0)
+    ferry_as(EVE, "cache", "prune", "--max-size", "1", **layer, check_code=0)
+    assert everything(lab) == before
+
+
 def test_a_model_that_another_run_holds_is_answered_with_when_it_is_whole(desk, model):
     desk.ferry("fetch", "-q", "hf:org/model", check_code=0)
     from hubferry.cache import locks
@@ -303,6 +327,17 @@ class TestHomes:
         for name in ("list", "clean"):
             script = ferry_as(EVE, name, script="scripts/clean_model_cache.py", unset=unset)
             assert "Traceback" not in script.said
+
+    def test_what_needs_no_cache_works_without_a_home(self, ferry_as, desk, model, outside):
+        unset = ("HOME", "HF_HOME", "MODELSCOPE_CACHE", "MODELSCOPE_HOME", "USERPROFILE")
+        shutil.copytree(model, outside / "folder")
+        give_away(outside / "folder", 0)
+        ferry_as(EVE, "copy", "-q", str(outside / "folder"), "ms:mine/model", unset=unset, check_code=0)
+        ferry_as(EVE, "check", "hf:org/model", "ms:mine/model", unset=unset, check_code=0)
+        done = ferry_as(EVE, "doctor", unset=unset)
+        assert done.code == 7
+        assert "export HUBFERRY_CACHE=" in done.said
+        assert "ModelScope" in done.said
 
     def test_the_place_for_caches_is_used_where_the_home_cannot_be(self, ferry_as, desk, model, outside):
         caches = outside / "caches"

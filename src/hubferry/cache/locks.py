@@ -168,7 +168,7 @@ def _introduce(records: Path) -> None:
     me = Holder(os.getpid(), socket.gethostname(), time.time())
     temporary = records / f"{_HOLDER}.{secrets.token_hex(8)}"
     try:
-        descriptor = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        descriptor = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             disk.pwrite_all(descriptor, [_encoder.encode(me)], 0)
         finally:
