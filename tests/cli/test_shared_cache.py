@@ -11,6 +11,7 @@ import pytest
 from desks import Desk, digests, publish, stored
 
 import models
+from hubferry.serve.records import Delete
 from people import ANN, BOB, EVE, SHARED_GROUP, interpreter
 
 KIB = 1024
@@ -160,6 +161,25 @@ def test_a_newer_commit_goes_into_ones_own_root_and_brings_only_what_is_new(
     assert done.json()["fetched"] == (model / "README.md").stat().st_size
     assert digests(Path(done.json()["path"])) == digests(model)
     assert everything(lab) == before
+
+
+def test_a_directory_with_a_file_that_the_commit_has_no_more_is_not_taken_for_it(
+    ferry_as, desk, lab, model, outside
+):
+    store = desk.source.store
+    store.find("org/model").commit("main", [Delete("generation_config.json")], title="one less")
+    done = ferry_as(EVE, "fetch", "--json", "hf:org/model", HUBFERRY_CACHE_READONLY=str(lab), check_code=0)
+    assert done.json()["path"] == str(outside / f"home-{EVE.uid}/.cache/model_transfer/org_model")
+    assert done.json()["fetched"] == 0
+    assert digests(Path(done.json()["path"])).keys() == digests(model).keys() - {"generation_config.json"}
+
+
+def test_a_newer_commit_of_the_same_files_is_answered_with_what_is_there(ferry_as, desk, lab, model):
+    content = (model / "README.md").read_bytes()
+    for text in (b"---\nlicense: mit\n---\nnewer\n", content):  # forth and back
+        desk.source.store.add("org/model", {"README.md": text})
+    done = ferry_as(EVE, "fetch", "--json", "hf:org/model", HUBFERRY_CACHE_READONLY=str(lab), check_code=0)
+    assert done.json()["path"] == str(lab / "org_model")
 
 
 def test_the_scripts_use_what_they_may_only_read(ferry_as, desk, model, outside):
