@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 TEMPORARY_SUFFIX = ".tmp"
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+"""A pipe that came into a file's place does not hold the reading up."""
 _FINE_TICK_NS = 20_000_000
 """Twice the coarsest clock tick (10 ms) by which common kernels stamp files."""
 _COARSE_TICK_NS = 2_000_000_000
@@ -183,7 +185,7 @@ def hash_path(path: Path, *, git: bool, follow: bool = False) -> Hashed | None:
     A file that was written this very moment is given the time to get a later stamp if it is written again:
     else its signature could not tell the two contents apart.
     """
-    descriptor = disk.open(path, os.O_RDONLY | (0 if follow else _NO_FOLLOW))
+    descriptor = disk.open(path, os.O_RDONLY | _NO_WAIT | (0 if follow else _NO_FOLLOW))
     try:
         before = disk.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
@@ -279,6 +281,40 @@ def copy_hashing(origin: Path, temporary: Path, *, git: bool) -> Hashed:
             disk.close(target)
     finally:
         disk.close(source)
+
+
+def copy_all(files: Sequence[tuple[Path, Path]], *, git: bool) -> list[Hashed | None]:
+    """Copy each (origin, new name) as `copy_hashing` does, with many waits for the disk at once.
+
+    None for an origin that cannot be opened any more. Whoever calls removes the new names when this fails.
+    """
+    hashed: list[Hashed | None] = []
+    with ThreadPoolExecutor(FSYNC_THREADS) as threads:
+        for first in range(0, len(files), _OPEN_AT_ONCE):
+            hashed += _copy_group(files[first : first + _OPEN_AT_ONCE], threads, git=git)
+    return hashed
+
+
+def _copy_group(
+    files: Sequence[tuple[Path, Path]], threads: ThreadPoolExecutor, *, git: bool
+) -> list[Hashed | None]:
+    written: list[tuple[int, Digests] | None] = []
+    with ExitStack() as stack:
+        for origin, temporary in files:
+            try:
+                source = disk.open(origin, os.O_RDONLY | _NO_WAIT)
+            except (FileNotFoundError, NotADirectoryError, PermissionError):
+                written.append(None)
+                continue
+            with ExitStack() as reading:
+                reading.callback(disk.close, source)
+                target = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+                stack.callback(disk.close, target)
+                size = disk.fstat(source).st_size
+                written.append((target, digest_file(source, size, git=git, also=_writer(target))))
+        for _done in threads.map(disk.fsync, [one[0] for one in written if one is not None]):
+            pass
+        return [None if one is None else Hashed(one[1], Signature.of(disk.fstat(one[0]))) for one in written]
 
 
 def _writer(descriptor: int) -> Callable[[bytes, int], None]:

@@ -164,9 +164,9 @@ def _move_in(model: ModelDirectory, tree: ModelDirectory | None, goal: Goal) -> 
     except DiskError as error:
         if not placing.cannot_link(error):
             raise
-        for file in goal.listing:
-            if tree.known(file) is not None:
-                model.adopt(file, tree.target(file.path))
+        model.adopt_many(
+            (file, tree.target(file.path)) for file in goal.listing if tree.known(file) is not None
+        )
     _discard_staged(model)
 
 
