@@ -152,6 +152,14 @@ def signature_of(status: os.stat_result | None) -> Signature | None:
     return Signature.of(status) if status is not None and stat.S_ISREG(status.st_mode) else None
 
 
+def size_of(place: Path) -> int:
+    """Return the bytes of what a path leads to; 0 where there is nothing."""
+    try:
+        return disk.stat(place).st_size
+    except OSError:
+        return 0
+
+
 def remove_all(paths: Iterable[Path]) -> None:
     """Remove temporary files, those that are there and can be removed."""
     for path in paths:

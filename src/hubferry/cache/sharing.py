@@ -51,6 +51,8 @@ def bring(
 ) -> list[tuple[Wanted, placing.Hashed]]:
     """Give each content that is what is wanted its temporary name, durable; return which those are.
 
+    No other name stays, unless this fails.
+
     Args:
         wanted: In any order; an origin may occur many times.
         device: Of the filesystem that the temporary names are on.
@@ -67,8 +69,12 @@ def bring(
         on_copy(one.origin)
     copies = [(one.origin, one.temporary) for one in rest]
     hashed = placing.copy_all(copies, git=any(one.file.may_be_in_git for one in rest))
-    copied = [(one, what) for one, what in zip(rest, hashed, strict=True) if what is not None]
-    return shared + [(one, what) for one, what in copied if what.digests.fit(one.file)]
+    for one, what in zip(rest, hashed, strict=True):
+        if what is not None and what.digests.fit(one.file):
+            shared.append((one, what))
+        elif what is not None:
+            disk.unlink(one.temporary)
+    return shared
 
 
 def _proven(
