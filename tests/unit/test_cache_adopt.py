@@ -90,7 +90,7 @@ def test_a_shared_blob_is_found_although_no_repository_links_to_it(home):
 
 def test_nothing_is_read_while_searching_by_digest(home, monkeypatch):
     huggingface_cache(home / ".cache/huggingface/hub")
-    for name in ("open", "read", "pread", "read_bytes"):
+    for name in ("open", "read", "pread", "read_bytes", "read_record"):
         monkeypatch.setattr(disk, name, lambda *_arguments: pytest.fail("content was read"))
     assert set(adopt.find(FILES, REF, [])) == set(WHOLE)
 

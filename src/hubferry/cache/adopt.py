@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubferry.cache import manifest
-from hubferry.cache.disk import disk
+from hubferry.cache.disk import disk, walk
 from hubferry.cache.manifest import Signature
 from hubferry.cache.names import RECORDS, plain_names
 
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from hubferry.model import RepoFile, RepoRef
 
 _METADATA = Path(".cache/huggingface/download")
+_NOTE = ".metadata"
 _METADATA_LINES = 3
+_LARGEST_NOTE = 64 * 1024
+"""Bytes of a note of another tool; theirs have some hundred."""
 
 
 def find(
@@ -93,18 +97,22 @@ def folder_metadata(folder: Path) -> dict[str, FolderMetadata]:
     """
     found: dict[str, FolderMetadata] = {}
     top = folder / _METADATA
-    for place, _directories, names in os.walk(top):
-        for name in names:
-            if not name.endswith(".metadata"):
-                continue
-            path = (Path(place).relative_to(top) / name.removesuffix(".metadata")).as_posix()
-            try:
-                lines = disk.read_bytes(Path(place) / name).decode().split("\n")
-            except (OSError, UnicodeDecodeError):
-                continue
-            if len(lines) >= _METADATA_LINES:
-                found[path] = FolderMetadata(lines[0].strip(), lines[1].strip())
+    with suppress(OSError):
+        for place, entries in walk(top):
+            for entry in entries:
+                path = (place.relative_to(top) / entry.name.removesuffix(_NOTE)).as_posix()
+                noted = _noted(place / entry.name) if entry.name.endswith(_NOTE) else None
+                if noted is not None:
+                    found[path] = noted
     return found
+
+
+def _noted(place: Path) -> FolderMetadata | None:
+    try:
+        lines = (disk.read_record(place, _LARGEST_NOTE) or b"").decode().split("\n")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return FolderMetadata(lines[0].strip(), lines[1].strip()) if len(lines) >= _METADATA_LINES else None
 
 
 class _Search:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _HOLDER = "lock.holder"
 FILES = (LOCK, SOFT_LOCK, _HOLDER)
 """What a lock is made of, where it is held."""
+_LARGEST_HOLDER = 4096
 _PAUSE = 0.2
 
 
@@ -56,7 +57,7 @@ def holder(records: Path) -> Holder | None:
     A process that was killed cannot take its word back: `is_held` tells whether it is true.
     """
     try:
-        return _decoder.decode(disk.read_bytes(records / _HOLDER))
+        return _decoder.decode(disk.read_record(records / _HOLDER, _LARGEST_HOLDER) or b"")
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 

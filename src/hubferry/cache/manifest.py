@@ -9,10 +9,12 @@ A manifest or journal that cannot be read is the same as none: nothing is known,
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import secrets
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
@@ -22,19 +24,30 @@ from hubferry.errors import IntegrityError
 from hubferry.model import Digests, HubName, RepoFile, RepoRef, RepoType
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 MANIFEST = "manifest.json"
 JOURNAL = "journal.jsonl"
 _SCHEMA = 1
+_LARGEST = 128 * 1024 * 1024
+"""Bytes of a manifest: some 400,000 files, four times what hubs recommend; what is larger is none of ours."""
+_LARGEST_JOURNAL = 64 * 1024 * 1024
+WORTH_FOLDING = 16 * 1024 * 1024
+"""Bytes of a journal from which it is folded into its manifest before the run ends."""
+_MOST_TORN = 1000
+"""Lines of a journal that may be unreadable: each is what a crash left of one."""
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+_Bytes = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A length that a file can have."""
 
 
 class Signature(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Tell cheaply whether a file is still the one that was hashed."""
 
-    size: int
+    size: _Bytes
     mtime_ns: int
     inode: int
 
@@ -56,7 +69,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
         wanted: Whether it was asked for, once it is listed: a selection leaves the others out.
     """
 
-    size: int
+    size: _Bytes
     sha256: str
     git_sha1: str | None = None
     signature: Signature | None = None
@@ -234,15 +247,16 @@ def load(records: Path) -> Manifest | None:
     """Read what is known: the manifest and what its journal adds; None when there is none to rely on.
 
     Raises:
-        OSError: The disk failed or forbids reading; a missing or broken file is no error.
+        OSError: The disk failed or forbids reading; what is missing, broken or no file is no error.
     """
     try:
-        manifest = _manifest_decoder.decode(disk.read_bytes(records / MANIFEST))
+        content = disk.read_record(records / MANIFEST, _LARGEST)
+        manifest = _manifest_decoder.decode(content) if content is not None else None
+        if manifest is None or manifest.schema != _SCHEMA:
+            return None
         for path in manifest.files:
             check_path(path)
-    except (FileNotFoundError, NotADirectoryError, *_UNREADABLE, IntegrityError):
-        return None
-    if manifest.schema != _SCHEMA:
+    except (*_UNREADABLE, IntegrityError):
         return None
     apply(manifest, _journal(records / JOURNAL, manifest.number))
     return manifest
@@ -257,8 +271,9 @@ def entry_of(path: Path) -> Entry | None:
     return None
 
 
-def apply(manifest: Manifest, records: Sequence[Record]) -> None:
+def apply(manifest: Manifest, records: Iterable[Record]) -> None:
     """Bring `manifest` to what it is after `records`. Repeating them changes nothing."""
+    published = {one.destination: one for one in manifest.published}
     for record in records:
         if isinstance(record, Stored):
             old = manifest.files.get(record.path)
@@ -271,11 +286,11 @@ def apply(manifest: Manifest, records: Sequence[Record]) -> None:
         elif isinstance(record, Used):
             manifest.used = max(manifest.used, record.at)
         elif isinstance(record, Published):
-            new = record.publication
-            others = (one for one in manifest.published if one.destination != new.destination)
-            manifest.published = (*others, new)
+            published.pop(record.publication.destination, None)
+            published[record.publication.destination] = record.publication
         else:
             manifest.pinned = record.pinned
+    manifest.published = tuple(published.values())
 
 
 def _succeed(old: Entry | None, new: Entry) -> Entry:
@@ -302,18 +317,24 @@ def _doubt(files: dict[str, Entry], path: str) -> None:
         del files[path]
 
 
-def _journal(path: Path, number: int) -> list[Record]:
-    """Read the records that continue manifest `number`."""
+def _journal(path: Path, number: int) -> Iterator[Record]:
+    """Yield the records that continue manifest `number`, up to where it cannot be a journal of ours."""
+    content = disk.read_record(path, _LARGEST_JOURNAL)
+    lines = io.BytesIO(content or b"")
     try:
-        lines = disk.read_bytes(path).split(b"\n")
-    except FileNotFoundError:
-        return []
-    try:
-        if _head_decoder.decode(lines[0]).continues != number:
-            return []
+        if _head_decoder.decode(lines.readline()).continues != number:
+            return
     except _UNREADABLE:
-        return []
-    return [record for line in lines[1:] if (record := _record(line)) is not None]
+        return
+    torn = 0
+    for line in lines:
+        record = _record(line)
+        if record is not None:
+            yield record
+        else:
+            torn += 1
+            if torn > _MOST_TORN:
+                return
 
 
 def _record(line: bytes) -> Record | None:
@@ -327,8 +348,8 @@ def _record(line: bytes) -> Record | None:
     return record
 
 
-def append(records: Path, number: int, changes: Sequence[Record], *, durable: bool) -> None:
-    """Add `changes` to the journal of manifest `number`, in one write.
+def append(records: Path, number: int, changes: Sequence[Record], *, durable: bool) -> int:
+    """Add `changes` to the journal of manifest `number`, in one write; return how long it was before.
 
     Args:
         records: The model's own `.hubferry`.
@@ -345,7 +366,7 @@ def append(records: Path, number: int, changes: Sequence[Record], *, durable: bo
     try:
         head = _encoder.encode(_Head(number)) + b"\n"
         length = disk.fstat(descriptor).st_size
-        if disk.pread(descriptor, len(head), 0) != head:
+        if length > _LARGEST_JOURNAL or disk.pread(descriptor, len(head), 0) != head:
             disk.truncate(descriptor, 0)
             disk.fsync_directory(records)  # before the head: a journal that has one has a durable name
             lines = head + lines
@@ -354,6 +375,7 @@ def append(records: Path, number: int, changes: Sequence[Record], *, durable: bo
         disk.append(descriptor, lines)
         if durable:
             disk.fsync(descriptor)
+        return length
     finally:
         disk.close(descriptor)
 
@@ -365,11 +387,14 @@ def save(records: Path, manifest: Manifest) -> Manifest:
         OSError: The disk is full, failing or forbidden; the old manifest is untouched.
     """
     manifest = msgspec.structs.replace(manifest, number=manifest.number + 1)
+    content = _encoder.encode(manifest)
+    if len(content) > _LARGEST:  # nobody would read it
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(records / MANIFEST))
     temporary = records / f"{MANIFEST}.{secrets.token_hex(8)}"
     descriptor = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         try:
-            disk.pwrite_all(descriptor, [_encoder.encode(manifest)], 0)
+            disk.pwrite_all(descriptor, [content], 0)
             disk.fsync(descriptor)
         finally:
             disk.close(descriptor)

@@ -75,12 +75,15 @@ class Memory:
         with self._changing:
             try:
                 state = self._begin()
-                manifest.append(self._records, state.number, changes, durable=must)
+                length = manifest.append(self._records, state.number, changes, durable=must)
             except OSError:
                 if must:
                     raise
                 state = self._manifest = self._manifest or manifest.new(self._ref)
+                length = 0
             manifest.apply(state, changes)
+            if length > manifest.WORTH_FOLDING:
+                self._manifest = manifest.save(self._records, state)
 
     def expect(self, revision: Revision, listing: Sequence[RepoFile], wanted: Container[str]) -> None:
         """Write down what a commit lists, before it is here; see `ModelDirectory.expect`."""

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hubferry.cache.digests import digest_file
-from hubferry.cache.disk import disk
+from hubferry.cache.disk import disk, walk
 from hubferry.cache.manifest import MANIFEST, Signature
 from hubferry.cache.names import check_path
 from hubferry.cache.partial import MAP_SUFFIX
 from hubferry.errors import IntegrityError
 from hubferry.i18n import _
+from hubferry.locking import LOCK, SOFT_LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -43,6 +44,8 @@ CANNOT_LINK = (
     errno.ENOSYS,
     errno.EINVAL,
 )
+_LOCKS = (LOCK, SOFT_LOCK)
+"""What these are is the business of who holds them."""
 FSYNC_THREADS = 32
 _OPEN_AT_ONCE = 64
 _CANNOT_REFLINK = (*CANNOT_LINK, errno.ENOTTY, errno.ETXTBSY, errno.EBADF)
@@ -87,9 +90,10 @@ def make_parents(directory: Path, place: Path, *, clear: Callable[[Path], None])
 
 def remove_empty(place: Path) -> None:
     """Remove a directory in which there is no file, as a run that was killed between two steps leaves it."""
-    for parent, _directories, _files in os.walk(place, topdown=False):
-        with suppress(OSError):
-            disk.rmdir(place / parent)
+    with suppress(OSError):
+        for directory, _files in reversed(list(walk(place))):
+            with suppress(OSError):
+                disk.rmdir(directory)
 
 
 def new_name(directory: Path) -> Path:
@@ -127,15 +131,22 @@ def _write_group(files: Sequence[tuple[Path, bytes]], threads: ThreadPoolExecuto
 
 
 def sweep(records: Path, partial: Path) -> None:
-    """Remove what killed runs left, temporary files and maps of no file; only who holds the lock may."""
+    """Remove what killed runs left, temporary files and maps of no file; only who holds the lock may.
+
+    So are links, pipes, sockets and devices under names of ours: nothing of ours is one, and writing to them
+    would write elsewhere, or never end. A directory stays: it may hold something.
+    """
     for directory, stray in ((records, MANIFEST + "."), (partial, "")):
         if not directory.is_dir() or directory.is_symlink():
             continue
-        names = {entry.name for entry in disk.scandir(directory)}
-        for name in names:
+        entries = disk.scandir(directory)
+        names = {entry.name for entry in entries}
+        for entry in entries:
+            name = entry.name
             temporary = name.endswith(TEMPORARY_SUFFIX) or (stray and name.startswith(stray))
             orphan = name.endswith(MAP_SUFFIX) and name.removesuffix(MAP_SUFFIX) not in names
-            if temporary or orphan:
+            alien = not entry.is_file(follow_symlinks=False) and name not in _LOCKS
+            if (temporary or orphan or alien) and not entry.is_dir(follow_symlinks=False):
                 disk.unlink(directory / name, missing_ok=True)
 
 

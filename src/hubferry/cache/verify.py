@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _CURSOR = "verified-up-to"
 """File in a model's records: the last path that a sample hashed, where the next one goes on."""
+_LARGEST_CURSOR = 4096
+"""A path has fewer bytes."""
 _LOCK_SECONDS = 5.0
 # A link is not followed, and a pipe in a file's place does not hold the reading up.
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -288,10 +290,8 @@ def _write_down(
 
 
 def _cursor(directory: Path) -> str:
-    try:
-        return disk.read_bytes(directory / RECORDS / _CURSOR).decode(errors="replace")
-    except FileNotFoundError:
-        return ""
+    content = disk.read_record(directory / RECORDS / _CURSOR, _LARGEST_CURSOR)
+    return (content or b"").decode(errors="replace")
 
 
 def _keep_cursor(directory: Path, path: str) -> None:
