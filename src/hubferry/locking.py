@@ -1,28 +1,28 @@
 """A folder's lock: the kernel's, which dies with its process, or a file where the filesystem has none.
 
-With HUBFERRY_LOCK=soft it is always the file, which exists while the lock is held and names its process:
-another process of the same machine takes it over once that one is dead.
+With HUBFERRY_LOCK=soft it is always the file, which exists while the lock is held; see `soft_lock`.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from filelock import FileLock, SoftFileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from filelock import BaseFileLock
+from hubferry import soft_lock
+from hubferry.soft_lock import SoftLock
 
 LOCK = "lock"
 SOFT_LOCK = "lock.soft"
 _NO_KERNEL_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
 
+Lock = BaseFileLock | SoftLock
+"""A lock that is held; `release` gives it back."""
 
-def try_lock(folder: Path) -> BaseFileLock | None:
+
+def try_lock(folder: Path) -> Lock | None:
     """Take the lock of `folder` without waiting; None where somebody has it. Any thread may give it back.
 
     Raises:
@@ -35,8 +35,22 @@ def try_lock(folder: Path) -> BaseFileLock | None:
         except OSError as error:
             if error.errno not in _NO_KERNEL_LOCKS:
                 raise
-    soft = SoftFileLock(folder / SOFT_LOCK, timeout=0, thread_local=False)
-    return _acquired(soft) or _acquired(soft)  # the first attempt may only remove what a dead process left
+    return soft_lock.take(folder / SOFT_LOCK)
+
+
+def is_in_place(lock: Lock) -> bool:
+    """Return whether the file that was locked still has its name: a lock on any other keeps nobody out.
+
+    Raises:
+        OSError: That cannot be told.
+    """
+    if isinstance(lock, SoftLock):
+        return lock.is_ours
+    descriptor = lock._context.lock_file_fd  # noqa: SLF001 - filelock tells no other way which file it locked
+    try:
+        return descriptor is not None and os.path.samestat(os.fstat(descriptor), Path(lock.lock_file).stat())
+    except FileNotFoundError:
+        return False
 
 
 def _acquired(lock: BaseFileLock) -> BaseFileLock | None:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from hubferry.cache import manifest, placing, sharing
+from hubferry.cache import locks, manifest, placing, sharing
 from hubferry.cache.disk import disk, tells_case_apart
 from hubferry.cache.manifest import Doubted, Entry, Signature, Stored
 from hubferry.cache.recorded import RecordedDirectory
@@ -265,6 +265,7 @@ class ModelDirectory(RecordedDirectory):
         What somebody put there, or changed since, is not what was verified, and stays. The records are not
         told: what is to be known next is written down by `expect`.
         """
+        locks.demand(self.path)
         known = self.manifest
         wanted = {file.path: file for file in listing}
         with self.disk_errors():
@@ -296,6 +297,7 @@ class ModelDirectory(RecordedDirectory):
 
     def remove_file(self, path: str) -> None:
         """Remove a file, and the directories that it leaves empty; one that is not there is no error."""
+        locks.demand(self.path)
         with self.disk_errors():
             place = self.target(path)
             with suppress(FileNotFoundError, NotADirectoryError):
@@ -315,6 +317,7 @@ class ModelDirectory(RecordedDirectory):
 
     def _place(self, moves: Sequence[tuple[Path, Path]]) -> None:
         """Rename durable files to their final names, then make the names durable."""
+        locks.demand(self.path)
         grown: set[Path] = set()
         for source, place in moves:
             if place.parent not in grown:

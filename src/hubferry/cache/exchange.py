@@ -53,6 +53,7 @@ def take_place(tree: Path, model: Path) -> bool:
         UsageError: Something that a person put into `model` stands where the new commit has a file.
         OSError: The disk is full or failing.
     """
+    locks.demand(model)
     real = model.resolve()
     aside = _aside(real)
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hubferry.cache import manifest
+from hubferry.cache import locks, manifest
 from hubferry.cache.roots import make_directories
 from hubferry.errors import DiskError
 from hubferry.i18n import _
@@ -54,6 +54,7 @@ class Memory:
             return self._begin()
 
     def _begin(self) -> Manifest:
+        locks.demand(self._records)
         if self._manifest is None:
             make_directories(self._records)
             self._manifest = manifest.save(self._records, manifest.new(self._ref))

@@ -145,8 +145,9 @@ def sweep(records: Path, partial: Path) -> None:
             name = entry.name
             temporary = name.endswith(TEMPORARY_SUFFIX) or (stray and name.startswith(stray))
             orphan = name.endswith(MAP_SUFFIX) and name.removesuffix(MAP_SUFFIX) not in names
+            stray_claim = name.startswith(f"{SOFT_LOCK}.")  # of one that died while it took a lock over
             alien = not entry.is_file(follow_symlinks=False) and name not in _LOCKS
-            if (temporary or orphan or alien) and not entry.is_dir(follow_symlinks=False):
+            if (temporary or orphan or alien or stray_claim) and not entry.is_dir(follow_symlinks=False):
                 disk.unlink(directory / name, missing_ok=True)
 
 
