@@ -107,7 +107,9 @@ def hold(
         _introduce(records)
         yield
     finally:
-        if not isinstance(lock, SoftLock) or (_held.pop(lock) and lock.is_ours):
+        if isinstance(lock, SoftLock):
+            del _held[lock]
+        if not isinstance(lock, SoftLock) or lock.is_ours:
             with suppress(OSError):
                 disk.unlink(records / _HOLDER, missing_ok=True)
         lock.release()

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from hubferry.cache.directory import ModelDirectory
 from hubferry.cache.disk import disk, disk_errors, existing, tells_case_apart
-from hubferry.cache.names import RECORDS, directory_names
+from hubferry.cache.names import RECORDS, Place, directory_names, room_in
 from hubferry.cache.roots import all_roots, create_root, default_root
 from hubferry.errors import DiskError, UsageError
 from hubferry.i18n import _
+from hubferry.paths import PATH_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -83,6 +84,12 @@ class Cache:
                 found += [one for one in models if one.manifest is not None and one.manifest.belongs_to(ref)]
         return found
 
+    def place_for(self, ref: RepoRef, directory: Path | None = None) -> Place:
+        """Return what names the directory of a revision can hold, or `directory`; nothing is created."""
+        named = [root / directory_names(ref)[-1] for root in self.roots]
+        longest = max(map(os.path.abspath, [directory] if directory is not None else named), key=len)
+        return Place(self.tells_case_apart, room_in(longest, longest=_longest_path(self.root)))
+
     def tells_case_apart(self) -> bool:
         """Return whether two names that differ in case alone are two files in the root."""
         return tells_case_apart(existing(self.root))
@@ -92,6 +99,13 @@ class Cache:
         if not model.claim():
             raise _taken(directory)
         return model
+
+
+def _longest_path(root: Path) -> int:
+    """Return how many bytes a whole path may have, the final NUL among them."""
+    with suppress(OSError, ValueError, AttributeError):  # Windows has no such call
+        return max(os.pathconf(existing(root), "PC_PATH_MAX"), 0) or PATH_BYTES
+    return PATH_BYTES
 
 
 def free_bytes(path: Path) -> int:
