@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import errno
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import BaseFileLock, FileLock, Timeout
 
 from hubferry import soft_lock
 from hubferry.soft_lock import SoftLock
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LOCK = "lock"
 SOFT_LOCK = "lock.soft"
@@ -36,21 +39,6 @@ def try_lock(folder: Path) -> Lock | None:
             if error.errno not in _NO_KERNEL_LOCKS:
                 raise
     return soft_lock.take(folder / SOFT_LOCK)
-
-
-def is_in_place(lock: Lock) -> bool:
-    """Return whether the file that was locked still has its name: a lock on any other keeps nobody out.
-
-    Raises:
-        OSError: That cannot be told.
-    """
-    if isinstance(lock, SoftLock):
-        return lock.is_ours
-    descriptor = lock._context.lock_file_fd  # noqa: SLF001 - filelock tells no other way which file it locked
-    try:
-        return descriptor is not None and os.path.samestat(os.fstat(descriptor), Path(lock.lock_file).stat())
-    except FileNotFoundError:
-        return False
 
 
 def _acquired(lock: BaseFileLock) -> BaseFileLock | None:

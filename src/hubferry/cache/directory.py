@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from hubferry.cache import locks, manifest, placing, sharing
 from hubferry.cache.disk import disk, tells_case_apart
-from hubferry.cache.manifest import Doubted, Entry, Signature, Stored
+from hubferry.cache.manifest import Doubted, Entry, Signature, Stored, Wrong
 from hubferry.cache.recorded import RecordedDirectory
+from hubferry.cache.sharing import Proven, stored
 from hubferry.errors import IntegrityError
 from hubferry.i18n import _
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from hubferry.cache.manifest import Record
     from hubferry.model import Digests, RepoFile
 
 _WORTH_A_MANIFEST = 64 * 1024 * 1024
@@ -66,6 +68,8 @@ class ModelDirectory(RecordedDirectory):
                 return None
             if entry is not None and entry.signature == signature and _comparable(entry, file):
                 return None  # proven to be something else
+            if entry is not None and entry.is_wrong(file, signature):
+                return None
             return self._prove(file, place, entry)
 
     def _prove(self, file: RepoFile, place: Path, entry: Entry | None) -> Digests | None:
@@ -75,7 +79,9 @@ class ModelDirectory(RecordedDirectory):
         fits = digests is not None and digests.fit(file)
         touched = digests is not None and entry is not None and digests.sha256 == entry.sha256
         if hashed is not None and (fits or touched):
-            self._memory.record([_stored(file.path, hashed.digests, hashed.signature)])
+            self._memory.record([stored(file.path, hashed.digests, hashed.signature)])
+        elif entry is not None and hashed is not None and entry.digests.fit(file):
+            self._memory.record([Doubted(file.path), Wrong(file.path, hashed.signature)])
         elif entry is not None and entry.signature is not None:
             self._memory.record([Doubted(file.path)])
         return digests if fits else None
@@ -99,7 +105,7 @@ class ModelDirectory(RecordedDirectory):
             if signature is None or signature.size != digests.size:
                 raise _unproven(file)
             self._place([(partial, place)])
-            self._memory.record([_stored(file.path, digests, signature)], must=True)
+            self._memory.record([stored(file.path, digests, signature)], must=True)
 
     def put_many(self, items: Sequence[tuple[RepoFile, bytes, Digests]]) -> None:
         """Store many small files with one wait for the disk instead of one each; errors as in `publish`."""
@@ -119,7 +125,7 @@ class ModelDirectory(RecordedDirectory):
                 placing.remove_all(names)
                 raise
             changes = [
-                _stored(file.path, digests, signature)
+                stored(file.path, digests, signature)
                 for (file, _content, digests), signature in zip(items, signatures, strict=True)
             ]
             self._memory.record(changes, must=True)
@@ -160,7 +166,7 @@ class ModelDirectory(RecordedDirectory):
                 brought = sharing.bring(items, disk.stat(self._records).st_dev, self._hashed, on_copy)
                 if brought:
                     self._place([(one.temporary, self.target(one.file.path)) for one, _hashed in brought])
-                    changes = [_stored(one.file.path, what.digests, what.signature) for one, what in brought]
+                    changes = [stored(one.file.path, what.digests, what.signature) for one, what in brought]
                     self._memory.record(changes, must=True)
             except BaseException:
                 placing.remove_all(one.temporary for one in items)
@@ -184,7 +190,7 @@ class ModelDirectory(RecordedDirectory):
             if not hashed.digests.fit(file):
                 return None
             self._place([(temporary, place)])
-            self._memory.record([_stored(file.path, hashed.digests, signature)], must=True)
+            self._memory.record([stored(file.path, hashed.digests, signature)], must=True)
             return hashed.digests
         finally:
             with suppress(OSError):
@@ -219,7 +225,7 @@ class ModelDirectory(RecordedDirectory):
         Raises:
             DiskError: Its cause says whether the filesystem has no links; see `placing.cannot_link`.
         """
-        found = _Proven(origin)
+        found = Proven(origin)
         changes: list[Stored] = []
         moves: list[tuple[Path, Path]] = []
         with self.disk_errors():
@@ -244,16 +250,18 @@ class ModelDirectory(RecordedDirectory):
     def look_again(self) -> None:
         """Hash what is here and is not known to be what it should, or no longer; write down what it is."""
         known = self.manifest
-        changes: list[Stored | Doubted] = []
+        changes: list[Record] = []
         with self.disk_errors():
             for path, entry in known.files.items() if known is not None else ():
                 signature = self._signature(path)
-                if signature is None or signature == entry.signature:
+                if signature is None or signature in (entry.signature, entry.wrong):
                     continue
                 alike = signature.size == entry.size
                 hashed = placing.hash_path(self.target(path), git=not entry.sha256) if alike else None
                 if hashed is not None and hashed.digests.fit(entry.file(path)):
-                    changes.append(_stored(path, hashed.digests, hashed.signature))
+                    changes.append(stored(path, hashed.digests, hashed.signature))
+                elif hashed is not None:
+                    changes += [Doubted(path), Wrong(path, hashed.signature)]
                 elif entry.here:
                     changes.append(Doubted(path))
         if changes:
@@ -346,31 +354,6 @@ class ModelDirectory(RecordedDirectory):
         placing.remove_empty(place)
 
 
-class _Proven:
-    """What a directory holds proven, to be found by path or by digest."""
-
-    def __init__(self, origin: ModelDirectory) -> None:
-        self._origin = origin
-        known = origin.manifest
-        self._files = {} if known is None else {path: one for path, one in known.files.items() if one.here}
-        self._paths: dict[str | None, str] = {}
-        for path, entry in self._files.items():
-            self._paths[entry.git_sha1] = self._paths[entry.sha256] = path
-
-    def link(self, file: RepoFile, temporary: Path) -> Stored | None:
-        """Give the content of `file` a second name if it is here, and still what it was."""
-        for path in (file.path, self._paths.get(file.sha256 or file.git_sha1)):
-            entry = self._files.get(path or "")
-            if path is None or entry is None or entry.signature is None or not entry.digests.fit(file):
-                continue
-            with suppress(IntegrityError, FileNotFoundError, NotADirectoryError):
-                disk.link(self._origin.target(path), temporary)
-                if Signature.of(disk.lstat(temporary)) == entry.signature:
-                    return _stored(file.path, entry.digests, entry.signature)
-                disk.unlink(temporary)
-        return None
-
-
 def _changed(entry: Entry, signature: Signature | None) -> bool:
     """Return whether a file is certainly not what was verified, without reading it."""
     return entry.signature is not None and (signature is None or signature.size != entry.size)
@@ -378,10 +361,6 @@ def _changed(entry: Entry, signature: Signature | None) -> bool:
 
 def _comparable(entry: Entry, file: RepoFile) -> bool:
     return file.sha256 is not None or (file.git_sha1 is not None and entry.git_sha1 is not None)
-
-
-def _stored(path: str, digests: Digests, signature: Signature) -> Stored:
-    return Stored(path, Entry(digests.size, digests.sha256, digests.git_sha1, signature))
 
 
 def _demand(file: RepoFile, digests: Digests) -> None:

@@ -11,6 +11,7 @@ import secrets
 import socket
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,13 +21,12 @@ from hubferry.cache.disk import disk
 from hubferry.cache.roots import make_directories
 from hubferry.errors import InterruptedRunError, LockedError
 from hubferry.i18n import _
-from hubferry.locking import LOCK, SOFT_LOCK, is_in_place, try_lock
+from hubferry.locking import LOCK, SOFT_LOCK, try_lock
 from hubferry.soft_lock import SoftLock
 from hubferry.units import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from hubferry.locking import Lock
 
@@ -180,13 +180,25 @@ def _try(records: Path) -> Lock | None:
     if lock is None:
         return None
     try:
-        if is_in_place(lock):
+        if _is_in_place(lock):
             return lock
     except BaseException:
         lock.release()
         raise
     lock.release()
     return None
+
+
+def _is_in_place(lock: Lock) -> bool:
+    if isinstance(lock, SoftLock):
+        return lock.is_ours
+    descriptor = lock._context.lock_file_fd  # noqa: SLF001 - filelock tells no other way which file it locked
+    try:
+        return descriptor is not None and os.path.samestat(
+            disk.fstat(descriptor), disk.stat(Path(lock.lock_file))
+        )
+    except FileNotFoundError:
+        return False
 
 
 def _introduce(records: Path) -> None:

@@ -14,18 +14,43 @@ import io
 import os
 import secrets
 import time
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from hubferry.cache.disk import disk
+from hubferry.cache.entry import Entry, Publication, Signature
 from hubferry.cache.names import RECORDS, check_path, named_revision
 from hubferry.errors import IntegrityError
-from hubferry.model import Digests, HubName, RepoFile, RepoRef, RepoType
+from hubferry.model import HubName, RepoFile, RepoRef, RepoType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+__all__ = [
+    "JOURNAL",
+    "MANIFEST",
+    "WORTH_FOLDING",
+    "Doubted",
+    "Entry",
+    "Manifest",
+    "Pinned",
+    "Publication",
+    "Published",
+    "Record",
+    "Signature",
+    "Stored",
+    "Used",
+    "Wrong",
+    "append",
+    "apply",
+    "entry_of",
+    "expected",
+    "load",
+    "new",
+    "save",
+]
 
 MANIFEST = "manifest.json"
 JOURNAL = "journal.jsonl"
@@ -38,70 +63,6 @@ WORTH_FOLDING = 16 * 1024 * 1024
 _MOST_TORN = 1000
 """Lines of a journal that may be unreadable: each is what a crash left of one."""
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
-_Bytes = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""A length that a file can have."""
-
-
-class Signature(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Tell cheaply whether a file is still the one that was hashed."""
-
-    size: _Bytes
-    mtime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> Signature:
-        """Take the signature of a file that was just described."""
-        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
-
-
-class Entry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One file.
-
-    Attributes:
-        size: Bytes.
-        sha256: Hex digest of the content that was verified, or listed; empty where only git's is listed yet.
-        git_sha1: Git's blob id where it was needed.
-        signature: What the file looked like when it was verified; None when it is not here, or in doubt.
-        listed: Whether `Manifest.commit` has this very file.
-        wanted: Whether it was asked for, once it is listed: a selection leaves the others out.
-    """
-
-    size: _Bytes
-    sha256: str
-    git_sha1: str | None = None
-    signature: Signature | None = None
-    listed: bool = False
-    wanted: bool = True
-
-    def file(self, path: str) -> RepoFile:
-        """Return the file that has this content."""
-        return RepoFile(path, self.size, self.sha256 or None, self.git_sha1)
-
-    @property
-    def here(self) -> bool:
-        """Whether the content was verified here, and not doubted since."""
-        return self.signature is not None
-
-    @property
-    def lacking(self) -> bool:
-        """Whether the commit has it, it was asked for, and it is not here."""
-        return self.listed and self.wanted and self.signature is None
-
-    @property
-    def digests(self) -> Digests:
-        """The verified content's digests."""
-        return Digests(self.size, self.sha256, self.git_sha1)
-
-
-class Publication(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where this model was proven to be published, and when (seconds since 1970)."""
-
-    destination: str
-    commit: str
-    at: float
 
 
 class Manifest(msgspec.Struct, forbid_unknown_fields=True):
@@ -188,6 +149,13 @@ class Doubted(msgspec.Struct, frozen=True, tag="doubted", forbid_unknown_fields=
     path: str
 
 
+class Wrong(msgspec.Struct, frozen=True, tag="wrong", forbid_unknown_fields=True):
+    """Record that a file was read and is something else, so that nobody reads it again while it looks so."""
+
+    path: str
+    signature: Signature
+
+
 class Used(msgspec.Struct, frozen=True, tag="used", forbid_unknown_fields=True):
     """Record a use."""
 
@@ -206,7 +174,7 @@ class Pinned(msgspec.Struct, frozen=True, tag="pinned", forbid_unknown_fields=Tr
     pinned: bool
 
 
-Record = Stored | Doubted | Used | Published | Pinned
+Record = Stored | Doubted | Wrong | Used | Published | Pinned
 
 
 class _Head(msgspec.Struct, frozen=True, tag="journal", forbid_unknown_fields=True):
@@ -240,7 +208,9 @@ def expected(file: RepoFile, old: Entry | None, *, wanted: bool) -> Entry | None
         check_path(file.path)
     except IntegrityError:
         return None
-    return Entry(file.size, file.sha256 or "", file.git_sha1, None, listed=True, wanted=wanted)
+    new = Entry(file.size, file.sha256 or "", file.git_sha1, None, listed=True, wanted=wanted)
+    same = old is not None and _is_same(old, new)
+    return msgspec.structs.replace(new, wrong=old.wrong) if old is not None and same else new
 
 
 def load(records: Path) -> Manifest | None:
@@ -283,6 +253,8 @@ def apply(manifest: Manifest, records: Iterable[Record]) -> None:
             manifest.files[record.path] = entry
         elif isinstance(record, Doubted):
             _doubt(manifest.files, record.path)
+        elif isinstance(record, Wrong):
+            _doubt(manifest.files, record.path, record.signature)
         elif isinstance(record, Used):
             manifest.used = max(manifest.used, record.at)
         elif isinstance(record, Published):
@@ -306,13 +278,13 @@ def _is_same(old: Entry, new: Entry) -> bool:
     return same and old.size == new.size
 
 
-def _doubt(files: dict[str, Entry], path: str) -> None:
-    """Forget a file; of one that the commit needs, remember what it has to be."""
+def _doubt(files: dict[str, Entry], path: str, wrong: Signature | None = None) -> None:
+    """Forget a file; of one that the commit needs, remember what it has to be, and is not."""
     entry = files.get(path)
     if entry is None:
         return
     if entry.listed:
-        files[path] = msgspec.structs.replace(entry, signature=None)
+        files[path] = msgspec.structs.replace(entry, signature=None, wrong=wrong)
     else:
         del files[path]
 
@@ -341,7 +313,7 @@ def _record(line: bytes) -> Record | None:
     """Decode one line; None for the torn end of a killed run, wherever later lines have put it."""
     try:
         record: Record = _record_decoder.decode(line)
-        if isinstance(record, (Stored, Doubted)):
+        if isinstance(record, (Stored, Doubted, Wrong)):
             check_path(record.path)
     except (*_UNREADABLE, IntegrityError):
         return None

@@ -8,18 +8,21 @@ from __future__ import annotations
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hubferry.cache import placing
 from hubferry.cache.disk import disk
-from hubferry.cache.manifest import Signature
+from hubferry.cache.manifest import Entry, Signature, Stored
+from hubferry.errors import IntegrityError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from hubferry.model import RepoFile
+    from hubferry.cache.directory import ModelDirectory
+    from hubferry.model import Digests, RepoFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +124,33 @@ def _settled(linked: Sequence[tuple[Wanted, placing.Hashed]]) -> list[tuple[Want
         else:
             disk.unlink(one.temporary)
     return kept
+
+
+class Proven:
+    """What a directory holds proven, to be found by path or by digest."""
+
+    def __init__(self, origin: ModelDirectory) -> None:
+        self._origin = origin
+        known = origin.manifest
+        self._files = {} if known is None else {path: one for path, one in known.files.items() if one.here}
+        self._paths: dict[str | None, str] = {}
+        for path, entry in self._files.items():
+            self._paths[entry.git_sha1] = self._paths[entry.sha256] = path
+
+    def link(self, file: RepoFile, temporary: Path) -> Stored | None:
+        """Give the content of `file` a second name if it is here, and still what it was."""
+        for path in (file.path, self._paths.get(file.sha256 or file.git_sha1)):
+            entry = self._files.get(path or "")
+            if path is None or entry is None or entry.signature is None or not entry.digests.fit(file):
+                continue
+            with suppress(IntegrityError, FileNotFoundError, NotADirectoryError):
+                disk.link(self._origin.target(path), temporary)
+                if Signature.of(disk.lstat(temporary)) == entry.signature:
+                    return stored(file.path, entry.digests, entry.signature)
+                disk.unlink(temporary)
+        return None
+
+
+def stored(path: str, digests: Digests, signature: Signature) -> Stored:
+    """Return the record of a file that was verified."""
+    return Stored(path, Entry(digests.size, digests.sha256, digests.git_sha1, signature))

@@ -19,7 +19,7 @@ from hubferry.cache import manifest, placing
 from hubferry.cache.digests import digest_file
 from hubferry.cache.directory import ModelDirectory
 from hubferry.cache.disk import disk, disk_errors
-from hubferry.cache.manifest import Doubted, Entry, Signature, Stored
+from hubferry.cache.manifest import Doubted, Entry, Signature, Stored, Wrong
 from hubferry.cache.names import RECORDS
 from hubferry.errors import HubferryError
 from hubferry.events import FileDone, FileStarted, Progress, ignore
@@ -279,6 +279,8 @@ def _write_down(
                 continue
             if results[reading.path].outcome is not Outcome.SOUND:
                 changes.append(Doubted(reading.path))
+                if reading.digests is not None and reading.signature is not None:
+                    changes.append(Wrong(reading.path, reading.signature))
             elif now != entry.signature:
                 sha256 = reading.digests.sha256 if reading.digests is not None else entry.sha256
                 fresh = Entry(entry.size, sha256, entry.git_sha1, now, entry.listed, entry.wanted)
