@@ -349,8 +349,10 @@ class ModelDirectory(RecordedDirectory):
 
         Only files that the manifest knows are removed; anything else makes the caller's rename fail.
         """
-        for path in self._memory.below(place.relative_to(self.path).as_posix()):
-            self.remove_file(path)
+        for path in [found.relative_to(self.path).as_posix() for found in placing.files_at(place)]:
+            entry = self._memory.entry(path)
+            if entry is not None and entry.here:
+                self.remove_file(path)
         placing.remove_empty(place)
 
 

@@ -64,13 +64,6 @@ class Memory:
         """Return what is known about a file."""
         return self._manifest.files.get(path) if self._manifest is not None else None
 
-    def below(self, name: str) -> list[str]:
-        """Return the files known to be here that are `name`, or are in a directory of that name."""
-        with self._changing:
-            known = self._manifest.files if self._manifest is not None else {}
-            here = (path for path, entry in known.items() if entry.here)
-            return [path for path in here if path == name or path.startswith(name + "/")]
-
     def record(self, changes: Sequence[Record], *, must: bool = False) -> None:
         """Record changes; unless they `must` be recorded, a directory that cannot be written is no error."""
         with self._changing:

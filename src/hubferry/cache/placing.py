@@ -22,7 +22,7 @@ from hubferry.i18n import _
 from hubferry.locking import LOCK, SOFT_LOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from hubferry.model import Digests
@@ -86,6 +86,15 @@ def make_parents(directory: Path, place: Path, *, clear: Callable[[Path], None])
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(child))
         parent = child
     return grown
+
+
+def files_at(place: Path) -> Iterator[Path]:
+    """Yield the file at `place`, or those in the directory there; what a link leads to is none of them."""
+    if place.is_symlink() or not place.is_dir():
+        yield place
+        return
+    for directory, entries in walk(place):
+        yield from (directory / entry.name for entry in entries)
 
 
 def remove_empty(place: Path) -> None:
