@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest
 MEMORY := $(shell test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench nightly mutation coverage lock locale audit clean
+.PHONY: help demo test lint format bench growth nightly mutation coverage lock locale audit clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ format: $(STAMP)  ## rewrite the sources in the project's style
 
 bench: $(STAMP)  ## hubferry against the others, on shaped links
 	$(BIN)/python -m benchmarks.copy_bench $(BENCH)
+
+growth: $(STAMP)  ## how the time grows with files and models
+	$(BIN)/python -m benchmarks.growth $(GROWTH)
 
 nightly: $(STAMP)  ## the long campaigns
 	$(PYTEST) -m nightly

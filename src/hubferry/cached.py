@@ -200,13 +200,17 @@ class CacheHoldings(Holdings):
         found = await asyncio.get_running_loop().run_in_executor(
             self._threads, lambda: adopt.find(absent, self._ref, self._cache.roots)
         )
-        found = {path: place for path, place in found.items() if place != self.model.target(path)}
-        return await self._each(
-            lambda file: self._adopt(file, found[file.path]), [file for file in absent if file.path in found]
+        origins = {path: place for path, place in found.items() if place != self.model.target(path)}
+        here = [file for file in absent if file.path in origins]
+        small = [(file, origins[file.path]) for file in here if (file.size or 0) <= SMALL]
+        together, singly = await asyncio.gather(
+            asyncio.get_running_loop().run_in_executor(self._threads, self.model.adopt_many, small),
+            self._each(
+                lambda file: self.model.adopt(file, origins[file.path]),
+                [file for file in here if (file.size or 0) > SMALL],
+            ),
         )
-
-    def _adopt(self, file: RepoFile, place: Path) -> Digests | None:
-        return self.model.adopt(file, place)
+        return together | singly
 
     async def _each(
         self, look: Callable[[RepoFile], Digests | None], files: Sequence[RepoFile]

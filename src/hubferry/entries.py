@@ -14,6 +14,7 @@ from enum import Enum
 
 from hubferry.i18n import _
 from hubferry.model import BLOB_SUFFIXES
+from hubferry.paths import NAME_BYTES
 
 ALLOWABLE = frozenset({"pointers", "empty", "unfinished", "secrets"})
 """Words of `--allow`: what is otherwise refused or left out, and may be copied as it is when it is meant."""
@@ -73,7 +74,6 @@ _REAL_VARIETY = 9
 """Different letters in a token at least: placeholders such as `hf_xxxx` have fewer."""
 _RARE = re.compile(r"[\\:]")
 _DRIVE = re.compile(r"[A-Za-z]:")
-_COMPONENT_BYTES = 255
 _PATH_BYTES = 3072
 
 
@@ -149,7 +149,7 @@ def _is_real(token: bytes) -> bool:
 
 def name_problem(path: str) -> str | None:
     """Say why no hub could hold a file of this name, None where one can."""
-    if path.isascii() and path.isprintable() and len(path) <= _COMPONENT_BYTES and not _RARE.search(path):
+    if path.isascii() and path.isprintable() and len(path) <= NAME_BYTES and not _RARE.search(path):
         return None  # nearly every name there is
     parts = path.split("/")
     categories = {unicodedata.category(letter) for letter in path}
@@ -161,7 +161,7 @@ def name_problem(path: str) -> str | None:
         return _("it has a backslash")
     if _DRIVE.match(path):
         return _("it is an absolute path")
-    long = max(len(part.encode()) for part in parts) > _COMPONENT_BYTES or len(path.encode()) > _PATH_BYTES
+    long = max(len(part.encode()) for part in parts) > NAME_BYTES or len(path.encode()) > _PATH_BYTES
     return _("it is too long") if long else None
 
 

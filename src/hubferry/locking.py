@@ -1,7 +1,6 @@
 """A folder's lock: the kernel's, which dies with its process, or a file where the filesystem has none.
 
-With HUBFERRY_LOCK=soft it is always the file, which exists while the lock is held and names its process:
-another process of the same machine takes it over once that one is dead.
+With HUBFERRY_LOCK=soft it is always the file, which exists while the lock is held; see `soft_lock`.
 """
 
 from __future__ import annotations
@@ -10,19 +9,23 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, SoftFileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
+
+from hubferry import soft_lock
+from hubferry.soft_lock import SoftLock
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from filelock import BaseFileLock
 
 LOCK = "lock"
 SOFT_LOCK = "lock.soft"
 _NO_KERNEL_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
 
+Lock = BaseFileLock | SoftLock
+"""A lock that is held; `release` gives it back."""
 
-def try_lock(folder: Path) -> BaseFileLock | None:
+
+def try_lock(folder: Path) -> Lock | None:
     """Take the lock of `folder` without waiting; None where somebody has it. Any thread may give it back.
 
     Raises:
@@ -35,8 +38,7 @@ def try_lock(folder: Path) -> BaseFileLock | None:
         except OSError as error:
             if error.errno not in _NO_KERNEL_LOCKS:
                 raise
-    soft = SoftFileLock(folder / SOFT_LOCK, timeout=0, thread_local=False)
-    return _acquired(soft) or _acquired(soft)  # the first attempt may only remove what a dead process left
+    return soft_lock.take(folder / SOFT_LOCK)
 
 
 def _acquired(lock: BaseFileLock) -> BaseFileLock | None:

@@ -14,6 +14,7 @@ from hubferry.stream.arrivals import Failures
 from hubferry.stream.intake import Intake
 from hubferry.stream.outlet import Outlet
 from hubferry.stream.schedule import MIB, Schedule
+from hubferry.stream.twins import Twins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
@@ -178,6 +179,7 @@ class _Move:
             keep=tools.keep,
             keep_going=tools.keep_going,
         )
+        self._twins = Twins(tools.model, tools.executor)
         self._failures = Failures(keep_going=tools.keep_going)
         self._intake.remember({step.file.path for step in plan.steps if step.fetches and not step.blob})
         self._outlet = (
@@ -226,10 +228,7 @@ class _Move:
         if digests is not None and not self._tools.keep and step.blob:
             self._moved.digests[step.file.path] = digests
             return
-        model = self._tools.model
-        loop = asyncio.get_running_loop()
-        origin = model.target(leader.file.path)
-        digests = await loop.run_in_executor(self._tools.executor, model.adopt, step.file, origin)
+        digests = await self._twins.take_in(step.file, self._tools.model.target(leader.file.path))
         if digests is not None:
             self._moved.digests[step.file.path] = digests
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from hubferry import impostors, remember, survey
+from hubferry.cache.names import Place
 from hubferry.cache.roots import folder_records
 from hubferry.cache.store import Cache
 from hubferry.cached import CacheHoldings
@@ -132,8 +133,9 @@ class Session:
     async def look_at_source(self) -> SourceSide:
         """List the source; see `survey.look_at_source`. A folder that is published is not brought here."""
         in_place = isinstance(self.holdings, FolderHoldings)
-        apart = (lambda: True) if in_place else self.cache.tells_case_apart
-        side = await survey.look_at_source(self.source, self.source_ref, self.options, self.listen, apart)
+        there = self.cache.place_for(self.source_ref, self.options.directory)
+        place = Place(lambda: True) if in_place else there
+        side = await survey.look_at_source(self.source, self.source_ref, self.options, self.listen, place)
         self.holdings.expect(side)
         return side
 

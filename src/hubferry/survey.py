@@ -18,9 +18,10 @@ from hubferry.model import Action, Blob, Comparison, Limits, Plan, RepoFile, Rev
 from hubferry.stream.growing import Hashes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from hubferry.cache.layers import Layer
+    from hubferry.cache.names import Place
     from hubferry.cache.store import ModelDirectory
     from hubferry.errors import HubferryError
     from hubferry.findings import Finding
@@ -81,11 +82,11 @@ class SourceSide(planning.Side):
 
 
 async def look_at_source(
-    source: Source, ref: RepoRef, options: Options, listen: Listener, tells_case_apart: Callable[[], bool]
+    source: Source, ref: RepoRef, options: Options, listen: Listener, place: Place
 ) -> SourceSide:
     """Pin the source and list what was selected of it.
 
-    `tells_case_apart` is asked only when two names differ in case alone: whether the disk keeps both.
+    `place` tells what names it can hold.
 
     Raises:
         NotFoundError: Nothing is there, or nothing matches the patterns.
@@ -99,7 +100,7 @@ async def look_at_source(
     files = planning.select(listing, options.include, options.exclude)
     if not files:
         raise _nothing(ref, said)
-    check_paths([file.path for file in files], tells_case_apart=tells_case_apart)
+    check_paths([file.path for file in files], place=place)
     for file in files:
         if file.size is None or not (file.sha256 or file.git_sha1):
             message = _("{path}: the source lists neither size nor digest, so nothing could prove a copy")

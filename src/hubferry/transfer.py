@@ -78,7 +78,8 @@ async def plan(source: str, destination: str, options: Options, listen: Listener
     overlap.refuse_overlap(run.source_ref, run.destination_ref)
     async with run as session:
         seen = await _guarded(session, options)
-        held = session.holdings.known(seen.source.files) | session.holdings.adoptable(seen.source.files)
+        held = session.holdings.known(seen.source.files)
+        held |= session.holdings.adoptable([file for file in seen.source.files if file.path not in held])
         made = await survey.decide(seen, session.destination, held, options)
         made = await survey.examine(made, session.source, session.destination)
         listen(Planned(made))

@@ -24,6 +24,7 @@ OTHER = RepoRef("ms", "mine/model")
 BIG = random.Random(1).randbytes(CHUNK + 17)
 SMALL = {"config.json": b"{}", "README.md": b"# model\n", "a/b/tokenizer.json": b'{"v": 1}', "empty.txt": b""}
 WEIGHTS = "weights/model.safetensors"
+TWINS = ("twin.safetensors", "a/twin.safetensors", "new/twin.safetensors")
 FIRST = {WEIGHTS: BIG, **SMALL}
 SECOND = {"config.json": b'{"new": 1}', "README.md/now.txt": b"a directory", "a": b"a file", "c/d": b"3"}
 
@@ -191,6 +192,18 @@ def _adopt_a_twin(place: Place, model: ModelDirectory) -> None:
     model.adopt(file_of("twin.safetensors", BIG), model.target(WEIGHTS))
 
 
+def _find_and_adopt_together(place: Place, model: ModelDirectory) -> None:
+    lacking = [file for file in files_of(FIRST) if model.lookup(file) is None]
+    with model.disk_errors():
+        found = adopt.find(lacking, REF, place.cache.roots)
+    model.adopt_many([(file, found[file.path]) for file in lacking if file.path in found])
+
+
+def _adopt_twins(place: Place, model: ModelDirectory) -> None:
+    origin = model.target(WEIGHTS)
+    model.adopt_many([(file_of(path, BIG), origin) for path in TWINS])
+
+
 def _finish(place: Place, model: ModelDirectory) -> None:
     model.finish(Revision(REF, "c1"), files_of(FIRST))
     model.mark_published(OTHER, "d1")
@@ -260,6 +273,15 @@ ACTS = (
     Act("adopt-by-link", _find_and_adopt, _huggingface_cache, {WEIGHTS: BIG}),
     Act("adopt-by-copy", _find_and_adopt, _huggingface_cache, {WEIGHTS: BIG}, without=("link", "reflink")),
     Act("give-a-second-name", _adopt_a_twin, _whole, FIRST | {"twin.safetensors": BIG}),
+    Act("adopt-many-by-link", _find_and_adopt_together, _huggingface_cache, {WEIGHTS: BIG}),
+    Act(
+        "adopt-many-by-copy",
+        _find_and_adopt_together,
+        _huggingface_cache,
+        {WEIGHTS: BIG},
+        without=("link", "reflink"),
+    ),
+    Act("give-many-names", _adopt_twins, _whole, FIRST | dict.fromkeys(TWINS, BIG)),
     Act("finish", _finish, _whole, FIRST),
     Act("bring-in-a-new-commit", _new_commit, _whole, SECOND),
     Act("switch-to-a-new-commit", _switch, _whole, SECOND),

@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from acts import ACTS, FIRST, REF, SECOND, WHOLE_RUNS, Place, digests_of, file_of
+from acts import ACTS, FIRST, REF, SECOND, TWINS, WHOLE_RUNS, Place, digests_of, file_of
 from disk_faults import ERRNOS, OPERATIONS, Faults, lacking, never_waiting, open_descriptors
 
 from hubferry.cache.names import RECORDS
@@ -21,7 +21,7 @@ RIGHT = {}
 for contents in (FIRST, SECOND):
     for path, content in contents.items():
         RIGHT.setdefault(path, set()).add(content)
-RIGHT["twin.safetensors"] = set(FIRST.values())
+RIGHT |= {path: set(FIRST.values()) for path in TWINS}
 FOREIGN = {b"[]"}
 
 

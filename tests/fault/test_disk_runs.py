@@ -150,7 +150,7 @@ sys.exit(main())
         ("open", errno.EMFILE, 5),
         ("replace", errno.EIO, 1),
         ("append", errno.ENOSPC, 1),
-        ("read_bytes", errno.EIO, 1),
+        ("read_record", errno.EIO, 1),
     ],
 )
 def test_the_command_says_what_is_wrong_with_the_disk_and_heals(hubs, tmp_path, operation, number, turn):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
-from acts import BIG, OTHER, REF, WEIGHTS, digests_of, file_of
+from acts import BIG, OTHER, REF, TWINS, WEIGHTS, digests_of, file_of
 from volatile import PowerCut, VolatileDisk
 
 from hubferry.cache.names import RECORDS
@@ -29,7 +29,7 @@ CONTENTS = {
     "a/b/tokenizer.json": [b'{"v": 1}', b'{"v": 2}'],
     "a/empty.txt": [b""],
     "a/c": [b"1", b"2"],
-    "twin.safetensors": [BIG],
+    **{path: [BIG] for path in TWINS},
 }
 LAST = {path: versions[-1] for path, versions in CONTENTS.items()}
 
@@ -87,7 +87,7 @@ def live(world: World, steps: int) -> None:
     model = world.open()
     with model.hold(wait=0):
         for _step in range(steps):
-            world.random.choice((fetch, store, store, twin, remove, look, finish, note))(world, model)
+            world.random.choice((fetch, store, store, twin, twins, remove, look, finish, note))(world, model)
 
 
 def fetch(world: World, model: ModelDirectory) -> None:
@@ -114,6 +114,15 @@ def twin(world: World, model: ModelDirectory) -> None:
     origin = model.target(WEIGHTS) if world.random.random() < 0.5 else world.top / "elsewhere"
     if model.adopt(file, origin) is not None:
         world.promise({file.path: BIG})
+
+
+def twins(world: World, model: ModelDirectory) -> None:
+    """Give one content several names together, or bring it in from elsewhere under all of them."""
+    files = [file_of(path, BIG) for path in TWINS]
+    world.changing(*TWINS)
+    origins = [world.random.choice((model.target(WEIGHTS), world.top / "elsewhere")) for _file in files]
+    taken = model.adopt_many(zip(files, origins, strict=True))
+    world.promise(dict.fromkeys(taken, BIG))
 
 
 def remove(world: World, model: ModelDirectory) -> None:

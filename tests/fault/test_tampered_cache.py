@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+import socket
+import stat
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from acts import FIRST, REF, Place, fetch_big, file_of, files_of, items_of
 from tests.tampering import UNREADABLE, spoilt
 
+from hubferry.cache import manifest
 from hubferry.cache.locks import holder
 from hubferry.cache.partial import CHUNK, PartialFile, missing_ranges, partial_path
 from hubferry.cache.store import ModelDirectory
@@ -31,6 +35,7 @@ COMMANDS = (
     ("cache", "list", "--json"),
     ("cache", "check"),
     ("cache", "check", "--json"),
+    ("cache", "show", "org_model"),
     ("cache", "verify", "--full"),
     ("cache", "prune", "--older-than", "1d", "--dry-run"),
 )
@@ -177,3 +182,109 @@ def test_times_beyond_every_calendar_are_shown_as_its_end(template, place, momen
     assert str(holder(records)).startswith("process 1 on h")
     assert_sensible(place)
     assert_heals(place)
+
+
+RECORD_NAMES = (
+    "manifest.json",
+    "journal.jsonl",
+    "lock.holder",
+    "verified-up-to",
+    "staged",
+    "partial/{part}",
+    "partial/{part}.map",
+)
+
+
+def zeros(path: Path) -> None:
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 5))
+        with path.open("rb") as device:
+            device.read(1)
+    except OSError:
+        path.unlink(missing_ok=True)
+        pytest.skip("no device can be made here")
+
+
+def listening(path: Path) -> None:
+    here = Path.cwd()
+    os.chdir(path.parent)  # the address of a socket is short
+    try:
+        with socket.socket(socket.AF_UNIX) as end:
+            end.bind(path.name)
+    finally:
+        os.chdir(here)
+
+
+def huge(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(2 * 1024**3)
+
+
+def never_ending(path: Path) -> None:
+    """Let a journal that belongs to its manifest go on for hundreds of megabytes, or anything else do so."""
+    head = b'{"type":"journal","continues":3}\n'
+    with path.open("wb") as file:
+        file.write(head)
+        file.seek(300 * 1024**2)
+        file.write(b"\n")
+
+
+ALIENS = {
+    "pipe": os.mkfifo,
+    "device": zeros,
+    "socket": listening,
+    "link to a device": lambda path: path.symlink_to("/dev/zero"),
+    "link to a pipe": lambda path: (os.mkfifo(path.with_name("pipe")), path.symlink_to("pipe")),
+    "link to itself": lambda path: path.symlink_to(path.name),
+    "directory": Path.mkdir,
+    "huge": huge,
+    "never ending": never_ending,
+}
+
+
+@pytest.mark.parametrize("kind", ALIENS)
+@pytest.mark.parametrize("name", RECORD_NAMES)
+def test_whatever_stands_in_the_place_of_a_record_ends_no_command_and_hides_no_other_model(
+    template, place, name, kind
+):
+    records = renew(template, place)
+    shutil.copytree(records.parent, place / "root" / "other_model")
+    part = next(path.name for path in (records / "partial").iterdir() if path.suffix == ".part")
+    path = records / name.format(part=part)
+    path.unlink(missing_ok=True)
+    ALIENS[kind](path)
+    assert_sensible(place)
+    with redirect_stdout(io.StringIO()) as out, suppress(HubferryError):
+        command_line().main(
+            ["cache", "list", "--json", "--cache-dir", str(place / "root")], standalone_mode=False
+        )
+    listed = {Path(one["path"]).name for one in json.loads(out.getvalue())["models"]}
+    assert listed == {"org_model", "other_model"}
+    if path.is_dir():
+        with suppress(HubferryError):  # it may hold something: a person has to look
+            assert_heals(place)
+        assert path.is_dir()
+    else:
+        assert_heals(place)
+
+
+def test_a_journal_of_lines_that_are_none_is_left_after_some(template, place):
+    records = renew(template, place)
+    known = json.loads((records / "manifest.json").read_bytes())
+    with (records / "journal.jsonl").open("wb") as journal:
+        journal.write(b'{"type":"journal","continues":%d}\n' % known["number"])
+        journal.write(b'{"type":"used","at":1e12}\n' + b"x\n" * 5_000 + b'{"type":"used","at":2e12}\n')
+    assert manifest.load(records).used == 1e12
+    assert_heals(place)
+
+
+def test_a_journal_that_grew_long_is_folded_before_the_run_ends(template, place, monkeypatch):
+    records = renew(template, place)
+    monkeypatch.setattr(manifest, "WORTH_FOLDING", 2_000)
+    model = Place(place).model()
+    with model.hold(wait=0):
+        for _turn in range(200):
+            model.touch()
+    journal = records / "journal.jsonl"
+    assert not journal.exists() or journal.stat().st_size < 4_000
+    assert ModelDirectory(model.path, REF).manifest == model.manifest

@@ -90,7 +90,7 @@ def test_a_shared_blob_is_found_although_no_repository_links_to_it(home):
 
 def test_nothing_is_read_while_searching_by_digest(home, monkeypatch):
     huggingface_cache(home / ".cache/huggingface/hub")
-    for name in ("open", "read", "pread", "read_bytes"):
+    for name in ("open", "read", "pread", "read_bytes", "read_record"):
         monkeypatch.setattr(disk, name, lambda *_arguments: pytest.fail("content was read"))
     assert set(adopt.find(FILES, REF, [])) == set(WHOLE)
 
@@ -199,3 +199,31 @@ def test_a_blob_whose_content_belies_its_name_is_found_but_not_taken(home):
     model = Cache(home / "root", roots=()).open(REF)
     assert model.adopt(WEIGHTS, place) is None
     assert not model.target(WEIGHTS.path).exists()
+
+
+def counted_looks(monkeypatch):
+    looks = []
+    for name in ("stat", "lstat"):
+        honest = getattr(disk, name)
+        monkeypatch.setattr(disk, name, lambda path, honest=honest: looks.append(path) or honest(path))
+    return looks
+
+
+def test_however_many_files_have_one_content_each_of_its_places_is_looked_at_once(home, monkeypatch):
+    """A hundred files that are wanted, and a hundred that have what they want: once that was 10,000 looks."""
+    model = Cache(home / "other", roots=()).open(RepoRef("hf", "some/fork"))
+    digests = Digests(len(SMALL), hashlib.sha256(SMALL).hexdigest(), GIT)
+    with model.hold(wait=0):
+        model.put_many([(RepoFile(f"{n}", len(SMALL), git_sha1=GIT), SMALL, digests) for n in range(100)])
+    wanted = [RepoFile(f"new/{n}", len(SMALL), git_sha1=GIT) for n in range(100)]
+    looks = counted_looks(monkeypatch)
+    assert set(adopt.find(wanted, REF, [home / "other"])) == {file.path for file in wanted}
+    assert len(looks) < 10
+
+
+def test_a_digest_that_is_listed_with_many_sizes_costs_a_look_a_place(home, monkeypatch):
+    huggingface_cache(home / ".cache/huggingface/hub")
+    wanted = [RepoFile(f"{size}", size, git_sha1=GIT) for size in range(100)]
+    looks = counted_looks(monkeypatch)
+    assert set(adopt.find(wanted, REF, [])) == {str(len(SMALL))}
+    assert len(looks) < 2 * len(wanted)  # by their digest once, then each by its path

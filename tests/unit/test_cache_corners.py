@@ -382,7 +382,7 @@ def test_a_cache_that_cannot_be_read_and_names_that_lead_away_hold_nothing(model
     model.put_many([(file_of("a", content), content, digests_of(content))])
     wanted = [file_of("../outside", content), file_of("/etc/a", content), file_of("a", content)]
     assert set(adopt.find(wanted, REF, [tmp_path / "root"])) == {file.path for file in wanted}  # by digest
-    monkeypatch.setattr(disk, "read_bytes", failing(errno.EIO))
+    monkeypatch.setattr(disk, "read_record", failing(errno.EIO))
     assert set(adopt.find(wanted, REF, [tmp_path / "root"])) <= {"a"}
     (tmp_path / "folder").mkdir()
     (tmp_path / "outside").write_bytes(content)

@@ -6,10 +6,8 @@ import socket
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
-from filelock import BaseFileLock
 
 from hubferry import locking
 from hubferry.cache import locks
@@ -151,19 +149,20 @@ def test_a_lock_on_a_model_that_was_removed_meanwhile_is_not_used(records, monke
     """Between opening the lock's file and locking it, somebody cleans the model away; it keeps nobody out."""
     if kind == "soft" and made_anew:
         pytest.skip("then the file is another run's lock, and nothing to take")
-    honest = BaseFileLock.acquire
+    honest = locks.try_lock
     taken = []
 
-    def acquire(self, *arguments, **keywords):
-        result = honest(self, *arguments, **keywords)
+    def try_lock(folder):
+        lock = honest(folder)
         if not taken:
-            Path(self.lock_file).unlink()
+            path = folder / ("lock" if kind == "kernel" else "lock.soft")
+            path.unlink()
             if made_anew:
-                Path(self.lock_file).touch()
-        taken.append(self)
-        return result
+                path.touch()
+        taken.append(lock)
+        return lock
 
-    monkeypatch.setattr(BaseFileLock, "acquire", acquire)
+    monkeypatch.setattr(locks, "try_lock", try_lock)
     with locks.hold(records, name="x", wait=None):
         assert len(taken) == 2
         assert locks.is_held(records)
@@ -205,7 +204,7 @@ def test_where_the_filesystem_has_no_kernel_locks_a_file_does_the_same(records, 
         assert locks.is_held(records)
         with pytest.raises(LockedError) as refusal, locks.hold(records, name="x", wait=0):
             pytest.fail("two runs hold one model")
-        assert "lock.soft" in refusal.value.hint
+        assert str(records / "lock.soft") in refusal.value.message
     assert not (records / "lock.soft").exists()
 
 

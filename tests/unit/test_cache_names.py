@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubferry.cache.names import check_path, check_paths, dotted_name, plain_names, safe_name, suffixed_name
+from hubferry.cache.names import (
+    Place,
+    check_path,
+    check_paths,
+    dotted_name,
+    plain_names,
+    room_in,
+    safe_name,
+    suffixed_name,
+)
 from hubferry.errors import IntegrityError
 from hubferry.model import RepoRef
 
@@ -130,12 +139,12 @@ def test_whatever_is_accepted_stays_below_its_directory(path):
 
 def test_a_listing_that_names_a_file_twice_is_refused():
     with pytest.raises(IntegrityError, match="twice"):
-        check_paths(["a", "b", "a"], tells_case_apart=lambda: True)
+        check_paths(["a", "b", "a"], place=Place(lambda: True))
 
 
 def test_a_file_where_another_needs_a_directory_is_refused():
     with pytest.raises(IntegrityError, match="directory"):
-        check_paths(["a", "a.txt", "a/b/c"], tells_case_apart=lambda: True)
+        check_paths(["a", "a.txt", "a/b/c"], place=Place(lambda: True))
 
 
 def test_twins_that_differ_in_case_are_refused_unless_the_disk_tells_them_apart():
@@ -143,24 +152,49 @@ def test_twins_that_differ_in_case_are_refused_unless_the_disk_tells_them_apart(
     with pytest.raises(IntegrityError, match="case") as refusal:
         check_paths(twins, windows=False)
     assert refusal.value.path in twins
-    check_paths(twins, windows=False, tells_case_apart=lambda: True)
+    check_paths(twins, windows=False, place=Place(lambda: True))
     with pytest.raises(IntegrityError):
-        check_paths(twins, windows=True, tells_case_apart=lambda: True)
+        check_paths(twins, windows=True, place=Place(lambda: True))
 
 
 def test_a_file_and_a_directory_that_differ_in_case_are_twins_too():
     with pytest.raises(IntegrityError):
         check_paths(["Data", "data/x"], windows=False)
-    check_paths(["Data", "data/x"], windows=False, tells_case_apart=lambda: True)
+    check_paths(["Data", "data/x"], windows=False, place=Place(lambda: True))
 
 
 def test_twins_that_differ_in_unicode_composition_are_refused_even_where_case_counts():
     with pytest.raises(IntegrityError, match="Unicode"):
-        check_paths(["caf\u00e9.txt", "cafe\u0301.txt"], windows=False, tells_case_apart=lambda: True)
+        check_paths(["caf\u00e9.txt", "cafe\u0301.txt"], windows=False, place=Place(lambda: True))
 
 
 def test_the_disk_is_not_asked_about_case_when_no_two_names_need_it():
     def never():
         raise AssertionError
 
-    check_paths(["a/b", "a/c", "d"], tells_case_apart=never)
+    check_paths(["a/b", "a/c", "d"], place=Place(never))
+
+
+def test_paths_as_deep_as_any_repository_has_them_are_taken_and_deeper_ones_refused():
+    check_path("/".join(["d"] * 127 + ["file"]))
+    for path in ("/".join(["d"] * 128 + ["file"]), "d/" * 1_500 + "file"):
+        with pytest.raises(IntegrityError) as refusal:
+            check_path(path)
+        assert "it is in more than 127 folders" in refusal.value.message
+
+
+def test_a_path_that_fits_nowhere_below_the_model_is_refused_before_anything_is_fetched():
+    directory = "/srv/" + "r" * 200 + "/models/" + "m" * 100
+    room = room_in(directory, longest=1024)
+    longest = ["p" * 99] * (room // 100) + ["q" * (room % 100)]
+    path = "/".join(longest)
+    assert len(path) == room
+    check_paths([path], place=Place(room=room))
+    assert len(f"{directory}/.hubferry/next/{path}\0") == 1024
+    with pytest.raises(IntegrityError):
+        check_paths([path + "q"], place=Place(room=room))
+
+
+def test_a_short_name_leaves_room_for_the_hidden_one_that_takes_its_place():
+    assert room_in("/c/m", longest=1024) == 1024 - len("/c/\0") - 64
+    assert room_in("/c/m") == 3072

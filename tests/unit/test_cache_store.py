@@ -180,12 +180,12 @@ def test_a_root_that_may_not_be_read_does_not_hide_the_others(cache, tmp_path, m
     refused = cache.root / left.name
     refused.mkdir(parents=True)
 
-    def read_bytes(path):
+    def read_record(path, most):
         if refused in path.parents:
             raise PermissionError(13, "Permission denied", str(path))
-        return Disk().read_bytes(path)
+        return Disk().read_record(path, most)
 
-    monkeypatch.setattr(disk, "read_bytes", read_bytes)
+    monkeypatch.setattr(disk, "read_record", read_record)
     assert cache.find(REF).path == left
 
 

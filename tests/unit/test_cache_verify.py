@@ -9,6 +9,7 @@ import threading
 import pytest
 from tests import models
 
+from hubferry.cache import update
 from hubferry.cache import verify as module
 from hubferry.cache.check import Kind, State, check_model
 from hubferry.cache.disk import disk
@@ -186,3 +187,64 @@ def test_while_a_run_holds_the_model_the_result_is_only_reported(model, monkeypa
     with directory.hold(wait=0):
         assert [one.path for one in verify(model).broken] == ["config.json"]
         assert check_model(model).changed == ("config.json",)
+
+
+def read_of(monkeypatch, path):
+    """Count the bytes that are read of one file."""
+    inode, read, honest = path.stat().st_ino, [], disk.pread
+
+    def pread(descriptor, count, offset):
+        piece = honest(descriptor, count, offset)
+        if os.fstat(descriptor).st_ino == inode:
+            read.append(len(piece))
+        return piece
+
+    monkeypatch.setattr(disk, "pread", pread)
+    return read
+
+
+@pytest.mark.parametrize("keep_time", [True, False], ids=["rotten", "rewritten"])
+def test_what_a_verification_found_wrong_is_not_read_again_by_the_fetch_that_mends_it(
+    model, monkeypatch, keep_time
+):
+    place = model / "model-00001-of-00002.safetensors"
+    content = place.read_bytes()
+    flip(place, keep_time=keep_time)
+    read = read_of(monkeypatch, place)
+    assert [one.path for one in verify(model, scope=Scope(full=True)).broken] == [place.name]
+    assert sum(read) == len(content)
+    again = Cache(model.parent, roots=()).open(REF)
+    listing = [entry.file(path) for path, entry in again.manifest.files.items()]
+    goal = update.Goal(Revision(REF, "c" * 40), listing, {file.path for file in listing})
+    with again.hold(wait=0):
+        work = update.begin(again, goal)
+        lacking = [file for file in listing if work.lookup(file) is None]
+        assert [file.path for file in lacking] == [place.name]
+        again.look_again()
+        assert sum(read) == len(content)
+        place.write_bytes(content)  # a person mends it: what looks otherwise is read
+        assert work.lookup(lacking[0]) is not None
+
+
+def test_what_was_read_and_is_not_one_commits_file_may_be_that_of_another(model, monkeypatch):
+    place = model / "config.json"
+    flip(place)
+    assert verify(model, scope=Scope(full=True)).broken
+    content = place.read_bytes()
+    other = RepoFile("config.json", len(content), hashlib.sha256(content).hexdigest())
+    again = Cache(model.parent, roots=()).open(REF)
+    with again.hold(wait=0):
+        assert again.lookup(other) is not None
+
+
+def test_a_file_that_a_fetch_found_wrong_is_read_once_however_often_it_is_asked_for(model, monkeypatch):
+    place = model / "config.json"
+    flip(place)
+    read = read_of(monkeypatch, place)
+    again = Cache(model.parent, roots=()).open(REF)
+    file = again.manifest.files["config.json"].file("config.json")
+    with again.hold(wait=0):
+        assert again.lookup(file) is None
+        assert again.lookup(file) is None
+    assert Cache(model.parent, roots=()).open(REF).lookup(file) is None
+    assert sum(read) == place.stat().st_size

@@ -9,23 +9,28 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubferry.cache import manifest
-from hubferry.cache.disk import disk
+from hubferry.cache.disk import disk, walk
 from hubferry.cache.manifest import Signature
 from hubferry.cache.names import RECORDS, plain_names
 from hubferry.places import expanded_if_known, is_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from hubferry.model import RepoFile, RepoRef
 
 _METADATA = Path(".cache/huggingface/download")
+_NOTE = ".metadata"
 _METADATA_LINES = 3
+_LARGEST_NOTE = 64 * 1024
+"""Bytes of a note of another tool; theirs have some hundred."""
 
 
 def find(
@@ -40,15 +45,23 @@ def find(
         exclude: Directories whose files are no candidates, such as the one that wants them.
     """
     search = _Search(files, exclude)
-    for directory in _recorded(roots):
-        search.by_record(directory)
-    for hub in huggingface_caches():
-        search.by_shared_blob(hub)
-        for blobs in _blob_directories(hub, ref):
-            search.by_digest(blobs)
-    for folder in _folders(ref, roots):
-        search.by_place(folder)
+    for look in _places(search, ref, roots):
+        if search.is_over:
+            break
+        look()
     return search.found
+
+
+def _places(search: _Search, ref: RepoRef, roots: Sequence[Path]) -> Iterator[Callable[[], None]]:
+    """Yield what asks one place after the other, the most trustworthy first."""
+    for directory in _recorded(roots):
+        yield partial(search.by_record, directory)
+    for hub in huggingface_caches():
+        yield partial(search.by_shared_blob, hub)
+        for blobs in _blob_directories(hub, ref):
+            yield partial(search.by_digest, blobs)
+    for folder in _folders(ref, roots):
+        yield partial(search.by_place, folder)
 
 
 def find_in_folder(files: Sequence[RepoFile], folder: Path) -> dict[str, Path]:
@@ -85,31 +98,45 @@ def folder_metadata(folder: Path) -> dict[str, FolderMetadata]:
     """
     found: dict[str, FolderMetadata] = {}
     top = folder / _METADATA
-    for place, _directories, names in os.walk(top):
-        for name in names:
-            if not name.endswith(".metadata"):
-                continue
-            path = (Path(place).relative_to(top) / name.removesuffix(".metadata")).as_posix()
-            try:
-                lines = disk.read_bytes(Path(place) / name).decode().split("\n")
-            except (OSError, UnicodeDecodeError):
-                continue
-            if len(lines) >= _METADATA_LINES:
-                found[path] = FolderMetadata(lines[0].strip(), lines[1].strip())
+    with suppress(OSError):
+        for place, entries in walk(top):
+            for entry in entries:
+                path = (place.relative_to(top) / entry.name.removesuffix(_NOTE)).as_posix()
+                noted = _noted(place / entry.name) if entry.name.endswith(_NOTE) else None
+                if noted is not None:
+                    found[path] = noted
     return found
 
 
+def _noted(place: Path) -> FolderMetadata | None:
+    try:
+        lines = (disk.read_record(place, _LARGEST_NOTE) or b"").decode().split("\n")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return FolderMetadata(lines[0].strip(), lines[1].strip()) if len(lines) >= _METADATA_LINES else None
+
+
 class _Search:
-    """Collect the first place found for each wanted file; the surest kinds of place are asked first."""
+    """Collect the first place found for each wanted file; the surest kinds of place are asked first.
+
+    However many files share a content, and however often it is there, each file and each place is looked at
+    once: a content that was found is not wanted any more.
+    """
 
     def __init__(self, files: Sequence[RepoFile], exclude: Collection[Path]) -> None:
         self.found: dict[str, Path] = {}
         self._files = files
         self._exclude = [path.resolve() for path in exclude]
-        self._by_digest: dict[str, list[RepoFile]] = {}
+        self._wanted: dict[str, dict[int | None, list[str]]] = {}
         for file in files:
             for digest in {file.sha256, file.git_sha1} - {None, ""}:
-                self._by_digest.setdefault(str(digest), []).append(file)
+                sizes = self._wanted.setdefault(str(digest), {})
+                sizes.setdefault(file.size, []).append(file.path)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all that is wanted was found."""
+        return len(self.found) >= len(self._files)
 
     def by_record(self, directory: Path) -> None:
         """Take what a directory's manifest says, of files that still look like it."""
@@ -121,7 +148,7 @@ class _Search:
             return
         for path, entry in known.files.items() if known is not None else ():
             for digest in (entry.sha256, entry.git_sha1):
-                if digest in self._by_digest and entry.signature == _signature(directory / path):
+                if digest and digest in self._wanted and entry.signature == _signature(directory / path):
                     self._take(digest, directory / path)
 
     def by_digest(self, blobs: Path) -> None:
@@ -131,7 +158,7 @@ class _Search:
         except OSError:
             return
         for name in names:
-            if name in self._by_digest:
+            if name in self._wanted:
                 self._take(name, blobs / name)
 
     def by_shared_blob(self, hub: Path) -> None:
@@ -154,22 +181,33 @@ class _Search:
     def _missing(self) -> list[RepoFile]:
         return [file for file in self._files if file.path not in self.found]
 
-    def _take(self, digest: str | None, place: Path) -> None:
-        for file in self._by_digest.get(digest or "", ()):
-            self._take_file(file, place)
+    def _take(self, digest: str, place: Path) -> None:
+        """Let `place` be where each wanted file of this digest is that has its size."""
+        size = _size(place)
+        if size is None:
+            return
+        sizes = self._wanted[digest]
+        for path in (*sizes.pop(size, ()), *sizes.pop(None, ())):
+            self.found.setdefault(path, place)
+        if not sizes:
+            del self._wanted[digest]
 
     def _take_file(self, file: RepoFile, place: Path) -> None:
-        if file.path in self.found:
-            return
-        try:
-            status = disk.stat(place)
-        except (OSError, ValueError):
-            return
-        if stat.S_ISREG(status.st_mode) and file.size in (None, status.st_size):
+        size = _size(place)
+        if size is not None and file.size in (None, size):
             self.found[file.path] = place
 
     def _excluded(self, directory: Path) -> bool:
         return bool(self._exclude) and directory.resolve() in self._exclude
+
+
+def _size(place: Path) -> int | None:
+    """Return the bytes of a regular file; None for anything else, or nothing."""
+    try:
+        status = disk.stat(place)
+    except (OSError, ValueError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def _signature(path: Path) -> Signature | None:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from hubferry.cache.structure import Structure
     from hubferry.model import RepoRef
 
+_LARGEST_NOTE = 4096
+"""Bytes of a hub's own note of a branch's commit."""
+
 __all__ = ["Kind", "ModelState", "Problem", "State", "check_model", "check_model_exists"]
 
 
@@ -111,10 +114,8 @@ def snapshot_of(directory: Path) -> Path:
     if not snapshots.is_dir():
         return directory
     for branch in ("main", "master"):
-        try:
-            commit = disk.read_bytes(directory / "refs" / branch).decode(errors="replace").strip()
-        except (FileNotFoundError, NotADirectoryError):
-            continue
+        note = disk.read_record(directory / "refs" / branch, _LARGEST_NOTE)
+        commit = (note or b"").decode(errors="replace").strip()
         if commit and Path(commit).name == commit and (snapshots / commit).is_dir():
             return snapshots / commit
     folders = [entry for entry in disk.scandir(snapshots) if entry.is_dir()]

@@ -7,17 +7,17 @@ durable before it said so.
 
 from __future__ import annotations
 
-import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from hubferry.cache import manifest, placing
+from hubferry.cache import locks, manifest, placing, sharing
 from hubferry.cache.disk import disk, tells_case_apart
 from hubferry.cache.layers import only_read
-from hubferry.cache.manifest import Doubted, Entry, Signature, Stored
+from hubferry.cache.manifest import Doubted, Entry, Signature, Stored, Wrong
 from hubferry.cache.recorded import RecordedDirectory
+from hubferry.cache.sharing import Proven, stored
 from hubferry.errors import IntegrityError
 from hubferry.i18n import _
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from hubferry.cache.manifest import Record
     from hubferry.model import Digests, RepoFile
 
 _WORTH_A_MANIFEST = 64 * 1024 * 1024
@@ -68,6 +69,8 @@ class ModelDirectory(RecordedDirectory):
                 return None
             if entry is not None and entry.signature == signature and _comparable(entry, file):
                 return None  # proven to be something else
+            if entry is not None and entry.is_wrong(file, signature):
+                return None
             return self._prove(file, place, entry)
 
     def _prove(self, file: RepoFile, place: Path, entry: Entry | None) -> Digests | None:
@@ -77,7 +80,9 @@ class ModelDirectory(RecordedDirectory):
         fits = digests is not None and digests.fit(file)
         touched = digests is not None and entry is not None and digests.sha256 == entry.sha256
         if hashed is not None and (fits or touched):
-            self._memory.record([_stored(file.path, hashed.digests, hashed.signature)])
+            self._memory.record([stored(file.path, hashed.digests, hashed.signature)])
+        elif entry is not None and hashed is not None and entry.digests.fit(file):
+            self._memory.record([Doubted(file.path), Wrong(file.path, hashed.signature)])
         elif entry is not None and entry.signature is not None:
             self._memory.record([Doubted(file.path)])
         return digests if fits else None
@@ -101,7 +106,7 @@ class ModelDirectory(RecordedDirectory):
             if signature is None or signature.size != digests.size:
                 raise _unproven(file)
             self._place([(partial, place)])
-            self._memory.record([_stored(file.path, digests, signature)], must=True)
+            self._memory.record([stored(file.path, digests, signature)], must=True)
 
     def put_many(self, items: Sequence[tuple[RepoFile, bytes, Digests]]) -> None:
         """Store many small files with one wait for the disk instead of one each; errors as in `publish`."""
@@ -121,7 +126,7 @@ class ModelDirectory(RecordedDirectory):
                 placing.remove_all(names)
                 raise
             changes = [
-                _stored(file.path, digests, signature)
+                stored(file.path, digests, signature)
                 for (file, _content, digests), signature in zip(items, signatures, strict=True)
             ]
             self._memory.record(changes, must=True)
@@ -135,16 +140,39 @@ class ModelDirectory(RecordedDirectory):
         `origin` itself is never altered. None when its content does not fit, or it is not there.
         """
         with self.disk_errors(needed=file.size):
+            found = sharing.origin_of(file, origin)
+            return None if found is None else self._take_in(file, found, on_copy)
+
+    def adopt_many(
+        self,
+        wanted: Iterable[tuple[RepoFile, Path]],
+        *,
+        on_copy: Callable[[Path], None] = lambda _origin: None,
+    ) -> dict[str, Digests]:
+        """Take in many small files with one wait for the disk instead of two each; see `adopt`.
+
+        Returns:
+            The digests of those whose content is what they list, by path.
+        """
+        wanted = list(wanted)
+        with self.disk_errors(needed=sum(file.size or 0 for file, _origin in wanted)):
+            directory = self.partial_directory
+            origins = [(file, sharing.origin_of(file, origin)) for file, origin in wanted]
+            items = [
+                sharing.Wanted(file, origin, placing.new_name(directory))
+                for file, origin in origins
+                if origin is not None
+            ]
             try:
-                origin = origin.resolve()
-                status = disk.stat(origin)
-            except (OSError, RuntimeError):  # RuntimeError: links that lead in a circle, before Python 3.13
-                return None
-            if not stat.S_ISREG(status.st_mode) or file.size not in (None, status.st_size):
-                return None
-            if not os.access(origin, os.R_OK):
-                return None
-            return self._take_in(file, origin, on_copy)
+                brought = sharing.bring(items, disk.stat(self._records).st_dev, self._hashed, on_copy)
+                if brought:
+                    self._place([(one.temporary, self.target(one.file.path)) for one, _hashed in brought])
+                    changes = [stored(one.file.path, what.digests, what.signature) for one, what in brought]
+                    self._memory.record(changes, must=True)
+            except BaseException:
+                placing.remove_all(one.temporary for one in items)
+                raise
+        return {one.file.path: hashed.digests for one, hashed in brought}
 
     def _take_in(self, file: RepoFile, origin: Path, on_copy: Callable[[Path], None]) -> Digests | None:
         place = self.target(file.path)
@@ -163,7 +191,7 @@ class ModelDirectory(RecordedDirectory):
             if not hashed.digests.fit(file):
                 return None
             self._place([(temporary, place)])
-            self._memory.record([_stored(file.path, hashed.digests, signature)], must=True)
+            self._memory.record([stored(file.path, hashed.digests, signature)], must=True)
             return hashed.digests
         finally:
             with suppress(OSError):
@@ -198,7 +226,7 @@ class ModelDirectory(RecordedDirectory):
         Raises:
             DiskError: Its cause says whether the filesystem has no links; see `placing.cannot_link`.
         """
-        found = _Proven(origin)
+        found = Proven(origin)
         changes: list[Stored] = []
         moves: list[tuple[Path, Path]] = []
         with self.disk_errors():
@@ -223,16 +251,18 @@ class ModelDirectory(RecordedDirectory):
     def look_again(self) -> None:
         """Hash what is here and is not known to be what it should, or no longer; write down what it is."""
         known = self.manifest
-        changes: list[Stored | Doubted] = []
+        changes: list[Record] = []
         with self.disk_errors():
             for path, entry in known.files.items() if known is not None else ():
                 signature = self._signature(path)
-                if signature is None or signature == entry.signature:
+                if signature is None or signature in (entry.signature, entry.wrong):
                     continue
                 alike = signature.size == entry.size
                 hashed = placing.hash_path(self.target(path), git=not entry.sha256) if alike else None
                 if hashed is not None and hashed.digests.fit(entry.file(path)):
-                    changes.append(_stored(path, hashed.digests, hashed.signature))
+                    changes.append(stored(path, hashed.digests, hashed.signature))
+                elif hashed is not None:
+                    changes += [Doubted(path), Wrong(path, hashed.signature)]
                 elif entry.here:
                     changes.append(Doubted(path))
         if changes:
@@ -244,6 +274,7 @@ class ModelDirectory(RecordedDirectory):
         What somebody put there, or changed since, is not what was verified, and stays. The records are not
         told: what is to be known next is written down by `expect`.
         """
+        locks.demand(self.path)
         known = self.manifest
         wanted = {file.path: file for file in listing}
         with self.disk_errors():
@@ -275,6 +306,7 @@ class ModelDirectory(RecordedDirectory):
 
     def remove_file(self, path: str) -> None:
         """Remove a file, and the directories that it leaves empty; one that is not there is no error."""
+        locks.demand(self.path)
         with self.disk_errors():
             place = self.target(path)
             with suppress(FileNotFoundError, NotADirectoryError):
@@ -294,6 +326,7 @@ class ModelDirectory(RecordedDirectory):
 
     def _place(self, moves: Sequence[tuple[Path, Path]]) -> None:
         """Rename durable files to their final names, then make the names durable."""
+        locks.demand(self.path)
         grown: set[Path] = set()
         for source, place in moves:
             if place.parent not in grown:
@@ -317,34 +350,11 @@ class ModelDirectory(RecordedDirectory):
 
         Only files that the manifest knows are removed; anything else makes the caller's rename fail.
         """
-        for path in self._memory.below(place.relative_to(self.path).as_posix()):
-            self.remove_file(path)
+        for path in [found.relative_to(self.path).as_posix() for found in placing.files_at(place)]:
+            entry = self._memory.entry(path)
+            if entry is not None and entry.here:
+                self.remove_file(path)
         placing.remove_empty(place)
-
-
-class _Proven:
-    """What a directory holds proven, to be found by path or by digest."""
-
-    def __init__(self, origin: ModelDirectory) -> None:
-        self._origin = origin
-        known = origin.manifest
-        self._files = {} if known is None else {path: one for path, one in known.files.items() if one.here}
-        self._paths: dict[str | None, str] = {}
-        for path, entry in self._files.items():
-            self._paths[entry.git_sha1] = self._paths[entry.sha256] = path
-
-    def link(self, file: RepoFile, temporary: Path) -> Stored | None:
-        """Give the content of `file` a second name if it is here, and still what it was."""
-        for path in (file.path, self._paths.get(file.sha256 or file.git_sha1)):
-            entry = self._files.get(path or "")
-            if path is None or entry is None or entry.signature is None or not entry.digests.fit(file):
-                continue
-            with suppress(IntegrityError, FileNotFoundError, NotADirectoryError):
-                disk.link(self._origin.target(path), temporary)
-                if Signature.of(disk.lstat(temporary)) == entry.signature:
-                    return _stored(file.path, entry.digests, entry.signature)
-                disk.unlink(temporary)
-        return None
 
 
 def _changed(entry: Entry, signature: Signature | None) -> bool:
@@ -354,10 +364,6 @@ def _changed(entry: Entry, signature: Signature | None) -> bool:
 
 def _comparable(entry: Entry, file: RepoFile) -> bool:
     return file.sha256 is not None or (file.git_sha1 is not None and entry.git_sha1 is not None)
-
-
-def _stored(path: str, digests: Digests, signature: Signature) -> Stored:
-    return Stored(path, Entry(digests.size, digests.sha256, digests.git_sha1, signature))
 
 
 def _demand(file: RepoFile, digests: Digests) -> None:

@@ -17,6 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hubferry import records
+from hubferry.cache import trees
 from hubferry.errors import DiskError, DiskFullError
 from hubferry.i18n import _
 from hubferry.places import nearest_directory
@@ -159,6 +161,10 @@ class Disk:
         """Read a small file whole."""
         return path.read_bytes()
 
+    def read_record(self, path: Path, most: int) -> bytes | None:
+        """Read a file of records; None where there is none of `most` bytes at most; see `records.read`."""
+        return records.read(path, most)
+
     def replace(self, source: Path, target: Path) -> None:
         """Rename, in one step, over whatever file has the name."""
         source.replace(target)
@@ -193,7 +199,7 @@ class Disk:
 
     def remove_tree(self, path: Path) -> None:
         """Remove a directory and everything below it; a symlink is removed, never followed."""
-        shutil.rmtree(path)
+        trees.remove(path)
 
     def free(self, path: Path) -> int:
         """Return the bytes that this user may still write on the filesystem of an existing path."""
@@ -288,6 +294,23 @@ def tells_case_apart(directory: Path) -> bool:
             except FileNotFoundError:
                 return True
     return False
+
+
+def walk(directory: Path, *, without: Path | None = None) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+    """Yield a directory and each one below it, with what is in it that is no directory, however deep.
+
+    A link is not followed, and belongs to what is in its directory. The directory `without` is left out.
+
+    Raises:
+        OSError: A directory cannot be read.
+    """
+    waiting = [directory]
+    while waiting:
+        place = waiting.pop()
+        entries = disk.scandir(place)
+        below = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        yield place, [entry for entry in entries if not entry.is_dir(follow_symlinks=False)]
+        waiting += [child for name in reversed(below) if (child := place / name) != without]
 
 
 @contextmanager

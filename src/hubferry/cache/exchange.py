@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hubferry.cache import locks, manifest, placing
-from hubferry.cache.disk import disk
+from hubferry.cache.disk import disk, walk
 from hubferry.cache.names import DOOMED_SUFFIX, NEXT_SUFFIX, RECORDS
 from hubferry.errors import UsageError
 from hubferry.i18n import _
@@ -53,6 +53,7 @@ def take_place(tree: Path, model: Path) -> bool:
         UsageError: Something that a person put into `model` stands where the new commit has a file.
         OSError: The disk is full or failing.
     """
+    locks.demand(model)
     real = model.resolve()
     aside = _aside(real)
     try:
@@ -160,7 +161,7 @@ def carry(old: Path, new: Path) -> None:
 
 def strangers(directory: Path, known: Mapping[str, Entry]) -> Iterator[str]:
     """Yield the paths of what is in `directory` and is not what was verified there."""
-    for path in _below(directory, ""):
+    for path in _below(directory):
         entry = known.get(path)
         if entry is None or entry.signature != placing.signature_of(placing.status_of(directory / path)):
             yield path
@@ -171,15 +172,10 @@ def _known(tree: Path) -> Mapping[str, Entry]:
     return {} if known is None else known.files
 
 
-def _below(directory: Path, prefix: str) -> Iterator[str]:
-    for entry in disk.scandir(directory):
-        path = prefix + entry.name
-        if path == RECORDS:
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _below(directory / entry.name, path + "/")
-        else:
-            yield path
+def _below(directory: Path) -> Iterator[str]:
+    for place, entries in walk(directory, without=directory / RECORDS):
+        prefix = "" if place == directory else f"{place.relative_to(directory).as_posix()}/"
+        yield from (prefix + entry.name for entry in entries if prefix + entry.name != RECORDS)
 
 
 def _is_same(one: Path, other: Path) -> bool:

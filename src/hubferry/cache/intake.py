@@ -8,6 +8,7 @@ lies in a cache of ours under the repository's own name: then it is recorded whe
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from hubferry.i18n import _
 from hubferry.model import RepoFile, Revision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from hubferry.cache.directory import ModelDirectory
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 _HUB_FOLDER = re.compile(r"models--(?:(?P<owner>[^/]+?)--)?(?P<name>[^/]+)")
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHA256_LENGTH = 64
+_TOGETHER = 512
+_TOGETHER_BYTES = 64 * 1024 * 1024
+"""Most files, and about as many bytes, that are taken in at one go; a person sees how far it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,22 +117,49 @@ def _take_all(  # the two callbacks belong to the caller
     on_file: Callable[[str], None],
     on_copy: Callable[[Path], None],
 ) -> tuple[list[RepoFile], list[str]]:
-    in_place = model.path.resolve() == folder.resolve()
+    if model.path.resolve() == folder.resolve():
+        coming = _all_in_place(model, paths, notes)
+    else:
+        coming = _all_elsewhere(model, folder, paths, notes, on_copy)
     taken: list[RepoFile] = []
-    refused: list[str] = []
+    for file in coming:
+        taken.append(file)
+        on_file(file.path)
+    there = {file.path for file in taken}
+    return taken, [path for path in paths if path not in there]
+
+
+def _all_in_place(
+    model: ModelDirectory, paths: list[str], notes: dict[str, FolderMetadata]
+) -> Iterator[RepoFile]:
     for path in paths:
-        try:
-            file = (
-                _in_place(model, path, notes) if in_place else _elsewhere(model, folder, path, notes, on_copy)
-            )
-        except IntegrityError:
-            file = None
-        if file is None:
-            refused.append(path)
-        else:
-            taken.append(file)
-            on_file(path)
-    return taken, refused
+        with suppress(IntegrityError):
+            if (file := _in_place(model, path, notes)) is not None:
+                yield file
+
+
+def _all_elsewhere(
+    model: ModelDirectory,
+    folder: Path,
+    paths: list[str],
+    notes: dict[str, FolderMetadata],
+    on_copy: Callable[[Path], None],
+) -> Iterator[RepoFile]:
+    """Share files with the cache, small ones together: the disk is then waited for once."""
+    waiting: list[RepoFile] = []
+    size = 0
+    for path in paths:
+        with suppress(IntegrityError):
+            model.target(path)
+            file = _described(folder, path, notes)
+            if file is None:
+                continue
+            waiting.append(file)
+            size += placing.size_of(folder / path)
+        if len(waiting) >= _TOGETHER or size >= _TOGETHER_BYTES:
+            yield from _elsewhere(model, folder, waiting, on_copy)
+            waiting, size = [], 0
+    yield from _elsewhere(model, folder, waiting, on_copy)
 
 
 def _in_place(model: ModelDirectory, path: str, notes: dict[str, FolderMetadata]) -> RepoFile | None:
@@ -146,25 +177,25 @@ def _in_place(model: ModelDirectory, path: str, notes: dict[str, FolderMetadata]
     return file
 
 
-def _elsewhere(
-    model: ModelDirectory,
-    folder: Path,
-    path: str,
-    notes: dict[str, FolderMetadata],
-    on_copy: Callable[[Path], None],
-) -> RepoFile | None:
-    """Share a file with the cache; without a note it is read to learn what it is."""
-    origin = folder / path
+def _described(folder: Path, path: str, notes: dict[str, FolderMetadata]) -> RepoFile | None:
+    """Return what a file is by its note; without one it is read to learn that."""
     if path in notes:
-        file = _noted(path, notes[path])
-    else:
-        with disk_errors(origin):
-            hashed = placing.hash_path(origin, git=False, follow=True)
-        if hashed is None:
-            return None
-        file = RepoFile(path, hashed.digests.size, hashed.digests.sha256)
-    digests = model.known(file) or model.adopt(file, origin, on_copy=on_copy)
-    return None if digests is None else RepoFile(path, digests.size, digests.sha256, digests.git_sha1)
+        return _noted(path, notes[path])
+    origin = folder / path
+    with disk_errors(origin):
+        hashed = placing.hash_path(origin, git=False, follow=True)
+    return None if hashed is None else RepoFile(path, hashed.digests.size, hashed.digests.sha256)
+
+
+def _elsewhere(
+    model: ModelDirectory, folder: Path, files: list[RepoFile], on_copy: Callable[[Path], None]
+) -> Iterator[RepoFile]:
+    known = {file.path: digests for file in files if (digests := model.known(file)) is not None}
+    lacking = [(file, folder / file.path) for file in files if file.path not in known]
+    known |= model.adopt_many(lacking, on_copy=on_copy)
+    for file in files:
+        if (digests := known.get(file.path)) is not None:
+            yield RepoFile(file.path, digests.size, digests.sha256, digests.git_sha1)
 
 
 def _noted(path: str, note: FolderMetadata) -> RepoFile:

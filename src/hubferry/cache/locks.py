@@ -1,7 +1,7 @@
 """One run at a time for one model: the lock of its records, and who holds it.
 
-Where the lock is a file, a holder on another machine cannot be proven dead, so its file has to be removed by
-hand; the message says which.
+Where the lock is a file, a holder that gave no sign of life for long is followed by another run; see
+`soft_lock`. Should it come back, `demand` stops it before it writes anything more.
 """
 
 from __future__ import annotations
@@ -16,22 +16,27 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from hubferry import soft_lock
 from hubferry.cache.disk import disk
 from hubferry.cache.roots import make_directories
 from hubferry.errors import InterruptedRunError, LockedError
 from hubferry.i18n import _
 from hubferry.locking import LOCK, SOFT_LOCK, try_lock
+from hubferry.soft_lock import SoftLock
 from hubferry.units import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from filelock import BaseFileLock
+    from hubferry.locking import Lock
 
 _HOLDER = "lock.holder"
 FILES = (LOCK, SOFT_LOCK, _HOLDER)
 """What a lock is made of, where it is held."""
+_LARGEST_HOLDER = 4096
 _PAUSE = 0.2
+_held: dict[SoftLock, Path] = {}
+"""The locks of this process that another may take over, and the records that each is for."""
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -56,7 +61,7 @@ def holder(records: Path) -> Holder | None:
     A process that was killed cannot take its word back: `is_held` tells whether it is true.
     """
     try:
-        return _decoder.decode(disk.read_bytes(records / _HOLDER))
+        return _decoder.decode(disk.read_record(records / _HOLDER, _LARGEST_HOLDER) or b"")
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
@@ -96,13 +101,34 @@ def hold(
         OSError: The lock cannot be made.
     """
     lock = _acquire(records, name, wait, on_wait, cancelled)
+    if isinstance(lock, SoftLock):
+        _held[lock] = records
     try:
         _introduce(records)
         yield
     finally:
-        with suppress(OSError):
-            disk.unlink(records / _HOLDER, missing_ok=True)
+        if isinstance(lock, SoftLock):
+            del _held[lock]
+        if not isinstance(lock, SoftLock) or lock.is_ours:
+            with suppress(OSError):
+                disk.unlink(records / _HOLDER, missing_ok=True)
         lock.release()
+
+
+def demand(place: Path) -> None:
+    """Go on only if nobody has taken over the lock under which this process works in `place`.
+
+    Only a lock that is a file can be taken over, from a run that was given up.
+
+    Raises:
+        LockedError: Another run has it now; nothing may be written any more.
+    """
+    for lock, records in tuple(_held.items()):
+        if place.is_relative_to(records.parent) and not lock.is_ours:
+            message = _("{path}: another run took the lock over, as this one gave no sign of life")
+            raise LockedError(
+                message.format(path=lock.path), side="cache", path=str(place), hint=_("run it again")
+            )
 
 
 def _acquire(
@@ -111,7 +137,7 @@ def _acquire(
     wait: float | None,
     on_wait: Callable[[str], None],
     cancelled: Callable[[], bool],
-) -> BaseFileLock:
+) -> Lock:
     deadline = None if wait is None else time.monotonic() + wait
     told: str | None = None
     while True:
@@ -133,13 +159,18 @@ def _acquire(
 def _locked(records: Path, name: str, who: str) -> LockedError:
     hint = _("wait for it to end")
     soft = records / SOFT_LOCK
-    if soft.exists():
+    if soft.exists() and soft_lock.gives_signs(soft):
+        hint = _("wait for it to end; if it is gone, whoever waits takes over after {seconds} seconds")
+        hint = hint.format(seconds=round(soft_lock.PATIENCE))
+    elif soft.exists():
         hint = _("if that process is gone, remove {path}").format(path=soft)
-    message = _("{name} is in use by {holder}").format(name=name, holder=who)
+    lock = soft if soft.exists() else records / LOCK
+    message = _("{name} is in use by {holder}; its lock is {path}")
+    message = message.format(name=name, holder=who, path=lock)
     return LockedError(message, side="cache", path=str(records.parent), hint=hint)
 
 
-def _try(records: Path) -> BaseFileLock | None:
+def _try(records: Path) -> Lock | None:
     """Take the lock unless somebody has it, or removed its file while it was being taken.
 
     Whoever cleans a model away holds this lock and removes its file; a lock on the removed file would keep
@@ -148,19 +179,26 @@ def _try(records: Path) -> BaseFileLock | None:
     lock = try_lock(records)
     if lock is None:
         return None
-    descriptor = lock._context.lock_file_fd  # noqa: SLF001 - filelock tells no other way which file it locked
     try:
-        if descriptor is not None and os.path.samestat(
-            disk.fstat(descriptor), disk.stat(Path(lock.lock_file))
-        ):
+        if _is_in_place(lock):
             return lock
-    except FileNotFoundError:
-        pass
     except BaseException:
         lock.release()
         raise
     lock.release()
     return None
+
+
+def _is_in_place(lock: Lock) -> bool:
+    if isinstance(lock, SoftLock):
+        return lock.is_ours
+    descriptor = lock._context.lock_file_fd  # noqa: SLF001 - filelock tells no other way which file it locked
+    try:
+        return descriptor is not None and os.path.samestat(
+            disk.fstat(descriptor), disk.stat(Path(lock.lock_file))
+        )
+    except FileNotFoundError:
+        return False
 
 
 def _introduce(records: Path) -> None:

@@ -9,6 +9,8 @@ A manifest or journal that cannot be read is the same as none: nothing is known,
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import secrets
 import time
@@ -17,78 +19,50 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from hubferry.cache.disk import disk
+from hubferry.cache.entry import Entry, Publication, Signature
 from hubferry.cache.names import RECORDS, check_path, named_revision
 from hubferry.errors import IntegrityError
-from hubferry.model import Digests, HubName, RepoFile, RepoRef, RepoType
+from hubferry.model import HubName, RepoFile, RepoRef, RepoType
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+__all__ = [
+    "JOURNAL",
+    "MANIFEST",
+    "WORTH_FOLDING",
+    "Doubted",
+    "Entry",
+    "Manifest",
+    "Pinned",
+    "Publication",
+    "Published",
+    "Record",
+    "Signature",
+    "Stored",
+    "Used",
+    "Wrong",
+    "append",
+    "apply",
+    "entry_of",
+    "expected",
+    "load",
+    "new",
+    "save",
+]
 
 MANIFEST = "manifest.json"
 JOURNAL = "journal.jsonl"
 _SCHEMA = 1
+_LARGEST = 128 * 1024 * 1024
+"""Bytes of a manifest: some 400,000 files, four times what hubs recommend; what is larger is none of ours."""
+_LARGEST_JOURNAL = 64 * 1024 * 1024
+WORTH_FOLDING = 16 * 1024 * 1024
+"""Bytes of a journal from which it is folded into its manifest before the run ends."""
+_MOST_TORN = 1000
+"""Lines of a journal that may be unreadable: each is what a crash left of one."""
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
-class Signature(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Tell cheaply whether a file is still the one that was hashed."""
-
-    size: int
-    mtime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> Signature:
-        """Take the signature of a file that was just described."""
-        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
-
-
-class Entry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One file.
-
-    Attributes:
-        size: Bytes.
-        sha256: Hex digest of the content that was verified, or listed; empty where only git's is listed yet.
-        git_sha1: Git's blob id where it was needed.
-        signature: What the file looked like when it was verified; None when it is not here, or in doubt.
-        listed: Whether `Manifest.commit` has this very file.
-        wanted: Whether it was asked for, once it is listed: a selection leaves the others out.
-    """
-
-    size: int
-    sha256: str
-    git_sha1: str | None = None
-    signature: Signature | None = None
-    listed: bool = False
-    wanted: bool = True
-
-    def file(self, path: str) -> RepoFile:
-        """Return the file that has this content."""
-        return RepoFile(path, self.size, self.sha256 or None, self.git_sha1)
-
-    @property
-    def here(self) -> bool:
-        """Whether the content was verified here, and not doubted since."""
-        return self.signature is not None
-
-    @property
-    def lacking(self) -> bool:
-        """Whether the commit has it, it was asked for, and it is not here."""
-        return self.listed and self.wanted and self.signature is None
-
-    @property
-    def digests(self) -> Digests:
-        """The verified content's digests."""
-        return Digests(self.size, self.sha256, self.git_sha1)
-
-
-class Publication(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where this model was proven to be published, and when (seconds since 1970)."""
-
-    destination: str
-    commit: str
-    at: float
 
 
 class Manifest(msgspec.Struct, forbid_unknown_fields=True):
@@ -175,6 +149,13 @@ class Doubted(msgspec.Struct, frozen=True, tag="doubted", forbid_unknown_fields=
     path: str
 
 
+class Wrong(msgspec.Struct, frozen=True, tag="wrong", forbid_unknown_fields=True):
+    """Record that a file was read and is something else, so that nobody reads it again while it looks so."""
+
+    path: str
+    signature: Signature
+
+
 class Used(msgspec.Struct, frozen=True, tag="used", forbid_unknown_fields=True):
     """Record a use."""
 
@@ -193,7 +174,7 @@ class Pinned(msgspec.Struct, frozen=True, tag="pinned", forbid_unknown_fields=Tr
     pinned: bool
 
 
-Record = Stored | Doubted | Used | Published | Pinned
+Record = Stored | Doubted | Wrong | Used | Published | Pinned
 
 
 class _Head(msgspec.Struct, frozen=True, tag="journal", forbid_unknown_fields=True):
@@ -227,22 +208,25 @@ def expected(file: RepoFile, old: Entry | None, *, wanted: bool) -> Entry | None
         check_path(file.path)
     except IntegrityError:
         return None
-    return Entry(file.size, file.sha256 or "", file.git_sha1, None, listed=True, wanted=wanted)
+    new = Entry(file.size, file.sha256 or "", file.git_sha1, None, listed=True, wanted=wanted)
+    same = old is not None and _is_same(old, new)
+    return msgspec.structs.replace(new, wrong=old.wrong) if old is not None and same else new
 
 
 def load(records: Path) -> Manifest | None:
     """Read what is known: the manifest and what its journal adds; None when there is none to rely on.
 
     Raises:
-        OSError: The disk failed or forbids reading; a missing or broken file is no error.
+        OSError: The disk failed or forbids reading; what is missing, broken or no file is no error.
     """
     try:
-        manifest = _manifest_decoder.decode(disk.read_bytes(records / MANIFEST))
+        content = disk.read_record(records / MANIFEST, _LARGEST)
+        manifest = _manifest_decoder.decode(content) if content is not None else None
+        if manifest is None or manifest.schema != _SCHEMA:
+            return None
         for path in manifest.files:
             check_path(path)
-    except (FileNotFoundError, NotADirectoryError, *_UNREADABLE, IntegrityError):
-        return None
-    if manifest.schema != _SCHEMA:
+    except (*_UNREADABLE, IntegrityError):
         return None
     apply(manifest, _journal(records / JOURNAL, manifest.number))
     return manifest
@@ -257,8 +241,9 @@ def entry_of(path: Path) -> Entry | None:
     return None
 
 
-def apply(manifest: Manifest, records: Sequence[Record]) -> None:
+def apply(manifest: Manifest, records: Iterable[Record]) -> None:
     """Bring `manifest` to what it is after `records`. Repeating them changes nothing."""
+    published = {one.destination: one for one in manifest.published}
     for record in records:
         if isinstance(record, Stored):
             old = manifest.files.get(record.path)
@@ -268,14 +253,16 @@ def apply(manifest: Manifest, records: Sequence[Record]) -> None:
             manifest.files[record.path] = entry
         elif isinstance(record, Doubted):
             _doubt(manifest.files, record.path)
+        elif isinstance(record, Wrong):
+            _doubt(manifest.files, record.path, record.signature)
         elif isinstance(record, Used):
             manifest.used = max(manifest.used, record.at)
         elif isinstance(record, Published):
-            new = record.publication
-            others = (one for one in manifest.published if one.destination != new.destination)
-            manifest.published = (*others, new)
+            published.pop(record.publication.destination, None)
+            published[record.publication.destination] = record.publication
         else:
             manifest.pinned = record.pinned
+    manifest.published = tuple(published.values())
 
 
 def _succeed(old: Entry | None, new: Entry) -> Entry:
@@ -291,44 +278,50 @@ def _is_same(old: Entry, new: Entry) -> bool:
     return same and old.size == new.size
 
 
-def _doubt(files: dict[str, Entry], path: str) -> None:
-    """Forget a file; of one that the commit needs, remember what it has to be."""
+def _doubt(files: dict[str, Entry], path: str, wrong: Signature | None = None) -> None:
+    """Forget a file; of one that the commit needs, remember what it has to be, and is not."""
     entry = files.get(path)
     if entry is None:
         return
     if entry.listed:
-        files[path] = msgspec.structs.replace(entry, signature=None)
+        files[path] = msgspec.structs.replace(entry, signature=None, wrong=wrong)
     else:
         del files[path]
 
 
-def _journal(path: Path, number: int) -> list[Record]:
-    """Read the records that continue manifest `number`."""
+def _journal(path: Path, number: int) -> Iterator[Record]:
+    """Yield the records that continue manifest `number`, up to where it cannot be a journal of ours."""
+    content = disk.read_record(path, _LARGEST_JOURNAL)
+    lines = io.BytesIO(content or b"")
     try:
-        lines = disk.read_bytes(path).split(b"\n")
-    except FileNotFoundError:
-        return []
-    try:
-        if _head_decoder.decode(lines[0]).continues != number:
-            return []
+        if _head_decoder.decode(lines.readline()).continues != number:
+            return
     except _UNREADABLE:
-        return []
-    return [record for line in lines[1:] if (record := _record(line)) is not None]
+        return
+    torn = 0
+    for line in lines:
+        record = _record(line)
+        if record is not None:
+            yield record
+        else:
+            torn += 1
+            if torn > _MOST_TORN:
+                return
 
 
 def _record(line: bytes) -> Record | None:
     """Decode one line; None for the torn end of a killed run, wherever later lines have put it."""
     try:
         record: Record = _record_decoder.decode(line)
-        if isinstance(record, (Stored, Doubted)):
+        if isinstance(record, (Stored, Doubted, Wrong)):
             check_path(record.path)
     except (*_UNREADABLE, IntegrityError):
         return None
     return record
 
 
-def append(records: Path, number: int, changes: Sequence[Record], *, durable: bool) -> None:
-    """Add `changes` to the journal of manifest `number`, in one write.
+def append(records: Path, number: int, changes: Sequence[Record], *, durable: bool) -> int:
+    """Add `changes` to the journal of manifest `number`, in one write; return how long it was before.
 
     Args:
         records: The model's own `.hubferry`.
@@ -345,7 +338,7 @@ def append(records: Path, number: int, changes: Sequence[Record], *, durable: bo
     try:
         head = _encoder.encode(_Head(number)) + b"\n"
         length = disk.fstat(descriptor).st_size
-        if disk.pread(descriptor, len(head), 0) != head:
+        if length > _LARGEST_JOURNAL or disk.pread(descriptor, len(head), 0) != head:
             disk.truncate(descriptor, 0)
             disk.fsync_directory(records)  # before the head: a journal that has one has a durable name
             lines = head + lines
@@ -354,6 +347,7 @@ def append(records: Path, number: int, changes: Sequence[Record], *, durable: bo
         disk.append(descriptor, lines)
         if durable:
             disk.fsync(descriptor)
+        return length
     finally:
         disk.close(descriptor)
 
@@ -365,11 +359,14 @@ def save(records: Path, manifest: Manifest) -> Manifest:
         OSError: The disk is full, failing or forbidden; the old manifest is untouched.
     """
     manifest = msgspec.structs.replace(manifest, number=manifest.number + 1)
+    content = _encoder.encode(manifest)
+    if len(content) > _LARGEST:  # nobody would read it
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(records / MANIFEST))
     temporary = records / f"{MANIFEST}.{secrets.token_hex(8)}"
     descriptor = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         try:
-            disk.pwrite_all(descriptor, [_encoder.encode(manifest)], 0)
+            disk.pwrite_all(descriptor, [content], 0)
             disk.fsync(descriptor)
         finally:
             disk.close(descriptor)

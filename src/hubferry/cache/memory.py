@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hubferry.cache import manifest
+from hubferry.cache import locks, manifest
 from hubferry.cache.layers import only_read
 from hubferry.cache.roots import make_directories
 from hubferry.errors import DiskError
@@ -57,6 +57,7 @@ class Memory:
             return self._begin()
 
     def _begin(self) -> Manifest:
+        locks.demand(self._records)
         if self._manifest is None:
             make_directories(self._records)
             self._manifest = manifest.save(self._records, manifest.new(self._ref))
@@ -65,13 +66,6 @@ class Memory:
     def entry(self, path: str) -> Entry | None:
         """Return what is known about a file."""
         return self._manifest.files.get(path) if self._manifest is not None else None
-
-    def below(self, name: str) -> list[str]:
-        """Return the files known to be here that are `name`, or are in a directory of that name."""
-        with self._changing:
-            known = self._manifest.files if self._manifest is not None else {}
-            here = (path for path, entry in known.items() if entry.here)
-            return [path for path in here if path == name or path.startswith(name + "/")]
 
     def record(self, changes: Sequence[Record], *, must: bool = False) -> None:
         """Record changes; unless they `must` be recorded, a directory that cannot be written is no error.
@@ -83,12 +77,15 @@ class Memory:
                 if not must and only_read(self._records.parent):
                     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
                 state = self._begin()
-                manifest.append(self._records, state.number, changes, durable=must)
+                length = manifest.append(self._records, state.number, changes, durable=must)
             except OSError:
                 if must:
                     raise
                 state = self._manifest = self._manifest or manifest.new(self._ref)
+                length = 0
             manifest.apply(state, changes)
+            if length > manifest.WORTH_FOLDING:
+                self._manifest = manifest.save(self._records, state)
 
     def expect(self, revision: Revision, listing: Sequence[RepoFile], wanted: Container[str]) -> None:
         """Write down what a commit lists, before it is here; see `ModelDirectory.expect`."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hubferry.cache import clean, locks, manifest, placing
-from hubferry.cache.disk import disk, disk_errors
+from hubferry.cache.disk import disk, disk_errors, walk
 from hubferry.cache.listing import list_models
 from hubferry.cache.manifest import Signature
 from hubferry.cache.names import DOOMED_SUFFIX, RECORDS
@@ -146,7 +146,7 @@ def _copy_model(model: CachedModel, target: Path, copies: dict[Inode, Path]) -> 
     with locks.hold(model.path / RECORDS, name=model.title, wait=0):
         tree = _Tree(model.path, hidden, copies)
         try:
-            tree.copy("")
+            tree.copy()
             tree.write_records()
             disk.replace(hidden, target / model.name)
         except BaseException:
@@ -169,18 +169,21 @@ class _Tree:
         self._known = manifest.load(origin / RECORDS)
         self._signatures: dict[str, Signature | None] = {}
 
-    def copy(self, prefix: str) -> None:
-        """Copy the directory `prefix`, which is empty or ends with a slash, and all below it."""
-        disk.mkdir(self._hidden / prefix)
-        for entry in disk.scandir(self._origin / prefix):
-            path = prefix + entry.name
-            if entry.is_dir(follow_symlinks=False):
-                self.copy(path + "/")
-            elif entry.is_symlink():
-                (self._hidden / path).symlink_to((self._origin / path).readlink())
-            elif entry.is_file() and not _is_replaced(path):
-                self._file(path)
-        disk.fsync_directory(self._hidden / prefix)
+    def copy(self) -> None:
+        """Copy the directory and all below it; a name is durable before the directory that it is in."""
+        made: list[Path] = []
+        for place, entries in walk(self._origin):
+            below = place.relative_to(self._origin)
+            disk.mkdir(self._hidden / below)
+            made.append(self._hidden / below)
+            for entry in entries:
+                path = (below / entry.name).as_posix()
+                if entry.is_symlink():
+                    (self._hidden / path).symlink_to((self._origin / path).readlink())
+                elif entry.is_file() and not _is_replaced(path):
+                    self._file(path)
+        for directory in reversed(made):
+            disk.fsync_directory(directory)
 
     def _file(self, path: str) -> None:
         origin, place = self._origin / path, self._hidden / path

@@ -10,13 +10,23 @@ import hashlib
 import os
 import re
 import unicodedata
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hubferry.errors import IntegrityError
 from hubferry.i18n import _
+from hubferry.paths import (
+    MOST_PARTS,
+    NAME_BYTES,
+    PATH_BYTES,
+    ends_oddly,
+    fold,
+    has_windows_characters,
+    is_device,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from hubferry.model import RepoRef
 
@@ -30,22 +40,36 @@ NEXT_SUFFIX = ".hubferry-next"
 """Ends the hidden name of a tree that takes a model's place, or was replaced, at this moment."""
 
 _RESERVED_TOPS = frozenset({RECORDS, ".git"})
-_COMPONENT_BYTES = 255
 _PATH_BYTES = 3072
-"""PATH_MAX of Linux is 4,096; the rest is for the root and our own directory."""
+"""Of any path; where the model's own directory is deep there is less, see `room_in`."""
+_NEXT_ROOM = len(f"{RECORDS}/next/".encode())
+_ASIDE_BYTES = 64
+"""Of the hidden name under which a tree takes a model's place, at most."""
 _NAME_BYTES = 180
 _DIGITS = 8
 _DEFAULT_BRANCHES = frozenset({"main", "master"})
 """Of Hugging Face and of ModelScope."""
 _REVISION_LENGTH = 50
-_DEVICES = frozenset(
-    {"con", "prn", "aux", "nul", "conin$", "conout$", "clock$"}
-    | {f"{port}{number}" for port in ("com", "lpt") for number in "0123456789¹²³"}
-)
-_WINDOWS_CHARACTERS = re.compile(r'[<>:"|?*]')
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _PLAIN_LENGTH = 200
 _DRIVE = re.compile(r"[A-Za-z]:")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a listing is to be written.
+
+    Attributes:
+        tells_case_apart: Asked only when two names differ in case alone: whether the filesystem keeps both.
+            Names that differ only in Unicode composition are refused anywhere.
+        room: Bytes that a path may have there; see `room_in`.
+    """
+
+    tells_case_apart: Callable[[], bool] = lambda: False
+    room: int = _PATH_BYTES
+
+
+NOWHERE = Place()
 
 
 def safe_name(repo_id: str) -> str:
@@ -116,16 +140,31 @@ def check_path(path: str, *, windows: bool = os.name == "nt") -> None:
     """
     problem = next(_problems(path), None) or (next(_windows_problems(path), None) if windows else None)
     if problem:
-        shown = path if path.isprintable() and path else ascii(path)
-        message = _("the repository has a file name that is not safe to store, {path}: {problem}")
-        raise IntegrityError(message.format(path=shown, problem=problem), side="source", path=shown)
+        raise _unsafe(path, problem)
+
+
+def room_in(directory: str, *, longest: int = PATH_BYTES) -> int:
+    """Return how many bytes a path may have in a model's directory, and in the trees that take its place.
+
+    Args:
+        directory: The absolute path of the model's own.
+        longest: Bytes that the system takes in a whole path, the final NUL among them.
+    """
+    parent, _slash, name = directory.rpartition("/")
+    own = max(len(os.fsencode(name)) + 1 + _NEXT_ROOM, _ASIDE_BYTES)
+    return min(_PATH_BYTES, longest - 1 - len(os.fsencode(parent)) - 1 - own)
+
+
+def _unsafe(path: str, problem: str) -> IntegrityError:
+    shown = path if path.isprintable() and path else ascii(path)
+    message = _("the repository has a file name that is not safe to store, {path}: {problem}")
+    return IntegrityError(message.format(path=shown, problem=problem), side="source", path=shown)
 
 
 def _problems(path: str) -> Iterator[str]:
     if len(path) < _PLAIN_LENGTH and _PLAIN.fullmatch(path):
         return  # nearly every name there is; the checks below cost ten times as much
     parts = path.split("/")
-    lengths = [len(part.encode(errors="surrogatepass")) for part in parts]
     categories = {unicodedata.category(character) for character in path}
     if "Cs" in categories:
         yield _("it is not valid Unicode")
@@ -139,19 +178,26 @@ def _problems(path: str) -> Iterator[str]:
         yield _("a part of it is empty")
     if ".." in parts or "." in parts:
         yield _("it points out of its directory")
-    if _fold(parts[0]) in _RESERVED_TOPS:
+    if fold(parts[0]) in _RESERVED_TOPS:
         yield _("{name} is reserved").format(name=parts[0])
-    if max(lengths) > _COMPONENT_BYTES or sum(lengths) + len(parts) > _PATH_BYTES:
+    yield from _extents(parts)
+
+
+def _extents(parts: Sequence[str]) -> Iterator[str]:
+    lengths = [len(part.encode(errors="surrogatepass")) for part in parts]
+    if max(lengths) > NAME_BYTES or sum(lengths) + len(parts) > _PATH_BYTES:
         yield _("it is too long")
+    if len(parts) > MOST_PARTS:
+        yield _("it is in more than {count} folders").format(count=MOST_PARTS - 1)
 
 
 def _windows_problems(path: str) -> Iterator[str]:
     for part in path.split("/"):
-        if part[-1:] in {".", " "}:
+        if ends_oddly(part):
             yield _("Windows drops a dot or space at the end")
-        if _WINDOWS_CHARACTERS.search(part):
+        if has_windows_characters(part):
             yield _("Windows does not allow such characters")
-        if part.split(".")[0].rstrip(" ").lower() in _DEVICES:
+        if is_device(part):
             yield _("Windows has a device of that name")
 
 
@@ -159,15 +205,14 @@ def check_paths(
     paths: Iterable[str],
     *,
     windows: bool = os.name == "nt",
-    tells_case_apart: Callable[[], bool] = lambda: False,
+    place: Place = NOWHERE,
 ) -> None:
     """Refuse a listing unless all its names can be files side by side.
 
     Args:
         paths: Every path of a listing, in any order.
         windows: Whether the rules of Windows hold.
-        tells_case_apart: Asked only when two names differ in case alone: whether the filesystem that is
-            written to keeps both. Names that differ only in Unicode composition are refused anywhere.
+        place: Where they are to be written.
 
     Raises:
         IntegrityError: With the path and the reason.
@@ -175,12 +220,14 @@ def check_paths(
     listed = list(paths)
     for path in listed:
         check_path(path, windows=windows)
+        if len(path.encode(errors="surrogatepass")) > place.room:
+            raise _unsafe(path, _("it is too long"))
     _check_composition(listed)
     _check_places(listed, lambda text: text)
     try:
-        _check_places(listed, _fold)
+        _check_places(listed, fold)
     except IntegrityError:
-        if windows or not tells_case_apart():
+        if windows or not place.tells_case_apart():
             raise
 
 
@@ -217,8 +264,3 @@ def _collision(path: str, other: str, reason: str) -> IntegrityError:
         path=path,
         hint=_("leave one out with --exclude"),
     )
-
-
-def _fold(text: str) -> str:
-    """Make equal what a filesystem that ignores case may take for equal."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())

@@ -135,13 +135,11 @@ def partial_path(directory: Path, file: RepoFile) -> Path:
 
 def missing_ranges(path: Path, size: int) -> list[tuple[int, int]]:
     """Return what a later run would have to fetch of the partial at `path`; nothing is created."""
-    marks = b""
-    try:
+    marks, count = None, -(-size // CHUNK)
+    with suppress(OSError):
         if disk.stat(path).st_size == size:
-            marks = disk.read_bytes(path.with_name(path.name + MAP_SUFFIX))
-    except OSError:
-        marks = b""
-    count = -(-size // CHUNK)
+            marks = disk.read_record(path.with_name(path.name + MAP_SUFFIX), count)
+    marks = marks or b""
     return _gaps(marks if len(marks) == count else bytes(count), size)
 
 

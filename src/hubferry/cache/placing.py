@@ -13,21 +13,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hubferry.cache.digests import digest_file
-from hubferry.cache.disk import disk
+from hubferry.cache.disk import disk, walk
 from hubferry.cache.manifest import MANIFEST, Signature
 from hubferry.cache.names import check_path
 from hubferry.cache.partial import MAP_SUFFIX
 from hubferry.errors import IntegrityError
 from hubferry.i18n import _
+from hubferry.locking import LOCK, SOFT_LOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from hubferry.model import Digests
 
 TEMPORARY_SUFFIX = ".tmp"
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+"""A pipe that came into a file's place does not hold the reading up."""
 _FINE_TICK_NS = 20_000_000
 """Twice the coarsest clock tick (10 ms) by which common kernels stamp files."""
 _COARSE_TICK_NS = 2_000_000_000
@@ -41,6 +44,8 @@ CANNOT_LINK = (
     errno.ENOSYS,
     errno.EINVAL,
 )
+_LOCKS = (LOCK, SOFT_LOCK)
+"""What these are is the business of who holds them."""
 FSYNC_THREADS = 32
 _OPEN_AT_ONCE = 64
 _CANNOT_REFLINK = (*CANNOT_LINK, errno.ENOTTY, errno.ETXTBSY, errno.EBADF)
@@ -83,11 +88,21 @@ def make_parents(directory: Path, place: Path, *, clear: Callable[[Path], None])
     return grown
 
 
+def files_at(place: Path) -> Iterator[Path]:
+    """Yield the file at `place`, or those in the directory there; what a link leads to is none of them."""
+    if place.is_symlink() or not place.is_dir():
+        yield place
+        return
+    for directory, entries in walk(place):
+        yield from (directory / entry.name for entry in entries)
+
+
 def remove_empty(place: Path) -> None:
     """Remove a directory in which there is no file, as a run that was killed between two steps leaves it."""
-    for parent, _directories, _files in os.walk(place, topdown=False):
-        with suppress(OSError):
-            disk.rmdir(place / parent)
+    with suppress(OSError):
+        for directory, _files in reversed(list(walk(place))):
+            with suppress(OSError):
+                disk.rmdir(directory)
 
 
 def new_name(directory: Path) -> Path:
@@ -125,15 +140,23 @@ def _write_group(files: Sequence[tuple[Path, bytes]], threads: ThreadPoolExecuto
 
 
 def sweep(records: Path, partial: Path) -> None:
-    """Remove what killed runs left, temporary files and maps of no file; only who holds the lock may."""
+    """Remove what killed runs left, temporary files and maps of no file; only who holds the lock may.
+
+    So are links, pipes, sockets and devices under names of ours: nothing of ours is one, and writing to them
+    would write elsewhere, or never end. A directory stays: it may hold something.
+    """
     for directory, stray in ((records, MANIFEST + "."), (partial, "")):
         if not directory.is_dir() or directory.is_symlink():
             continue
-        names = {entry.name for entry in disk.scandir(directory)}
-        for name in names:
+        entries = disk.scandir(directory)
+        names = {entry.name for entry in entries}
+        for entry in entries:
+            name = entry.name
             temporary = name.endswith(TEMPORARY_SUFFIX) or (stray and name.startswith(stray))
             orphan = name.endswith(MAP_SUFFIX) and name.removesuffix(MAP_SUFFIX) not in names
-            if temporary or orphan:
+            stray_claim = name.startswith(f"{SOFT_LOCK}.")  # of one that died while it took a lock over
+            alien = not entry.is_file(follow_symlinks=False) and name not in _LOCKS
+            if (temporary or orphan or alien or stray_claim) and not entry.is_dir(follow_symlinks=False):
                 disk.unlink(directory / name, missing_ok=True)
 
 
@@ -148,6 +171,14 @@ def status_of(place: Path) -> os.stat_result | None:
 def signature_of(status: os.stat_result | None) -> Signature | None:
     """Return a regular file's signature; None for anything else, or nothing."""
     return Signature.of(status) if status is not None and stat.S_ISREG(status.st_mode) else None
+
+
+def size_of(place: Path) -> int:
+    """Return the bytes of what a path leads to; 0 where there is nothing."""
+    try:
+        return disk.stat(place).st_size
+    except OSError:
+        return 0
 
 
 def remove_all(paths: Iterable[Path]) -> None:
@@ -183,7 +214,7 @@ def hash_path(path: Path, *, git: bool, follow: bool = False) -> Hashed | None:
     A file that was written this very moment is given the time to get a later stamp if it is written again:
     else its signature could not tell the two contents apart.
     """
-    descriptor = disk.open(path, os.O_RDONLY | (0 if follow else _NO_FOLLOW))
+    descriptor = disk.open(path, os.O_RDONLY | _NO_WAIT | (0 if follow else _NO_FOLLOW))
     try:
         before = disk.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
@@ -291,6 +322,40 @@ def copy_hashing(origin: Path, temporary: Path, *, git: bool) -> Hashed:
             disk.close(target)
     finally:
         disk.close(source)
+
+
+def copy_all(files: Sequence[tuple[Path, Path]], *, git: bool) -> list[Hashed | None]:
+    """Copy each (origin, new name) as `copy_hashing` does, with many waits for the disk at once.
+
+    None for an origin that cannot be opened any more. Whoever calls removes the new names when this fails.
+    """
+    hashed: list[Hashed | None] = []
+    with ThreadPoolExecutor(FSYNC_THREADS) as threads:
+        for first in range(0, len(files), _OPEN_AT_ONCE):
+            hashed += _copy_group(files[first : first + _OPEN_AT_ONCE], threads, git=git)
+    return hashed
+
+
+def _copy_group(
+    files: Sequence[tuple[Path, Path]], threads: ThreadPoolExecutor, *, git: bool
+) -> list[Hashed | None]:
+    written: list[tuple[int, Digests] | None] = []
+    with ExitStack() as stack:
+        for origin, temporary in files:
+            try:
+                source = disk.open(origin, os.O_RDONLY | _NO_WAIT)
+            except (FileNotFoundError, NotADirectoryError, PermissionError):
+                written.append(None)
+                continue
+            with ExitStack() as reading:
+                reading.callback(disk.close, source)
+                target = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+                stack.callback(disk.close, target)
+                size = disk.fstat(source).st_size
+                written.append((target, digest_file(source, size, git=git, also=_writer(target))))
+        for _done in threads.map(disk.fsync, [one[0] for one in written if one is not None]):
+            pass
+        return [None if one is None else Hashed(one[1], Signature.of(disk.fstat(one[0]))) for one in written]
 
 
 def _writer(descriptor: int) -> Callable[[bytes, int], None]:

@@ -10,6 +10,7 @@ model that asks for it by name; a repository whose name another one has gets a s
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
@@ -18,10 +19,11 @@ from typing import TYPE_CHECKING
 from hubferry.cache.directory import ModelDirectory
 from hubferry.cache.disk import disk, disk_errors, tells_case_apart
 from hubferry.cache.layers import only_read
-from hubferry.cache.names import RECORDS, directory_names
+from hubferry.cache.names import NOWHERE, RECORDS, Place, directory_names, room_in
 from hubferry.cache.roots import all_roots, create_root, default_root
 from hubferry.errors import DiskError, UsageError
 from hubferry.i18n import _
+from hubferry.paths import PATH_BYTES
 from hubferry.places import is_directory, nearest_directory
 
 if TYPE_CHECKING:
@@ -116,6 +118,16 @@ class Cache:
                 found += [one for one in models if one.manifest is not None and one.manifest.belongs_to(ref)]
         return found
 
+    def place_for(self, ref: RepoRef, directory: Path | None = None) -> Place:
+        """Return what names the directory of a revision can hold, or `directory`; nothing is created."""
+        named = [root / directory_names(ref)[-1] for root in self.roots]
+        places = [directory] if directory is not None else named
+        if not places:  # no home: nothing is going to be written
+            return NOWHERE
+        longest = max(places, key=lambda place: len(os.path.abspath(place)))  # noqa: PTH100 - as it is written
+        room = room_in(os.path.abspath(longest), longest=_longest_path(longest.parent))  # noqa: PTH100
+        return Place(self.tells_case_apart, room)
+
     def tells_case_apart(self) -> bool:
         """Return whether two names that differ in case alone are two files in the root."""
         return tells_case_apart(nearest_directory(self.root))
@@ -125,6 +137,13 @@ class Cache:
         if not model.claim():
             raise _taken(directory)
         return model
+
+
+def _longest_path(root: Path) -> int:
+    """Return how many bytes a whole path may have, the final NUL among them."""
+    with suppress(OSError, ValueError, AttributeError):  # Windows has no such call
+        return max(os.pathconf(nearest_directory(root), "PC_PATH_MAX"), 0) or PATH_BYTES
+    return PATH_BYTES
 
 
 def free_bytes(path: Path) -> int:

@@ -134,12 +134,17 @@ def _demand_free(model: ModelDirectory, known: Manifest, tree: ModelDirectory, g
     folders = {path.rpartition("/")[0] for path in listed}
     folders |= {parent for path in list(folders) for parent in _above(path)}
     with model.disk_errors():
-        for path in exchange.strangers(model.path, known.files):
-            if path in known.files and path in listed:
-                continue
-            blocked = path in folders or any(parent in listed for parent in _above(path))
-            alike = path in listed and tree.adopt(listed[path], model.path / path) is not None
-            if blocked or (path in listed and path in goal.wanted and not alike):
+        strange = [
+            path
+            for path in exchange.strangers(model.path, known.files)
+            if not (path in known.files and path in listed)
+        ]
+        for path in strange:
+            if path in folders or any(parent in listed for parent in _above(path)):
+                raise exchange.in_the_way(model.path / path, path)
+        alike = tree.adopt_many((listed[path], model.path / path) for path in strange if path in listed)
+        for path in strange:
+            if path in listed and path in goal.wanted and path not in alike:
                 raise exchange.in_the_way(model.path / path, path)
 
 
@@ -164,9 +169,9 @@ def _move_in(model: ModelDirectory, tree: ModelDirectory | None, goal: Goal) -> 
     except DiskError as error:
         if not placing.cannot_link(error):
             raise
-        for file in goal.listing:
-            if tree.known(file) is not None:
-                model.adopt(file, tree.target(file.path))
+        model.adopt_many(
+            (file, tree.target(file.path)) for file in goal.listing if tree.known(file) is not None
+        )
     _discard_staged(model)
 
 

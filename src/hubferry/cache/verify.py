@@ -20,7 +20,7 @@ from hubferry.cache.digests import digest_file
 from hubferry.cache.directory import ModelDirectory
 from hubferry.cache.disk import disk, disk_errors
 from hubferry.cache.layers import only_read
-from hubferry.cache.manifest import Doubted, Entry, Signature, Stored
+from hubferry.cache.manifest import Doubted, Entry, Signature, Stored, Wrong
 from hubferry.cache.names import RECORDS
 from hubferry.errors import HubferryError
 from hubferry.events import FileDone, FileStarted, Progress, ignore
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _CURSOR = "verified-up-to"
 """File in a model's records: the last path that a sample hashed, where the next one goes on."""
+_LARGEST_CURSOR = 4096
+"""A path has fewer bytes."""
 _LOCK_SECONDS = 5.0
 # A link is not followed, and a pipe in a file's place does not hold the reading up.
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -280,6 +282,8 @@ def _write_down(
                 continue
             if results[reading.path].outcome is not Outcome.SOUND:
                 changes.append(Doubted(reading.path))
+                if reading.digests is not None and reading.signature is not None:
+                    changes.append(Wrong(reading.path, reading.signature))
             elif now != entry.signature:
                 sha256 = reading.digests.sha256 if reading.digests is not None else entry.sha256
                 fresh = Entry(entry.size, sha256, entry.git_sha1, now, entry.listed, entry.wanted)
@@ -291,10 +295,8 @@ def _write_down(
 
 
 def _cursor(directory: Path) -> str:
-    try:
-        return disk.read_bytes(directory / RECORDS / _CURSOR).decode(errors="replace")
-    except FileNotFoundError:
-        return ""
+    content = disk.read_record(directory / RECORDS / _CURSOR, _LARGEST_CURSOR)
+    return (content or b"").decode(errors="replace")
 
 
 def _keep_cursor(directory: Path, path: str) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hubferry.hubs.directory_source import OWN_FOLDER
 from hubferry.i18n import _
+from hubferry.paths import NAME_BYTES, PATH_BYTES, ends_oddly, fold, has_windows_characters, is_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
 KEPT_OUT = ".git"
 """Never listed, written or deleted, however deep it lies."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_NAME_BYTES = 255
-"""What nearly every filesystem takes in one name, where it does not say."""
-_PATH_BYTES = 4096
-"""PATH_MAX of Linux, with the final NUL."""
-_WINDOWS = re.compile(r'[\\:*?"<>|]|[. ]$')
-_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?", re.IGNORECASE)
 
 
 def problem_of(path: str, root: Path, *, windows: bool = os.name == "nt") -> str | None:
@@ -39,7 +33,7 @@ def _problems(path: str, root: Path, *, windows: bool) -> Iterator[str]:
         yield _("such a name is no part of a model")
     if _CONTROL.search(path):
         yield _("it has a control character")
-    if windows and any(_WINDOWS.search(part) or _DEVICES.fullmatch(part) for part in parts):
+    if windows and any(map(_windows_refuses, parts)):
         yield _("Windows allows no such name")
     try:
         encoded = [os.fsencode(part) for part in parts]
@@ -47,7 +41,7 @@ def _problems(path: str, root: Path, *, windows: bool) -> Iterator[str]:
     except UnicodeEncodeError:
         yield _("this system cannot write it")
         return
-    if max(map(len, encoded)) > longest_name(root) or (length >= _PATH_BYTES and not windows):
+    if max(map(len, encoded)) > longest_name(root) or (length >= PATH_BYTES and not windows):
         yield _("it is too long")
 
 
@@ -55,7 +49,11 @@ def longest_name(root: Path) -> int:
     """Return how many bytes a name may have on the filesystem of `root`, or of what is there above it."""
     with suppress(OSError, ValueError, AttributeError):  # Windows has no such call
         return os.pathconf(existing(root), "PC_NAME_MAX")
-    return _NAME_BYTES
+    return NAME_BYTES
+
+
+def _windows_refuses(part: str) -> bool:
+    return ends_oddly(part) or has_windows_characters(part) or is_device(part)
 
 
 def existing(path: Path) -> Path:
@@ -63,11 +61,6 @@ def existing(path: Path) -> Path:
     while not os.path.lexists(path) and path != path.parent:
         path = path.parent
     return path
-
-
-def fold(text: str) -> str:
-    """Make equal what a filesystem that ignores case, or how Unicode composes, may take for equal."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
 
 
 def look_alikes(paths: Iterable[str]) -> Iterator[tuple[str, str]]:

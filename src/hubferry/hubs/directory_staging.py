@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from filelock import BaseFileLock
-
+    from hubferry.locking import Lock
     from hubferry.model import Blob
 
 _WRITING = ".part"
@@ -38,7 +37,7 @@ class Staging:
         """Prepare; nothing is there before `take`."""
         self._root = root
         self.place = root / OWN_FOLDER / "incoming"
-        self._lock: BaseFileLock | None = None
+        self._lock: Lock | None = None
         self._ours: set[str] = set()
         self._placed: dict[str, Path] = {}
         self._writes = False
@@ -148,7 +147,7 @@ class Staging:
 
     def _blobs(self) -> list[str]:
         with suppress(OSError):
-            return [entry.name for entry in self.place.iterdir() if entry.name not in (LOCK, SOFT_LOCK)]
+            return [entry.name for entry in self.place.iterdir() if not entry.name.startswith(LOCK)]
         return []
 
     def _remove(self, which: Callable[[str], bool]) -> None:
@@ -227,7 +226,7 @@ def _give(path: Path, user: int, group: int) -> None:
         os.chown(path, user, group)
 
 
-def _locked(place: Path) -> BaseFileLock | None:
+def _locked(place: Path) -> Lock | None:
     """Take the lock of a place; None where another run has it."""
     try:
         return try_lock(place)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import stat
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from hubferry import records
 from hubferry.entries import Trait  # noqa: TC001 - msgspec reads the annotation
 from hubferry.model import Digests
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 _SCHEMA = 1
 _MOST_FOLDERS = 200
+_LARGEST, _LARGEST_HEAD = 256 * 1024 * 1024, 1 << 14
+"""Bytes of a record: of a million files; what is larger is none of ours."""
 _FINE_TICK_NS = 20_000_000
 """Twice the coarsest clock tick (10 ms) by which common kernels stamp files."""
 _COARSE_TICK_NS = 2_000_000_000
@@ -85,7 +89,8 @@ class Records:
         if self._path is None:
             return {}
         try:
-            head, _line, body = self._path.read_bytes().partition(b"\n")
+            content = records.read(self._path, _LARGEST)
+            head, _line, body = (content or b"").partition(b"\n")
             return _decoder.decode(body) if _head_decoder.decode(head) == self._head else {}
         except _UNREADABLE:
             return {}
@@ -148,11 +153,17 @@ def _sweep(kept: Path) -> None:
 
 def _is_living(path: Path) -> bool:
     try:
-        with path.open("rb") as stream:
-            head = _head_decoder.decode(stream.readline(1 << 14))
+        head = _head_decoder.decode(_first_line(path))
         return Path(head.folder).is_dir()
     except _UNREADABLE:
         return False
+
+
+def _first_line(path: Path) -> bytes:
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return b""
+    with path.open("rb") as stream:
+        return stream.readline(_LARGEST_HEAD)
 
 
 def _remove(paths: Iterable[Path]) -> None:
