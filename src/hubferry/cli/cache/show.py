@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hubferry.cache.listing import CachedModel
+    from hubferry.cache.matching import Called
 
 
 @click.command(
     "show",
     cls=Command,
     help=_(
-        "Show what is known about the model NAME (or a part of its name, or a path): files, hashes, state."
+        "Show what is known about the model NAME (or a part of its name, or a path): files, hashes, state, "
+        "and which others store some of its bytes. A part of a name shows all that it fits."
     ),
     examples=(
         "hubferry cache show flux",
@@ -36,15 +38,25 @@ if TYPE_CHECKING:
 def show_command(name: str, cache_dir: Path | None, *, as_json: bool) -> None:
     """Run the command."""
     models = selection.models(name, cache_dir)
+    sharing = [_sharing(model, cache_dir) for model in models]
     if as_json:
-        output.document({"models": [_document(model) for model in models]})
+        rows = [_document(model, others) for model, others in zip(models, sharing, strict=True)]
+        output.document({"models": rows})
         return
-    for number, model in enumerate(models):
-        for line in (*([""] if number else []), *_lines(model)):
+    for number, (model, others) in enumerate(zip(models, sharing, strict=True)):
+        for line in (*([""] if number else []), *_lines(model, others)):
             output.data(line)
 
 
-def _lines(model: CachedModel) -> list[str]:
+def _sharing(model: CachedModel, cache_dir: Path | None) -> list[Called]:
+    if model.link_to is not None:
+        return []
+    from hubferry.cache.lookup import sharing
+
+    return sharing(model, selection.roots(cache_dir))
+
+
+def _lines(model: CachedModel, others: list[Called]) -> list[str]:
     takes = _("{size} on the disk, removing it frees {frees}")
     facts = [
         (_("model:"), _whose(model)),
@@ -55,6 +67,10 @@ def _lines(model: CachedModel) -> list[str]:
         (_("pinned:"), _("yes") if model.pinned else _("no")),
         (_("published:"), _(", ").join(model.published) or "-"),
     ]
+    if model.link_to is not None:
+        facts.insert(2, (_("link to:"), output.visible(model.link_to)))
+    elif model.usage.shared:
+        facts.insert(4, (_("shared:"), _shared(model, others)))
     rows = [[_("SIZE"), _("SHA256"), _("STATE"), _("FILE")], *map(_row, _contents(model))]
     problems = [f"{output.visible(one.path)}: {one.what}" for one in model.problems]
     return [
@@ -66,6 +82,13 @@ def _lines(model: CachedModel) -> list[str]:
     ]
 
 
+def _shared(model: CachedModel, others: list[Called]) -> str:
+    """Return how much of a model is stored once for it and others, and who those are."""
+    names = _(", ").join(output.visible(one.title) for one in others) or _("another cache")
+    size = output.size(model.usage.shared)
+    return _("{size} of it with {names}").format(size=size, names=names)
+
+
 def _whose(model: CachedModel) -> str:
     if model.ref is None:
         return output.visible(model.name)
@@ -74,7 +97,7 @@ def _whose(model: CachedModel) -> str:
 
 
 def _contents(model: CachedModel) -> list[StoredFile]:
-    return [] if model.link_to is not None else contents(model.path)
+    return contents(model.path.resolve() if model.link_to is not None else model.path)
 
 
 def _row(file: StoredFile) -> list[str]:
@@ -89,7 +112,7 @@ def _row(file: StoredFile) -> list[str]:
     return [output.size(file.size), (file.sha256 or "-")[:16], word, output.visible(file.path)]
 
 
-def _document(model: CachedModel) -> dict[str, object]:
+def _document(model: CachedModel, others: list[Called]) -> dict[str, object]:
     files = [
         {
             "path": file.path,
@@ -101,4 +124,4 @@ def _document(model: CachedModel) -> dict[str, object]:
         }
         for file in _contents(model)
     ]
-    return words.model_document(model) | {"listing": files}
+    return words.model_document(model, [one.directory for one in others]) | {"listing": files}

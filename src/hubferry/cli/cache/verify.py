@@ -62,16 +62,26 @@ class _ShareType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # ge
 @selection.as_json()
 def verify_command(name: str | None, cache_dir: Path | None, **words: Any) -> int:
     """Run the command."""
+    from hubferry.cache.foreign import is_foreign
     from hubferry.cache.verify import Scope, verify
     from hubferry.cli.cache.reading import follow_reading
 
     if name is not None and words["everything"]:
         raise click.UsageError(_("give a name or --all, not both"))
-    models = [one for one in selection.models(name, cache_dir) if one.link_to is None]
+    models = selection.models(name, cache_dir)
     scope = Scope(full=words["full"], share=words["sample"] or 0.0)
     begun = time.monotonic()
     with follow_reading() as listen:
-        found = [verify(model.path, scope=scope, jobs=words["jobs"], listen=listen) for model in models]
+        found = [
+            verify(
+                model.path,
+                scope=scope,
+                jobs=words["jobs"],
+                listen=listen,
+                record=not is_foreign(model.path),
+            )
+            for model in models
+        ]
     if words["as_json"]:
         output.document({"models": [_document(one) for one in found]})
     else:

@@ -1,0 +1,32 @@
+"""The caches of other tools, which are read and never written."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from hubferry.cache.adopt import huggingface_caches
+from hubferry.cache.roots import all_roots
+
+_REPOSITORY = re.compile(r"(?:models|datasets|spaces)--.+")
+"""How both hubs' own tools call the directory of a repository."""
+
+
+def is_foreign(path: Path) -> bool:
+    """Return whether what `path` leads to lies in the cache of another tool, and in none of ours."""
+    there = path.resolve()
+    if any(there.is_relative_to(root.resolve()) for root in all_roots()):
+        return False
+    if any(there.is_relative_to(cache.resolve()) for cache in _caches()):
+        return True
+    return any(
+        _REPOSITORY.fullmatch(place.name) and ((place / "snapshots").is_dir() or (place / "blobs").is_dir())
+        for place in (there, *there.parents)
+    )
+
+
+def _caches() -> list[Path]:
+    """Return the caches of Hugging Face's and ModelScope's tools, by the variables that those read."""
+    chosen = os.environ.get("MODELSCOPE_CACHE") or "~/.cache/modelscope"
+    return [*huggingface_caches(), Path(chosen).expanduser()]
