@@ -5,12 +5,13 @@ A model goes when any of the limits wants it gone and nothing protects it; the o
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 
 class Reason(str, Enum):
@@ -124,3 +125,46 @@ def _shrink(
             holders[extent] -= 1
             total -= size if holders[extent] == 0 else 0
     return reasons
+
+
+def evict(candidates: Sequence[Candidate], wanted: int) -> list[str]:
+    """Return which models have to go before `wanted` bytes are free again; all, where that is not enough.
+
+    Published ones go first, those longest unused before others; then the rest in the same order.
+
+    Args:
+        candidates: Every model of one root; bytes that a protected one shares are not freed.
+        wanted: Bytes to free; nothing goes for none.
+    """
+    holders = _holders(candidates)
+    order = sorted(
+        (one for one in candidates if not one.protected),
+        key=lambda one: (not one.published, one.used, one.name),
+    )
+    gone: list[str] = []
+    for candidate in order:
+        if wanted <= 0:
+            break
+        freed = 0
+        for extent, size in candidate.extents.items():
+            holders[extent] -= 1
+            freed += size if holders[extent] == 0 else 0
+        wanted -= freed
+        gone.append(candidate.name)
+    return gone
+
+
+def total(candidates: Iterable[Candidate]) -> int:
+    """Return the bytes that these models take together."""
+    together: dict[Hashable, int] = {}
+    for candidate in candidates:
+        together |= candidate.extents
+    return sum(together.values())
+
+
+def _holders(candidates: Iterable[Candidate]) -> Counter[Hashable]:
+    """Count the models that each extent is stored for."""
+    holders: Counter[Hashable] = Counter()
+    for candidate in candidates:
+        holders.update(candidate.extents.keys())
+    return holders

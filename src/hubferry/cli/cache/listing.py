@@ -71,7 +71,8 @@ def list_command(name: str | None, cache_dir: Path | None, **wishes: Any) -> Non
         output.document(_document(listing, chosen, cache_dir))
         return
     if chosen:
-        pages.show(table(chosen, terminal=sys.stdout.isatty()), paged=not wishes["no_pager"])
+        rows = table(chosen, everything=None if name else listing, terminal=sys.stdout.isatty())
+        pages.show(rows, paged=not wishes["no_pager"])
     _talk(listing, chosen, cache_dir)
 
 

@@ -13,7 +13,7 @@ from hubferry.i18n import _
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hubferry.cache.listing import CachedModel
+    from hubferry.cache.listing import CachedModel, Listing
 
 _BAR = 16
 _NARROW = 90
@@ -24,11 +24,12 @@ _PLACE = 30
 """Columns for where a link leads, or a second model of one name lies."""
 
 
-def table(models: Sequence[CachedModel], *, terminal: bool) -> list[str]:
+def table(models: Sequence[CachedModel], *, everything: Listing | None, terminal: bool) -> list[str]:
     """Return the lines of the table.
 
     Args:
         models: In the order of the rows; one at least.
+        everything: All models of the cache, where it was looked through for them.
         terminal: Whether to draw bars, where it is wide enough, and to shorten names to its width.
     """
     columns = shutil.get_terminal_size().columns if terminal else None
@@ -38,7 +39,10 @@ def table(models: Sequence[CachedModel], *, terminal: bool) -> list[str]:
     facts = [_heads(bars=bars), *(_facts(model, largest=largest, bars=bars) for model in models)]
     lines = words.aligned(facts, right=(0, 3 if bars else 2), keep=True)
     names = [(_("MODEL"), "")]
-    names += [(output.visible(model.title), _marks(model, twice=titles[model.title] > 1)) for model in models]
+    names += [
+        (output.visible(model.title), _marks(model, everything, twice=titles[model.title] > 1))
+        for model in models
+    ]
     if columns is not None:
         room = columns - words.width(lines[0]) - 2
         names = [(_cut(name, room - words.width(marks)), marks) for name, marks in names]
@@ -67,7 +71,7 @@ def _facts(model: CachedModel, *, largest: int, bars: bool) -> list[str]:
     return facts
 
 
-def _marks(model: CachedModel, *, twice: bool) -> str:
+def _marks(model: CachedModel, everything: Listing | None, *, twice: bool) -> str:
     """Return what else there is to say about a model, each in parentheses; who shares is not."""
     marks = []
     if model.pinned:
@@ -79,5 +83,8 @@ def _marks(model: CachedModel, *, twice: bool) -> str:
     if twice:
         marks.append(_("(in {path})").format(path=words.shortened(words.from_home(model.root), _PLACE)))
     if model.disk != model.frees and model.link_to is None:
-        marks.append(_("({size} shared)").format(size=output.size(model.disk - model.frees)))
+        mark = _("({size} shared)")
+        if everything is not None and not everything.sharing(model, 1):
+            mark = _("({size} shared with another cache)")
+        marks.append(mark.format(size=output.size(model.usage.shared)))
     return "".join(f"  {mark}" for mark in marks)
