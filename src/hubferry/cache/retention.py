@@ -127,13 +127,14 @@ def _shrink(
     return reasons
 
 
-def evict(candidates: Sequence[Candidate], wanted: int) -> list[str]:
-    """Return which models have to go before `wanted` bytes are free again; all, where that is not enough.
+def evict(candidates: Sequence[Candidate], wanted: int) -> list[str] | None:
+    """Return which models have to go before `wanted` bytes are free; None where all are too little.
 
-    Published ones go first, those longest unused before others; then the rest in the same order.
+    Published ones go first, those longest unused before others; then the rest in the same order. One that
+    would free nothing stays.
 
     Args:
-        candidates: Every model of one root; bytes that a protected one shares are not freed.
+        candidates: Every model there is; bytes that one which stays has as well are not freed.
         wanted: Bytes to free; nothing goes for none.
     """
     holders = _holders(candidates)
@@ -141,17 +142,20 @@ def evict(candidates: Sequence[Candidate], wanted: int) -> list[str]:
         (one for one in candidates if not one.protected),
         key=lambda one: (not one.published, one.used, one.name),
     )
-    gone: list[str] = []
+    gone: list[Candidate] = []
     for candidate in order:
         if wanted <= 0:
             break
-        freed = 0
-        for extent, size in candidate.extents.items():
-            holders[extent] -= 1
-            freed += size if holders[extent] == 0 else 0
-        wanted -= freed
-        gone.append(candidate.name)
-    return gone
+        holders.subtract(candidate.extents.keys())
+        wanted -= sum(size for extent, size in candidate.extents.items() if not holders[extent])
+        gone.append(candidate)
+    if wanted > 0:
+        return None
+    for candidate in reversed(gone.copy()):
+        if not any(size and not holders[extent] for extent, size in candidate.extents.items()):
+            holders.update(candidate.extents.keys())
+            gone.remove(candidate)
+    return [one.name for one in gone]
 
 
 def total(candidates: Iterable[Candidate]) -> int:
