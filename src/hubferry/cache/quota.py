@@ -7,7 +7,7 @@ pinned, held by a run, a link, or without records. Where all of that is too litt
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hubferry.cache import clean, retention
@@ -17,10 +17,11 @@ from hubferry.i18n import _, ngettext
 from hubferry.units import read_size, size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
     from pathlib import Path
 
     from hubferry.cache.listing import CachedModel, Listing
+    from hubferry.cache.usage import Inode
 
 VARIABLE = "HUBFERRY_CACHE_LIMIT"
 
@@ -99,12 +100,8 @@ def _choose(listing: Listing, need: Need, most: int, stay: set[Path], *, already
     below = retention.evict(candidates, there + need.size - most)
     if below is None:
         raise _does_not_fit(candidates, need, most)
-    elsewhere = _held_elsewhere(listing)
-    ours = [
-        replace(one, extents={at: count for at, count in one.extents.items() if at not in elsewhere})
-        for one in candidates
-    ]
-    on_disk = retention.evict(ours, need.lacking - already) or []
+    others = retention.Candidate("", 0.0, _held_elsewhere(listing), protected=True)
+    on_disk = retention.evict([*candidates, others], need.lacking - already) or []
     return [models[name] for name in dict.fromkeys((*below, *on_disk))]
 
 
@@ -119,13 +116,15 @@ def _candidate(name: str, model: CachedModel, stay: set[Path]) -> retention.Cand
     )
 
 
-def _held_elsewhere(listing: Listing) -> set[object]:
-    """Return the inodes that have a name outside of the root: removing its models does not free them."""
-    links: dict[object, int] = {}
+def _held_elsewhere(listing: Listing) -> dict[Hashable, int]:
+    """Return what has a name outside of the root, with its bytes: removing models there does not free it."""
+    left: dict[Inode, int] = {}
+    sizes: dict[Inode, int] = {}
     for model in listing.models:
+        sizes |= model.usage.bytes
         for inode, count in model.usage.links.items():
-            links[inode] = links.get(inode, count) - model.usage.names[inode]
-    return {inode for inode, left in links.items() if left > 0}
+            left[inode] = left.get(inode, count) - model.usage.names[inode]
+    return {inode: sizes[inode] for inode, count in left.items() if count > 0}
 
 
 def _does_not_fit(candidates: list[retention.Candidate], need: Need, most: int) -> DiskError:

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+_WORTH_IT = 0.1
+"""Part of a model's bytes below which removing it is not worth what it frees."""
+
 
 class Reason(str, Enum):
     """Why a model goes."""
@@ -130,8 +133,8 @@ def _shrink(
 def evict(candidates: Sequence[Candidate], wanted: int) -> list[str] | None:
     """Return which models have to go before `wanted` bytes are free; None where all are too little.
 
-    Published ones go first, those longest unused before others; then the rest in the same order. One that
-    would free nothing stays.
+    Published ones go first, those longest unused before others; then the rest in the same order. One whose
+    bytes others hold as well stays, where those that go are enough without it.
 
     Args:
         candidates: Every model there is; bytes that one which stays has as well are not freed.
@@ -152,7 +155,9 @@ def evict(candidates: Sequence[Candidate], wanted: int) -> list[str] | None:
     if wanted > 0:
         return None
     for candidate in reversed(gone.copy()):
-        if not any(size and not holders[extent] for extent, size in candidate.extents.items()):
+        back = sum(size for extent, size in candidate.extents.items() if not holders[extent])
+        if back <= -wanted and back <= _WORTH_IT * sum(candidate.extents.values()):
+            wanted += back
             holders.update(candidate.extents.keys())
             gone.remove(candidate)
     return [one.name for one in gone]
