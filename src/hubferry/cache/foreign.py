@@ -26,6 +26,11 @@ def is_foreign(path: Path) -> bool:
     )
 
 
+def leads_away(path: Path) -> bool:
+    """Return whether a path is a link into the cache of another tool: nothing is written through one."""
+    return path.is_symlink() and is_foreign(path)
+
+
 def _caches() -> list[Path]:
     """Return the caches of Hugging Face's and ModelScope's tools, by the variables that those read."""
     chosen = os.environ.get("MODELSCOPE_CACHE") or "~/.cache/modelscope"

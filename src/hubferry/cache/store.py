@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hubferry.cache import foreign
 from hubferry.cache.directory import ModelDirectory
 from hubferry.cache.disk import disk, disk_errors, existing, tells_case_apart
 from hubferry.cache.names import RECORDS, directory_names
@@ -67,6 +68,8 @@ class Cache:
         create_root(self.root)
         best, *_older, last = directory_names(ref)
         for name in (best, last):
+            if foreign.leads_away(self.root / name):
+                continue
             model = ModelDirectory(self.root / name, ref)
             if (model.manifest is not None or not _is_somebodys(model, ref)) and _claims(model, ref):
                 return model
@@ -103,7 +106,11 @@ def free_bytes(path: Path) -> int:
 def _candidates(root: Path, ref: RepoRef) -> Iterator[ModelDirectory]:
     """Yield the directories in `root` that are those of `ref`: by record first, then by name."""
     names = directory_names(ref)
-    models = [ModelDirectory(root / name, ref) for name in names if (root / name).is_dir()]
+    models = [
+        ModelDirectory(root / name, ref)
+        for name in names
+        if (root / name).is_dir() and not foreign.leads_away(root / name)
+    ]
     yield from (model for model in models if model.manifest is not None and model.manifest.is_for(ref))
     yield from (model for model in models if model.manifest is None and not _is_somebodys(model, ref))
 

@@ -40,7 +40,10 @@ def table(models: Sequence[CachedModel], *, everything: Listing | None, terminal
     lines = words.aligned(facts, right=(0, 3 if bars else 2), keep=True)
     names = [(_("MODEL"), "")]
     names += [
-        (output.visible(model.title), _marks(model, everything, twice=titles[model.title] > 1))
+        (
+            output.visible(model.title),
+            _marks(model, everything, twice=titles[model.title] > 1, places=_PLACE if terminal else None),
+        )
         for model in models
     ]
     if columns is not None:
@@ -71,17 +74,17 @@ def _facts(model: CachedModel, *, largest: int, bars: bool) -> list[str]:
     return facts
 
 
-def _marks(model: CachedModel, everything: Listing | None, *, twice: bool) -> str:
+def _marks(model: CachedModel, everything: Listing | None, *, twice: bool, places: int | None) -> str:
     """Return what else there is to say about a model, each in parentheses; who shares is not."""
     marks = []
     if model.pinned:
         marks.append(_("(pinned)"))
     if model.link_to is not None:
-        marks.append(
-            _("(link to {path})").format(path=words.shortened(output.visible(model.link_to), _PLACE))
-        )
+        place = output.visible(model.link_to)
+        marks.append(_("(link to {path})").format(path=words.shortened(place, places)))
     if twice:
-        marks.append(_("(in {path})").format(path=words.shortened(words.from_home(model.root), _PLACE)))
+        place = output.visible(words.from_home(model.root))
+        marks.append(_("(in {path})").format(path=words.shortened(place, places)))
     if model.disk != model.frees and model.link_to is None:
         mark = _("({size} shared)")
         if everything is not None and not everything.sharing(model, 1):

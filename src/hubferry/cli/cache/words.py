@@ -60,9 +60,9 @@ def width(text: str) -> int:
     )
 
 
-def shortened(text: str, columns: int) -> str:
-    """Return `text` in no more than `columns` of a terminal, without its middle where that is necessary."""
-    if width(text) <= columns:
+def shortened(text: str, columns: int | None) -> str:
+    """Return `text` in no more than `columns` of a terminal, without its middle; as it is for None."""
+    if columns is None or width(text) <= columns:
         return text
     first, last = list(text[: len(text) // 2]), list(text[len(text) // 2 :])
     while first and width("".join((*first, *last))) >= columns:
