@@ -56,7 +56,7 @@ def test_a_list_is_sorted_and_filtered(cache, root, titles):
     assert titles("*-gguf") == ["Qwen/B-GGUF"]
     assert titles("--hub", "ms") == ["mlx/C"]
     assert titles("--pinned") == titles("qwen", "--pinned") == ["Qwen/A"]
-    assert cache("list", "mlx", "--pinned") == ["none of 1 model is so"]
+    assert cache("list", "mlx", "--pinned") == ["none of 1 model matches"]
     with pytest.raises(NotFoundError):
         cache("list", "qwem")
 

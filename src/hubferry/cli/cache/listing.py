@@ -82,7 +82,7 @@ def _talk(listing: Listing, chosen: list[CachedModel], cache_dir: Path | None) -
         places = _(", ").join(str(root) for root in selection.roots(cache_dir))
         output.talk(_("the cache is empty: {places}").format(places=places))
     elif not chosen:
-        output.talk(_("none of {models} is so").format(models=words.counted(listing.models)))
+        output.talk(_("none of {models} matches").format(models=words.counted(listing.models)))
     else:
         output.talk(_sum(chosen))
     if listing.doomed:
