@@ -76,6 +76,12 @@ def test_what_cannot_fit_is_refused_and_nothing_goes(root):
     assert len(names(root)) == 5
 
 
+def test_what_would_fit_but_for_what_a_run_holds_is_refused_before_anything_goes(root):
+    with locks.hold(root / "org_d/.hubferry", name="d", wait=0), pytest.raises(DiskError):
+        make_room(root, WEIGHT + WEIGHT // 2, size=WEIGHT)
+    assert len(names(root)) == 4
+
+
 def test_a_full_disk_lets_as_much_go_as_it_lacks_and_what_frees_nothing_there_stays(root, tmp_path):
     os.link(root / "org_c/model.safetensors", tmp_path / "another cache has it")
     assert make_room(root, 1 << 40, lacking=WEIGHT + 1) == ["org_a"]
