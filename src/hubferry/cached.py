@@ -233,8 +233,8 @@ class CacheHoldings(Holdings):
 
     def _make_room(self, place: Path, limit: int, *, needed: int, lacking: int) -> None:
         """Let older models of the same root go, as far as the limit wants it, and say so."""
-        if place.parent not in self._cache.roots:
-            return  # a directory that somebody named, which is no part of the cache
+        if place.is_symlink() or place.parent not in self._cache.roots:
+            return  # a directory that somebody named, or linked, takes no room of the cache
         from hubferry.cache import quota
 
         def say(model: CachedModel) -> None:

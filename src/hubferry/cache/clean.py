@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hubferry.cache import locks, manifest, retention
@@ -132,10 +131,8 @@ def _candidate(name: str, model: CachedModel) -> retention.Candidate:
 
 
 def _demand_unpinned(model: CachedModel) -> None:
-    """Raise where somebody pinned the model, before it was listed or since."""
-    known = None
-    with suppress(OSError):  # records that nobody can read keep nothing
-        known = manifest.load(model.path / RECORDS)
+    """Raise where somebody pinned the model, before it was listed or since, or where that cannot be read."""
+    known = manifest.load(model.path / RECORDS)
     if model.pinned or (known is not None and known.pinned):
         message = _("{model} is pinned, and stays")
         raise PinnedError(message.format(model=model.title), side="cache", path=str(model.path))

@@ -92,7 +92,10 @@ class CachedModel:
     @property
     def title(self) -> str:
         """What a person calls it: the repository and its revision where known, else the directory."""
-        return self.called.title
+        if self.ref is None:
+            return self.name
+        revision = self.judged.revision
+        return self.ref.repo_id + ("" if revision is None else f"@{revision}")
 
     @property
     def called(self) -> Called:

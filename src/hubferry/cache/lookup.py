@@ -6,6 +6,7 @@ are read that may be called the same; otherwise whose directories all of them ar
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -81,11 +82,11 @@ def look_up(name: str, roots: Sequence[Path]) -> Found:
     """
     places = _places(roots)
     likely = [one for one in places if name == str(one.path) or matching.may_be_full(name, one.name)]
-    called = [_called(place) for place in likely]
+    called = [called_of(place) for place in likely]
     found, precision = matching.find(name, called)
     if precision < Precision.FULL:
         known = dict(zip(likely, called, strict=True))
-        likely, called = places, [known.get(place) or _called(place) for place in places]
+        likely, called = places, [known.get(place) or called_of(place) for place in places]
         found, precision = matching.find(name, called)
     if not found:
         raise no_such_model(name, called)
@@ -103,7 +104,7 @@ def filtered(pattern: str, roots: Sequence[Path]) -> Listing:
         DiskError: A root must not or cannot be read.
     """
     places = _places(roots)
-    called = [_called(place) for place in places]
+    called = [called_of(place) for place in places]
     chosen = [place for place, one in zip(places, called, strict=True) if matching.filtered(pattern, one)]
     if not chosen:
         raise no_such_model(pattern, called)
@@ -123,7 +124,7 @@ def _describe(place: Place) -> CachedModel:
         return describe(place.path, place.root)
 
 
-def _called(place: Place) -> Called:
+def called_of(place: Place) -> Called:
     """Return what a directory may be called, by its name and whose it is."""
     called = Called(place.name, str(place.path))
     with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -133,24 +134,39 @@ def _called(place: Place) -> Called:
     return called
 
 
-def sharing(model: CachedModel, roots: Sequence[Path]) -> list[Called]:
-    """Return what else in these roots stores some of a model's bytes; names and stat are read, no records.
+def sharing(model: CachedModel, roots: Sequence[Path]) -> list[Place]:
+    """Return which others of these roots store some of a model's bytes; no records are read.
+
+    Files of the same path are looked at first: mostly they are the only ones.
 
     Raises:
-        DiskError: A root must not or cannot be read.
+        DiskError: A root, or the model, must not or cannot be read.
     """
     usage = model.usage
     left = sum(links - usage.names[inode] for inode, links in usage.links.items())
-    found: list[Called] = []
-    for place in _places(roots) if left else ():
-        if left <= 0:
-            break
-        if place.path == model.path or place.path.is_symlink():
-            continue
-        with suppress(OSError):  # what cannot be read tells nobody what it shares
-            names = inventory.take(place.path).usage.names
-            common = sum(names[inode] for inode in usage.links.keys() & names.keys())
-            left -= common
-            if common:
-                found.append(_called(place))
-    return found
+    if not left:
+        return []
+    with disk_errors(model.path):
+        files = inventory.take(model.path).files
+    paths = {path: one for path, one in files.items() if (one.st_dev, one.st_ino) in usage.links}
+    others = [one for one in _places(roots) if one.path != model.path and not one.path.is_symlink()]
+    found: dict[Place, int] = {}
+    for place in others:
+        top = str(place.path)
+        if common := sum(_is_same(f"{top}/{path}", status) for path, status in paths.items()):
+            found[place] = common
+    if sum(found.values()) < left:
+        for place in others:
+            with suppress(OSError):  # what cannot be read tells nobody what it shares
+                names = inventory.take(place.path).usage.names
+                found[place] = sum(names[inode] for inode in usage.links.keys() & names.keys())
+            if sum(found.values()) >= left:
+                break
+    return [place for place in others if found.get(place)]
+
+
+def _is_same(path: str, status: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.lstat(path), status)
+    except OSError:
+        return False

@@ -176,13 +176,13 @@ def _agreed(models: Sequence[CachedModel], name: str | None) -> bool:
 
     if not models:
         return False
+    for line in preview(models):
+        output.talk(f"  {line}")
     if not (sys.stdin and sys.stdin.isatty()):
         raise UsageError(
             _("there is no terminal to ask at; nothing was removed"),
             hint=shlex.join(["hubferry", "cache", "clean", *([name] if name else []), "--force"]),
         )
-    for line in preview(models):
-        output.talk(f"  {line}")
     question = _("remove {models}? That frees {size}. [y/N]")
     output.talk(question.format(models=words.counted(models), size=output.size(freed(models))))
     if sys.stdin.readline().strip().lower() in ("y", "yes", "是"):

@@ -10,13 +10,16 @@ from hubferry.cache.contents import Standing, StoredFile, contents
 from hubferry.cli import output
 from hubferry.cli.cache import selection, words
 from hubferry.cli.command import Command
-from hubferry.i18n import _
+from hubferry.i18n import _, ngettext
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hubferry.cache.listing import CachedModel
-    from hubferry.cache.matching import Called
+    from hubferry.cache.lookup import Place
+
+_MOST_NAMES = 500
+"""Models that one shares with and that are named; JSON names all."""
 
 
 @click.command(
@@ -48,7 +51,7 @@ def show_command(name: str, cache_dir: Path | None, *, as_json: bool) -> None:
             output.data(line)
 
 
-def _sharing(model: CachedModel, cache_dir: Path | None) -> list[Called]:
+def _sharing(model: CachedModel, cache_dir: Path | None) -> list[Place]:
     if model.link_to is not None:
         return []
     from hubferry.cache.lookup import sharing
@@ -56,7 +59,7 @@ def _sharing(model: CachedModel, cache_dir: Path | None) -> list[Called]:
     return sharing(model, selection.roots(cache_dir))
 
 
-def _lines(model: CachedModel, others: list[Called]) -> list[str]:
+def _lines(model: CachedModel, others: list[Place]) -> list[str]:
     takes = _("{size} on the disk, removing it frees {frees}")
     facts = [
         (_("model:"), _whose(model)),
@@ -82,10 +85,15 @@ def _lines(model: CachedModel, others: list[Called]) -> list[str]:
     ]
 
 
-def _shared(model: CachedModel, others: list[Called]) -> str:
+def _shared(model: CachedModel, others: list[Place]) -> str:
     """Return how much of a model is stored once for it and others, and who those are."""
-    names = _(", ").join(output.visible(one.title) for one in others) or _("another cache")
-    size = output.size(model.usage.shared)
+    from hubferry.cache.lookup import called_of
+
+    titles = [output.visible(called_of(one).title) for one in others[:_MOST_NAMES]]
+    more = len(others) - len(titles)
+    if more:
+        titles.append(ngettext("{count} more", "{count} more", more).format(count=more))
+    size, names = output.size(model.usage.shared), _(", ").join(titles) or _("another cache")
     return _("{size} of it with {names}").format(size=size, names=names)
 
 
@@ -112,7 +120,7 @@ def _row(file: StoredFile) -> list[str]:
     return [output.size(file.size), (file.sha256 or "-")[:16], word, output.visible(file.path)]
 
 
-def _document(model: CachedModel, others: list[Called]) -> dict[str, object]:
+def _document(model: CachedModel, others: list[Place]) -> dict[str, object]:
     files = [
         {
             "path": file.path,
@@ -124,4 +132,4 @@ def _document(model: CachedModel, others: list[Called]) -> dict[str, object]:
         }
         for file in _contents(model)
     ]
-    return words.model_document(model, [one.directory for one in others]) | {"listing": files}
+    return words.model_document(model, [one.name for one in others]) | {"listing": files}
