@@ -137,3 +137,23 @@ def test_every_command_offers_the_nearest_names(cache, root):
             cache(command, "org/modle-29")
         assert caught.value.hint.startswith("did you mean: org/model-29, ")
         assert caught.value.hint.count("org/") == 3
+
+
+def test_a_model_is_removed_by_its_path_however_the_way_to_its_root_is_spelled(cache, root, tmp_path):
+    model = recorded_model(root / "org_m", "org/m")
+    (tmp_path / "short").symlink_to(root)
+    cache("clean", str(tmp_path / "short/org_m"), "--force")
+    assert not model.exists()
+
+
+def test_a_pin_on_a_link_is_kept_where_it_leads_and_keeps_the_link(cache, root, tmp_path):
+    outside = recorded_model(tmp_path / "outside", "org/m")
+    root.mkdir(parents=True)
+    (root / "org_m").symlink_to(outside)
+    assert cache("pin", "org/m") == ["pinned org/m"]
+    (model,) = cache("list", "--pinned", "--json")["models"]
+    assert (model["pinned"], model["link_to"]) == (True, str(outside))
+    assert cache("clean", "--force")[-1] == "1 pinned model stays"
+    cache("clean", "org/m", "--pinned", "--force")
+    assert not (root / "org_m").is_symlink()
+    assert outside.is_dir()

@@ -15,7 +15,7 @@ from hubferry.errors import UsageError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from hubferry.cache.listing import CachedModel
     from hubferry.cache.lookup import Found
@@ -84,7 +84,16 @@ def find(name: str, directory: Path | None) -> Found:
     """
     from hubferry.cache.lookup import look_up
 
-    return look_up(str(_absolute(name)) if _is_path(name) else name, roots(directory))
+    places = roots(directory)
+    return look_up(_path_in(places, _absolute(name)) if _is_path(name) else name, places)
+
+
+def _path_in(places: Sequence[Path], path: Path) -> str:
+    """Return a path as the root that it lies in spells it."""
+    for root in places:
+        if path.parent != root and path.parent.resolve() == root.resolve():
+            return str(root / path.name)
+    return str(path)
 
 
 def distinct(model: CachedModel, among: Iterable[CachedModel]) -> str:
@@ -93,11 +102,18 @@ def distinct(model: CachedModel, among: Iterable[CachedModel]) -> str:
     return model.title if same == 1 else str(model.path)
 
 
-def refuse_foreign(model: CachedModel) -> None:
-    """Raise a UsageError where writing into a model would write into the cache of another tool."""
+def is_ours(model: CachedModel) -> bool:
+    """Return whether something may be written into a model: it is not in the cache of another tool."""
+    if model.link_to is None and model.root in all_roots():
+        return True
     from hubferry.cache.foreign import is_foreign
 
-    if is_foreign(model.path):
+    return not is_foreign(model.path)
+
+
+def refuse_foreign(model: CachedModel) -> None:
+    """Raise a UsageError where writing into a model would write into the cache of another tool."""
+    if not is_ours(model):
         message = _("{path} is in the cache of another tool, which is only read")
         hint = shlex.join(["hubferry", "cache", "adopt", str(model.path)])
         if model.link_to is not None:

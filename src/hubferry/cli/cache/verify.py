@@ -62,7 +62,6 @@ class _ShareType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # ge
 @selection.as_json()
 def verify_command(name: str | None, cache_dir: Path | None, **words: Any) -> int:
     """Run the command."""
-    from hubferry.cache.foreign import is_foreign
     from hubferry.cache.verify import Scope, verify
     from hubferry.cli.cache.reading import follow_reading
 
@@ -74,11 +73,7 @@ def verify_command(name: str | None, cache_dir: Path | None, **words: Any) -> in
     with follow_reading() as listen:
         found = [
             verify(
-                model.path,
-                scope=scope,
-                jobs=words["jobs"],
-                listen=listen,
-                record=not is_foreign(model.path),
+                model.path, scope=scope, jobs=words["jobs"], listen=listen, record=selection.is_ours(model)
             )
             for model in models
         ]
