@@ -72,7 +72,8 @@ def clean_caches(name: str | None, wishes: Wishes) -> int:
 def _choose(name: str | None, wishes: Wishes) -> tuple[list[CachedModel], list[CachedModel]]:
     """Return what goes, and what would go as well if it were not pinned."""
     from hubferry.cache.clean import spare_pinned
-    from hubferry.cache.matching import Precision
+    from hubferry.cache.lookup import look_up
+    from hubferry.cache.roots import all_roots
     from hubferry.cli.cache.clean import refuse_all_pinned
 
     script = f"python {shlex.quote(sys.argv[0])}"
@@ -81,13 +82,12 @@ def _choose(name: str | None, wishes: Wishes) -> tuple[list[CachedModel], list[C
             raise refuse_all_pinned(f"{script} clean NAME --pinned")
         return spare_pinned(_listing().models, allowed=False)
     try:
-        found, precision = _listing().find(name)
+        found = look_up(name, all_roots())
     except NotFoundError as error:
         error.hint = (error.hint or "").replace("hubferry cache list", f"{script} list")
         raise
-    full = precision >= Precision.FULL
-    going, kept = spare_pinned(found, allowed=wishes.pinned and full)
-    if kept and (wishes.pinned or (full and not going)):
+    going, kept = spare_pinned(found.models, allowed=wishes.pinned and found.full)
+    if kept and (wishes.pinned or (found.full and not going)):
         raise PinnedError(
             _("{model} is pinned, and stays").format(model=output.visible(kept[0].title)),
             side="cache",

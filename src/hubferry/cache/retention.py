@@ -154,13 +154,14 @@ def evict(candidates: Sequence[Candidate], wanted: int) -> list[str] | None:
         gone.append(candidate)
     if wanted > 0:
         return None
-    for candidate in reversed(gone.copy()):
+    spared: set[str] = set()
+    for candidate in reversed(gone):
         back = sum(size for extent, size in candidate.extents.items() if not holders[extent])
         if back <= -wanted and back <= _WORTH_IT * sum(candidate.extents.values()):
             wanted += back
             holders.update(candidate.extents.keys())
-            gone.remove(candidate)
-    return [one.name for one in gone]
+            spared.add(candidate.name)
+    return [one.name for one in gone if one.name not in spared]
 
 
 def total(candidates: Iterable[Candidate]) -> int:

@@ -61,10 +61,10 @@ def clean_command(
         output.talk(_("{size} are free again").format(size=output.size(swept)))
     elif not chosen:
         output.talk(_("there is nothing to remove"))
+    clean.refuse_held(chosen)
     if dry_run:
         gone = _show(chosen)
     else:
-        clean.refuse_held(chosen)
         gone = remove(chosen, pinned=pinned) if force or _agreed(chosen, name) else []
     _name_those_that_stay(kept, named=name is not None)
     if as_json:

@@ -85,9 +85,10 @@ def _marks(model: CachedModel, everything: Listing | None, *, twice: bool, place
     if twice:
         place = output.visible(words.from_home(model.root))
         marks.append(_("(in {path})").format(path=words.shortened(place, places)))
-    if model.disk != model.frees and model.link_to is None:
+    shared = model.usage.shared
+    if shared:
         mark = _("({size} shared)")
         if everything is not None and not everything.sharing(model, 1):
             mark = _("({size} shared with another cache)")
-        marks.append(mark.format(size=output.size(model.usage.shared)))
+        marks.append(mark.format(size=output.size(shared)))
     return "".join(f"  {mark}" for mark in marks)
