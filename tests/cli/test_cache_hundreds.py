@@ -265,3 +265,13 @@ def test_a_fetch_writes_nothing_through_a_link_into_the_cache_of_another_tool(de
     assert desk.ferry("copy", "hf:org/model", "ms:mine/model").code == 0
     assert desk.ferry("copy", "hf:org/model", "ms:mine/model").code == 0
     assert tree(tmp_path / "hub") == before
+
+
+def test_a_script_without_room_names_the_script_that_makes_some(desk, model):
+    from test_errors import lying_about_sizes
+
+    with lying_about_sizes(desk.source, "model-00001-of-00002.safetensors", 90 << 40):
+        done = desk.script("scripts/simple_hf_to_ms.py", "org/model", "mine/model")
+    assert done.code == 7, done.said
+    assert "clean_model_cache.py list   # " in done.err
+    assert "HUBFERRY_CACHE" not in done.err

@@ -76,6 +76,14 @@ def test_what_cannot_fit_is_refused_and_nothing_goes(root):
     assert len(names(root)) == 5
 
 
+def test_one_that_is_larger_than_the_limit_itself_is_refused_and_nothing_goes(root):
+    with pytest.raises(DiskError) as caught:
+        make_room(root, 2 * WEIGHT, size=3 * WEIGHT)
+    assert caught.value.message == "3.0 MiB do not fit below HUBFERRY_CACHE_LIMIT=2.0 MiB, whatever goes"
+    assert quota.limit({"HUBFERRY_CACHE_LIMIT": caught.value.hint.partition("=")[2]}) == 6 * WEIGHT
+    assert len(names(root)) == 4
+
+
 def test_what_would_fit_but_for_what_a_run_holds_is_refused_before_anything_goes(root):
     with locks.hold(root / "org_d/.hubferry", name="d", wait=0), pytest.raises(DiskError):
         make_room(root, WEIGHT + WEIGHT // 2, size=WEIGHT)

@@ -129,6 +129,15 @@ def _held_elsewhere(listing: Listing) -> dict[Hashable, int]:
 
 def _does_not_fit(candidates: list[retention.Candidate], need: Need, most: int) -> DiskError:
     staying = [one for one in candidates if one.protected]
+    if not staying:
+        message = _("{needed} do not fit below {variable}={limit}, whatever goes")
+        words = {"needed": size(need.size), "variable": VARIABLE, "limit": size(most)}
+        return DiskError(
+            message.format(**words),
+            side="cache",
+            path=str(need.model),
+            hint=f"export {VARIABLE}={size(2 * need.size).replace(' ', '')}",
+        )
     message = ngettext(
         "{needed} more do not fit below {variable}={limit}: {count} model, of {size}, is pinned, in use or "
         "without records",
