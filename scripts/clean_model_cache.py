@@ -21,10 +21,15 @@ def main() -> int:
     clean = commands.add_parser("clean", help=_("delete one model, or all"))
     clean.add_argument("name", nargs="?", metavar="NAME", help=_("part of a name, such as flux"))
     clean.add_argument("--force", action="store_true", help=_("ask nothing"))
+    clean.add_argument(
+        "--pinned", action="store_true", help=_("a pinned model, too, if NAME is its whole name")
+    )
+    clean.add_argument("--dry-run", action="store_true", help=_("show what would go; delete nothing"))
     options = parser.parse_args()
     if options.command == "list":
         return compat_cache.list_caches()
-    return compat_cache.clean_caches(options.name, force=options.force)
+    wishes = compat_cache.Wishes(force=options.force, pinned=options.pinned, dry_run=options.dry_run)
+    return compat_cache.clean_caches(options.name, wishes)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 import time
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
     from concurrent.futures import Executor
 
+    from hubferry.cache.listing import CachedModel
     from hubferry.cache.store import Cache
     from hubferry.events import Listener
     from hubferry.layered import LayerHoldings
@@ -60,6 +62,7 @@ class CacheHoldings(Holdings):
         self._model: ModelDirectory | None = None
         self._goal: update.Goal | None = None
         self._side: SourceSide | None = None
+        self._limit = _limit()
 
     def expect(self, side: SourceSide) -> None:
         """Take in what the source lists, and what was selected of it."""
@@ -235,23 +238,46 @@ class CacheHoldings(Holdings):
 
         Raises:
             DiskFullError: The disk has less free than what is yet to come.
+            DiskError: The cache is limited, and has no room for it whatever goes.
         """
         if self._options.cache:
             needed = plan.fetch_bytes - self._landed(plan)
         else:
             sizes = sorted((step.file.size or 0 for step in plan.steps if step.fetches), reverse=True)
             needed = sum(sizes[: at_once + 2])
-        free = free_bytes(self.model.path)
-        if needed <= 0 or needed + SPARE_BYTES <= free:
-            return
-        message = _("the disk of {path} has {free} free; {needed} more are needed")
-        lacking = needed + SPARE_BYTES - free
-        raise DiskFullError(
-            message.format(path=self.model.path, free=readable_size(free), needed=readable_size(lacking)),
-            side="cache",
-            path=str(self.model.path),
-            hint=ROOM,
+        lacking = needed + SPARE_BYTES - free_bytes(self.model.path)
+        if needed > 0 and self._limit is not None and self._kept is not None:
+            self._make_room(self._kept.path, self._limit, needed=needed, lacking=lacking)
+            lacking = needed + SPARE_BYTES - free_bytes(self.model.path)
+        if needed > 0 and lacking > 0:
+            raise self._too_full(needed, lacking)
+
+    def _make_room(self, place: Path, limit: int, *, needed: int, lacking: int) -> None:
+        """Let older models of the same root go, as far as the limit wants it, and say so."""
+        if place.is_symlink() or place.parent not in self._cache.roots:
+            return  # a directory that somebody named, or linked, takes no room of the cache
+        from hubferry.cache import quota
+
+        def say(model: CachedModel) -> None:
+            message = _("removed {model} ({size}) to make room, as {variable} says")
+            words = {"model": model.title, "size": readable_size(model.disk), "variable": quota.VARIABLE}
+            self._listen(Note(message.format(**words)))
+
+        quota.make_room(place.parent, quota.Need(needed, lacking, place), limit, say)
+
+    def _too_full(self, needed: int, lacking: int) -> DiskFullError:
+        message = _(
+            "the disk of {path} has {free} free, and {needed} have to come; {lacking} more are needed, since "
+            "{spare} are left free for records and other programs"
         )
+        words = {
+            "free": readable_size(needed + SPARE_BYTES - lacking),
+            "needed": readable_size(needed),
+            "lacking": readable_size(lacking),
+            "spare": readable_size(SPARE_BYTES),
+        }
+        path = self.model.path
+        return DiskFullError(message.format(path=path, **words), side="cache", path=str(path), hint=ROOM)
 
     def _landed(self, plan: Plan) -> int:
         """Count the bytes that an earlier run left in partial files."""
@@ -319,3 +345,12 @@ class CacheHoldings(Holdings):
 def _is_sent(step: Step) -> bool:
     """Return whether a plan takes a file's content from this machine, perhaps from another directory."""
     return step.cached and step.action in (Action.SEND, Action.FETCH_SEND, Action.INLINE)
+
+
+def _limit() -> int | None:
+    """Return the bytes that the cache may take; most runs have no limit, and import nothing for one."""
+    if not os.environ.get("HUBFERRY_CACHE_LIMIT"):
+        return None
+    from hubferry.cache import quota
+
+    return quota.limit()

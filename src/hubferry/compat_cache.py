@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hubferry.cli import output
 from hubferry.compat import from_home, say
-from hubferry.errors import UsageError
+from hubferry.errors import NotFoundError, PinnedError, UsageError
 from hubferry.i18n import _, ngettext
 
 if TYPE_CHECKING:
@@ -29,33 +31,84 @@ def list_caches() -> int:
     return 0
 
 
-def clean_caches(name: str | None, *, force: bool) -> int:
-    """Delete the models that `name` is a part of, or all; asks first unless `force`.
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What else was asked of a cleaning: no question, a pinned model as well, or only a look."""
+
+    force: bool = False
+    pinned: bool = False
+    dry_run: bool = False
+
+
+def clean_caches(name: str | None, wishes: Wishes) -> int:
+    """Delete the models that `name` means, or all, but no pinned ones; asks first unless forced.
 
     Raises:
-        NotFoundError: The name matches nothing.
-        UsageError: There is nobody to ask.
+        NotFoundError: The name means nothing.
+        UsageError: There is nobody to ask, or a pinned model was named without --pinned.
         LockedError: A running transfer holds one of them; nothing was deleted.
     """
     from hubferry.cache import clean, listing
 
-    there = _listing()
-    chosen = there.matching(name) if name else there.models
+    chosen, kept = _choose(name, wishes)
+    for model in kept:
+        say(_("📌 Pinned, and stays: {model}").format(model=output.visible(model.title)))
     if not chosen:
-        say(_("The caches are empty"))
+        say(_("There is nothing to delete") if kept else _("The caches are empty"))
         return 0
     clean.refuse_held(chosen)
     say(_("🧹 To be deleted:"))
     for model in chosen:
         say(f"   {output.size(model.disk):>10}  {from_home(model.path)}")
     say(_("   frees {size}").format(size=output.size(listing.freed(chosen))))
-    if not (force or _agreed()):
+    if wishes.dry_run or not (wishes.force or _agreed()):
         say(_("Nothing was deleted"))
         return 0
-    for model in chosen:
-        clean.remove(model)
-    say(_("✅ Deleted: {models}").format(models=_count(len(chosen))))
+    gone = _remove(chosen, pinned=wishes.pinned)
+    say(_("✅ Deleted: {models}").format(models=_count(gone)))
     return 0
+
+
+def _choose(name: str | None, wishes: Wishes) -> tuple[list[CachedModel], list[CachedModel]]:
+    """Return what goes, and what would go as well if it were not pinned."""
+    from hubferry.cache.clean import removable, spare_pinned
+    from hubferry.cache.lookup import look_up
+    from hubferry.cache.roots import all_roots
+    from hubferry.cli.cache.clean import refuse_all_pinned
+
+    script = f"python {shlex.quote(sys.argv[0])}"
+    if name is None:
+        if wishes.pinned:
+            raise refuse_all_pinned(f"{script} clean NAME --pinned")
+        return spare_pinned(removable(_listing().models), allowed=False)
+    try:
+        found = look_up(name, all_roots())
+    except NotFoundError as error:
+        error.hint = (error.hint or "").replace("hubferry cache list", f"{script} list")
+        raise
+    going, kept = spare_pinned(found.models, allowed=wishes.pinned and found.full)
+    if kept and (wishes.pinned or (found.full and not going)):
+        raise PinnedError(
+            _("{model} is pinned, and stays").format(model=output.visible(kept[0].title)),
+            side="cache",
+            path=str(kept[0].path),
+            hint=f"{script} clean {shlex.quote(kept[0].title)} --pinned",
+        )
+    return going, kept
+
+
+def _remove(models: list[CachedModel], *, pinned: bool) -> int:
+    """Delete models; return how many went, less those that were pinned since they were listed."""
+    from hubferry.cache import clean
+
+    gone = 0
+    for model in models:
+        try:
+            clean.remove(model, pinned=pinned)
+            gone += 1
+        except PinnedError as error:
+            say(error.message)
+    return gone
 
 
 def _agreed() -> bool:
@@ -78,6 +131,7 @@ def _listing() -> Listing:
 
 
 def _state_words(model: CachedModel) -> str:
+    pinned = _(" (pinned)") if model.pinned else ""
     words = {
         "whole": "",
         "part": _(" (part, as asked)"),
@@ -85,7 +139,7 @@ def _state_words(model: CachedModel) -> str:
         "mixed": _(" (mixed)"),
         "broken": _(" (broken)"),
     }
-    return words.get(model.state.value, _(" (not verified)"))
+    return pinned + words.get(model.state.value, _(" (not verified)"))
 
 
 def _count(number: int) -> str:

@@ -2,6 +2,7 @@
 
     HubferryError                 1   unexpected
     ├── UsageError                2   what was asked cannot be meant
+    │   ├── PinnedError           2   a pinned model that was not named in full
     │   ├── CardError             2   the hub does not take the model card
     │   ├── TooLargeError         2   more bytes than the hub takes in one go
     │   ├── TooManyError          2   more files than the hub takes in one go
@@ -59,6 +60,10 @@ class UsageError(HubferryError):
     """Refuse a request that cannot be meant: a bad name, options that exclude each other."""
 
     exit_code = 2
+
+
+class PinnedError(UsageError):
+    """Refuse to remove a model that somebody pinned; nothing of it was removed."""
 
 
 class CardError(UsageError):

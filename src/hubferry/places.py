@@ -72,6 +72,11 @@ def is_directory(path: Path) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where it may not look
 
 
+def is_readable(directory: Path) -> bool:
+    """Return whether a directory is there and this user may look into it."""
+    return is_directory(directory) and os.access(directory, os.R_OK | os.X_OK)
+
+
 def nearest_directory(path: Path) -> Path:
     """Return `path`, or the nearest directory above it that is there, as far as this user may see."""
     while not is_directory(path) and path != path.parent:

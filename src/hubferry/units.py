@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _STEP = 1024
+_WRITTEN = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?", re.IGNORECASE)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _LATEST = 253_402_300_799.0  # the last second of the year 9999
 
 
@@ -15,6 +19,12 @@ def size(count: int) -> str:
             return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
         value /= _STEP
     return f"{value:.1f} {_UNITS[-1]}"
+
+
+def read_size(text: str) -> int | None:
+    """Return the bytes that `500G`, `1.5 TiB` or `1000` means, in steps of 1024; None for anything else."""
+    match = _WRITTEN.fullmatch(text.strip())
+    return None if match is None else int(float(match[1]) * _STEP ** _POWERS[match[2].lower()])
 
 
 def moment(seconds: float) -> float:

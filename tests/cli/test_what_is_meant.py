@@ -237,7 +237,8 @@ def test_no_repository_is_left_behind_by_a_copy_that_does_not_fit_on_the_disk(de
 
     with lying_about_sizes(desk.source, WEIGHTS, 90 << 40):
         said = refused(desk, desk.ferry("copy", *PAIR), 7)
-    assert "more are needed" in said
+    assert "more are needed, since 64.0 MiB are left free for records and other programs" in said
+    assert "hint: hubferry cache prune --older-than 30d --dry-run" in said
 
 
 def test_limits_that_a_hub_only_advises_are_warnings(desk, model):

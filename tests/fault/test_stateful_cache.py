@@ -8,6 +8,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
 from acts import REF, digests_of, file_of, items_of
 from disk_faults import never_waiting
 from hypothesis import HealthCheck, Phase, settings
@@ -19,6 +20,7 @@ from hubferry.cache.manifest import JOURNAL, MANIFEST
 from hubferry.cache.names import RECORDS
 from hubferry.cache.store import Cache
 from hubferry.cache.verify import Scope, verify
+from hubferry.errors import PinnedError
 from hubferry.model import Revision
 
 PATHS = ("config.json", "a/b/vocab.txt", "a/empty.txt", "w.safetensors", "a/w.bin")
@@ -198,7 +200,11 @@ class CacheMachine(RuleBasedStateMachine):
     def clean(self):
         self.holding.close()
         for model in listing.list_models([self.top / "root"]).models:
-            clean.remove(model)
+            if model.pinned:
+                with pytest.raises(PinnedError):
+                    clean.remove(model)
+                assert self.model.path.is_dir()
+            clean.remove(model, pinned=model.pinned)
         assert not self.model.path.exists()
         self.there.clear()
         self.finished = None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as some
 
-from hubferry.cache.retention import Candidate, Policy, Reason, choose
+from hubferry.cache.retention import Candidate, Policy, Reason, choose, evict, total
 
 DAY = 86400.0
 NOW = 1000 * DAY
@@ -109,3 +111,60 @@ def test_the_size_holds_unless_something_protects_the_rest(candidates, most, kee
         if not (one.protected or one.name in recent or (keep_unpublished and not one.published))
     ]
     assert len(left) * 7 <= most or not spare
+
+
+def test_room_is_made_by_what_is_published_then_by_the_rest_the_oldest_use_first():
+    models = [
+        model("new", days=1, published=True),
+        model("old", days=9),
+        model("older", days=10),
+        model("oldest", days=12, published=True),
+    ]
+    assert evict(models, 5) == ["oldest"]
+    assert evict(models, 11) == ["oldest", "new"]
+    assert evict(models, 40) == ["oldest", "new", "older", "old"]
+    assert evict(models, 0) == evict(models, -5) == []
+
+
+def test_room_that_cannot_be_made_is_not_made_by_half():
+    models = [model("pinned", days=9, protected=True), model("other", days=1)]
+    assert evict(models, 10) == ["other"]
+    assert evict(models, 11) is None
+
+
+def test_nothing_goes_that_would_free_nothing():
+    shared = Candidate("a", NOW - 9 * DAY, extents={"x": 10})
+    stays = Candidate("pinned", NOW, extents={"x": 10}, protected=True)
+    assert evict([shared, stays, model("b", days=1)], 10) == ["b"]
+    twin = Candidate("c", NOW - 8 * DAY, extents={"x": 10})
+    assert evict([shared, twin, model("b", days=1)], 10) == ["a", "c"]
+
+
+@given(
+    some.lists(
+        some.builds(
+            Candidate,
+            some.uuids().map(str),
+            some.floats(0, 9),
+            some.dictionaries(some.integers(0, 5), some.integers(0, 50), max_size=3),
+            published=some.booleans(),
+            protected=some.booleans(),
+        ),
+        max_size=8,
+    ),
+    some.integers(-10, 200),
+)
+def test_whatever_goes_frees_enough_and_was_not_protected(candidates, wanted):
+    sizes = {}
+    for one in candidates:  # one extent has one size
+        for extent, size in one.extents.items():
+            sizes.setdefault(extent, size)
+    candidates = [replace(one, extents={at: sizes[at] for at in one.extents}) for one in candidates]
+    gone = evict(candidates, wanted)
+    rest = [one for one in candidates if one.protected or one.name not in (gone or ())]
+    if gone is None:
+        staying = [one for one in candidates if one.protected]
+        assert total(candidates) - total(staying) < wanted
+    else:
+        assert not {one.name for one in candidates if one.protected} & set(gone)
+        assert total(candidates) - total(rest) >= wanted

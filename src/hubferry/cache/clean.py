@@ -11,12 +11,12 @@ import secrets
 import stat
 from typing import TYPE_CHECKING
 
-from hubferry.cache import locks, retention
+from hubferry.cache import locks, manifest, retention
 from hubferry.cache.check import State
 from hubferry.cache.disk import disk, disk_errors, forbidden
 from hubferry.cache.layers import only_read
 from hubferry.cache.names import DOOMED_SUFFIX, RECORDS
-from hubferry.errors import DiskError, LockedError, UsageError
+from hubferry.errors import DiskError, LockedError, PinnedError, UsageError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -54,10 +54,31 @@ def refuse_held(models: Iterable[CachedModel]) -> None:
             raise LockedError(message, side="cache", path=str(model.path), hint=_("wait for it to end"))
 
 
-def remove(model: CachedModel) -> None:
+def removable(models: Iterable[CachedModel]) -> list[CachedModel]:
+    """Return the models that this user may remove at all, where nobody named one."""
+    return [model for model in models if not is_only_read(model)]
+
+
+def spare_pinned(
+    models: Iterable[CachedModel], *, allowed: bool
+) -> tuple[list[CachedModel], list[CachedModel]]:
+    """Return which models may be removed, and which stay; pinned ones go where that is `allowed`."""
+    going: list[CachedModel] = []
+    kept: list[CachedModel] = []
+    for model in models:
+        (kept if model.pinned and not allowed else going).append(model)
+    return going, kept
+
+
+def remove(model: CachedModel, *, pinned: bool = False) -> None:
     """Delete one listed model; of a symbolic link only the link.
 
+    Args:
+        model: As it was listed.
+        pinned: Whether it goes although it is pinned; a pin is looked for again under the model's lock.
+
     Raises:
+        PinnedError: It is pinned; nothing was deleted.
         LockedError: A running transfer holds it; nothing was deleted.
         UsageError: It is not what was listed any more; nothing was deleted.
         DiskError: It cannot be deleted.
@@ -67,11 +88,15 @@ def remove(model: CachedModel) -> None:
         if is_only_read(model):
             raise _kept_by_another(model)
         if model.link_to is not None:
+            if not pinned:
+                _demand_unpinned(model)
             disk.unlink(model.path)
             return
         doomed = model.root / f".{secrets.token_hex(16)}{DOOMED_SUFFIX}"
         with locks.hold(model.path / RECORDS, name=model.title, wait=0):
             _demand_listed(model, model.path)
+            if not pinned:
+                _demand_unpinned(model)
             if os.name == "posix":
                 disk.replace(model.path, doomed)
         if os.name != "posix":  # a directory with an open file, such as its lock, cannot be renamed there
@@ -88,6 +113,8 @@ def sweep(listing: Listing) -> int:
     """
     total = 0
     for model in listing.doomed:
+        if only_read(model.root):
+            continue
         with disk_errors(model.path):
             _demand_listed(model, model.path)
             if stat.S_ISDIR(disk.lstat(model.path).st_mode):
@@ -123,6 +150,14 @@ def _candidate(name: str, model: CachedModel) -> retention.Candidate:
         published=bool(model.published),
         protected=model.pinned or model.link_to is not None or only_read(model.path) or is_held(model),
     )
+
+
+def _demand_unpinned(model: CachedModel) -> None:
+    """Raise where somebody pinned the model, before it was listed or since, or where that cannot be read."""
+    known = manifest.load(model.path / RECORDS)
+    if model.pinned or (known is not None and known.pinned):
+        message = _("{model} is pinned, and stays")
+        raise PinnedError(message.format(model=model.title), side="cache", path=str(model.path))
 
 
 def _demand_listed(model: CachedModel, path: Path) -> None:

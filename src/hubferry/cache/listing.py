@@ -6,17 +6,20 @@ Names, stat and manifests only; headers are read where nothing was recorded abou
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from hubferry.cache import inventory, manifest, usage
+from hubferry.cache import inventory, manifest, matching, usage
 from hubferry.cache.check import ModelState, State, check_model, judge
 from hubferry.cache.disk import disk, disk_errors
+from hubferry.cache.matching import Called, Precision
 from hubferry.cache.names import DOOMED_SUFFIX, NEXT_SUFFIX, PASSING_PREFIX, RECORDS
 from hubferry.cache.problem import Kind, Problem
 from hubferry.cache.usage import Inode, Usage
 from hubferry.errors import DiskError, NotFoundError
-from hubferry.i18n import _
+from hubferry.i18n import _, ngettext
 
 if TYPE_CHECKING:
     import os
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hubferry.model import RepoRef
+
+_FEW = 3
+"""Models that an error may name, rather than count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,8 @@ class CachedModel:
         published: The destinations where it was proven to be.
         usage: Its inodes.
         identity: Device and inode of the directory itself when it was listed.
-        link_to: Where it leads, for a symbolic link in place of a directory; nothing of it is counted.
+        link_to: Where it leads, for a symbolic link in place of a directory; nothing of it is counted, and
+            `followed` tells what it leads to.
     """
 
     path: Path
@@ -88,7 +95,12 @@ class CachedModel:
         if self.ref is None:
             return self.name
         revision = self.judged.revision
-        return self.ref.repo_id + (f"@{revision}" if revision is not None else "")
+        return self.ref.repo_id + ("" if revision is None else f"@{revision}")
+
+    @property
+    def called(self) -> Called:
+        """Everything that it may be called."""
+        return Called(self.name, str(self.path), self.ref, self.judged.revision)
 
     @property
     def commit(self) -> str | None:
@@ -102,11 +114,11 @@ class CachedModel:
 
     @property
     def frees(self) -> int:
-        """Bytes that deleting it, and nothing else, would free."""
-        return usage.freed([self.usage])
+        """Bytes that deleting it, and nothing else, would free; of a link only the link goes."""
+        return 0 if self.link_to is not None else self.usage.disk - self.usage.shared
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Listing:
     """Everything in the roots.
 
@@ -128,31 +140,64 @@ class Listing:
         """Bytes that deleting all of them would free."""
         return usage.freed(model.usage for model in self.models)
 
-    def sharing(self, model: CachedModel) -> tuple[CachedModel, ...]:
-        """Return the other models that store some of their bytes in the same inodes."""
-        own = model.usage.links.keys()
-        return tuple(one for one in self.models if one is not model and not own.isdisjoint(one.usage.links))
+    @property
+    def shared(self) -> int:
+        """Bytes on the disk that have a name outside of the model that was listed with them, each once."""
+        together: dict[Inode, int] = {}
+        for model in self.models:
+            own = model.usage
+            together |= {at: own.bytes[at] for at, links in own.links.items() if links > own.names[at]}
+        return sum(together.values())
 
-    def matching(self, name: str) -> tuple[CachedModel, ...]:
-        """Return the models that `name` means: a whole name, or else any part of one, in any case.
+    @cached_property
+    def _holders(self) -> dict[Inode, list[CachedModel]]:
+        """Who stores what in an inode that has several names."""
+        holders: dict[Inode, list[CachedModel]] = {}
+        for model in self.models:
+            for inode in model.usage.links:
+                holders.setdefault(inode, []).append(model)
+        return holders
+
+    def sharing(self, model: CachedModel, most: int | None = None) -> tuple[CachedModel, ...]:
+        """Return the other models that store some of their bytes in the same inodes, `most` of them."""
+        found: dict[int, CachedModel] = {}
+        for inode in model.usage.links:
+            for one in self._holders.get(inode, ()):
+                if most is not None and len(found) == most:
+                    return tuple(found.values())
+                if one is not model:
+                    found[id(one)] = one
+        return tuple(found.values())
+
+    def find(self, name: str) -> tuple[tuple[CachedModel, ...], Precision]:
+        """Return the models that `name` means, and how precisely: a whole name before a part of one.
 
         Raises:
-            NotFoundError: It means none; the hint lists what there is.
+            NotFoundError: It means none; the hint has the nearest names.
         """
-        exact = [model for model in self.models if name in _names(model)]
-        wanted = name.lower()
-        found = exact or [
-            model for model in self.models if any(wanted in known.lower() for known in _names(model)[:3])
-        ]
+        called = [model.called for model in self.models]
+        found, precision = matching.find(name, called)
         if not found:
-            raise no_such_model(name, self.models)
-        return tuple(found)
+            raise no_such_model(name, called)
+        return tuple(self.models[number] for number in found), precision
+
+    def matching(self, name: str) -> tuple[CachedModel, ...]:
+        """Return the models that `name` means; see `find`."""
+        return self.find(name)[0]
 
 
-def no_such_model(name: str, models: Iterable[CachedModel]) -> NotFoundError:
-    """Return the error for a name that matches nothing, which lists what there is."""
-    there = ", ".join(sorted(model.title for model in models))
-    hint = _("there is: {names}").format(names=there) if there else _("the cache is empty")
+def no_such_model(name: str, there: Sequence[Called]) -> NotFoundError:
+    """Return the error for a name that means nothing that is `there`; its hint has the nearest names."""
+    near = matching.nearest(name, there)
+    if near:
+        hint = _("did you mean: {names}").format(names=", ".join(near))
+    elif not there:
+        hint = _("the cache is empty")
+    elif len(there) <= _FEW:
+        hint = _("there is: {names}").format(names=", ".join(sorted(called.title for called in there)))
+    else:
+        count = ngettext("{count} model", "{count} models", len(there)).format(count=len(there))
+        hint = f"hubferry cache list   # {count}"
     return NotFoundError(
         _("no model in the cache is called {name}").format(name=name), side="cache", hint=hint
     )
@@ -173,13 +218,26 @@ def list_models(roots: Sequence[Path]) -> Listing:
     doomed: list[CachedModel] = []
     for root in roots:
         with disk_errors(root):
-            if root.is_dir():
-                for entry in disk.scandir(root):
-                    if entry.name.endswith(DOOMED_SUFFIX) or _was_passing(root, entry):
-                        doomed.append(_doomed(root, entry))
-                    elif not entry.name.startswith(".") and entry.is_dir():
-                        models.append(describe(root / entry.name, root))
+            for entry in entries(root):
+                if entry.name.endswith(DOOMED_SUFFIX) or _was_passing(root, entry):
+                    doomed.append(_doomed(root, entry))
+                elif is_model(entry):
+                    models.append(describe(root / entry.name, root))
     return Listing(tuple(models), tuple(doomed))
+
+
+def entries(root: Path) -> list[os.DirEntry[str]]:
+    """Return what a root has; one that is not there has nothing.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    return disk.scandir(root) if root.is_dir() else []
+
+
+def is_model(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry of a root is the directory of a model, or a link to one."""
+    return not entry.name.startswith(".") and entry.is_dir()
 
 
 def _was_passing(root: Path, entry: os.DirEntry[str]) -> bool:
@@ -200,15 +258,47 @@ def describe(path: Path, root: Path) -> CachedModel:
     """
     status = disk.lstat(path)
     if stat.S_ISLNK(status.st_mode):
-        nothing = ModelState(path, State.UNKNOWN)
-        link_to = str(path.readlink())
-        return CachedModel(path, root, nothing, status.st_mtime, identity=_identity(status), link_to=link_to)
+        return _link(path, root, status)
     try:
         return _described(path, root, status)
     except (OSError, DiskError) as error:  # one bad directory hides none of the others
         problem = Problem("./", _("cannot be read: {reason}").format(reason=error), Kind.BROKEN)
         unread = ModelState(path, State.UNKNOWN, problems=(problem,))
         return CachedModel(path, root, unread, status.st_mtime, identity=_identity(status))
+
+
+def _link(path: Path, root: Path, status: os.stat_result) -> CachedModel:
+    """Describe a link by the records of what it leads to; none of its files are looked at."""
+    known = None
+    with suppress(OSError):
+        known = manifest.load(path / RECORDS)
+    link = CachedModel(
+        path,
+        root,
+        ModelState(path, State.UNKNOWN),
+        status.st_mtime,
+        identity=_identity(status),
+        link_to=str(path.readlink()),
+    )
+    if known is None:
+        return link
+    ref = replace(known.ref, revision=known.commit)
+    judged = replace(link.judged, ref=ref, revision=known.revision)
+    return replace(link, judged=judged, used=known.used, pinned=known.pinned)
+
+
+def followed(model: CachedModel) -> CachedModel:
+    """Return what a listed link leads to, described under the link's own name; a directory as it is.
+
+    Raises:
+        DiskError: It leads nowhere.
+    """
+    if model.link_to is None:
+        return model
+    with disk_errors(model.path):
+        there = describe(model.path.resolve(), model.root)
+    judged = replace(there.judged, directory=model.path)
+    return replace(there, path=model.path, judged=judged, identity=model.identity, link_to=model.link_to)
 
 
 def _described(path: Path, root: Path, status: os.stat_result) -> CachedModel:
@@ -241,11 +331,3 @@ def _doomed(root: Path, entry: os.DirEntry[str]) -> CachedModel:
     found = inventory.take(path) if entry.is_dir(follow_symlinks=False) else inventory.Inventory()
     broken = ModelState(path, State.BROKEN)
     return CachedModel(path, root, broken, usage=found.usage, identity=_identity(status))
-
-
-def _names(model: CachedModel) -> tuple[str, ...]:
-    """Return what a model may be called, the names that a part may be taken of first."""
-    ref = model.ref
-    if ref is None:
-        return (model.name, model.name, model.name, str(model.path))
-    return (model.name, model.title, f"{ref.hub}:{model.title}", str(ref), str(model.path))

@@ -131,7 +131,7 @@ def _copy(source: Path, target: Path, listing: Listing, on_model: Callable[[str]
             _copy_model(model, target, copies)
         else:
             (target / model.name).symlink_to(model.path.resolve(), target_is_directory=True)
-        clean.remove(model)
+        clean.remove(model, pinned=True)  # it is pinned at the new place
         on_model(model.title)
     clean.sweep(listing)
     disk.unlink(source / TAG_NAME, missing_ok=True)

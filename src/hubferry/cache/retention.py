@@ -5,12 +5,16 @@ A model goes when any of the limits wants it gone and nothing protects it; the o
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+_WORTH_IT = 0.1
+"""Part of a model's bytes below which removing it is not worth what it frees."""
 
 
 class Reason(str, Enum):
@@ -124,3 +128,53 @@ def _shrink(
             holders[extent] -= 1
             total -= size if holders[extent] == 0 else 0
     return reasons
+
+
+def evict(candidates: Sequence[Candidate], wanted: int) -> list[str] | None:
+    """Return which models have to go before `wanted` bytes are free; None where all are too little.
+
+    Published ones go first, those longest unused before others; then the rest in the same order. One whose
+    bytes others hold as well stays, where those that go are enough without it.
+
+    Args:
+        candidates: Every model there is; bytes that one which stays has as well are not freed.
+        wanted: Bytes to free; nothing goes for none.
+    """
+    holders = _holders(candidates)
+    order = sorted(
+        (one for one in candidates if not one.protected),
+        key=lambda one: (not one.published, one.used, one.name),
+    )
+    gone: list[Candidate] = []
+    for candidate in order:
+        if wanted <= 0:
+            break
+        holders.subtract(candidate.extents.keys())
+        wanted -= sum(size for extent, size in candidate.extents.items() if not holders[extent])
+        gone.append(candidate)
+    if wanted > 0:
+        return None
+    spared: set[str] = set()
+    for candidate in reversed(gone):
+        back = sum(size for extent, size in candidate.extents.items() if not holders[extent])
+        if back <= -wanted and back <= _WORTH_IT * sum(candidate.extents.values()):
+            wanted += back
+            holders.update(candidate.extents.keys())
+            spared.add(candidate.name)
+    return [one.name for one in gone if one.name not in spared]
+
+
+def total(candidates: Iterable[Candidate]) -> int:
+    """Return the bytes that these models take together."""
+    together: dict[Hashable, int] = {}
+    for candidate in candidates:
+        together |= candidate.extents
+    return sum(together.values())
+
+
+def _holders(candidates: Iterable[Candidate]) -> Counter[Hashable]:
+    """Count the models that each extent is stored for."""
+    holders: Counter[Hashable] = Counter()
+    for candidate in candidates:
+        holders.update(candidate.extents.keys())
+    return holders

@@ -90,7 +90,7 @@ def all_roots(root: Path | None = None) -> tuple[Path, ...]:
     except DiskError:
         if not (roots or others):
             raise
-    for place in filter(places.is_directory, others):
+    for place in filter(places.is_readable, others):
         roots.setdefault(place.resolve(), place)
     return tuple(roots.values())
 

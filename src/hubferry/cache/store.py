@@ -16,6 +16,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from hubferry.cache import foreign
 from hubferry.cache.directory import ModelDirectory
 from hubferry.cache.disk import disk, disk_errors, tells_case_apart
 from hubferry.cache.layers import only_read
@@ -102,6 +103,8 @@ class Cache:
         create_root(self.root)
         best, *_older, last = directory_names(ref)
         for name in (best, last):
+            if foreign.leads_away(self.root / name):
+                continue
             model = ModelDirectory(self.root / name, ref)
             if (model.manifest is not None or not _is_somebodys(model, ref)) and _claims(model, ref):
                 return model
@@ -155,7 +158,11 @@ def free_bytes(path: Path) -> int:
 def _candidates(root: Path, ref: RepoRef) -> Iterator[ModelDirectory]:
     """Yield the directories in `root` that are those of `ref`: by record first, then by name."""
     names = directory_names(ref)
-    models = [ModelDirectory(root / name, ref) for name in names if is_directory(root / name)]
+    models = [
+        ModelDirectory(root / name, ref)
+        for name in names
+        if is_directory(root / name) and not foreign.leads_away(root / name)
+    ]
     yield from (model for model in models if model.manifest is not None and model.manifest.is_for(ref))
     yield from (model for model in models if model.manifest is None and not _is_somebodys(model, ref))
 

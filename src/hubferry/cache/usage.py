@@ -49,6 +49,11 @@ class Usage:
         """Bytes on the disk, as `du` counts them."""
         return sum(self.bytes.values())
 
+    @property
+    def shared(self) -> int:
+        """Bytes of what has another name outside of this directory, and stays when this one goes."""
+        return sum(self.bytes[inode] for inode, links in self.links.items() if links > self.names[inode])
+
 
 def blocks(status: os.stat_result) -> int:
     """Return the bytes that a file takes on the disk; its length where the system does not say."""

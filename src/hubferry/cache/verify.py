@@ -119,7 +119,12 @@ class _Reading:
 
 
 def verify(
-    directory: Path, *, scope: Scope | None = None, jobs: int | None = None, listen: Listener = ignore
+    directory: Path,
+    *,
+    scope: Scope | None = None,
+    jobs: int | None = None,
+    listen: Listener = ignore,
+    record: bool = True,
 ) -> Verification:
     """Hash files of one model and compare them with its manifest.
 
@@ -128,6 +133,7 @@ def verify(
         scope: What to hash; what changed unless said otherwise.
         jobs: How many files at once; as many as there are processors unless said otherwise.
         listen: Hears when a file is begun, read on, and done, from several threads.
+        record: Whether to write down what was found; nothing is written in the cache of another tool.
 
     Raises:
         DiskError: The records cannot be read.
@@ -144,7 +150,8 @@ def verify(
     readings = _read_all(directory, {path: expected[path] for path in chosen}, jobs, listen)
     model = ModelDirectory(directory, known.ref)
     results = {one.path: _compare(expected[one.path], one) for one in readings}
-    _write_down(model, readings, results, cursor=chosen[-1] if scope and scope.share and chosen else None)
+    if record:
+        _write_down(model, readings, results, cursor=chosen[-1] if scope and scope.share and chosen else None)
     for path in expected.keys() - results.keys():
         results[path] = FileResult(path, Outcome.SKIPPED, expected[path].size)
     return Verification(directory, tuple(results[path] for path in sorted(results)))

@@ -16,6 +16,10 @@ def variables() -> tuple[tuple[str, str], ...]:
         ("HUBFERRY_DESTINATION_TOKEN", _("Token for the destination, whichever hub it is.")),
         ("HUBFERRY_CACHE", _("Where models are kept; ~/.cache/model_transfer unless set.")),
         ("HUBFERRY_CACHE_READONLY", _("More caches, which are only read; separated as PATH is.")),
+        (
+            "HUBFERRY_CACHE_LIMIT",
+            _("Most that the cache may take, as 500G; the longest unused goes."),
+        ),
         ("HUBFERRY_LANG", _("Language of messages: en or zh; else that of the locale.")),
         ("HUBFERRY_TOKEN", _("Token that `hubferry serve` demands.")),
         ("HUBFERRY_RETRIES", _("How often to try again what failed in passing, without any progress; 5.")),

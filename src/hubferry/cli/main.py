@@ -7,16 +7,13 @@ import os
 import shlex
 import signal
 import sys
-import time
-from contextlib import suppress
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hubferry import __version__
-from hubferry.cli import output, secrets
+from hubferry.cli import output, room, secrets
 from hubferry.cli.command import Command
 from hubferry.errors import (
     DiskError,
@@ -201,6 +198,9 @@ def _treat_signals_as_ctrl_c() -> None:
 def _as_ours(error: BaseException, command: list[str]) -> HubferryError:
     typed = shlex.join(command)
     if isinstance(error, HubferryError):
+        for one in (error, *error.others):
+            if isinstance(one, DiskFullError):
+                one.hint = room.hint(one, command)
         error.hint = error.hint or _next_words(error, command)
         return error
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
@@ -236,31 +236,12 @@ def _explain(error: HubferryError, *, json: bool) -> int:
         for failure in one.failures if isinstance(one, PartialError) else ():
             output.talk(f"  {output.visible(failure.path or '-')}: {failure.message}")
         if isinstance(one, DiskFullError):
-            _tell_what_pruning_frees(one)
+            room.tell_what_pruning_frees(one)
         if one.hint:
             output.talk(one.hint, label=_("hint:"), colour="cyan")
     if json:
         output.document({"error": _described(error)})
     return error.exit_code
-
-
-def _tell_what_pruning_frees(error: DiskFullError) -> None:
-    """Say how much room the other models take, as far as that can be found out."""
-    from hubferry.cache import clean, listing
-    from hubferry.cache.retention import Policy
-    from hubferry.cli.cache import words
-    from hubferry.cli.cache.selection import roots
-
-    with suppress(HubferryError, OSError):
-        place = Path(error.path or ".").resolve()
-        found = listing.list_models(tuple(dict.fromkeys((*roots(None), place.parent))))
-        chosen = clean.plan_prune(found, Policy(keep_last=0), now=time.time())
-        others = [model for model, _reason in chosen if not place.is_relative_to(model.path.resolve())]
-        if others:
-            sentence = _("the cache holds {models} besides; removing them would free {size}")
-            output.talk(
-                sentence.format(models=words.counted(others), size=output.size(listing.freed(others)))
-            )
 
 
 def _described(error: HubferryError) -> dict[str, object]:

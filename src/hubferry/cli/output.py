@@ -83,6 +83,8 @@ def _let_click_speak() -> None:
 
 def visible(name: str) -> str:
     """Return a hub's file name on one line, without anything that a terminal would obey."""
+    if name.isprintable():
+        return name
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
 
 

@@ -48,13 +48,13 @@ def check_command(name: str | None, cache_dir: Path | None, *, as_json: bool) ->
         for model in models:
             for line in _lines(model):
                 output.data(line)
-    return _conclude([model.state for model in models if model.link_to is None])
+    return _conclude([model.state for model in models])
 
 
 def _lines(model: CachedModel) -> list[str]:
     title, state = output.visible(model.title), model.judged
     if model.link_to is not None:
-        return [_("{model}: a link to {path}, not looked at").format(model=title, path=model.link_to)]
+        title += " " + _("(link to {path})").format(path=output.visible(model.link_to))
     files = ngettext("{count} file", "{count} files", state.files).format(count=state.files)
     head = f"{title}: {words.state_name(state.verdict)}, {files}, {output.size(state.size)}"
     lines = [head + (_(", as it was verified") if state.verified else "")]

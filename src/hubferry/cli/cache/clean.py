@@ -11,7 +11,7 @@ import click
 from hubferry.cli import output
 from hubferry.cli.cache import selection, words
 from hubferry.cli.command import Command
-from hubferry.errors import UsageError
+from hubferry.errors import PinnedError, UsageError
 from hubferry.i18n import _, ngettext
 
 if TYPE_CHECKING:
@@ -25,54 +25,128 @@ if TYPE_CHECKING:
     "clean",
     cls=Command,
     help=_(
-        "Remove the models that NAME means, or a part of it; without NAME all that are not pinned. Shows "
-        "what would go and how much that frees, and asks. Never removes what a running transfer holds: "
-        "exit code 8."
+        "Remove the models that NAME means; without NAME all. A whole name means that model alone, and a "
+        "part of one all that it fits. Shows what would go and how much that frees, and asks. Pinned models "
+        "stay: only the whole name of one with --pinned removes it. Never removes what a running transfer "
+        "holds: exit code 8."
     ),
-    examples=("hubferry cache clean flux", "hubferry cache clean gpt2 --force", "hubferry cache clean"),
+    examples=(
+        "hubferry cache clean flux --dry-run",
+        "hubferry cache clean openai-community/gpt2 --force",
+        "hubferry cache clean",
+    ),
 )
 @click.argument("name", required=False)
 @click.option("--force", is_flag=True, help=_("Ask nothing."))
+@click.option("--pinned", is_flag=True, help=_("Remove a pinned model, too, if NAME is its whole name."))
+@click.option("--dry-run", is_flag=True, help=_("Show what would go; remove nothing."))
 @selection.cache_dir()
 @selection.as_json()
-def clean_command(name: str | None, cache_dir: Path | None, *, force: bool, as_json: bool) -> None:
+def clean_command(
+    name: str | None, cache_dir: Path | None, *, force: bool, pinned: bool, dry_run: bool, as_json: bool
+) -> None:
     """Run the command."""
     from hubferry.cache import clean
-    from hubferry.cache.listing import freed
 
-    there = selection.listing(cache_dir)
-    chosen = there.matching(name) if name else tuple(one for one in there.models if not one.pinned)
-    kept = 0 if name else len(there.models) - len(chosen)
-    swept = 0 if name else clean.sweep(there)  # whoever began these removals was asked then
+    if pinned and name is None:
+        raise refuse_all_pinned("hubferry cache clean NAME --pinned")
+    swept = 0
+    if name is not None:
+        chosen, kept = choose(name, cache_dir, pinned=pinned)
+    else:
+        there = selection.listing(cache_dir)
+        chosen, kept = clean.spare_pinned(clean.removable(there.models), allowed=False)
+        swept = 0 if dry_run else clean.sweep(there)  # whoever began these removals was asked then
     if swept:
         output.talk(_("{size} are free again").format(size=output.size(swept)))
     elif not chosen:
         output.talk(_("there is nothing to remove"))
-    if chosen:
-        clean.refuse_held(chosen)
-        frees = freed(chosen)
-        if not (force or _agreed(chosen, frees, name)):
-            output.talk(_("nothing was removed"))
-            chosen, frees = (), 0
-        remove(chosen, frees)
-    if kept:
-        sentence = ngettext("{count} pinned model stays", "{count} pinned models stay", kept)
-        output.talk(sentence.format(count=kept))
+    clean.refuse_held(chosen)
+    if dry_run:
+        gone = _show(chosen)
+    else:
+        gone = remove(chosen, pinned=pinned) if force or _agreed(chosen, name) else []
+    _name_those_that_stay(kept, named=name is not None)
     if as_json:
-        output.document(
-            {"removed": [str(model.path) for model in chosen], "freed": swept + (frees if chosen else 0)}
-        )
+        output.document(_document(gone, kept, swept=swept, dry_run=dry_run))
 
 
-def remove(models: Sequence[CachedModel], frees: int) -> None:
-    """Remove models one by one and say so."""
+def _document(
+    gone: Sequence[CachedModel], kept: Sequence[CachedModel], *, swept: int, dry_run: bool
+) -> dict[str, object]:
+    from hubferry.cache.listing import freed
+
+    document: dict[str, object] = {
+        "removed": [str(model.path) for model in gone],
+        "freed": swept + freed(gone),
+    }
+    if kept:
+        document["kept"] = [str(model.path) for model in kept]
+    return document | ({"dry_run": True} if dry_run else {})
+
+
+def choose(name: str, cache_dir: Path | None, *, pinned: bool) -> tuple[list[CachedModel], list[CachedModel]]:
+    """Return which models to remove, and which `name` means as well and stay, since they are pinned.
+
+    Raises:
+        NotFoundError: `name` means none.
+        PinnedError: It means a pinned one that it does not remove.
+    """
+    from hubferry.cache.clean import spare_pinned
+
+    found = selection.find(name, cache_dir)
+    going, kept = spare_pinned(found.models, allowed=pinned and found.full)
+    if kept and (pinned or (found.full and not going)):
+        raise _pinned(kept, found.models)
+    return going, kept
+
+
+def _pinned(kept: Sequence[CachedModel], among: Sequence[CachedModel]) -> PinnedError:
+    """Return the error for pinned models whose removal was asked for, with what would remove the first."""
+    model = kept[0]
+    message = _("{model} is pinned, and stays").format(model=output.visible(model.title))
+    hint = shlex.join(["hubferry", "cache", "clean", selection.distinct(model, among), "--pinned"])
+    return PinnedError(message, side="cache", path=str(model.path), hint=hint)
+
+
+def refuse_all_pinned(hint: str) -> UsageError:
+    """Return the error for --pinned without the name of a model."""
+    return UsageError(_("--pinned removes one pinned model, and needs its whole name"), hint=hint)
+
+
+def _name_those_that_stay(kept: Sequence[CachedModel], *, named: bool) -> None:
+    if not kept:
+        return
+    sentence = ngettext("{count} pinned model stays", "{count} pinned models stay", len(kept))
+    if named:
+        for model in kept:
+            output.talk(_("{model} is pinned, and stays").format(model=output.visible(model.title)))
+    output.talk(sentence.format(count=len(kept)))
+
+
+def remove(models: Sequence[CachedModel], *, pinned: bool = False, swept: int = 0) -> list[CachedModel]:
+    """Remove models one by one and say so; return those that went.
+
+    Args:
+        models: As they were listed; one that was pinned since stays.
+        pinned: Whether pinned ones go as well.
+        swept: Bytes that are free again already.
+    """
     from hubferry.cache import clean
+    from hubferry.cache.listing import freed
 
+    gone: list[CachedModel] = []
     for model in models:
-        clean.remove(model)
+        try:
+            clean.remove(model, pinned=pinned)
+        except PinnedError as error:
+            output.talk(error.message)
+            continue
+        gone.append(model)
         output.talk(_("removed {model}").format(model=output.visible(model.title)))
-    if models:
-        output.talk(_("{size} are free again").format(size=output.size(frees)))
+    if gone or swept:
+        output.talk(_("{size} are free again").format(size=output.size(freed(gone) + swept)))
+    return gone
 
 
 def preview(models: Sequence[CachedModel], notes: Sequence[str] = ()) -> list[str]:
@@ -84,15 +158,34 @@ def preview(models: Sequence[CachedModel], notes: Sequence[str] = ()) -> list[st
     return words.aligned(rows, right=(0,))
 
 
-def _agreed(models: Sequence[CachedModel], frees: int, name: str | None) -> bool:
+def _show(models: Sequence[CachedModel]) -> Sequence[CachedModel]:
+    """Print what would go, and how much that would free."""
+    from hubferry.cache.listing import freed
+
+    for line in preview(models) if models else ():
+        output.talk(f"  {line}")
+    if models:
+        sentence = _("would remove {models} and free {size}")
+        output.talk(sentence.format(models=words.counted(models), size=output.size(freed(models))))
+    return models
+
+
+def _agreed(models: Sequence[CachedModel], name: str | None) -> bool:
     """Show what would go, and ask; anything but yes is no."""
+    from hubferry.cache.listing import freed
+
+    if not models:
+        return False
+    for line in preview(models):
+        output.talk(f"  {line}")
     if not (sys.stdin and sys.stdin.isatty()):
         raise UsageError(
             _("there is no terminal to ask at; nothing was removed"),
             hint=shlex.join(["hubferry", "cache", "clean", *([name] if name else []), "--force"]),
         )
-    for line in preview(models):
-        output.talk(f"  {line}")
     question = _("remove {models}? That frees {size}. [y/N]")
-    output.talk(question.format(models=words.counted(models), size=output.size(frees)))
-    return sys.stdin.readline().strip().lower() in ("y", "yes", "是")
+    output.talk(question.format(models=words.counted(models), size=output.size(freed(models))))
+    if sys.stdin.readline().strip().lower() in ("y", "yes", "是"):
+        return True
+    output.talk(_("nothing was removed"))
+    return False

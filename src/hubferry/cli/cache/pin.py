@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from hubferry.cache.listing import CachedModel
 
+_MOST_NAMES = 10
+"""Models that a message names."""
 _SECONDS = 5.0
 """To wait for a run that holds the model."""
 
@@ -24,7 +27,10 @@ _SECONDS = 5.0
 @click.command(
     "pin",
     cls=Command,
-    help=_("Keep pruning, and a clean of everything, away from the model NAME."),
+    help=_(
+        "Keep the model NAME, whatever prunes, cleans or makes room; only `clean` with its whole name and "
+        "--pinned removes it. A part of a name will do where it fits one model."
+    ),
     examples=("hubferry cache pin flux",),
 )
 @click.argument("name")
@@ -37,7 +43,7 @@ def pin_command(name: str, cache_dir: Path | None) -> None:
 @click.command(
     "unpin",
     cls=Command,
-    help=_("Let pruning take the model NAME again."),
+    help=_("Let pruning take the model NAME again. A part of a name will do where it fits one model."),
     examples=("hubferry cache unpin flux",),
 )
 @click.argument("name")
@@ -50,7 +56,8 @@ def unpin_command(name: str, cache_dir: Path | None) -> None:
 def _set(name: str, cache_dir: Path | None, *, pinned: bool) -> None:
     from hubferry.cache.directory import ModelDirectory
 
-    model = _one(name, cache_dir)
+    model = _one(name, cache_dir, command="pin" if pinned else "unpin")
+    selection.refuse_foreign(model)
     if model.ref is None:
         raise UsageError(
             _("nothing is recorded about {model}, so it cannot be pinned").format(model=model.title),
@@ -63,10 +70,13 @@ def _set(name: str, cache_dir: Path | None, *, pinned: bool) -> None:
     output.talk(sentence.format(model=output.visible(model.title)))
 
 
-def _one(name: str, cache_dir: Path | None) -> CachedModel:
+def _one(name: str, cache_dir: Path | None, *, command: str) -> CachedModel:
     models = selection.models(name, cache_dir)
     if len(models) > 1:
-        names = ", ".join(sorted(model.title for model in models))
+        titles = sorted(output.visible(selection.distinct(model, models)) for model in models)
+        more = len(titles) - _MOST_NAMES
+        names = ", ".join(titles[:_MOST_NAMES]) + (f", … (+{more})" if more > 0 else "")
         message = _("{name} means several models: {names}")
-        raise UsageError(message.format(name=name, names=names), hint=f"hubferry cache pin {models[0].name}")
+        hint = shlex.join(["hubferry", "cache", command, selection.distinct(models[0], models)])
+        raise UsageError(message.format(name=name, names=names), hint=hint)
     return models[0]

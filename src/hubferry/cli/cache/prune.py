@@ -14,14 +14,13 @@ from hubferry.cli.cache import selection, words
 from hubferry.cli.cache.clean import preview, remove
 from hubferry.cli.command import Command
 from hubferry.i18n import _
+from hubferry.units import read_size
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hubferry.cache.listing import CachedModel
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?", re.IGNORECASE)
-_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
@@ -30,10 +29,10 @@ class _SizeType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gen
     name = "SIZE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        match = _SIZE.fullmatch(str(value).strip())
-        if match is None:
+        size = read_size(str(value))
+        if size is None:
             self.fail(_("{value!r} is not a size such as 500G").format(value=value), param, ctx)
-        return int(float(match[1]) * 1024 ** _POWERS[match[2].lower()])
+        return size
 
 
 class _AgeType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer clicks only
@@ -86,25 +85,24 @@ def prune_command(cache_dir: Path | None, *, dry_run: bool, as_json: bool, **lim
     models = [model for model, _reason in chosen]
     swept = sum(model.frees for model in listing.doomed) if limits["partial"] else 0
     frees = freed(models) + swept
-    if as_json:
-        output.document(
-            {
-                "dry_run": dry_run,
-                "frees": frees,
-                "models": [
-                    words.model_document(model) | {"reason": reason.value} for model, reason in chosen
-                ],
-            }
-        )
-    elif dry_run:
-        _show(chosen, frees)
     if dry_run:
-        return
-    if limits["partial"]:
-        clean.sweep(listing)
-    remove(models, frees)
-    if not models:
-        output.talk(_("there is nothing to remove"))
+        gone = models
+        if not as_json:
+            _show(chosen, frees)
+    else:
+        if limits["partial"]:
+            clean.sweep(listing)
+        gone = remove(models, swept=swept)
+        if not (models or swept):
+            output.talk(_("there is nothing to remove"))
+    if as_json:
+        went = {id(model) for model in gone}
+        rows = [
+            words.model_document(model) | {"reason": reason.value}
+            for model, reason in chosen
+            if id(model) in went
+        ]
+        output.document({"dry_run": dry_run, "frees": freed(gone) + swept, "models": rows})
 
 
 def _show(chosen: list[tuple[CachedModel, Reason]], frees: int) -> None:

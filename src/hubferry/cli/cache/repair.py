@@ -28,8 +28,9 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
     "repair",
     cls=Command,
     help=_(
-        "Read every file of the models that NAME means (a part of a name, or a path), hash it, and fetch "
-        "those that are wrong or missing again, at the commit the cache holds. Nothing else is fetched."
+        "Read every file of the models that NAME means (all that a part of a name fits, or a path), hash it, "
+        "and fetch those that are wrong or missing again, at the commit the cache holds. Nothing else is "
+        "fetched."
     ),
     examples=("hubferry cache repair flux", "hubferry cache repair ~/flux_model_cache/flux-dev"),
 )
@@ -40,7 +41,9 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 def repair_command(name: str, **words: Any) -> int:
     """Run the command."""
     asked = options.build(**words)
-    models = [one for one in selection.models(name, words["cache_dir"]) if one.link_to is None]
+    models = selection.models(name, words["cache_dir"])
+    for model in models:
+        selection.refuse_foreign(model)
     documents = [_repair(model, asked, words) for model in models]
     if words["as_json"]:
         output.document({"models": documents})

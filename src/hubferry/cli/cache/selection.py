@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from hubferry.cache.listing import Listing, describe, list_models
+from hubferry.cache.listing import Listing, describe, followed, list_models
 from hubferry.cache.roots import all_roots
 from hubferry.cli.options import PlaceType
+from hubferry.errors import UsageError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from hubferry.cache.listing import CachedModel
+    from hubferry.cache.lookup import Found
 
 Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
 
@@ -46,18 +49,81 @@ def listing(directory: Path | None) -> Listing:
     return list_models(roots(directory))
 
 
+def fitting(pattern: str | None, directory: Path | None) -> Listing:
+    """List the models that a glob, or a part of a name, fits; all without one.
+
+    Raises:
+        NotFoundError: There is none; the hint has the nearest names.
+    """
+    if pattern is None:
+        return listing(directory)
+    from hubferry.cache.lookup import filtered
+
+    return filtered(pattern, roots(directory))
+
+
 def models(name: str | None, directory: Path | None) -> tuple[CachedModel, ...]:
     """Return the models that `name` means: a directory, a name, a part of one; all without a name.
 
+    Links are followed: each is described as what it leads to.
+
     Raises:
-        NotFoundError: There is none; the hint lists what there is.
+        NotFoundError: There is none; the hint has the nearest names.
     """
-    if name is not None and _is_path(name):
-        path = Path(name).absolute()
-        if path.is_dir():
-            return (describe(path, path.parent),)
-    there = listing(directory)
-    return there.models if name is None else there.matching(name)
+    if name is None:
+        return tuple(followed(model) for model in listing(directory).models)
+    if _is_path(name) and (path := _absolute(name)).is_dir():
+        return (followed(describe(path, path.parent)),)
+    return tuple(followed(model) for model in find(name, directory).models)
+
+
+def find(name: str, directory: Path | None) -> Found:
+    """Return the models of the roots that `name` means, and whether it is the whole name; links as they are.
+
+    Raises:
+        NotFoundError: There is none; the hint has the nearest names.
+    """
+    from hubferry.cache.lookup import look_up
+
+    places = roots(directory)
+    return look_up(_path_in(places, _absolute(name)) if _is_path(name) else name, places)
+
+
+def _path_in(places: Sequence[Path], path: Path) -> str:
+    """Return a path as the root that it lies in spells it."""
+    for root in places:
+        if path.parent != root and path.parent.resolve() == root.resolve():
+            return str(root / path.name)
+    return str(path)
+
+
+def distinct(model: CachedModel, among: Iterable[CachedModel]) -> str:
+    """Return a name that means this model and none of the others."""
+    same = sum(model.title == one.title for one in among)
+    return model.title if same == 1 else str(model.path)
+
+
+def is_ours(model: CachedModel) -> bool:
+    """Return whether something may be written into a model: it is not in the cache of another tool."""
+    if model.link_to is None and model.root in all_roots():
+        return True
+    from hubferry.cache.foreign import is_foreign
+
+    return not is_foreign(model.path)
+
+
+def refuse_foreign(model: CachedModel) -> None:
+    """Raise a UsageError where writing into a model would write into the cache of another tool."""
+    if not is_ours(model):
+        message = _("{path} is in the cache of another tool, which is only read")
+        hint = shlex.join(["hubferry", "cache", "adopt", str(model.path)])
+        if model.link_to is not None:
+            hint = shlex.join(["rm", str(model.path)]) + "   # " + _("the link, then fetch the model")
+        raise UsageError(message.format(path=model.path), side="cache", path=str(model.path), hint=hint)
+
+
+def _absolute(name: str) -> Path:
+    return Path(os.path.abspath(Path(name).expanduser()))  # noqa: PTH100 - resolve() would follow links
 
 
 def _is_path(name: str) -> bool:

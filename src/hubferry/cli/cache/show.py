@@ -10,19 +10,24 @@ from hubferry.cache.contents import Standing, StoredFile, contents
 from hubferry.cli import output
 from hubferry.cli.cache import selection, words
 from hubferry.cli.command import Command
-from hubferry.i18n import _
+from hubferry.i18n import _, ngettext
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hubferry.cache.listing import CachedModel
+    from hubferry.cache.lookup import Place
+
+_MOST_NAMES = 500
+"""Models that one shares with and that are named; JSON names all."""
 
 
 @click.command(
     "show",
     cls=Command,
     help=_(
-        "Show what is known about the model NAME (or a part of its name, or a path): files, hashes, state."
+        "Show what is known about the model NAME (or a part of its name, or a path): files, hashes, state, "
+        "and which others store some of its bytes. A part of a name shows all that it fits."
     ),
     examples=(
         "hubferry cache show flux",
@@ -36,15 +41,25 @@ if TYPE_CHECKING:
 def show_command(name: str, cache_dir: Path | None, *, as_json: bool) -> None:
     """Run the command."""
     models = selection.models(name, cache_dir)
+    sharing = [_sharing(model, cache_dir) for model in models]
     if as_json:
-        output.document({"models": [_document(model) for model in models]})
+        rows = [_document(model, others) for model, others in zip(models, sharing, strict=True)]
+        output.document({"models": rows})
         return
-    for number, model in enumerate(models):
-        for line in (*([""] if number else []), *_lines(model)):
+    for number, (model, others) in enumerate(zip(models, sharing, strict=True)):
+        for line in (*([""] if number else []), *_lines(model, others)):
             output.data(line)
 
 
-def _lines(model: CachedModel) -> list[str]:
+def _sharing(model: CachedModel, cache_dir: Path | None) -> list[Place]:
+    if model.link_to is not None:
+        return []
+    from hubferry.cache.lookup import sharing
+
+    return sharing(model, selection.roots(cache_dir))
+
+
+def _lines(model: CachedModel, others: list[Place]) -> list[str]:
     takes = _("{size} on the disk, removing it frees {frees}")
     facts = [
         (_("model:"), _whose(model)),
@@ -55,6 +70,10 @@ def _lines(model: CachedModel) -> list[str]:
         (_("pinned:"), _("yes") if model.pinned else _("no")),
         (_("published:"), _(", ").join(model.published) or "-"),
     ]
+    if model.link_to is not None:
+        facts.insert(2, (_("link to:"), output.visible(model.link_to)))
+    elif model.usage.shared:
+        facts.insert(4, (_("shared:"), _shared(model, others)))
     rows = [[_("SIZE"), _("SHA256"), _("STATE"), _("FILE")], *map(_row, _contents(model))]
     problems = [f"{output.visible(one.path)}: {one.what}" for one in model.problems]
     return [
@@ -66,6 +85,18 @@ def _lines(model: CachedModel) -> list[str]:
     ]
 
 
+def _shared(model: CachedModel, others: list[Place]) -> str:
+    """Return how much of a model is stored once for it and others, and who those are."""
+    from hubferry.cache.lookup import called_of
+
+    titles = [output.visible(called_of(one).title) for one in others[:_MOST_NAMES]]
+    more = len(others) - len(titles)
+    if more:
+        titles.append(ngettext("{count} more", "{count} more", more).format(count=more))
+    size, names = output.size(model.usage.shared), _(", ").join(titles) or _("another cache")
+    return _("{size} of it with {names}").format(size=size, names=names)
+
+
 def _whose(model: CachedModel) -> str:
     if model.ref is None:
         return output.visible(model.name)
@@ -74,7 +105,7 @@ def _whose(model: CachedModel) -> str:
 
 
 def _contents(model: CachedModel) -> list[StoredFile]:
-    return [] if model.link_to is not None else contents(model.path)
+    return contents(model.path.resolve() if model.link_to is not None else model.path)
 
 
 def _row(file: StoredFile) -> list[str]:
@@ -89,7 +120,7 @@ def _row(file: StoredFile) -> list[str]:
     return [output.size(file.size), (file.sha256 or "-")[:16], word, output.visible(file.path)]
 
 
-def _document(model: CachedModel) -> dict[str, object]:
+def _document(model: CachedModel, others: list[Place]) -> dict[str, object]:
     files = [
         {
             "path": file.path,
@@ -101,4 +132,4 @@ def _document(model: CachedModel) -> dict[str, object]:
         }
         for file in _contents(model)
     ]
-    return words.model_document(model) | {"listing": files}
+    return words.model_document(model, [one.name for one in others]) | {"listing": files}

@@ -67,11 +67,16 @@ def verify_command(name: str | None, cache_dir: Path | None, **words: Any) -> in
 
     if name is not None and words["everything"]:
         raise click.UsageError(_("give a name or --all, not both"))
-    models = [one for one in selection.models(name, cache_dir) if one.link_to is None]
+    models = selection.models(name, cache_dir)
     scope = Scope(full=words["full"], share=words["sample"] or 0.0)
     begun = time.monotonic()
     with follow_reading() as listen:
-        found = [verify(model.path, scope=scope, jobs=words["jobs"], listen=listen) for model in models]
+        found = [
+            verify(
+                model.path, scope=scope, jobs=words["jobs"], listen=listen, record=selection.is_ours(model)
+            )
+            for model in models
+        ]
     if words["as_json"]:
         output.document({"models": [_document(one) for one in found]})
     else:

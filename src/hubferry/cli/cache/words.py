@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 import unicodedata
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubferry.cache.check import State
@@ -15,13 +17,13 @@ from hubferry.units import moment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from hubferry.cache.listing import CachedModel, Listing
+    from hubferry.cache.listing import CachedModel
     from hubferry.cache.problem import Problem
 
 
 def state_word(model: CachedModel) -> str:
     """Return a listed model's state in a word."""
-    return _("link") if model.link_to is not None else state_name(model.state)
+    return _("link") if model.link_to is not None and not model.usage.bytes else state_name(model.state)
 
 
 @cache
@@ -58,12 +60,33 @@ def width(text: str) -> int:
     )
 
 
-def aligned(rows: Sequence[Sequence[str]], *, right: Iterable[int] = ()) -> list[str]:
+def shortened(text: str, columns: int | None) -> str:
+    """Return `text` in no more than `columns` of a terminal, without its middle; as it is for None."""
+    if columns is None or width(text) <= columns:
+        return text
+    first, last = list(text[: len(text) // 2]), list(text[len(text) // 2 :])
+    while first and width("".join((*first, *last))) >= columns:
+        if len(first) >= len(last):
+            first.pop()
+        else:
+            last.pop(0)
+    return "".join((*first, "…", *last))
+
+
+def from_home(path: Path) -> str:
+    """Return a path as people write it, with `~` for the home directory."""
+    with suppress(ValueError, RuntimeError):
+        return str(Path("~") / path.relative_to(Path("~").expanduser()))
+    return str(path)
+
+
+def aligned(rows: Sequence[Sequence[str]], *, right: Iterable[int] = (), keep: bool = False) -> list[str]:
     """Return rows as lines whose columns stand below each other.
 
     Args:
         rows: Cells; each row has as many as the first.
         right: Numbers of the columns that end, rather than begin, at the same place.
+        keep: Whether all lines are equally wide, for what comes behind them.
     """
     columns = [max(map(width, column)) for column in zip(*rows, strict=True)]
     ends = frozenset(right)
@@ -75,14 +98,14 @@ def aligned(rows: Sequence[Sequence[str]], *, right: Iterable[int] = ()) -> list
             else cell + " " * (columns[number] - width(cell))
             for number, cell in enumerate(row)
         ]
-        lines.append("  ".join(cells).rstrip())
+        line = "  ".join(cells)
+        lines.append(line if keep else line.rstrip())
     return lines
 
 
-def model_document(model: CachedModel, listing: Listing | None = None) -> dict[str, object]:
-    """Return a model as JSON takes it: integer bytes, ISO 8601 times."""
+def model_document(model: CachedModel, sharing: Sequence[str] = ()) -> dict[str, object]:
+    """Return a model as JSON takes it: integer bytes, ISO 8601 times; `sharing` names who shares with it."""
     ref = model.ref
-    shared = [] if listing is None else [one.name for one in listing.sharing(model)]
     return {
         "name": model.name,
         "repository": None if ref is None else ref.repo_id,
@@ -100,7 +123,7 @@ def model_document(model: CachedModel, listing: Listing | None = None) -> dict[s
         "last_use": output.iso_time(model.used),
         "pinned": model.pinned,
         "published": list(model.published),
-        "shared_with": shared,
+        "shared_with": list(sharing),
         "shared_bytes": model.disk - model.frees,
         "link_to": model.link_to,
         "problems": [problem_document(problem) for problem in model.problems],
