@@ -12,7 +12,6 @@ import stat
 from typing import TYPE_CHECKING
 
 from hubferry.cache import locks, retention
-from hubferry.cache.check import State
 from hubferry.cache.disk import disk, disk_errors
 from hubferry.cache.names import DOOMED_SUFFIX, RECORDS
 from hubferry.errors import LockedError, UsageError
@@ -104,7 +103,7 @@ def _candidate(name: str, model: CachedModel) -> retention.Candidate:
         name,
         model.used,
         extents=dict(model.usage.bytes),
-        partial=model.state is State.PARTIAL,
+        partial=model.judged.interrupted,
         published=bool(model.published),
         protected=model.pinned or model.link_to is not None or is_held(model),
     )

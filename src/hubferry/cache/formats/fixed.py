@@ -42,13 +42,18 @@ def examine_hdf5(file: BinaryIO, size: int) -> Evidence:
     return Evidence.PROVEN
 
 
+def is_tar(head: bytes) -> bool:
+    """Return whether a file that begins so is an archive of tar, as the oldest `torch.save` wrote."""
+    return head[257:262] == b"ustar"
+
+
 def examine_tar(file: BinaryIO, size: int) -> Evidence:
     """Hold `size` against tar's blocks; a compressed archive tells nothing.
 
     Raises:
         FlawError: The last block is not whole, or not the empty one that ends an archive.
     """
-    if file.read(263)[257:262] != b"ustar":
+    if not is_tar(file.read(_TAR_BLOCK)):
         raise UnclearError
     if size % _TAR_BLOCK:
         raise cut_off(size, -(-size // _TAR_BLOCK) * _TAR_BLOCK)
