@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["Kind", "ModelState", "Problem", "State", "check_model", "check_model_exists"]
 
 
+_LONGEST_REFERENCE = 4096
+"""Bytes of a hub's own note of a commit, which has 40."""
+
+
 class State(str, Enum):
     """What a model's directory is, as far as it can be told without a hub."""
 
@@ -115,10 +119,10 @@ def snapshot_of(directory: Path) -> Path:
     if not snapshots.is_dir():
         return directory
     for branch in ("main", "master"):
-        try:
-            commit = disk.read_bytes(directory / "refs" / branch).decode(errors="replace").strip()
-        except (FileNotFoundError, NotADirectoryError):
+        reference = directory / "refs" / branch
+        if not reference.is_file() or disk.stat(reference).st_size > _LONGEST_REFERENCE:
             continue
+        commit = disk.read_bytes(reference).decode(errors="replace").strip()
         if commit and Path(commit).name == commit and (snapshots / commit).is_dir():
             return snapshots / commit
     folders = [entry for entry in disk.scandir(snapshots) if entry.is_dir()]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 import sys
 import threading
@@ -28,6 +29,7 @@ ROOM = "hubferry cache prune --older-than 30d --dry-run   # or another disk: HUB
 """What to type when there is no room."""
 _BINARY = getattr(os, "O_BINARY", 0)
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0)
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _FICLONE = 0x40049409
 """_IOW(0x94, 9, int) of linux/fs.h: share a whole file's extents."""
 _PIECES_AT_ONCE = 512
@@ -39,6 +41,8 @@ _SYNC_FILE_RANGE_WRITE = 2
 _AT_FDCWD = -100
 _EXCHANGE = 2
 """RENAME_EXCHANGE of linux/fs.h, RENAME_SWAP of macOS's sys/stdio.h."""
+_TOO_DEEP = (errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG)
+"""How the system says that folders are nested deeper than it opens one within the other."""
 _seek_lock = threading.Lock()
 
 
@@ -192,7 +196,12 @@ class Disk:
 
     def remove_tree(self, path: Path) -> None:
         """Remove a directory and everything below it; a symlink is removed, never followed."""
-        shutil.rmtree(path)
+        try:
+            shutil.rmtree(path)
+        except (RecursionError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _TOO_DEEP:
+                raise
+            _remove_deep(path)
 
     def free(self, path: Path) -> int:
         """Return the bytes that this user may still write on the filesystem of an existing path."""
@@ -258,6 +267,24 @@ def _write_at(descriptor: int, views: Sequence[memoryview], offset: int) -> int:
     with _seek_lock:
         os.lseek(descriptor, offset, os.SEEK_SET)
         return os.write(descriptor, views[0])
+
+
+def _remove_deep(top: Path) -> None:
+    """Remove a tree that is nested too deep to be gone through: its folders are moved to its top first."""
+    folders = [entry.name for entry in os.scandir(top) if entry.is_dir(follow_symlinks=False)]
+    while folders:
+        folder = top / folders.pop()
+        descriptor = os.open(folder, os.O_RDONLY | _DIRECTORY | _NOFOLLOW)
+        try:
+            with os.scandir(descriptor) as entries:
+                below = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            for name in below:
+                folders.append(secrets.token_hex(16))
+                os.rename(name, top / folders[-1], src_dir_fd=descriptor)  # of an open folder
+        finally:
+            os.close(descriptor)
+        shutil.rmtree(folder)
+    shutil.rmtree(top)
 
 
 def _after(views: list[memoryview], written: int) -> list[memoryview]:

@@ -18,6 +18,9 @@ _WIDE_OFFSETS = 8
 _TAR_BLOCK = 512
 _CONSTANT = re.compile(rb'\boffset="(\d{1,19})"[^<>]{0,200}?\bsize="(\d{1,19})"')
 _LONGEST_CONSTANT = 512
+_PIECE = 1 << 20
+_LONGEST_NETWORK = 256 << 20
+"""Bytes of XML that are read of one network; the largest real ones have a tenth of it."""
 
 
 def examine_hdf5(file: BinaryIO, size: int) -> Evidence:
@@ -68,12 +71,14 @@ def examine_openvino(description: Path, size: int) -> Evidence:
 
     Raises:
         FlawError: The weights are shorter.
-        UnclearError: It places none.
+        UnclearError: It places none, or is too long.
     """
     expected = 0
     tail = b""
     with description.open("rb") as file:
-        while piece := file.read(1 << 20):
+        while piece := file.read(_PIECE):
+            if file.tell() > _LONGEST_NETWORK:
+                raise UnclearError
             text = tail + piece
             for match in _CONSTANT.finditer(text):
                 expected = max(expected, int(match[1]) + int(match[2]))
