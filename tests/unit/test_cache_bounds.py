@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import tempfile
 import tracemalloc
 from pathlib import Path
 
@@ -129,7 +130,10 @@ def test_the_location_of_weights_outside_an_onnx_model_is_looked_up_and_not_open
 
 
 @pytest.fixture
-def deep(directory):
+def deep():
+    """A model in a place of its own: pytest cannot remove it, should the test be killed."""
+    place = Path(tempfile.mkdtemp(prefix="hubferry-deep-"))
+    directory = models.transformers_model(place / "model", shards=1, shard_size=6000)
     before = os.open(".", os.O_RDONLY)
     try:
         os.chdir(directory)
@@ -141,8 +145,7 @@ def deep(directory):
         os.fchdir(before)
         os.close(before)
     yield directory
-    if directory.exists():  # pytest itself could not
-        disk.remove_tree(directory)
+    disk.remove_tree(place)
 
 
 def test_folders_in_folders_as_deep_as_a_path_can_be_are_gone_through(deep):

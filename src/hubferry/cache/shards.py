@@ -75,8 +75,8 @@ class ShardSet:
 
     @property
     def first(self) -> int:
-        """The lowest number: sets that have a shard 0 count from it."""
-        return 0 if 0 in self.numbers else 1
+        """The lowest number: TensorFlow's shards, and sets that have a shard 0, count from it."""
+        return 0 if 0 in self.numbers or self.stem.endswith(_TENSORFLOW) else 1
 
     @property
     def lacking(self) -> int:
