@@ -56,7 +56,7 @@ _OTHERS = frozenset({
     ".bin", ".pt", ".pth", ".ckpt", ".th", ".t7", ".params", ".onnx_data", ".distcp", ".weights",
     ".ggml", ".llamafile", ".mlmodel", ".tflite", ".task", ".mnn", ".engine", ".plan", ".trt",
     ".caffemodel", ".pdparams", ".pdiparams", ".pdmodel", ".mindir", ".ms", ".rknn", ".rkllm", ".om", ".hef",
-    ".dlc", ".axmodel", ".bmodel", ".cbm", ".ubj", ".ftz",
+    ".dlc", ".axmodel", ".bmodel", ".cbm", ".ubj", ".ftz", ".jit",
 })  # fmt: skip
 WEIGHT_SUFFIXES = frozenset({".onnx", *_BY_SUFFIX, *_PICKLES, *_OTHERS})
 """Lower-case suffixes of files that are weights or keep state in the same formats."""

@@ -6,6 +6,7 @@ compressed tells nothing. No pickle is ever loaded.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from hubferry.cache.formats import pytorch
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _BINARY = b"\x80"
 _STOP = b"."
+_REMEMBERS = re.compile(rb"p\d{1,6}\n")
+"""An opcode that hardly any pickle is without."""
 _LEGACY_TORCH = b"\x80\x02\x8a\n" + pytorch.MAGIC.to_bytes(10, "little")
 """A file of `torch.save` under a pickle's name: it ends with a tensor."""
 
@@ -42,4 +45,4 @@ def examine(file: BinaryIO, size: int) -> Evidence:
 
 def is_text(head: bytes) -> bool:
     """Return whether a file begins as a pickle of the oldest protocol, which is written in letters."""
-    return b"\np0\n" in head or b"\np1\n" in head
+    return _REMEMBERS.search(head) is not None
