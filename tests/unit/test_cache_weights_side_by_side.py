@@ -216,6 +216,20 @@ def test_a_header_proves_what_it_says_and_no_more(tmp_path, name, content, verdi
     assert check_model(tmp_path).verdict is verdict
 
 
+def test_a_text_under_a_name_that_other_programs_use_is_no_broken_model(tmp_path):
+    layouts.bert(tmp_path)
+    models.write_file(tmp_path / "eval/arc.task", "dataset: arc\n")
+    assert found(tmp_path) == (State.WHOLE, {})
+
+
+def test_a_component_that_is_a_link_to_another_models_folder_is_not_missed(tmp_path):
+    layouts.stable_diffusion(tmp_path / "model")
+    (tmp_path / "model/vae").rename(tmp_path / "shared")
+    assert found(tmp_path / "model")[0] is State.PARTIAL
+    (tmp_path / "model/vae").symlink_to(tmp_path / "shared")
+    assert found(tmp_path / "model") == (State.WHOLE, {})
+
+
 def test_old_torch_files_under_a_pickles_name_end_with_their_tensors(tmp_path):
     models.write_readme(tmp_path, title="x")
     models.write_legacy_pytorch(tmp_path / "a.pkl", [400])

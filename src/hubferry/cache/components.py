@@ -26,8 +26,8 @@ _WITH_WEIGHTS = re.compile(
 )
 _WITHOUT_CONFIG = frozenset({".onnx", ".xml"})
 """Components in these formats are also saved, and loaded, without a `config.json`."""
-_SPARED = frozenset({"safety_checker", "feature_extractor", "image_encoder", "watermarker"})
-"""Components that a pipeline is often kept and loaded without."""
+_SPARED = frozenset({"safety_checker", "feature_extractor"})
+"""Components that are often left out, and that the pipelines which have both load without."""
 
 _MODULES = "modules.json"
 _SAVED_MODULES = frozenset({
@@ -39,7 +39,7 @@ _SAVED_MODULES = frozenset({
 _WITH_OWN_WEIGHTS = frozenset({"Dense", "CNN", "LSTM", "LayerNorm", "SparseAutoEncoder"})
 
 _PACKAGE = re.compile(r"(?P<package>.+\.mlpackage)/Manifest\.json")
-_NETWORK = re.compile(rb"<net\s")
+_NETWORK = re.compile(rb'<net\s[^>]*\bname="')
 _HEAD = 1024
 _MOST_RANKS = 10_000
 
@@ -73,6 +73,8 @@ def _is_single_file(look: Look, components: dict[str, str]) -> bool:
 
 def _component(look: Look, name: str, kind: str) -> Iterator[Problem]:
     inside = [path.rpartition("/")[2] for path in look.tops.get(name, ())]
+    if name in look.inventory.linked:
+        return
     if not inside:
         sort = Kind.NOTE if name in _SPARED else Kind.MISSING
         yield Problem(f"{name}/", _("is missing: {name} names it").format(name=_PIPELINE), sort)
@@ -89,6 +91,8 @@ def modules(look: Look) -> Iterator[Problem]:
     """Hold the modules of a sentence-transformers model against the folders that are there."""
     for folder, kind in _modules(look):
         names = [path.removeprefix(folder + "/") for path in look.tops.get(folder, ())]
+        if folder in look.inventory.linked:
+            continue
         if not names:
             yield Problem(f"{folder}/", _("is missing: {name} names it").format(name=_MODULES), Kind.MISSING)
         elif kind in _WITH_OWN_WEIGHTS and not any(map(formats.is_weight, names)):

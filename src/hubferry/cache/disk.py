@@ -199,7 +199,8 @@ class Disk:
         try:
             shutil.rmtree(path)
         except (RecursionError, OSError) as error:
-            if isinstance(error, OSError) and error.errno not in _TOO_DEEP:
+            deep = isinstance(error, RecursionError) or error.errno in _TOO_DEEP
+            if not deep or os.rename not in os.supports_dir_fd:
                 raise
             _remove_deep(path)
 

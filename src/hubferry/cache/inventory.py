@@ -35,6 +35,7 @@ class Inventory:
     Attributes:
         files: By POSIX path, what each regular file looks like; links to files are seen through.
         leftovers: Paths of what an interrupted download left behind, ours or another tool's.
+        linked: Paths of links to directories, which are not followed.
         strange: Paths that are neither files nor directories: links that lead nowhere, sockets and pipes.
         has_records: Whether we keep records about it.
         usage: What all of it takes on the disk, our records and other tools' included.
@@ -42,6 +43,7 @@ class Inventory:
 
     files: dict[str, os.stat_result] = field(default_factory=dict)
     leftovers: list[str] = field(default_factory=list)
+    linked: set[str] = field(default_factory=set)
     strange: list[str] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     has_records: bool = False
@@ -138,7 +140,9 @@ def _of_the_model(inventory: Inventory, path: str, name: str, status: os.stat_re
         inventory.leftovers.append(path)
     elif status is not None and stat.S_ISREG(status.st_mode):
         inventory.files[path] = status
-    elif status is None or not stat.S_ISDIR(status.st_mode):
+    elif status is not None and stat.S_ISDIR(status.st_mode):
+        inventory.linked.add(path)
+    else:
         inventory.strange.append(path)
 
 

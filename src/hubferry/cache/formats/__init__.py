@@ -58,6 +58,8 @@ _OTHERS = frozenset({
     ".caffemodel", ".pdparams", ".pdiparams", ".pdmodel", ".mindir", ".ms", ".rknn", ".rkllm", ".om", ".hef",
     ".dlc", ".axmodel", ".bmodel", ".cbm", ".ubj", ".ftz", ".jit",
 })  # fmt: skip
+_OF_OTHER_THINGS = frozenset({".plan", ".task", ".weights", ".ms", ".om", ".dlc", ".jit", ".engine"})
+"""Suffixes that text files of other programs have as well."""
 WEIGHT_SUFFIXES = frozenset({".onnx", *_BY_SUFFIX, *_PICKLES, *_OTHERS})
 """Lower-case suffixes of files that are weights or keep state in the same formats."""
 
@@ -104,8 +106,8 @@ def examine(path: Path, size: int, *, needed: dict[str, int] | None = None) -> E
         raise FlawError(_("is empty"))
     with os.fdopen(disk.open(path, os.O_RDONLY), "rb") as file:
         head = file.read(4096)
-        if suffix not in _PICKLES or not pickled.is_text(head):
-            refuse_impostors(head, size)
+        may_be_text = suffix in _OF_OTHER_THINGS or (suffix in _PICKLES and pickled.is_text(head))
+        refuse_impostors(head, size, may_be_text=may_be_text)
         file.seek(0)
         try:
             if suffix == ".onnx":
