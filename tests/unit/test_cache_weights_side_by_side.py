@@ -56,6 +56,14 @@ def test_some_of_the_shards_are_evidence_of_the_others_whatever_is_beside_them(s
     assert found(stale) == (State.PARTIAL, {"model-00002-of-00002.safetensors": Kind.MISSING})
 
 
+def test_some_of_the_files_that_an_index_names_are_evidence_of_the_others_without_any_numbers(stale):
+    models.write_json(stale / "model.safetensors.index.json", {"weight_map": {"a": "a.bin", "b": "b.bin"}})
+    models.write_safetensors(stale / "model.safetensors", SMALL)
+    assert found(stale) == (State.WHOLE, {})
+    models.write_pytorch_zip(stale / "a.bin", 400)
+    assert found(stale) == (State.PARTIAL, {"b.bin": Kind.MISSING})
+
+
 def test_diffusers_loads_an_index_before_a_merged_file(tmp_path):
     layouts.stable_diffusion(tmp_path)
     path = tmp_path / "unet/diffusion_pytorch_model.safetensors.index.json"
