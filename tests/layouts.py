@@ -527,6 +527,20 @@ def tensorflow_checkpoint(directory: Path) -> None:
         opaque(directory / f"bert_model.ckpt.data-{number:05}-of-00002")
 
 
+def saved_model(directory: Path) -> None:
+    readme(directory, "tf-keras")
+    models.write_onnx(directory / "saved_model.pb", 400)
+    write_file(directory / "variables/variables.index", b"\0" * 90)
+    opaque(directory / "variables/variables.data-00000-of-00001")
+
+
+def canine(directory: Path) -> None:
+    readme(directory)
+    write_json(directory / "config.json", {"model_type": "canine"})
+    write_json(directory / "tokenizer_config.json", {"model_max_length": 2048})
+    models.write_pytorch_zip(directory / "pytorch_model.bin", SIZE)
+
+
 def megatron(directory: Path) -> None:
     readme(directory)
     write_file(directory / "latest_checkpointed_iteration.txt", "1")
@@ -708,6 +722,11 @@ FAMILIES = {
         tensorflow_checkpoint, "bert_model.ckpt.data-00000-of-00002", proves=False,
         part="bert_model.ckpt.data-00001-of-00002", whole=UNKNOWN,
     ),
+    "saved-model": Layout(
+        saved_model, "variables/variables.data-00000-of-00001", proves=False,
+        part="variables/variables.data-00000-of-00001",
+    ),
+    "canine": Layout(canine, "pytorch_model.bin"),
     "megatron": Layout(
         megatron, "iter_0000001/mp_rank_02/model_optim_rng.pt",
         part="iter_0000001/mp_rank_01/model_optim_rng.pt",

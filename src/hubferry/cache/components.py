@@ -39,6 +39,7 @@ _SAVED_MODULES = frozenset({
 _WITH_OWN_WEIGHTS = frozenset({"Dense", "CNN", "LSTM", "LayerNorm", "SparseAutoEncoder"})
 
 _PACKAGE = re.compile(r"(?P<package>.+\.mlpackage)/Manifest\.json")
+_CHECKPOINT = re.compile(r"(variables|.+\.ckpt(-\d+)?|ckpt-\d+)\.index")
 _NETWORK = re.compile(rb'<net\s[^>]*\bname="')
 _HEAD = 1024
 _MOST_RANKS = 10_000
@@ -168,6 +169,19 @@ def _named(look: Look, path: str, name: Any) -> Iterator[Problem]:
     if isinstance(name, str) and name and look.place(path, name) not in look.files:
         what = _("is missing: {name} names it").format(name=path)
         yield Problem(look.place(path, name), what, Kind.MISSING)
+
+
+def tensorflow(look: Look) -> Iterator[Problem]:
+    """Notice a checkpoint's index none of whose data is beside it; some of it is a matter of numbers."""
+    for folder, names in look.folders.items():
+        indexes = [name for name in names if _CHECKPOINT.fullmatch(name)]
+        data = {name.rpartition(".data-")[0] for name in names} if indexes else set()
+        for name in indexes:
+            stem = name.removesuffix(".index")
+            if stem not in data:
+                what = _("is missing: {name} names it").format(name=name)
+                path = f"{folder}/{stem}.data-00000-of-00001".removeprefix("/")
+                yield Problem(path, what, Kind.MISSING)
 
 
 def tensorrt(look: Look) -> Iterator[Problem]:

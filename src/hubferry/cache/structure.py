@@ -60,7 +60,7 @@ def inspect(directory: Path, inventory: Inventory, *, trusted: Collection[str] =
     rules: tuple[Callable[[Look], Iterator[Problem]], ...] = (
         _links, _weights, _json, indexes.find, _numbered, _counted, components.pipelines, components.modules,
         components.adapters, components.openvino, components.mnn, components.core_ml, components.tensorrt,
-        _tokenizers, _leftovers,
+        components.tensorflow,        _tokenizers, _leftovers,
     )  # fmt: skip
     problems = bounded(problem for rule in rules for problem in rule(look))
     described = any(map(_DESCRIPTIONS.fullmatch, inventory.files))
@@ -148,7 +148,11 @@ def _counted(look: Look) -> Iterator[Problem]:
 def _tokenizers(look: Look) -> Iterator[Problem]:
     for path in look.files:
         if path.rpartition("/")[2] == "tokenizer_config.json":
-            what = tokenizers.missing_vocabulary(look.beside(path), look.mapping(path))
+            beside, settings = look.beside(path), look.mapping(path)
+            if "tokenizer_class" not in settings and "config.json" in beside:
+                config = look.mapping(look.place(path, "config.json"))
+                settings = {**settings, "tokenizer_class": config.get("model_type")}
+            what = tokenizers.missing_vocabulary(beside, settings)
             if what:
                 yield Problem(path, what, Kind.MISSING)
 
