@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from tests import models
 
-from hubferry.cache import clean, indexes
+from hubferry.cache import clean, indexes, structure
 from hubferry.cache.check import Kind, State, check_model
 from hubferry.cache.disk import disk
+from hubferry.cache.formats import cursor
 from hubferry.cache.listing import list_models
 from hubferry.cache.problem import MOST_PROBLEMS
 from hubferry.cache.store import Cache
@@ -253,3 +254,26 @@ def test_the_problems_of_a_commit_of_many_files_are_listed_up_to_a_limit(tmp_pat
     state = check_model(directory.path)
     assert (state.verdict, len(state.problems)) == (State.PARTIAL, MOST_PROBLEMS + 1)
     assert json.dumps([one.what for one in state.problems]).count("is missing") == MOST_PROBLEMS
+
+
+def test_the_headers_of_one_model_are_walked_for_so_long_and_no_longer(directory, monkeypatch):
+    walked = []
+    grant = cursor.Steps._grant
+
+    def counted(self, count):
+        granted = grant(self, count)
+        if self._shared is not None:
+            walked.append(granted)
+        return granted
+
+    monkeypatch.setattr(cursor.Steps, "_grant", counted)
+    monkeypatch.setattr(structure, "_MOST_STEPS", 10_000)
+    for number in range(5):
+        models.write_file(directory / f"{number}.msgpack", b"\xdc\x10\0" + b"\xc0" * 4096)
+        models.write_file(directory / f"{number}.bin", b"\x80\2" + b"N0" * 4096 + b"N.")
+    state = check_model(directory)
+    assert (state.verdict, [(one.path, one.kind) for one in state.problems]) == (
+        State.UNKNOWN,
+        [("./", Kind.NOTE)],
+    )
+    assert sum(walked) == 10_000

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hubferry.cache import components, formats, indexes, shards, tokenizers
+from hubferry.cache.formats.cursor import limited
 from hubferry.cache.look import Look
 from hubferry.cache.problem import Kind, Problem, bounded, missing
 from hubferry.i18n import _
@@ -29,6 +30,8 @@ _ESSENTIAL_JSON = frozenset({
     "config.json", "model_index.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
     "vocab.json", "adapter_config.json", "preprocessor_config.json", "scheduler_config.json", "modules.json",
 })  # fmt: skip
+_MOST_STEPS = 200_000_000
+"""Through the headers of one model altogether, some two minutes; fifty GGUF files need a third of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,10 @@ def inspect(directory: Path, inventory: Inventory, *, trusted: Collection[str] =
         components.adapters, components.openvino, components.mnn, components.core_ml, components.tensorrt,
         components.tensorflow,        _tokenizers, _leftovers,
     )  # fmt: skip
-    problems = bounded(problem for rule in rules for problem in rule(look))
+    with limited(_MOST_STEPS) as steps:
+        problems = bounded(problem for rule in rules for problem in rule(look))
+    if steps.are_spent:
+        problems.append(Problem("./", _("has headers that were too long to be looked through"), Kind.NOTE))
     described = any(map(_DESCRIPTIONS.fullmatch, inventory.files))
     return Structure(tuple(problems), tuple(look.weights), look.proven, described)
 
