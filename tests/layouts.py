@@ -1,54 +1,30 @@
-"""Lay out small models as real repositories are laid out, with headers that the libraries would take.
-
-A layout also declares what a check can know of it: what it is when it is whole, whether a byte that is cut
-off one of its weights shows, and whether its names tell that a part of it is missing.
-"""
+"""Lay out small models as real repositories are laid out."""
 
 from __future__ import annotations
 
-import io
 import json
 import pickle
 import struct
-import tarfile
-import zipfile
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests import models
 from tests.models import write_file, write_json, write_safetensors
-
-from hubferry.cache.check import State
+from tests.weights import (
+    SIZE,
+    SMALL,
+    executorch,
+    hdf5,
+    joblib,
+    litertlm,
+    msgpack,
+    opaque,
+    openvino,
+    tar,
+    zipped,
+)  # fmt: skip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-SIZE = 1200
-SMALL = {"a": 600, "b": 600}
-
-
-@dataclass(frozen=True)
-class Layout:
-    """One family.
-
-    Attributes:
-        make: Lays it out in a directory.
-        cut: A weight file.
-        proves: Whether a byte that is cut off it shows.
-        part: A file or folder without which the model cannot be used; None where no name tells of it.
-        named: What the check says is missing without it; None for the part itself.
-        whole: What it is when nothing is missing.
-        exists: Whether there is a README.md, config.json or model_index.json beside weights.
-    """
-
-    make: Callable[[Path], object]
-    cut: str
-    proves: bool = True
-    part: str | None = None
-    named: str | None = None
-    whole: State = State.WHOLE
-    exists: bool = True
 
 
 def readme(directory: Path, library: str = "transformers") -> None:
@@ -57,75 +33,6 @@ def readme(directory: Path, library: str = "transformers") -> None:
 
 def config(directory: Path, **values: object) -> None:
     write_json(directory / "config.json", {"model_type": "test", **values})
-
-
-def zipped(path: Path, members: dict[str, bytes]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return path
-
-
-def hdf5(path: Path, size: int = SIZE) -> Path:
-    head = b"\x89HDF\r\n\x1a\n" + bytes([0, 0, 0, 0, 0, 8, 8, 0]) + struct.pack("<HHI", 4, 16, 0)
-    return write_file(path, (head + struct.pack("<QQQQ", 0, 2**64 - 1, size, 2**64 - 1)).ljust(size, b"\7"))
-
-
-def msgpack(path: Path) -> Path:
-    return write_file(path, b"\x81\xa1a\xc6" + struct.pack(">I", SIZE) + b"\1" * SIZE)
-
-
-def openvino(path: Path, size: int = SIZE) -> None:
-    text = f'<?xml version="1.0"?>\n<net name="x"><data offset="0" shape="1" size="{size}" /></net>'
-    write_file(path, text)
-    write_file(path.with_suffix(".bin"), b"\1" * size)
-
-
-def tar(path: Path, names: tuple[str, ...]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w") as archive:
-        for name in names:
-            member = tarfile.TarInfo(name)
-            member.size = SIZE
-            archive.addfile(member, io.BytesIO(b"\1" * SIZE))
-    return path
-
-
-def joblib(path: Path) -> Path:
-    """Write bytes of an array between opcodes, as joblib does."""
-    return write_file(path, b"\x80\x04\x95" + struct.pack("<Q", 4) + b"\x8c\x01ab" + b"\xff" * SIZE + b".")
-
-
-def executorch(path: Path) -> Path:
-    program, begin, segments = 400, 512, SIZE
-    head = struct.pack("<I4s4sIQQQ", 40, b"ET12", b"eh00", 32, program, begin, segments)
-    return write_file(path, head.ljust(begin, b"\0") + b"\1" * segments)
-
-
-def litertlm(path: Path, sections: int = 2) -> Path:
-    """Write a FlatBuffer of sections, each in a block of its own, then the blocks."""
-    block = 16384
-
-    def section(number: int) -> bytes:
-        begin, end = block * (number + 1), block * (number + 1) + SIZE
-        return struct.pack("<HHHHHxxiIQQ", 10, 24, 0, 8, 16, 12, 0, begin, end)
-
-    # vtable and table of the root, of the section list, then the vector and the sections
-    root = struct.pack("<I", 12) + struct.pack("<HHHH", 8, 8, 0, 4) + struct.pack("<iI", 8, 12)
-    listed = struct.pack("<HHHxx", 6, 8, 4) + struct.pack("<iI", 8, 4)
-    start = len(root) + len(listed) + 4
-    each = len(section(0))
-    offsets = [start + 4 * sections + each * n + 12 - (start + 4 * n) for n in range(sections)]
-    vector = struct.pack(f"<I{sections}I", sections, *offsets)
-    body = root + listed + vector + b"".join(map(section, range(sections)))
-    head = struct.pack("<8s3I4xQ", b"LITERTLM", 1, 0, 0, 32 + len(body)) + body
-    data = b"".join((b"\1" * SIZE).ljust(block, b"\0") for _number in range(sections))
-    return write_file(path, (head.ljust(block, b"\0") + data)[: block * sections + SIZE])
-
-
-def opaque(path: Path, magic: bytes = b"\xff\xfe", size: int = SIZE) -> Path:
-    return write_file(path, magic.ljust(size, b"\1"))
 
 
 def shards(directory: Path, pattern: str, count: int, index: str | None, *, first: int = 1) -> None:
@@ -606,143 +513,3 @@ def keras(directory: Path) -> None:
     readme(directory, "keras")
     zipped(directory / "model.keras", {"config.json": b"{}", "model.weights.h5": bytes(SIZE)})
     hdf5(directory / "model.weights.h5")
-
-
-UNKNOWN = State.UNKNOWN
-SHARD = "model-00002-of-00003.safetensors"
-UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
-
-FAMILIES = {
-    "qwen": Layout(qwen, SHARD, part=SHARD),
-    "deepseek": Layout(
-        deepseek, "model-00003-of-000003.safetensors", part="model-00002-of-000003.safetensors"
-    ),
-    "deepseek-without-index": Layout(
-        deepseek_without_index,
-        "weights-00003-of-000003.safetensors",
-        part="weights-00002-of-000003.safetensors",
-    ),
-    "kimi": Layout(kimi, "model-10-of-12.safetensors", part="model-2-of-12.safetensors"),
-    "unpadded-without-index": Layout(
-        unpadded_without_index, "ckpt-10-of-12.safetensors", part="ckpt-2-of-12.safetensors"
-    ),
-    "bloom": Layout(bloom, "pytorch_model_00001-of-00003.bin", part="pytorch_model_00003-of-00003.bin"),
-    "underlined": Layout(underlined, "model_part_1_of_3.safetensors", part="model_part_3_of_3.safetensors"),
-    "from-zero": Layout(
-        from_zero, "weights_00000-of-00003.safetensors", part="weights_00002-of-00003.safetensors"
-    ),
-    "mistral": Layout(mistral, "consolidated.safetensors", part=SHARD),
-    "mistral-without-consolidated": Layout(mistral_without_consolidated, SHARD, part=SHARD),
-    "llama": Layout(llama, "original/consolidated.00.pth", part="original/consolidated.01.pth"),
-    "merged-beside-stale-index": Layout(
-        merged_beside_stale_index, "model.safetensors", part="model.safetensors", named=SHARD
-    ),
-    "safetensors-of-two-formats": Layout(safetensors_of_two_formats, SHARD, part=SHARD),
-    "bert": Layout(bert, "tf_model.h5"),
-    "minilm": Layout(minilm, "2_Dense/model.safetensors", part="1_Pooling", named="1_Pooling/"),
-    "minilm-openvino": Layout(minilm, "openvino/openvino_model.bin", part="openvino/openvino_model.bin"),
-    "minilm-dense": Layout(
-        minilm, "onnx/model_qint8_avx512.onnx", part="2_Dense/model.safetensors", named="2_Dense/"
-    ),
-    "sdxl": Layout(sdxl, "sd_xl_base_1.0.safetensors", part="vae", named="vae/"),
-    "only-fp16": Layout(only_fp16, UNET, part=UNET, named="unet/"),
-    "sharded-fp16": Layout(
-        sharded_fp16,
-        "text_encoder/model.fp16-00001-of-00002.safetensors",
-        part="text_encoder/model.fp16-00002-of-00002.safetensors",
-    ),
-    "variant-behind-the-number": Layout(
-        variant_behind_the_number,
-        "unet/diffusion_pytorch_model-00001-of-00002.fp16.safetensors",
-        part="unet/diffusion_pytorch_model-00002-of-00002.fp16.safetensors",
-    ),
-    "flux": Layout(flux, "ae.safetensors", part="tokenizer_2", named="tokenizer_2/"),
-    "onnx-pipeline": Layout(onnx_pipeline, "vae_decoder/model.onnx", part="unet/weights.pb"),
-    "custom-pipeline": Layout(
-        custom_pipeline, "vae/diffusion_pytorch_model.bin", part="movq", named="movq/"
-    ),
-    "single-file-of-a-pipeline": Layout(
-        single_file_of_a_pipeline, "v1-5-pruned-emaonly.safetensors", whole=UNKNOWN,
-        part="v1-5-pruned-emaonly.safetensors", named="unet/",
-    ),
-    "pipeline-without-checker": Layout(
-        pipeline_without_checker, "vae/diffusion_pytorch_model.safetensors", part="vae/config.json",
-        whole=UNKNOWN,
-    ),
-    "gguf": Layout(gguf, "mmproj-f16.gguf"),
-    "one-gguf": Layout(one_gguf, "qwen-7b-Q4_K_M.gguf", whole=UNKNOWN, exists=False),
-    "gguf-with-json-of-its-origin": Layout(
-        gguf_with_json_of_its_origin, "qwen-7b-Q4_K_M.gguf", whole=UNKNOWN,
-        part="qwen-7b-Q4_K_M.gguf", named="model-00001-of-00002.safetensors",
-    ),
-    "split-gguf": Layout(
-        split_gguf, "Q8_0/big-Q8_0-00002-of-00003.gguf", part="Q8_0/big-Q8_0-00003-of-00003.gguf"
-    ),
-    "gguf-in-parts": Layout(
-        gguf_in_parts, "big.Q8_0.gguf.part2of2", proves=False, part="big.Q8_0.gguf.part1of2", whole=UNKNOWN
-    ),
-    "gguf-in-letters": Layout(
-        gguf_in_letters, "big.Q8_0.gguf-split-c", proves=False, part="big.Q8_0.gguf-split-b", whole=UNKNOWN
-    ),
-    "lora": Layout(
-        lora, "adapter_model.safetensors", part="adapter_model.safetensors", whole=UNKNOWN, exists=False
-    ),
-    "diffusers-lora": Layout(
-        diffusers_lora, "pytorch_lora_weights.safetensors", whole=UNKNOWN, exists=False
-    ),
-    "textual-inversion": Layout(textual_inversion, "learned_embeds.bin"),
-    "mlx": Layout(mlx, "weights.npz"),
-    "mlx-in-several": Layout(mlx_in_several, "weights.02.safetensors", part="weights.00.safetensors"),
-    "gptq": Layout(gptq, "gptq_model-4bit-128g.safetensors"),
-    "awq": Layout(awq, "model-00001-of-00002.safetensors", part="model-00002-of-00002.safetensors"),
-    "exl2": Layout(exl2, "output-00001-of-00002.safetensors", part="output-00002-of-00002.safetensors"),
-    "sklearn-pickle": Layout(sklearn, "model.pkl", whole=UNKNOWN),
-    "sklearn-joblib": Layout(sklearn, "pipeline.joblib", whole=UNKNOWN),
-    "tensorrt-llm": Layout(
-        tensorrt_llm, "rank0.engine", proves=False, part="rank2.engine", whole=UNKNOWN
-    ),
-    "mnn": Layout(mnn, "llm.mnn", proves=False, part="llm.mnn.weight", whole=UNKNOWN),
-    "executorch": Layout(execu_torch, "model.pte"),
-    "litert-lm": Layout(lite_rt, "gemma-3n-E2B-it-int4.litertlm"),
-    "mediapipe": Layout(media_pipe, "hand_landmarker.task"),
-    "mediapipe-llm": Layout(media_pipe, "gemma.task", proves=False),
-    "dduf": Layout(dduf, "FLUX.1-dev-Q4.dduf"),
-    "core-ml": Layout(
-        core_ml, "Model.mlpackage/Data/com.apple.CoreML/weights/weight.bin", proves=False,
-        part="Model.mlpackage/Data/com.apple.CoreML/model.mlmodel", whole=UNKNOWN,
-    ),
-    "openvino": Layout(open_vino, "openvino_model.bin", part="openvino_model.bin"),
-    "onnx": Layout(onnx, "onnx/model.onnx_data", part="onnx/model.onnx_data"),
-    "yolo": Layout(yolo, "yolo11n.pt", whole=UNKNOWN, exists=False),
-    "kokoro": Layout(kokoro, "kokoro-v1_0.pth"),
-    "faster-whisper": Layout(whisper_of_ctranslate2, "model.bin", proves=False, whole=UNKNOWN),
-    "fasttext": Layout(fast_text, "model.bin", proves=False, whole=UNKNOWN),
-    "spacy": Layout(spacy, "ner/model", proves=False, whole=UNKNOWN),
-    "tensorflow-checkpoint": Layout(
-        tensorflow_checkpoint, "bert_model.ckpt.data-00000-of-00002", proves=False,
-        part="bert_model.ckpt.data-00001-of-00002", whole=UNKNOWN,
-    ),
-    "saved-model": Layout(
-        saved_model, "variables/variables.data-00000-of-00001", proves=False,
-        part="variables/variables.data-00000-of-00001",
-    ),
-    "canine": Layout(canine, "pytorch_model.bin"),
-    "megatron": Layout(
-        megatron, "iter_0000001/mp_rank_02/model_optim_rng.pt",
-        part="iter_0000001/mp_rank_01/model_optim_rng.pt",
-    ),
-    "deepspeed": Layout(
-        deepspeed, "checkpoint-500/optimizer.pt",
-        part="checkpoint-500/global_step500/mp_rank_00_model_states.pt",
-    ),
-    "tokenizer-only": Layout(
-        tokenizer_only, "vocab.json", part=None, whole=UNKNOWN, exists=False
-    ),
-    "timm": Layout(timm, "pytorch_model.bin"),
-    "nemo": Layout(nemo, "parakeet.nemo"),
-    "torch-of-2016": Layout(torch_of_2016, "vgg16.pth"),
-    "paddle": Layout(paddle, "inference.pdparams", whole=UNKNOWN),
-    "rockchip": Layout(rockchip, "qwen.rkllm", proves=False, whole=UNKNOWN),
-    "opt-175b": Layout(opt_175b, "reshard-model_part-2.pt", part="reshard-model_part-1.pt"),
-    "keras": Layout(keras, "model.keras"),
-}  # fmt: skip

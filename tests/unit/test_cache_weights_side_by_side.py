@@ -6,7 +6,7 @@ import struct
 
 import pytest
 from tests import layouts, models
-from tests.layouts import SMALL
+from tests.weights import SMALL, openvino
 
 from hubferry.cache.check import Kind, State, check_model, check_model_exists
 from hubferry.cache.formats import is_weight
@@ -174,7 +174,7 @@ def test_a_tokenizer_that_needs_no_vocabulary_file_is_whole(tmp_path, settings, 
 
 
 def test_a_network_without_constants_has_empty_weights(tmp_path):
-    layouts.openvino(tmp_path / "openvino_detokenizer.xml", 0)
+    openvino(tmp_path / "openvino_detokenizer.xml", 0)
     models.write_readme(tmp_path, title="x")
     assert found(tmp_path) == (State.UNKNOWN, {})
     (tmp_path / "openvino_detokenizer.xml").unlink()
