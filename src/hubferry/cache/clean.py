@@ -12,7 +12,6 @@ import stat
 from typing import TYPE_CHECKING
 
 from hubferry.cache import locks, manifest, retention
-from hubferry.cache.check import State
 from hubferry.cache.disk import disk, disk_errors, forbidden
 from hubferry.cache.layers import only_read
 from hubferry.cache.names import DOOMED_SUFFIX, RECORDS
@@ -146,7 +145,7 @@ def _candidate(name: str, model: CachedModel) -> retention.Candidate:
         name,
         model.used,
         extents=dict(model.usage.bytes),
-        partial=model.state is State.PARTIAL,
+        partial=model.judged.interrupted,
         published=bool(model.published),
         protected=model.pinned or model.link_to is not None or only_read(model.path) or is_held(model),
     )

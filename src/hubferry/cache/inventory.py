@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ class Inventory:
     Attributes:
         files: By POSIX path, what each regular file looks like; links to files are seen through.
         leftovers: Paths of what an interrupted download left behind, ours or another tool's.
+        linked: Paths of links to directories, which are not followed.
         strange: Paths that are neither files nor directories: links that lead nowhere, sockets and pipes.
         has_records: Whether we keep records about it.
         usage: What all of it takes on the disk, our records and other tools' included.
@@ -42,6 +43,7 @@ class Inventory:
 
     files: dict[str, os.stat_result] = field(default_factory=dict)
     leftovers: list[str] = field(default_factory=list)
+    linked: set[str] = field(default_factory=set)
     strange: list[str] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     has_records: bool = False
@@ -59,7 +61,26 @@ def take(directory: Path) -> Inventory:
         OSError: The directory, or one below it, cannot be read.
     """
     inventory = Inventory()
-    _walk(directory, "", inventory, _of_the_model)
+    # A stack of our own: a hub may nest folders deeper than Python nests calls.
+    folders = [_Folder.at(directory, "", _of_the_model, inventory)]
+    while folders:
+        folder = folders[-1]
+        entry = next(folder.entries, None)
+        if entry is None:
+            folders.pop()
+        elif entry.is_dir(follow_symlinks=False):
+            path = folder.prefix + entry.name
+            try:
+                sort = _sort_for(path, entry.name, folder.sort)
+                folders.append(_Folder.at(folder.place / entry.name, path + "/", sort, inventory))
+            except FileNotFoundError:  # a running transfer took it away
+                continue
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
+                inventory.strange.append(path + "/")
+        else:
+            _take_entry(folder, entry, inventory)
     return inventory
 
 
@@ -67,22 +88,40 @@ _Sort = Callable[["Inventory", str, str, "os.stat_result | None"], None]
 """Says what a file is, by its path, its name and what it looks like."""
 
 
-def _walk(directory: Path, prefix: str, inventory: Inventory, sort: _Sort) -> None:
-    inventory.usage.add_directory(disk.lstat(directory))
-    for entry in disk.scandir(directory):
-        name = entry.name
-        path = prefix + name
-        if entry.is_dir(follow_symlinks=False):
-            with suppress(FileNotFoundError):
-                _walk(directory / name, path + "/", inventory, _sort_for(path, name, sort))
-            continue
-        try:
-            # On Windows a directory's entry knows neither the inode nor the number of links.
-            status = entry.stat(follow_symlinks=False) if _POSIX else os.lstat(entry.path)
-        except FileNotFoundError:  # a running transfer renames what it has finished
-            continue
-        inventory.usage.add(status)
-        sort(inventory, path, name, _destination(entry) if entry.is_symlink() else status)
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A folder whose entries are being gone through.
+
+    Attributes:
+        place: Where it is.
+        prefix: What the paths of its entries begin with.
+        sort: Says what its files are.
+        entries: Those that are left.
+    """
+
+    place: Path
+    prefix: str
+    sort: _Sort
+    entries: Iterator[os.DirEntry[str]]
+
+    @classmethod
+    def at(cls, place: Path, prefix: str, sort: _Sort, inventory: Inventory) -> _Folder:
+        """Open the folder at `place` and count what it takes."""
+        status = disk.lstat(place)
+        entries = iter(disk.scandir(place))
+        inventory.usage.add_directory(status)
+        return cls(place, prefix, sort, entries)
+
+
+def _take_entry(folder: _Folder, entry: os.DirEntry[str], inventory: Inventory) -> None:
+    try:
+        # On Windows a directory's entry knows neither the inode nor the number of links.
+        status = entry.stat(follow_symlinks=False) if _POSIX else os.lstat(entry.path)
+    except FileNotFoundError:  # a running transfer renames what it has finished
+        return
+    inventory.usage.add(status)
+    seen = _destination(entry) if entry.is_symlink() else status
+    folder.sort(inventory, folder.prefix + entry.name, entry.name, seen)
 
 
 def _sort_for(path: str, name: str, sort: _Sort) -> _Sort:
@@ -101,7 +140,9 @@ def _of_the_model(inventory: Inventory, path: str, name: str, status: os.stat_re
         inventory.leftovers.append(path)
     elif status is not None and stat.S_ISREG(status.st_mode):
         inventory.files[path] = status
-    elif status is None or not stat.S_ISDIR(status.st_mode):
+    elif status is not None and stat.S_ISDIR(status.st_mode):
+        inventory.linked.add(path)
+    else:
         inventory.strange.append(path)
 
 

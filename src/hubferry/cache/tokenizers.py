@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 _VOCABULARY = re.compile(
-    r"tokenizer\.json|vocab|merges|tekken|sentencepiece|spiece|dict\.txt|bpe\.codes|\.(model|spm|tiktoken|bpe|vocab)$",
+    r"tokenizer\.json|vocab|merges|tekken|sentencepiece|spiece|dict\.txt|bpe\.codes"
+    r"|byte_maps|artists\.json"
+    r"|\.(model|spm|tiktoken|bpe|vocab|tokenizer|gguf|litertlm|py)$",
     re.IGNORECASE,
 )
+"""Names of vocabularies, and of what brings its own: GGUF, LiteRT-LM, code that came with the model."""
 _BYTE_LEVEL = re.compile(r"ByT5|Canine|Perceiver|Byte|EvaByte", re.IGNORECASE)
 _PAIR_MERGING = re.compile(
     r"(GPT2|CLIP|Roberta|Bart|Qwen2|Whisper|LED|Longformer|Deberta|CodeGen)Tokenizer(Fast)?$"
@@ -28,7 +31,7 @@ def missing_vocabulary(names: Collection[str], settings: dict[str, Any]) -> str:
         settings: What that file says.
     """
     kind = str(settings.get("tokenizer_class") or "")
-    if _BYTE_LEVEL.search(kind):
+    if _BYTE_LEVEL.search(kind) or "auto_map" in settings:
         return ""
     if not any(_VOCABULARY.search(name) for name in names):
         return _("describes a tokenizer, but its vocabulary is missing")

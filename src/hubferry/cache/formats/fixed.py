@@ -18,6 +18,9 @@ _WIDE_OFFSETS = 8
 _TAR_BLOCK = 512
 _CONSTANT = re.compile(rb'\boffset="(\d{1,19})"[^<>]{0,200}?\bsize="(\d{1,19})"')
 _LONGEST_CONSTANT = 512
+_PIECE = 1 << 20
+_LONGEST_NETWORK = 256 << 20
+"""Bytes of XML that are read of one network; the largest real ones have a tenth of it."""
 
 
 def examine_hdf5(file: BinaryIO, size: int) -> Evidence:
@@ -42,13 +45,18 @@ def examine_hdf5(file: BinaryIO, size: int) -> Evidence:
     return Evidence.PROVEN
 
 
+def is_tar(head: bytes) -> bool:
+    """Return whether a file that begins so is an archive of tar, as the oldest `torch.save` wrote."""
+    return head[257:262] == b"ustar"
+
+
 def examine_tar(file: BinaryIO, size: int) -> Evidence:
     """Hold `size` against tar's blocks; a compressed archive tells nothing.
 
     Raises:
         FlawError: The last block is not whole, or not the empty one that ends an archive.
     """
-    if file.read(263)[257:262] != b"ustar":
+    if not is_tar(file.read(_TAR_BLOCK)):
         raise UnclearError
     if size % _TAR_BLOCK:
         raise cut_off(size, -(-size // _TAR_BLOCK) * _TAR_BLOCK)
@@ -63,12 +71,14 @@ def examine_openvino(description: Path, size: int) -> Evidence:
 
     Raises:
         FlawError: The weights are shorter.
-        UnclearError: It places none.
+        UnclearError: It places none, or is too long.
     """
     expected = 0
     tail = b""
     with description.open("rb") as file:
-        while piece := file.read(1 << 20):
+        while piece := file.read(_PIECE):
+            if file.tell() > _LONGEST_NETWORK:
+                raise UnclearError
             text = tail + piece
             for match in _CONSTANT.finditer(text):
                 expected = max(expected, int(match[1]) + int(match[2]))

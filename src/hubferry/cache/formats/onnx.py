@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 _GRAPH, _OPERATORS, _INITIALIZER, _EXTERNAL = 7, 8, 5, 13
 _KEY, _VALUE = 1, 2
+_PLACE = frozenset({"location", "offset", "length"})
 _LONGEST_NUMBER = 19
+_LONGEST_TEXT = 4096
+_MOST_FILES = 10_000
+"""Files beside one model; one that names more is judged by the first."""
 
 
 def examine(file: BinaryIO, size: int, needed: dict[str, int]) -> Evidence:
@@ -38,7 +42,7 @@ def examine(file: BinaryIO, size: int, needed: dict[str, int]) -> Evidence:
         for part, part_end in fields(cursor, end):
             if part == _INITIALIZER:
                 location, length = _place(cursor, part_end)
-                if location:
+                if location and len(needed) < _MOST_FILES:
                     needed[location] = max(needed.get(location, 0), length)
     if missing:
         raise FlawError(_("is cut off in the middle of a field"))
@@ -51,11 +55,13 @@ def _place(cursor: Cursor, end: int) -> tuple[str, int]:
     for number, entry_end in fields(cursor, end):
         if number == _EXTERNAL:
             entry = {
-                part: cursor.take(part_end - cursor.position)
+                part: cursor.take(min(part_end - cursor.position, _LONGEST_TEXT))
                 for part, part_end in fields(cursor, entry_end)
                 if part in (_KEY, _VALUE)
             }
-            place[_text(entry.get(_KEY))] = _text(entry.get(_VALUE))
+            key = _text(entry.get(_KEY))
+            if key in _PLACE:
+                place[key] = _text(entry.get(_VALUE))
     return place.get("location", ""), _number(place.get("offset")) + _number(place.get("length"))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from hubferry.cache.formats.cursor import LARGEST_READ, cut_off
+from hubferry.cache.formats.cursor import LARGEST_READ, cut_off, steps
 from hubferry.cache.formats.flaw import Evidence, FlawError, UnclearError
 from hubferry.i18n import _
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MAGIC = 0x1950A86A20F9469CFC6C
 _STOP = b"."
 _STORAGE_ID_LENGTH = 5
+_MOST_OPCODES = 4_000_000
+"""Opcodes of one pickle; real ones, of some ten thousand tensors, need a tenth of it."""
 _ELEMENT_BYTES = {
     "BoolStorage": 1,
     "ByteStorage": 1,
@@ -76,8 +78,10 @@ def _walk(head: io.BytesIO, *, whole: bool) -> tuple[object, dict[object, int]]:
     memo: dict[object, object] = {}
     storages: dict[object, int] = {}
     first: object = None
+    counted = steps(_MOST_OPCODES)
     try:
         for opcode, argument, _position in pickletools.genops(head):
+            counted.take()
             name = opcode.name
             if name == "BINPERSID":
                 key, length = _storage(stack[-1])
