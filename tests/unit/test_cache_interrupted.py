@@ -149,3 +149,12 @@ def test_a_broken_model_is_for_a_person_to_judge(tmp_path):
     shutil.copy(path / "README.md", path / "a.bin")
     assert judged(path) == (State.BROKEN, False)
     assert not pruned(path)
+
+
+def test_a_hubs_own_cache_is_not_judged_by_one_of_its_snapshots(tmp_path):
+    cache = tmp_path / "root/models--org--llm"
+    models.transformers_model(cache / "snapshots/old", shards=1, shard_size=600)
+    models.write_file(cache / "refs/main", b"new")
+    (cache / "snapshots/new").mkdir()
+    assert judged(cache) == (State.PARTIAL, False)
+    assert not pruned(cache)

@@ -103,8 +103,10 @@ def check_model(directory: Path) -> ModelState:
     with disk_errors(directory):
         if not directory.is_dir():
             return ModelState(directory, State.ABSENT)
-        directory = snapshot_of(directory)
-        return judge(directory, inventory.take(directory), manifest.load(directory / RECORDS))
+        seen = snapshot_of(directory)
+        state = judge(seen, inventory.take(seen), manifest.load(seen / RECORDS))
+    # Beside one snapshot of a hub's own cache there may be others, which were not looked at.
+    return state if seen == directory else replace(state, interrupted=False)
 
 
 def check_model_exists(directory: Path) -> bool:
