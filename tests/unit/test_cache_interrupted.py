@@ -88,6 +88,8 @@ def test_what_a_person_removed_from_a_whole_model_is_no_interruption(tmp_path):
 
 def test_what_a_person_put_into_an_interrupted_model_keeps_it(tmp_path):
     path = bring(tmp_path, "README.md", "a.bin")
+    models.write_file(path / ".DS_Store", b"left by a file manager")
+    assert judged(path) == (State.PARTIAL, True)
     models.write_safetensors(path / "my_lora.safetensors", {"a": 8})
     assert judged(path) == (State.PARTIAL, False)
     assert not pruned(path)

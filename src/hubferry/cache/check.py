@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Kind", "ModelState", "Problem", "State", "check_model", "check_model_exists"]
 
 
+_OF_THE_SYSTEM = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+"""What file managers leave where nobody asked them to."""
 _LONGEST_REFERENCE = 4096
 """Bytes of a hub's own note of a commit, which has 40."""
 
@@ -274,7 +276,8 @@ def _is_interrupted(case: _Case, kinds: set[Kind]) -> bool:
     if known is None:
         no_weights = case.looked is None or not case.looked.weights
         return Kind.LEFTOVER in kinds and (Kind.MISSING in kinds or no_weights)
-    if not found.files.keys() <= known.files.keys() or known.arrived or known.is_settled:
+    others = (path.rpartition("/")[2] for path in found.files.keys() - known.files.keys())
+    if not _OF_THE_SYSTEM.issuperset(others) or known.arrived or known.is_settled:
         return False
     return known.listing != "none" or Kind.LEFTOVER in kinds
 
