@@ -130,6 +130,16 @@ def test_a_weight_that_arrived_beside_a_download_that_broke_off_stays(tmp_path):
     assert not pruned(path)
 
 
+def test_a_model_in_one_file_stays_though_another_beside_it_never_arrived(tmp_path):
+    path = tmp_path / "root/model"
+    models.write_gguf(path / "q8-00001-of-00003.gguf", {"a": 64})
+    models.write_file(path / ".cache/huggingface/download/q8.incomplete", b"half")
+    assert judged(path) == (State.PARTIAL, True)
+    models.write_gguf(path / "q4.gguf", {"a": 64})
+    assert judged(path) == (State.PARTIAL, False)
+    assert not pruned(path)
+
+
 def test_a_first_transfer_of_which_only_a_half_file_is_here_never_arrived(tmp_path):
     directory = Cache(tmp_path / "root", roots=()).open(REF)
     with directory.hold(wait=0):

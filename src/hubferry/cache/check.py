@@ -274,8 +274,9 @@ def _is_interrupted(case: _Case, kinds: set[Kind]) -> bool:
     if not found.files:
         return not found.strange
     if known is None:
-        no_weights = case.looked is None or not case.looked.weights
-        return Kind.LEFTOVER in kinds and (Kind.MISSING in kinds or no_weights)
+        looked = case.looked
+        lacks = looked is None or not looked.weights or (Kind.MISSING in kinds and not looked.by_itself)
+        return Kind.LEFTOVER in kinds and lacks
     others = (path.rpartition("/")[2] for path in found.files.keys() - known.files.keys())
     if not _OF_THE_SYSTEM.issuperset(others) or known.arrived or known.is_settled:
         return False
