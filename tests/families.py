@@ -30,6 +30,7 @@ class Layout:
         named: What the check says is missing without it; None for the part itself.
         whole: What it is when nothing is missing.
         exists: Whether there is a README.md, config.json or model_index.json beside weights.
+        spare: Whether weights that are all of a model are here without the part, too.
     """
 
     make: Callable[[Path], object]
@@ -39,6 +40,7 @@ class Layout:
     named: str | None = None
     whole: State = State.WHOLE
     exists: bool = True
+    spare: bool = False
 
 
 UNKNOWN = State.UNKNOWN
@@ -123,7 +125,10 @@ FAMILIES = {
         named="model-00001-of-00002.safetensors",
     ),
     "split-gguf": Layout(
-        layouts.split_gguf, "Q8_0/big-Q8_0-00002-of-00003.gguf", part="Q8_0/big-Q8_0-00003-of-00003.gguf"
+        layouts.split_gguf,
+        "Q8_0/big-Q8_0-00002-of-00003.gguf",
+        part="Q8_0/big-Q8_0-00003-of-00003.gguf",
+        spare=True,
     ),
     "gguf-in-parts": Layout(
         layouts.gguf_in_parts,

@@ -88,6 +88,8 @@ def test_what_a_person_removed_from_a_whole_model_is_no_interruption(tmp_path):
 
 def test_what_a_person_put_into_an_interrupted_model_keeps_it(tmp_path):
     path = bring(tmp_path, "README.md", "a.bin")
+    models.write_file(path / ".DS_Store", b"left by a file manager")
+    assert judged(path) == (State.PARTIAL, True)
     models.write_safetensors(path / "my_lora.safetensors", {"a": 8})
     assert judged(path) == (State.PARTIAL, False)
     assert not pruned(path)
@@ -128,6 +130,16 @@ def test_a_weight_that_arrived_beside_a_download_that_broke_off_stays(tmp_path):
     assert not pruned(path)
 
 
+def test_a_model_in_one_file_stays_though_another_beside_it_never_arrived(tmp_path):
+    path = tmp_path / "root/model"
+    models.write_gguf(path / "q8-00001-of-00003.gguf", {"a": 64})
+    models.write_file(path / ".cache/huggingface/download/q8.incomplete", b"half")
+    assert judged(path) == (State.PARTIAL, True)
+    models.write_gguf(path / "q4.gguf", {"a": 64})
+    assert judged(path) == (State.PARTIAL, False)
+    assert not pruned(path)
+
+
 def test_a_first_transfer_of_which_only_a_half_file_is_here_never_arrived(tmp_path):
     directory = Cache(tmp_path / "root", roots=()).open(REF)
     with directory.hold(wait=0):
@@ -149,3 +161,12 @@ def test_a_broken_model_is_for_a_person_to_judge(tmp_path):
     shutil.copy(path / "README.md", path / "a.bin")
     assert judged(path) == (State.BROKEN, False)
     assert not pruned(path)
+
+
+def test_a_hubs_own_cache_is_not_judged_by_one_of_its_snapshots(tmp_path):
+    cache = tmp_path / "root/models--org--llm"
+    models.transformers_model(cache / "snapshots/old", shards=1, shard_size=600)
+    models.write_file(cache / "refs/main", b"new")
+    (cache / "snapshots/new").mkdir()
+    assert judged(cache) == (State.PARTIAL, False)
+    assert not pruned(cache)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _LARGEST_NOTE = 4096
 """Bytes of a hub's own note of a branch's commit."""
 
+_OF_THE_SYSTEM = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+"""What file managers leave where nobody asked them to."""
+
 __all__ = ["Kind", "ModelState", "Problem", "State", "check_model", "check_model_exists"]
 
 
@@ -102,8 +105,10 @@ def check_model(directory: Path) -> ModelState:
     with disk_errors(directory):
         if not directory.is_dir():
             return ModelState(directory, State.ABSENT)
-        directory = snapshot_of(directory)
-        return judge(directory, inventory.take(directory), manifest.load(directory / RECORDS))
+        seen = snapshot_of(directory)
+        state = judge(seen, inventory.take(seen), manifest.load(seen / RECORDS))
+    # Beside one snapshot of a hub's own cache there may be others, which were not looked at.
+    return state if seen == directory else replace(state, interrupted=False)
 
 
 def check_model_exists(directory: Path) -> bool:
@@ -267,9 +272,11 @@ def _is_interrupted(case: _Case, kinds: set[Kind]) -> bool:
     if not found.files:
         return not found.strange
     if known is None:
-        no_weights = case.looked is None or not case.looked.weights
-        return Kind.LEFTOVER in kinds and (Kind.MISSING in kinds or no_weights)
-    if not found.files.keys() <= known.files.keys() or known.arrived or known.is_settled:
+        looked = case.looked
+        lacks = looked is None or not looked.weights or (Kind.MISSING in kinds and not looked.by_itself)
+        return Kind.LEFTOVER in kinds and lacks
+    others = (path.rpartition("/")[2] for path in found.files.keys() - known.files.keys())
+    if not _OF_THE_SYSTEM.issuperset(others) or known.arrived or known.is_settled:
         return False
     return known.listing != "none" or Kind.LEFTOVER in kinds
 

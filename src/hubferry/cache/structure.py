@@ -30,6 +30,8 @@ _ESSENTIAL_JSON = frozenset({
     "config.json", "model_index.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
     "vocab.json", "adapter_config.json", "preprocessor_config.json", "scheduler_config.json", "modules.json",
 })  # fmt: skip
+_WHOLE_MODELS = frozenset({".gguf", ".litertlm", ".dduf", ".pte", ".task", ".llamafile", ".nemo", ".keras"})
+"""Formats of files that have all that their runtime needs."""
 _MOST_STEPS = 200_000_000
 """Through the headers of one model altogether, some two minutes; fifty GGUF files need a third of it."""
 
@@ -43,12 +45,14 @@ class Structure:
         weights: Paths of weight files.
         proven: How many of them account for their own length.
         described: Whether there is a README.md, config.json or model_index.json.
+        by_itself: Whether some weights here are all of a model, whatever else is missing.
     """
 
     problems: tuple[Problem, ...] = ()
     weights: tuple[str, ...] = ()
     proven: int = 0
     described: bool = False
+    by_itself: bool = False
 
 
 def inspect(directory: Path, inventory: Inventory, *, trusted: Collection[str] = ()) -> Structure:
@@ -70,7 +74,16 @@ def inspect(directory: Path, inventory: Inventory, *, trusted: Collection[str] =
     if steps.are_spent:
         problems.append(Problem("./", _("has headers that were too long to be looked through"), Kind.NOTE))
     described = any(map(_DESCRIPTIONS.fullmatch, inventory.files))
-    return Structure(tuple(problems), tuple(look.weights), look.proven, described)
+    weights = tuple(look.weights)
+    return Structure(tuple(problems), weights, look.proven, described, any(_by_themselves(look)))
+
+
+def _by_themselves(look: Look) -> Iterator[str]:
+    """Yield the weights that are all of a model, each file or each set of shards."""
+    lacking = {path for one in look.shard_sets if one.lacking for path in one.paths}
+    for path in look.weights:
+        if formats.suffix_of(path) in _WHOLE_MODELS and path not in lacking:
+            yield path
 
 
 def _links(look: Look) -> Iterator[Problem]:
