@@ -157,3 +157,17 @@ def test_a_pin_on_a_link_is_kept_where_it_leads_and_keeps_the_link(cache, root, 
     cache("clean", "org/m", "--pinned", "--force")
     assert not (root / "org_m").is_symlink()
     assert outside.is_dir()
+
+
+def test_a_hint_is_for_the_cache_that_was_looked_into(cache, root, tmp_path):
+    recorded_model(tmp_path / "big disk/org_m", "org/m", pinned=True)
+    recorded_model(tmp_path / "big disk/org_n", "org/n")
+    where = ("--cache-dir", str(tmp_path / "big disk"))
+    for words, hint in (
+        (("clean", "org/m"), "clean org/m --pinned"),
+        (("clean", "org/n"), "clean org/n --force"),
+        (("pin", "org"), "pin org/m"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            cache(*words, *where)
+        assert caught.value.hint == f"hubferry cache {hint} --cache-dir '{tmp_path}/big disk'"

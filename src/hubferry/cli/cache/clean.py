@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -65,7 +64,8 @@ def clean_command(
     if dry_run:
         gone = _show(chosen)
     else:
-        gone = remove(chosen, pinned=pinned) if force or _agreed(chosen, name) else []
+        command = selection.command("clean", *([name] if name else []), "--force", directory=cache_dir)
+        gone = remove(chosen, pinned=pinned) if force or _agreed(chosen, command) else []
     _name_those_that_stay(kept, named=name is not None)
     if as_json:
         output.document(_document(gone, kept, swept=swept, dry_run=dry_run))
@@ -97,16 +97,15 @@ def choose(name: str, cache_dir: Path | None, *, pinned: bool) -> tuple[list[Cac
     found = selection.find(name, cache_dir)
     going, kept = spare_pinned(found.models, allowed=pinned and found.full)
     if kept and (pinned or (found.full and not going)):
-        raise _pinned(kept, found.models)
+        name = selection.distinct(kept[0], found.models)
+        raise _pinned(kept[0], selection.command("clean", name, "--pinned", directory=cache_dir))
     return going, kept
 
 
-def _pinned(kept: Sequence[CachedModel], among: Sequence[CachedModel]) -> PinnedError:
-    """Return the error for pinned models whose removal was asked for, with what would remove the first."""
-    model = kept[0]
+def _pinned(model: CachedModel, command: str) -> PinnedError:
+    """Return the error for a pinned model whose removal was asked for, and the `command` that removes it."""
     message = _("{model} is pinned, and stays").format(model=output.visible(model.title))
-    hint = shlex.join(["hubferry", "cache", "clean", selection.distinct(model, among), "--pinned"])
-    return PinnedError(message, side="cache", path=str(model.path), hint=hint)
+    return PinnedError(message, side="cache", path=str(model.path), hint=command)
 
 
 def refuse_all_pinned(hint: str) -> UsageError:
@@ -170,8 +169,8 @@ def _show(models: Sequence[CachedModel]) -> Sequence[CachedModel]:
     return models
 
 
-def _agreed(models: Sequence[CachedModel], name: str | None) -> bool:
-    """Show what would go, and ask; anything but yes is no."""
+def _agreed(models: Sequence[CachedModel], command: str) -> bool:
+    """Show what would go, and ask; anything but yes is no. The `command` would ask nothing."""
     from hubferry.cache.listing import freed
 
     if not models:
@@ -179,10 +178,7 @@ def _agreed(models: Sequence[CachedModel], name: str | None) -> bool:
     for line in preview(models):
         output.talk(f"  {line}")
     if not (sys.stdin and sys.stdin.isatty()):
-        raise UsageError(
-            _("there is no terminal to ask at; nothing was removed"),
-            hint=shlex.join(["hubferry", "cache", "clean", *([name] if name else []), "--force"]),
-        )
+        raise UsageError(_("there is no terminal to ask at; nothing was removed"), hint=command)
     question = _("remove {models}? That frees {size}. [y/N]")
     output.talk(question.format(models=words.counted(models), size=output.size(freed(models))))
     if sys.stdin.readline().strip().lower() in ("y", "yes", "是"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -77,6 +76,6 @@ def _one(name: str, cache_dir: Path | None, *, command: str) -> CachedModel:
         more = len(titles) - _MOST_NAMES
         names = ", ".join(titles[:_MOST_NAMES]) + (f", … (+{more})" if more > 0 else "")
         message = _("{name} means several models: {names}")
-        hint = shlex.join(["hubferry", "cache", command, selection.distinct(models[0], models)])
+        hint = selection.command(command, selection.distinct(models[0], models), directory=cache_dir)
         raise UsageError(message.format(name=name, names=names), hint=hint)
     return models[0]

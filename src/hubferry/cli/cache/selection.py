@@ -103,6 +103,12 @@ def distinct(model: CachedModel, among: Iterable[CachedModel]) -> str:
     return model.title if same == 1 else str(model.path)
 
 
+def command(*words: str, directory: Path | None) -> str:
+    """Return a command of the cache as it would be typed, for the same place as this one."""
+    where = [] if directory is None else ["--cache-dir", str(directory)]
+    return shlex.join(["hubferry", "cache", *words, *where])
+
+
 def is_ours(model: CachedModel) -> bool:
     """Return whether something may be written into a model: it is not in the cache of another tool."""
     if model.link_to is None and model.root in all_roots():
