@@ -104,6 +104,21 @@ class CacheMachine(RuleBasedStateMachine):
         self.there[path] = content
         self.changed(path)
 
+    @rule(wanted=st.dictionaries(paths, st.tuples(contents, contents), min_size=1))
+    def adopt_many(self, wanted):
+        asked, right = [], {}
+        for path, (content, other) in wanted.items():
+            origin = self.top / f"outside-{len(self.outside)}"
+            origin.write_bytes(other)
+            self.stamp(origin)
+            self.outside[origin] = other
+            asked.append((file_of(path, content), origin))
+            if content == other:
+                right[path] = content
+        assert self.model.adopt_many(asked).keys() == right.keys()
+        self.there |= right
+        self.changed(*right)
+
     @rule(path=paths)
     def remove_file(self, path):
         self.model.remove_file(path)

@@ -95,6 +95,13 @@ def test_an_origin_that_is_written_to_while_it_is_linked_is_read_again(tmp_path,
     assert not model.target(file.path).exists()
 
 
+def test_what_is_here_by_link_already_leaves_no_second_name(tmp_path, model):
+    wanted = beside(tmp_path, 3)
+    for _again in range(2):
+        assert len(model.adopt_many(wanted)) == 3
+        assert list(model.partial_directory.iterdir()) == []
+
+
 def test_files_may_change_places_with_one_another(model):
     one, other = file_of("one", b"1"), file_of("other", b"2")
     model.put_many([(one, b"1", digests_of(b"1")), (other, b"2", digests_of(b"2"))])

@@ -169,9 +169,8 @@ class ModelDirectory(RecordedDirectory):
                     self._place([(one.temporary, self.target(one.file.path)) for one, _hashed in brought])
                     changes = [stored(one.file.path, what.digests, what.signature) for one, what in brought]
                     self._memory.record(changes, must=True)
-            except BaseException:
+            finally:  # a rename to another link of the same file does nothing, and leaves both names
                 placing.remove_all(one.temporary for one in items)
-                raise
         return {one.file.path: hashed.digests for one, hashed in brought}
 
     def _take_in(self, file: RepoFile, origin: Path, on_copy: Callable[[Path], None]) -> Digests | None:

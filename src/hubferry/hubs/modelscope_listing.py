@@ -42,11 +42,15 @@ def walk_requests(paths: Iterable[str], cut: int = CUT) -> int:
     below: Counter[str] = Counter()
     inside: defaultdict[str, set[str]] = defaultdict(set)
     files = set(paths)
-    folders = {folder for path in files for folder in _ancestors(path) if folder}
-    for entry in (*files, *folders):
-        below.update(_ancestors(entry))
-    for folder in folders:
-        inside[folder.rpartition("/")[0]].add(folder)
+    folders: set[str] = set()
+    for path in files:
+        folder = _parent(path)
+        while folder and folder not in folders:
+            folders.add(folder)
+            inside[_parent(folder)].add(folder)
+            folder = _parent(folder)
+    for entry in sorted(files | folders, key=lambda entry: -entry.count("/")):  # the deepest first
+        below[_parent(entry)] += 1 + below[entry]
     requests, waiting = 0, [""]
     while waiting:
         folder = waiting.pop()
@@ -255,10 +259,9 @@ async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _ancestors(path: str) -> list[str]:
-    """Return every folder that a path is in, the root (empty) included."""
-    parts = path.split("/")
-    return ["/".join(parts[:count]) for count in range(len(parts))]
+def _parent(path: str) -> str:
+    """Return the folder that a path is in; the root is empty."""
+    return path.rpartition("/")[0]
 
 
 def _rooted(root: str | None) -> dict[str, str]:
