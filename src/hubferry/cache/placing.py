@@ -241,7 +241,7 @@ def share(origin: Path, temporary: Path, hashed: Hashed) -> Signature | None:
         What the new name's signature is; None where the filesystem (or a limit of it) demands a copy, or
         `origin` is no longer what was hashed.
     """
-    if _keeps_a_group_out(origin, temporary.parent):
+    if keeps_a_group_out(origin, temporary.parent):
         return _clone(origin, temporary, hashed)
     try:
         disk.link(origin, temporary)
@@ -256,7 +256,7 @@ def share(origin: Path, temporary: Path, hashed: Hashed) -> Signature | None:
     return _clone(origin, temporary, hashed)
 
 
-def _keeps_a_group_out(origin: Path, directory: Path) -> bool:
+def keeps_a_group_out(origin: Path, directory: Path) -> bool:
     """Return whether a file, under a second name in a group's directory, could not be read by that group."""
     shared = disk.stat(directory)
     if not shared.st_mode & stat.S_ISGID:

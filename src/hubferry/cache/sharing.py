@@ -97,9 +97,11 @@ def _proven(
 
 
 def _linked(proven: Iterable[tuple[Wanted, placing.Hashed]]) -> list[tuple[Wanted, placing.Hashed]]:
-    """Give each content its temporary name by link, where the filesystem can."""
+    """Give each content its temporary name by link, where the filesystem can and its readers still could."""
     linked = []
     for one, hashed in proven:
+        if placing.keeps_a_group_out(one.origin, one.temporary.parent):
+            continue
         try:
             disk.link(one.origin, one.temporary)
         except OSError as error:

@@ -93,6 +93,7 @@ def _run(words: tuple[str, ...], environment: dict[str, str], home: Path) -> Non
         cwd=home,
         stdin=subprocess.DEVNULL,
         check=False,
+        start_new_session=True,  # Ctrl-C is heard here, and a Python that is only starting says nothing of it
     )
     if done.returncode:
         raise HubferryError(
