@@ -250,7 +250,7 @@ def test_a_copy_that_has_nothing_to_do_mends_a_mixed_directory(desk, model):
 def test_a_fetch_that_was_cut_short_says_what_it_lacks(desk, model):
     shard = "model-00002-of-00002.safetensors"
     path = blob(desk, shard)
-    path.write_bytes(bytes(path.stat().st_size))  # wrong bytes end that file only: the others have all arrived
+    path.write_bytes(bytes(path.stat().st_size))  # ends that file only: the others arrive
     assert desk.ferry("fetch", NAME).code == 6
     (judged,) = desk.ferry("cache", "check", "--json").json()["models"]
     assert judged["state"] == "partial"
