@@ -68,6 +68,23 @@ def test_what_modelscope_login_stored_is_found(login):
     assert HubConfig(endpoint=CN).load_token() == "ms-0123456789"
 
 
+@pytest.mark.parametrize("name", ["credentials", "credentials/cookies"])
+def test_a_login_is_found_where_a_variable_names_its_directory_or_its_file(login, monkeypatch, name):
+    home = login("ms-0123456789")["MODELSCOPE_HOME"]
+    monkeypatch.setenv("PLACE", home)
+    environment = {"MODELSCOPE_CREDENTIALS_PATH": f"$PLACE/{name}", "MODELSCOPE_HOME": "/nowhere"}
+    assert credentials.modelscope_token(environment, CN) == "ms-0123456789"
+
+
+def test_without_a_home_there_is_no_login_and_no_error(monkeypatch):
+    def nobody(_self):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("pathlib.Path.expanduser", nobody)
+    assert credentials.modelscope_token({}, CN) is None
+    assert credentials.huggingface_token({}) is None
+
+
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_login_is_found_in_every_form_of_pickle(protocol):
     stored = pickle.dumps(

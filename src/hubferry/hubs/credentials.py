@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from hubferry.places import expanded_if_known
+from hubferry.places import expanded_if_known, is_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,8 +70,16 @@ def modelscope_token(environment: Mapping[str, str] = os.environ, endpoint: str 
 
 
 def modelscope_cookie_file(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Return where `modelscope login` keeps its cookies: in MODELSCOPE_HOME; None without a home."""
-    return expanded_if_known(f"{environment.get('MODELSCOPE_HOME') or '~/.modelscope'}/credentials/cookies")
+    """Return where `modelscope login` keeps its cookies; None without a home.
+
+    MODELSCOPE_CREDENTIALS_PATH names their directory, or the file itself; else it is in MODELSCOPE_HOME.
+    """
+    named = environment.get("MODELSCOPE_CREDENTIALS_PATH")
+    if not named:
+        home = environment.get("MODELSCOPE_HOME") or "~/.modelscope"
+        return expanded_if_known(f"{home}/credentials/cookies")
+    place = expanded_if_known(named)
+    return place / "cookies" if place is not None and is_directory(place) else place
 
 
 def _site(host: str) -> str:
