@@ -52,6 +52,8 @@ _DEFAULT_BRANCHES = frozenset({"main", "master"})
 _REVISION_LENGTH = 50
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _PLAIN_LENGTH = 200
+_EVERYWHERE = ".gitattributes"
+"""Nearly every repository has one, and a list of models looks at each."""
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -162,7 +164,7 @@ def _unsafe(path: str, problem: str) -> IntegrityError:
 
 
 def _problems(path: str) -> Iterator[str]:
-    if len(path) < _PLAIN_LENGTH and _PLAIN.fullmatch(path):
+    if path == _EVERYWHERE or (len(path) < _PLAIN_LENGTH and _PLAIN.fullmatch(path)):
         return  # nearly every name there is; the checks below cost ten times as much
     parts = path.split("/")
     categories = {unicodedata.category(character) for character in path}
