@@ -43,8 +43,9 @@ def only_read(directory: Path) -> bool:
     records = directory / RECORDS
     if not is_directory(records) or not is_writable(directory):
         return not is_writable(directory)
-    ours = (records / name for name in (LOCK, JOURNAL) if os.path.lexists(records / name))
-    return not is_writable(records) or not all(os.access(place, os.W_OK) for place in ours)
+    ours = (records / name for name in (LOCK, JOURNAL))  # anything else in their place is replaced
+    there = (place for place in ours if placing.signature_of(placing.status_of(place)) is not None)
+    return not is_writable(records) or not all(os.access(place, os.W_OK) for place in there)
 
 
 @dataclass(frozen=True, slots=True)

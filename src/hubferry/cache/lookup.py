@@ -24,7 +24,7 @@ from hubferry.cache.listing import (
     list_models,
     no_such_model,
 )
-from hubferry.cache.manifest import MANIFEST
+from hubferry.cache.manifest import LARGEST, MANIFEST
 from hubferry.cache.matching import Called, Precision
 from hubferry.cache.names import RECORDS
 from hubferry.model import HubName, RepoRef, RepoType
@@ -128,7 +128,7 @@ def called_of(place: Place) -> Called:
     """Return what a directory may be called, by its name and whose it is."""
     called = Called(place.name, str(place.path))
     with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        owner = _decoder.decode(disk.read_bytes(place.path / RECORDS / MANIFEST))
+        owner = _decoder.decode(disk.read_record(place.path / RECORDS / MANIFEST, LARGEST) or b"")
         ref = RepoRef(owner.hub, owner.repo_id, owner.commit, owner.repo_type)
         return replace(called, ref=ref, revision=owner.revision)
     return called

@@ -55,7 +55,7 @@ __all__ = [
 MANIFEST = "manifest.json"
 JOURNAL = "journal.jsonl"
 _SCHEMA = 1
-_LARGEST = 128 * 1024 * 1024
+LARGEST = 128 * 1024 * 1024
 """Bytes of a manifest: some 400,000 files, four times what hubs recommend; what is larger is none of ours."""
 _LARGEST_JOURNAL = 64 * 1024 * 1024
 WORTH_FOLDING = 16 * 1024 * 1024
@@ -220,7 +220,7 @@ def load(records: Path) -> Manifest | None:
         OSError: The disk failed or forbids reading; what is missing, broken or no file is no error.
     """
     try:
-        content = disk.read_record(records / MANIFEST, _LARGEST)
+        content = disk.read_record(records / MANIFEST, LARGEST)
         manifest = _manifest_decoder.decode(content) if content is not None else None
         if manifest is None or manifest.schema != _SCHEMA:
             return None
@@ -360,7 +360,7 @@ def save(records: Path, manifest: Manifest) -> Manifest:
     """
     manifest = msgspec.structs.replace(manifest, number=manifest.number + 1)
     content = _encoder.encode(manifest)
-    if len(content) > _LARGEST:  # nobody would read it
+    if len(content) > LARGEST:  # nobody would read it
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(records / MANIFEST))
     temporary = records / f"{MANIFEST}.{secrets.token_hex(8)}"
     descriptor = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
