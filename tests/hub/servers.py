@@ -22,6 +22,7 @@ from hubferry.serve import (
     Account,
     Credential,
     Policy,
+    Public,
     Seams,
     ServerLimits,
     Signer,
@@ -189,6 +190,7 @@ def running_hub(  # noqa: PLR0913  # one for each part of a hub
     xet: bool = False,
     port: int = 0,
     strict: Strictness | None = None,
+    public: Public | None = None,
 ) -> Iterator[TestHub]:
     """Run a hub over `root` in a thread of this process; both tokens of this module are known to it.
 
@@ -209,6 +211,7 @@ def running_hub(  # noqa: PLR0913  # one for each part of a hub
         initial_files=initial_files,
         xet=XetStorage(root, read_xet_file) if xet else None,
         strict=strict,
+        public=public,
     )
     loop = _new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="hub", daemon=True)
