@@ -28,7 +28,7 @@ class PowerCut(BaseException):
 class ForgetfulDisk:
     """A folder of which a power cut leaves what was synced, and of all else a random part.
 
-    The n-th sync or rename is the first that does not happen. What a file or folder held is taken down when
+    The n-th sync, rename or removal is the first that does not happen. What a file or folder held is taken down when
     it is synced; a descriptor is kept of each, so that no other gets its inode.
     """
 
@@ -39,7 +39,7 @@ class ForgetfulDisk:
         self.names: dict[int, dict[str, int]] = {}
         self._kept: list[int] = []
         self._one_at_a_time = threading.Lock()
-        self._fsync, self._replace = os.fsync, os.replace
+        self._replace, self._unlink = os.replace, os.unlink
         for folder, _folders, files in os.walk(top):
             for path in (Path(folder), *(Path(folder, name) for name in files)):
                 self._note(os.open(path, os.O_RDONLY))
@@ -47,6 +47,7 @@ class ForgetfulDisk:
     def install(self, monkeypatch) -> None:
         monkeypatch.setattr(os, "fsync", self._sync)
         monkeypatch.setattr(os, "replace", self._rename)
+        monkeypatch.setattr(os, "unlink", self._remove)
         monkeypatch.setattr(Path, "replace", self._renamed_by_path())
 
     def _renamed_by_path(self):
@@ -69,6 +70,11 @@ class ForgetfulDisk:
         with self._one_at_a_time:
             self._step()
             self._replace(origin, target)
+
+    def _remove(self, *arguments, **keywords) -> None:
+        with self._one_at_a_time:
+            self._step()
+            self._unlink(*arguments, **keywords)
 
     def _note(self, descriptor: int) -> None:
         self._kept.append(descriptor)
@@ -128,15 +134,23 @@ def proposed(store: Store, files: dict[str, bytes]) -> list[Put]:
 
 def served(store: Store, name: str) -> dict[str, bytes] | None:
     """Return what a client gets, with every byte held against its name."""
-    with suppress(Refusal):
+    try:
         repository = store.find(name)
-        files = {}
-        for path, file in repository.tree(repository.resolve(None)).files.items():
-            content = store.blobs.read(file.sha256)
-            assert hashlib.sha256(content).hexdigest() == file.sha256, path
-            files[path] = content
-        return files
-    return None
+    except Refusal:
+        return None
+    files = {}
+    for path, file in repository.tree(repository.resolve(None)).files.items():
+        content = store.blobs.read(file.sha256)
+        assert hashlib.sha256(content).hexdigest() == file.sha256, path
+        files[path] = content
+    return files
+
+
+def assert_stored_is_whole(store: Store) -> None:
+    """What the hub says that it has is not sent to it again."""
+    for path in (store.root / "blobs").glob("??/*"):
+        if store.blobs.size(path.name) is not None:
+            assert hashlib.sha256(path.read_bytes()).hexdigest() == path.name
 
 
 def act(store: Store, done: list[str]) -> None:
@@ -191,7 +205,7 @@ def test_after_a_power_cut_the_hub_serves_what_it_answered_for_and_only_whole_fi
         home = fresh(tmp_path / str(seed))
         done: list[str] = [""]
         with monkeypatch.context() as patch:
-            disk = ForgetfulDisk(fresh(home / "before"), chance, cut_at := 1 + (seed * steps) // SEEDS)
+            disk = ForgetfulDisk(fresh(home / "before"), chance, cut_at := steps + 1 - seed * steps // SEEDS)
             disk.install(patch)
             with suppress(PowerCut):
                 act(Store(disk.top / "hub"), done)
@@ -199,6 +213,7 @@ def test_after_a_power_cut_the_hub_serves_what_it_answered_for_and_only_whole_fi
         with (store := Store(home / "after" / "hub")).hold():
             begun = STEPS[len(done) - 1] if len(done) <= len(STEPS) else done[-1]
             assert served(store, "org/model") in STATES[done[-1]] + STATES[begun], (seed, cut_at, done)
+            assert_stored_is_whole(store)
             if "other" in done:
                 assert served(store, "org/other") == FIRST
         shutil.rmtree(home)

@@ -87,7 +87,9 @@ class ServerLimits:
         preupload_files: Most files one preupload may name.
         truncation: Where a ModelScope listing is cut.
         page: Entries on a page of a Hugging Face listing.
+        form_bytes: Largest form or login.
         idle_seconds: How long a client may send nothing in the middle of a body.
+        slowest: Bytes a second that a body must bring, on average over each `idle_seconds`.
     """
 
     json_bytes: int = 8 << 20
@@ -99,7 +101,9 @@ class ServerLimits:
     preupload_files: int = 256
     truncation: int = 3_000
     page: int = 1_000
+    form_bytes: int = 64 << 10
     idle_seconds: float = 60.0
+    slowest: int = 1 << 10
 
 
 @dataclass(frozen=True, slots=True)
