@@ -235,6 +235,7 @@ class HubProcess:
     url: str
     process: subprocess.Popen[str]
     token: str = WRITE_TOKEN
+    port: int = 0
 
     def kill(self) -> None:
         self.process.kill()
@@ -272,7 +273,8 @@ def hub_process(
         first = process.stdout.readline()
         if not first:
             raise RuntimeError(f"hubferry serve ended with {process.wait(10)}")
-        yield HubProcess(json.loads(first)["url"], process)
+        told = json.loads(first)
+        yield HubProcess(told["url"], process, port=told["port"])
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

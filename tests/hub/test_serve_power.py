@@ -28,7 +28,7 @@ class PowerCut(BaseException):
 class ForgetfulDisk:
     """A folder of which a power cut leaves what was synced, and of all else a random part.
 
-    The n-th sync, rename or removal is the first that does not happen. What a file or folder held is taken down when
+    The n-th sync, rename or removal is the first that does not happen. What a file or folder held is kept when
     it is synced; a descriptor is kept of each, so that no other gets its inode.
     """
 

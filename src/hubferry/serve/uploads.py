@@ -78,8 +78,8 @@ async def read_chunks(request: web.Request, hub: Hub) -> AsyncIterator[bytes]:
 class _Watch:
     """Break off a body that brings too little, counted anew in each `idle_seconds`.
 
-    Time in which the hub itself takes nothing, since its disk is busy, is not the client's: then something has
-    arrived and waits here.
+    Time in which the hub itself takes nothing, since its disk is busy, is not the client's: then something
+    has arrived and waits here.
     """
 
     def __init__(self, request: web.Request, limits: ServerLimits) -> None:
