@@ -15,7 +15,7 @@ import pytest
 from hubferry.serve import Put, Store
 from hubferry.serve.refusal import Refusal
 
-SEEDS = 40
+SEEDS = 24
 LARGE = random.Random("serve power 1").randbytes(40_000)
 FIRST = {"README.md": b"one", "w.safetensors": LARGE}
 SECOND = {"README.md": b"two", "w.safetensors": LARGE[::-1], **{f"f{n}": b"%d" % n for n in range(12)}}
@@ -28,8 +28,8 @@ class PowerCut(BaseException):
 class ForgetfulDisk:
     """A folder of which a power cut leaves what was synced, and of all else a random part.
 
-    The n-th sync, rename or removal is the first that does not happen. What a file or folder held is kept when
-    it is synced; a descriptor is kept of each, so that no other gets its inode.
+    The n-th sync, rename or removal is the first that does not happen. What a file or folder held is kept
+    when it is synced; a descriptor is kept of each, so that no other gets its inode.
     """
 
     def __init__(self, top: Path, chance: random.Random, cut_at: int) -> None:
