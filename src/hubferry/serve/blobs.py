@@ -88,6 +88,7 @@ class Blobs:
     def __init__(self, root: Path, *, durable: bool = True) -> None:
         self._durable = durable
         self._waiting: set[str] = set()
+        self._on_disk: set[str] = set()
         self._certain: set[str] = set()
         self._root = root / "blobs"
         self._incoming = root / "incoming"
@@ -175,6 +176,7 @@ class Blobs:
         """Give a file that was found to be this blob its name, once its content is on the disk."""
         if self._durable:
             sync(temporary)
+            self._on_disk.add(sha256)
         self._name(temporary, sha256)
         self._sizes[sha256] = size
 
@@ -209,7 +211,8 @@ class Blobs:
 
     def _sync_content(self, sha256: str) -> None:
         if sha256 not in self._waiting:
-            sync(self._place(sha256))
+            if sha256 not in self._on_disk:
+                sync(self._place(sha256))
             return
         waiting = self._waiting_place(sha256)
         try:
