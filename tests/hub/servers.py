@@ -22,6 +22,7 @@ from hubferry.serve import (
     Account,
     Credential,
     Policy,
+    Public,
     Seams,
     ServerLimits,
     Signer,
@@ -189,6 +190,7 @@ def running_hub(  # noqa: PLR0913  # one for each part of a hub
     xet: bool = False,
     port: int = 0,
     strict: Strictness | None = None,
+    public: Public | None = None,
 ) -> Iterator[TestHub]:
     """Run a hub over `root` in a thread of this process; both tokens of this module are known to it.
 
@@ -209,6 +211,7 @@ def running_hub(  # noqa: PLR0913  # one for each part of a hub
         initial_files=initial_files,
         xet=XetStorage(root, read_xet_file) if xet else None,
         strict=strict,
+        public=public,
     )
     loop = _new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="hub", daemon=True)
@@ -232,6 +235,7 @@ class HubProcess:
     url: str
     process: subprocess.Popen[str]
     token: str = WRITE_TOKEN
+    port: int = 0
 
     def kill(self) -> None:
         self.process.kill()
@@ -269,7 +273,8 @@ def hub_process(
         first = process.stdout.readline()
         if not first:
             raise RuntimeError(f"hubferry serve ended with {process.wait(10)}")
-        yield HubProcess(json.loads(first)["url"], process)
+        told = json.loads(first)
+        yield HubProcess(told["url"], process, port=told["port"])
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

@@ -161,3 +161,68 @@ def test_a_token_given_to_it_is_in_no_process_list_and_no_output(tmp_path):
     output, talk = process.communicate(timeout=20)
     assert "serve" in line
     assert canary not in line + output + talk
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--public-url", "hub.example"), ("--public-url", "https://x/?q"), ("--trust-proxy", "10.0.0.0/33")],
+)
+def test_an_address_that_is_none_is_refused_before_anything_is_made(tmp_path, options):
+    environment = sdk_environment(tmp_path / "home")
+    line = [sys.executable, "-m", "hubferry", "serve", tmp_path / "hub", *options]
+    assert options[1] in run(*line, environment=environment, code=2).stderr
+    assert not (tmp_path / "hub").exists()
+
+
+def test_a_hub_that_a_proxy_shows_to_others_demands_a_token(tmp_path):
+    environment = sdk_environment(tmp_path / "home")
+    line = [
+        sys.executable,
+        "-m",
+        "hubferry",
+        "serve",
+        tmp_path / "hub",
+        "--public-url",
+        "https://hub.example",
+    ]
+    assert "needs a token" in run(*line, environment=environment, code=2).stderr
+
+
+def ended(process) -> str:
+    process.send_signal(signal.SIGTERM)
+    return process.communicate(timeout=20)[1]
+
+
+def test_it_says_the_address_of_clients_and_that_of_the_proxy_and_names_the_tokens(tmp_path):
+    environment = sdk_environment(tmp_path / "home") | {"HUBFERRY_TOKEN": "secret-token"}
+    options = ("--port", "0", "--public-url", "https://hub.example/models/")
+    process = serve(tmp_path / "hub", *options, environment=environment)
+    assert process.stdout.readline() == "https://hub.example/models\n"
+    talk = ended(process)
+    assert "export HF_ENDPOINT=https://hub.example/models\n" in talk
+    assert "http://127.0.0.1:" in talk
+    assert "HF_TOKEN" in talk
+    assert "MODELSCOPE_API_TOKEN" in talk
+    assert "secret-token" not in talk
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+async def test_it_writes_a_line_for_each_request_unless_quiet_and_says_an_address_of_the_network(
+    tmp_path, quiet
+):
+    environment = sdk_environment(tmp_path / "home") | {"HUBFERRY_TOKEN": "secret-token"}
+    options = ("--port", "0", "--host", "0.0.0.0", *(["--quiet"] if quiet else []))
+    process = serve(tmp_path / "hub", *options, environment=environment)
+    address = process.stdout.readline().strip()
+    assert "0.0.0.0" not in address
+    port = address.rpartition(":")[2]
+    headers = {"Authorization": "Bearer secret-token", "X-Forwarded-For": "203.0.113.5"}
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=headers) as web:
+        for path, status in (("/healthz", 200), ("/api/models/org/none?signature=canary", 404)):
+            async with web.get(path) as answer:
+                assert answer.status == status
+    talk = ended(process)
+    assert (" 203.0.113.5 GET /api/models/org/none 404 " in talk) is not quiet
+    assert ("Serving" in talk) is not quiet
+    assert "canary" not in talk
+    assert "secret-token" not in talk

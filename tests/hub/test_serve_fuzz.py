@@ -68,6 +68,7 @@ def item(key: str, **value: Any) -> dict[str, Any]:
 
 INLINE = base64.b64encode(b"{}").decode()
 QUESTIONS = [
+    ask("healthz", "GET", "/healthz"),
     ask("hf:whoami", "GET", "/api/whoami-v2"),
     ask("hf:create", "POST", "/api/repos/create", {"name": "new", "organization": "org", "type": "model"}),
     ask("hf:create", "POST", "/api/repos/create", {"name": "new", "private": True, "license": "mit"}),
@@ -179,7 +180,9 @@ HEADERS = {
     "Cookie": ["m_session_id=x", "m_session_id", "=;=;", 'a="', "m_session_id=\xe9"],
     "Host": ["", "a b", "[::1", "evil.example:99999", "x" * 300],
     "Expect": ["100-continue", "nonsense"],
-    "X-Forwarded-Proto": ["gopher"],
+    "X-Forwarded-Proto": ["gopher", ",", "https, \xff"],
+    "X-Forwarded-Host": ["", "a b", "[", "hub.example, ,", "x" * 300],
+    "X-Forwarded-For": ["unknown", "1.2.3.4.5", "::1%lo", "[::1]:80", ",,,", "127.0.0.1, 10.0.0.1"],
 }
 
 

@@ -182,7 +182,7 @@ async def test_idle_connections_do_not_keep_the_busy_ones_waiting(shared):
     idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(250)]
     half = [await asyncio.open_connection("127.0.0.1", port) for _ in range(250)]
     for _reader, writer in half:
-        writer.write(b"PUT /storage/x HTTP/1.1\r\nHost: x\r\nContent-Le")
+        writer.write(b"PUT /storage/x HTTP/1.1\r\nHost: localhost\r\nContent-Le")
     connector = aiohttp.TCPConnector(limit=50)
     async with aiohttp.ClientSession(shared.url, connector=connector) as busy:
 
@@ -209,7 +209,7 @@ async def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(shared):
     async with aiohttp.ClientSession(headers=headers) as session, session.post(question, json=wish) as answer:
         address = URL((await answer.json())["objects"][0]["actions"]["upload"]["href"])
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = f"PUT {address.raw_path_qs} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n\r\n"
+    head = f"PUT {address.raw_path_qs} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n\r\n"
     writer.write(head.encode() + content[:100_000])
     await writer.drain()
     incoming = shared.store.root / "incoming"
@@ -226,7 +226,7 @@ async def test_a_downloader_that_takes_nothing_is_let_go(make_hub):
     hub = make_hub(limits=ServerLimits(idle_seconds=0.3))
     hub.store.add("org/model", {"config.json": random.Random("serve hardening 3").randbytes(64 << 20)})
     reader, writer = await asyncio.open_connection("127.0.0.1", URL(hub.url).port, limit=1)
-    writer.write(b"GET /org/model/resolve/main/config.json HTTP/1.1\r\nHost: x\r\n\r\n")
+    writer.write(b"GET /org/model/resolve/main/config.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await asyncio.sleep(1.5)  # longer than the hub waits, while nothing is read here
     received = 0
     while True:
@@ -252,7 +252,7 @@ async def test_where_the_kernel_cannot_send_files_they_are_sent_all_the_same(sha
 class TestLog:
     async def test_what_a_client_does_wrong_is_not_logged_since_it_may_hold_a_token(self, shared, caplog):
         reader, writer = await asyncio.open_connection("127.0.0.1", URL(shared.url).port)
-        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer canary\x00\r\n\r\n")
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer canary\x00\r\n\r\n")
         assert b" 400 " in await reader.readline()
         writer.close()
         assert "canary" not in caplog.text

@@ -44,7 +44,13 @@ async def answer_to(hub, *parts: bytes) -> bytes:
 
 
 def head(hub, line: str, *lines: str) -> bytes:
-    known = [f"{line} HTTP/1.1", "Host: x", f"Authorization: Bearer {hub.token}", "Connection: close", *lines]
+    known = [
+        f"{line} HTTP/1.1",
+        "Host: localhost",
+        f"Authorization: Bearer {hub.token}",
+        "Connection: close",
+        *lines,
+    ]
     return "\r\n".join(known).encode() + b"\r\n\r\n"
 
 
@@ -68,7 +74,7 @@ async def test_500_idle_connections_and_50_that_take_nothing_leave_50_busy_ones_
     address = URL(redirect.partition("Location: ")[2].partition("\r\n")[0]).raw_path_qs
     waiting = [await opened(hub) for _client in range(IDLE)]
     for _reader, writer in waiting[: IDLE // 2]:
-        writer.write(b"PUT /storage/x HTTP/1.1\r\nHost: x\r\nContent-Le")
+        writer.write(b"PUT /storage/x HTTP/1.1\r\nHost: localhost\r\nContent-Le")
     slow = [await opened(hub, limit=1) for _client in range(DOWNLOADERS)]
     for _reader, writer in slow:
         writer.write(head(hub, f"GET {address}"))
@@ -79,7 +85,7 @@ async def test_500_idle_connections_and_50_that_take_nothing_leave_50_busy_ones_
 
 @pytest.mark.parametrize(
     "start",
-    [b"", b"GET /org/mod", b"PUT /storage/x HTTP/1.1\r\nHost: x\r\nContent-Le"],
+    [b"", b"GET /org/mod", b"PUT /storage/x HTTP/1.1\r\nHost: localhost\r\nContent-Le"],
     ids=["nothing", "half-a-line", "half-a-head"],
 )
 async def test_who_does_not_end_a_request_is_let_go(hub, start):

@@ -8,14 +8,14 @@ import ipaddress
 import json
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hubferry import places
-from hubferry.cli import output
+from hubferry.cli import output, serve_talk
 from hubferry.cli.command import Command
 from hubferry.errors import DiskError, UsageError
 from hubferry.i18n import _
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from hubferry.serve import Policy
+    from hubferry.serve.public import Public
     from hubferry.serve.server import RunningHub
 
 _DEFAULT_PORT = 8787
@@ -46,13 +47,20 @@ class _Wish:
     xet: bool
     strict: bool
     as_json: bool
+    quiet: bool
+    public: Public
 
     @property
     def local(self) -> bool:
-        """Whether only this machine can reach it."""
-        with contextlib.suppress(ValueError):
-            return ipaddress.ip_address(self.host).is_loopback
-        return self.host == "localhost"
+        """Whether only this machine can reach it, as far as can be told: a proxy may show it to others."""
+        shown = self.public.host
+        return _is_loopback(self.host) and (shown is None or _is_loopback(shown.strip("[]")))
+
+
+def _is_loopback(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
 
 
 def _default_store() -> Path:
@@ -114,7 +122,23 @@ def _default_store() -> Path:
     is_flag=True,
     help=_("Refuse as the real hubs do: cards, sizes, rates, rights. docs/serve.md lists the rules."),
 )
+@click.option(
+    "--public-url",
+    metavar="URL",
+    help=_("Address that clients know it by, when a proxy stands before it. All links begin with it."),
+)
+@click.option(
+    "--trust-proxy",
+    "proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    help=_(
+        "Address or network of a proxy whose X-Forwarded headers are believed; can be repeated. "
+        "Those from this machine always are."
+    ),
+)
 @click.option("--json", "as_json", is_flag=True, help=_("Print the address as one line of JSON."))
+@click.option("--quiet", is_flag=True, help=_("Print the address only, and no line for each request."))
 def serve(  # noqa: PLR0913  # one a command-line option
     store: Path | None,
     port: int,
@@ -128,17 +152,21 @@ def serve(  # noqa: PLR0913  # one a command-line option
     xet: bool,
     strict: bool,
     as_json: bool,
+    public_url: str | None,
+    proxies: tuple[str, ...],
+    quiet: bool,
 ) -> None:
     """Run a hub until Ctrl-C."""
     wish = _Wish(
         store or _default_store(), host, port, _split(tokens), _split(read_tokens), user,
         writable=writable, initial_files=initial_files, xet=xet, strict=strict,
-        as_json=as_json,
+        as_json=as_json, quiet=quiet, public=_public(public_url, proxies),
     )  # fmt: skip
     if not wish.local and not (wish.tokens or wish.read_tokens):
         raise UsageError(
             _("a hub that other machines can reach needs a token"),
-            hint=f"HUBFERRY_TOKEN=... hubferry serve {wish.store} --host {host}",
+            hint=f"HUBFERRY_TOKEN=... hubferry serve {wish.store} "
+            + (f"--public-url {public_url}" if public_url else f"--host {host}"),
         )
     if xet and not wish.local:
         raise UsageError(_("--xet works for clients on this machine only"), hint="hubferry serve --xet")
@@ -148,13 +176,37 @@ def serve(  # noqa: PLR0913  # one a command-line option
         output.talk(_("stopped"))
 
 
+def _public(url: str | None, proxies: tuple[str, ...]) -> Public:
+    from hubferry.serve.public import Public, proxy_network, public_url
+
+    try:
+        shown = public_url(url) if url is not None else None
+    except ValueError:
+        raise UsageError(
+            _(
+                "{url} is no address for --public-url: it is http:// or https://, a host, and perhaps a path"
+            ).format(url=url),
+            hint="hubferry serve --public-url https://hub.example.org",
+        ) from None
+    networks = []
+    for text in proxies:
+        try:
+            networks.append(proxy_network(text))
+        except ValueError:
+            raise UsageError(
+                _("{address} is no address and no network for --trust-proxy").format(address=text),
+                hint="hubferry serve --trust-proxy 10.0.0.0/8",
+            ) from None
+    return Public(shown, tuple(networks))
+
+
 def _split(tokens: str | None) -> tuple[str, ...]:
     return tuple(token.strip() for token in (tokens or "").split(",") if token.strip())
 
 
 def _run(wish: _Wish) -> None:
     from hubferry.hubs.xet_folder import read_xet_file
-    from hubferry.serve import Store, Strictness, XetStorage, create_application
+    from hubferry.serve import Seams, Store, Strictness, XetStorage, create_application
     from hubferry.serve.server import allow_many_connections
 
     try:
@@ -168,7 +220,13 @@ def _run(wish: _Wish) -> None:
         xet = XetStorage(wish.store, read_xet_file) if wish.xet else None
         strict = Strictness.real() if wish.strict else None
         application = create_application(
-            store, _policy(wish), initial_files=wish.initial_files, xet=xet, strict=strict
+            store,
+            _policy(wish),
+            seams=Seams(record=None if wish.quiet else serve_talk.log_request),
+            initial_files=wish.initial_files,
+            xet=xet,
+            strict=strict,
+            public=wish.public,
         )
         _runner()(_serve(wish, application))
 
@@ -214,19 +272,31 @@ async def _serve(wish: _Wish, application: web.Application) -> None:
 
 
 def _announce(wish: _Wish, running: RunningHub) -> None:
+    url = wish.public.url or replace(running, host=serve_talk.reachable_host(wish.host)).url
     if wish.as_json:
-        sys.stdout.write(json.dumps({"url": running.url, "host": wish.host, "port": running.port}) + "\n")
+        sys.stdout.write(json.dumps({"url": url, "host": wish.host, "port": running.port}) + "\n")
     else:
-        output.data(running.url)
-        output.talk(_("Serving {folder}. Point the official clients here:").format(folder=wish.store))
-        for variable in ("HF_ENDPOINT", "MODELSCOPE_ENDPOINT"):
-            output.talk(f"  export {variable}={running.url}")
-        if not wish.xet:
-            output.talk("  export HF_HUB_DISABLE_XET=1")
-        if not wish.writable:
-            output.talk(_("It is read-only; --writable lets clients upload."))
-        output.talk(_("Ctrl-C stops it."))
+        output.data(url)
+    if not (wish.as_json or wish.quiet):
+        _explain(wish, running, url)
     sys.stdout.flush()
+
+
+def _explain(wish: _Wish, running: RunningHub, url: str) -> None:
+    output.talk(_("Serving {folder}. Point the official clients here:").format(folder=wish.store))
+    for variable in ("HF_ENDPOINT", "MODELSCOPE_ENDPOINT"):
+        output.talk(f"  export {variable}={url}")
+    if not wish.xet:
+        output.talk("  export HF_HUB_DISABLE_XET=1")
+    if wish.tokens or wish.read_tokens:
+        output.talk(
+            _("Their token, in HF_TOKEN and MODELSCOPE_API_TOKEN, is one that this hub was started with.")
+        )
+    if wish.public.url is not None:
+        output.talk(_("The proxy finds it at {url}.").format(url=running.url))
+    if not wish.writable:
+        output.talk(_("It is read-only; --writable lets clients upload."))
+    output.talk(_("Ctrl-C stops it."))
 
 
 command = serve

@@ -4,6 +4,7 @@ from hubferry.serve.access import Account, Credential, Policy
 from hubferry.serve.application import create_application
 from hubferry.serve.committing import refusing
 from hubferry.serve.hub import AccessRecord, Seams, ServerLimits
+from hubferry.serve.public import Public, proxy_network, public_url
 from hubferry.serve.records import Delete, Put
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.signing import Signer
@@ -17,6 +18,7 @@ __all__ = [
     "Credential",
     "Delete",
     "Policy",
+    "Public",
     "Put",
     "Quota",
     "Rates",
@@ -31,5 +33,7 @@ __all__ = [
     "XetFile",
     "XetStorage",
     "create_application",
+    "proxy_network",
+    "public_url",
     "refusing",
 ]

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from hubferry.serve import huggingface, modelscope, storage
+from hubferry.serve import health, huggingface, modelscope, storage
 from hubferry.serve.access import Policy
+from hubferry.serve.addresses import require_known_host
 from hubferry.serve.hub import HUB, Hub, Seams, ServerLimits
 from hubferry.serve.huggingface.renames import redirect_renamed
+from hubferry.serve.public import Public
 from hubferry.serve.rates import count_requests, tell_allowance
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.signing import Signer
@@ -26,12 +28,12 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-_TABLES = (*modelscope.TABLES, storage.routes, *huggingface.TABLES)
+_TABLES = (health.routes, *modelscope.TABLES, storage.routes, *huggingface.TABLES)
 LABELS: dict[object, str] = {}
 """What each handler is for, as `AccessRecord.route` says it."""
 
 
-def create_application(
+def create_application(  # noqa: PLR0913  # one for each part of a hub
     store: Store,
     policy: Policy | None = None,
     *,
@@ -41,8 +43,12 @@ def create_application(
     initial_files: bool = False,
     xet: XetStorage | None = None,
     strict: Strictness | None = None,
+    public: Public | None = None,
 ) -> web.Application:
-    """Return the application; `initial_files` gives new ModelScope repositories a README.md of their own."""
+    """Return the application; `initial_files` gives new ModelScope repositories a README.md of their own.
+
+    `public` is by which address clients reach the hub; without it they do by the one that they ask at.
+    """
     seams = seams or Seams()
     hub = Hub(
         store,
@@ -54,6 +60,7 @@ def create_application(
         xet=xet,
         strict=strict or Strictness(),
         memory=Memory(Windows(seams.clock)),
+        public=public or Public(),
     )
     application = web.Application(
         middlewares=[*seams.middlewares, answer_refusals, count_requests, redirect_renamed],
@@ -79,6 +86,7 @@ async def answer_refusals(
 ) -> web.StreamResponse:
     """Turn a refusal into the answer of the dialect that was spoken."""
     try:
+        require_known_host(request)
         _refuse_browsers(request)
         return await handler(request)
     except Refusal as refusal:

@@ -11,12 +11,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from hubferry.serve.disk import make_folder, sync
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 _SAMPLE = 512
+_WAITING = "waiting"
+"""Where small blobs are whose content need not be on the disk yet: no name of a blob leads there."""
 _FEW = 8
 """Blobs that are not worth starting threads for."""
 _SYNC_THREADS = 16
@@ -84,26 +87,34 @@ class Blobs:
 
     def __init__(self, root: Path, *, durable: bool = True) -> None:
         self._durable = durable
-        self._unsynced: set[str] = set()
+        self._waiting: set[str] = set()
+        self._on_disk: set[str] = set()
+        self._certain: set[str] = set()
         self._root = root / "blobs"
         self._incoming = root / "incoming"
-        self._root.mkdir(parents=True, exist_ok=True)
-        self._incoming.mkdir(exist_ok=True)
+        for folder in (self._root / _WAITING, self._incoming):
+            make_folder(folder)
+        if durable:
+            sync(self._root)  # an earlier process may have ended between making a folder and this
         self._sizes: dict[str, int] = {}
 
     def clear_incoming(self) -> None:
-        """Remove what an earlier run left half received."""
-        for path in self._incoming.iterdir():
-            path.unlink(missing_ok=True)
+        """Remove what an earlier run left half received, or received and never put on the disk."""
+        for folder in (self._incoming, self._root / _WAITING):
+            for path in folder.iterdir():
+                path.unlink(missing_ok=True)
 
     def path(self, sha256: str) -> Path:
         """Return where a blob is; only a digest can name one, so no path leaves the folder."""
-        return Path(self._place(sha256))
+        return Path(self._waiting_place(sha256) if sha256 in self._waiting else self._place(sha256))
 
     def _place(self, sha256: str) -> str:
         if not _SHA256.fullmatch(sha256):
             raise Refusal(Reason.INVALID, "not a sha256 in lower-case hex")
         return f"{self._root}{os.sep}{sha256[:2]}{os.sep}{sha256}"
+
+    def _waiting_place(self, sha256: str) -> str:
+        return f"{self._root}{os.sep}{_WAITING}{os.sep}{sha256}"
 
     def size(self, sha256: str) -> int | None:
         """Return the bytes of a stored blob, None when there is none."""
@@ -127,7 +138,7 @@ class Blobs:
             temporary = f"{self._incoming}{os.sep}{secrets.token_hex(16)}"
             try:
                 _write_new(temporary, content)
-                self.take_in(temporary, sha256, len(content))
+                self._take_in_small(temporary, sha256, len(content))
             except BaseException:
                 with suppress(FileNotFoundError):
                     os.unlink(temporary)  # noqa: PTH108
@@ -147,40 +158,76 @@ class Blobs:
 
     def read(self, sha256: str) -> bytes:
         """Return the whole content of a small blob."""
-        return self.path(sha256).read_bytes()
+        with self._opened(sha256) as file:
+            return file.read()
 
     def start(self, sha256: str) -> bytes:
         """Return the first bytes of a blob, by which its kind is told."""
-        with self.path(sha256).open("rb") as file:
+        with self._opened(sha256) as file:
             return file.read(_SAMPLE)
 
-    def take_in(self, temporary: str, sha256: str, size: int) -> None:
-        """Give a file that was found to be this blob its name; the disk may not have it yet."""
-        place = self._place(sha256)
+    def _opened(self, sha256: str) -> BinaryIO:
         try:
-            os.replace(temporary, place)  # noqa: PTH105
-        except FileNotFoundError:
-            Path(place).parent.mkdir(exist_ok=True)
-            os.replace(temporary, place)  # noqa: PTH105
-        self._sizes[sha256] = size
+            return self.path(sha256).open("rb")
+        except FileNotFoundError:  # it got its name in between
+            return Path(self._place(sha256)).open("rb")
+
+    def take_in(self, temporary: str, sha256: str, size: int) -> None:
+        """Give a file that was found to be this blob its name, once its content is on the disk."""
         if self._durable:
-            self._unsynced.add(sha256)
+            sync(temporary)
+            self._on_disk.add(sha256)
+        self._name(temporary, sha256)
+        self._sizes[sha256] = size
+
+    def _take_in_small(self, temporary: str, sha256: str, size: int) -> None:
+        """Keep one of perhaps thousands apart until `sync` waits for the disk for all of them together."""
+        if not self._durable:
+            self.take_in(temporary, sha256, size)
+            return
+        os.replace(temporary, self._waiting_place(sha256))  # noqa: PTH105
+        self._waiting.add(sha256)
+        self._sizes[sha256] = size
+
+    def _name(self, origin: str, sha256: str) -> None:
+        place = self._place(sha256)
+        folder = Path(place).parent
+        if not folder.is_dir():
+            make_folder(folder)
+        os.replace(origin, place)  # noqa: PTH105
 
     def sync(self, named: Iterable[str]) -> None:
-        """Put blobs on the platter before a commit names them; many wait for the disk at once."""
-        waiting = [sha256 for sha256 in named if sha256 in self._unsynced]
-        if len(waiting) < _FEW:
-            self._sync(waiting)
-            return
-        with ThreadPoolExecutor(_SYNC_THREADS) as threads:
-            for _done in threads.map(self._sync, (waiting[n::_SYNC_THREADS] for n in range(_SYNC_THREADS))):
-                pass
+        """Put blobs on the disk, content and name, before a commit names them; many wait at once.
 
-    def _sync(self, waiting: Sequence[str]) -> None:
-        for sha256 in waiting:
-            descriptor = os.open(self._place(sha256), os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            self._unsynced.discard(sha256)
+        What an earlier process received may have a name that is not on the disk yet, so each blob is looked
+        after once by every process.
+        """
+        if not self._durable:
+            return
+        wanted = sorted({sha256 for sha256 in named if sha256 not in self._certain})
+        _at_once(self._sync_content, wanted)
+        _at_once(sync, sorted({os.path.dirname(self._place(sha256)) for sha256 in wanted}))  # noqa: PTH120
+        self._certain.update(wanted)
+
+    def _sync_content(self, sha256: str) -> None:
+        if sha256 not in self._waiting:
+            if sha256 not in self._on_disk:
+                sync(self._place(sha256))
+            return
+        waiting = self._waiting_place(sha256)
+        try:
+            sync(waiting)
+            self._name(waiting, sha256)
+        except FileNotFoundError:  # another commit that names it was faster
+            sync(self._place(sha256))
+        self._waiting.discard(sha256)
+
+
+def _at_once(step: Callable[[str], None], names: Sequence[str]) -> None:
+    if len(names) < _FEW:
+        for name in names:
+            step(name)
+        return
+    with ThreadPoolExecutor(_SYNC_THREADS) as threads:
+        for _done in threads.map(step, names):
+            pass

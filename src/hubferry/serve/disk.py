@@ -22,15 +22,26 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync(path: str | Path) -> None:
+    """Put a file's content, or a folder's names, on the disk."""
     try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows cannot open a folder
-        return
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:  # Windows cannot open a folder
+        if os.path.isdir(path):  # noqa: PTH112  # thousands in one commit
+            return
+        raise
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing, whose names survive a crash."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync(path.parent)

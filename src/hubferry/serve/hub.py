@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from aiohttp import web
 
 from hubferry.serve.access import Account, Policy
+from hubferry.serve.public import Public
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.signing import Signer
 from hubferry.serve.strictness import Strictness
@@ -36,6 +37,7 @@ class AccessRecord:
         route: What was asked for, as `hf:commit` or `ms:repo/files`; empty for an unknown route.
         received: Bytes of the request's body that were read.
         sent: Bytes of the answer with its head.
+        client: Who asked; behind a proxy that is believed, whom that names.
         seconds: From the request's head to the answer's end.
     """
 
@@ -48,6 +50,7 @@ class AccessRecord:
     sent: int
     seconds: float
     user_agent: str
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,9 @@ class ServerLimits:
         preupload_files: Most files one preupload may name.
         truncation: Where a ModelScope listing is cut.
         page: Entries on a page of a Hugging Face listing.
+        form_bytes: Largest form or login.
         idle_seconds: How long a client may send nothing in the middle of a body.
+        slowest: Bytes a second that a body must bring, on average over each `idle_seconds`.
     """
 
     json_bytes: int = 8 << 20
@@ -96,7 +101,9 @@ class ServerLimits:
     preupload_files: int = 256
     truncation: int = 3_000
     page: int = 1_000
+    form_bytes: int = 64 << 10
     idle_seconds: float = 60.0
+    slowest: int = 1 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,7 @@ class Hub:
     xet: XetStorage | None = None
     strict: Strictness = field(default_factory=Strictness)
     memory: Memory = field(default_factory=lambda: Memory(Windows(time.monotonic)))
+    public: Public = field(default_factory=Public)
 
 
 HUB: web.AppKey[Hub] = web.AppKey("hub", Hub)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from hubferry.serve.addresses import client_address
 from hubferry.serve.hub import hub_of, token_of
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.windows import Allowance
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 _ALLOWANCE: web.RequestKey[Allowance] = web.RequestKey("allowance", Allowance)
-_NOT_COUNTED = ("/api/v1/", "/openapi/", "/storage/", "/api/resolve-cache/")
+_NOT_COUNTED = ("/healthz", "/api/v1/", "/openapi/", "/storage/", "/api/resolve-cache/")
 """ModelScope's dialect, and where a counted request was sent on to."""
 
 
@@ -29,7 +30,7 @@ async def count_requests(
         token, resolving = token_of(request), "/resolve/" in request.path
         name = "resolvers" if resolving else "api"
         most = rates.most(resolving=resolving, anonymous=token is None)
-        whose = f"token {token}" if token is not None else f"address {request.remote}"
+        whose = f"token {token}" if token is not None else f"address {client_address(request)}"
         allowance = hub.memory.windows.count(name, whose, most, rates.seconds)
         request[_ALLOWANCE] = allowance
         if allowance.exceeded:

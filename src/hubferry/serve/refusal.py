@@ -38,6 +38,7 @@ class Reason(Enum):
     WRONG_BYTES = "wrong bytes"
     EXPIRED = "expired"
     RANGE = "range"
+    MISDIRECTED = "not this hub's name"
     TOO_SLOW = "too slow"
     DISK = "disk"
     BROKEN = "broken"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hubferry.serve.disk import write_atomically
+from hubferry.serve.disk import make_folder, sync, write_atomically
 from hubferry.serve.draft import Draft
 from hubferry.serve.git import object_id, pointer
 from hubferry.serve.history import SHORTEST_ID, History
@@ -45,6 +45,7 @@ class Repository:
     def open(cls, folder: Path, blobs: Blobs) -> Repository:
         """Read a repository from its folder."""
         content = (folder / "repository.json").read_bytes()
+        sync(folder)  # what an earlier process wrote last may be there without being on the disk
         return cls(folder, blobs, msgspec.json.decode(content, type=RepositoryRecord))
 
     @classmethod
@@ -53,14 +54,20 @@ class Repository:
     ) -> Repository:
         """Write a new repository with one commit, as Hugging Face has it; empty without `initial` files."""
         if folder.exists():
-            shutil.rmtree(folder)  # left by a crash before its repository.json was written
-        (folder / "commits").mkdir(parents=True)
+            shutil.rmtree(folder)  # left by a crash before its repository.json was written, or while removed
+        make_folder(folder / "commits")
         repository = cls(folder, blobs, record)
         files: dict[str, FileRecord | None] = {put.path: repository._file(put) for put in initial}
         blobs.sync({put.sha256 for put in initial})
         first = CommitRecord("", None, record.created, "initial commit", "", "system", files)
         repository.change(branches={DEFAULT_BRANCH: repository.history.append(first).id})
         return repository
+
+    def remove(self) -> None:
+        """Remove everything: the record first, so that a crash leaves a repository or none, never a part."""
+        (self.folder / "repository.json").unlink()
+        sync(self.folder)
+        shutil.rmtree(self.folder)
 
     def change(self, **fields: object) -> None:
         """Set fields of the record and write it."""

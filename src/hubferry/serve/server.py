@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http_exceptions import HttpProcessingError
 
+from hubferry.serve.addresses import LOOPBACK_ONLY, client_address, is_loopback
 from hubferry.serve.application import LABELS
 from hubferry.serve.hub import HUB, AccessRecord, hub_of
 from hubferry.serve.refusal import Refusal
@@ -52,6 +53,7 @@ class _Recorder(AbstractAccessLogger):
                 sent=response.body_length,
                 seconds=time,
                 user_agent=request.headers.get("User-Agent", ""),
+                client=client_address(request),
             )
         )
 
@@ -82,6 +84,7 @@ async def start(application: web.Application, host: str = "127.0.0.1", port: int
         OSError: The address is taken or not ours.
     """
     hub = application[HUB]
+    application[LOOPBACK_ONLY] = is_loopback(host)
     runner = web.AppRunner(
         application,
         access_log_class=_Recorder,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from multidict import MultiMapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +37,24 @@ class Signer:
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in claims.items())
         return f"/storage/{sha256}?{query}"
 
-    def check(self, purpose: str, sha256: str, claims: Mapping[str, str]) -> None:
-        """Refuse an address that was not signed here for this purpose, or has expired."""
+    def check(self, purpose: str, sha256: str, query: MultiMapping[str]) -> Mapping[str, str]:
+        """Return the claims of an address's query; nothing else of the query is to be believed.
+
+        Raises:
+            Refusal: It was not signed here for this purpose, says something twice, or has expired.
+        """
+        claims = dict(query.items())
+        if len(claims) != len(query):
+            raise Refusal(Reason.INVALID, "A parameter is given twice")
         expected = self._sign(purpose, sha256, {k: v for k, v in claims.items() if k != "signature"})
         given = claims.get("signature", "")
         if not hmac.compare_digest(expected.encode(), given.encode(errors="replace")):
             raise Refusal(Reason.EXPIRED, "The signature does not match")
         if float(claims.get("expires", "0")) < time.time():
             raise Refusal(Reason.EXPIRED, "Request has expired")
+        return claims
 
     def _sign(self, purpose: str, sha256: str, claims: Mapping[str, str]) -> str:
-        text = "\0".join([purpose, sha256, *(f"{k}={v}" for k, v in sorted(claims.items()))])
-        return hmac.new(self.key, text.encode(errors="replace"), hashlib.sha256).hexdigest()
+        # as JSON, since what is merely joined could be taken apart in more ways than one
+        text = json.dumps([purpose, sha256, *sorted(claims.items())])
+        return hmac.new(self.key, text.encode(), hashlib.sha256).hexdigest()

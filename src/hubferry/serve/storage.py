@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from hubferry.serve.addresses import absolute
 from hubferry.serve.bodies import BlobResponse
 from hubferry.serve.hub import hub_of
 from hubferry.serve.refusal import Reason, Refusal
@@ -12,23 +13,18 @@ from hubferry.serve.uploads import receive_blob
 routes = web.RouteTableDef()
 
 
-def absolute(request: web.Request, path: str) -> str:
-    """Return `path` on the address the client reached this hub by."""
-    return f"{request.scheme}://{request.host}{path}"
-
-
 @routes.get("/storage/{sha256}", name="storage:get")
 async def get_blob(request: web.Request) -> web.StreamResponse:
     """Send a blob to who holds a signed address for it."""
     hub = hub_of(request)
     sha256 = request.match_info["sha256"]
-    hub.signer.check("get", sha256, request.query)
+    claims = hub.signer.check("get", sha256, request.query)
     size = hub.store.blobs.size(sha256)
     if size is None:
         raise Refusal(Reason.ENTRY_MISSING, "No such blob")
     # being of the hub's own origin, the storage repeats what huggingface_hub looks for after a redirect
     headers = {"X-Linked-Size": str(size), "X-Linked-Etag": f'"{sha256}"'}
-    if commit := request.query.get("commit"):
+    if commit := claims.get("commit"):
         headers["X-Repo-Commit"] = commit
     return BlobResponse(request, hub.store.blobs.path(sha256), size, sha256, headers)
 
@@ -38,8 +34,7 @@ async def put_blob(request: web.Request) -> web.Response:
     """Store a blob for who holds a signed address for it; its bytes must hash to its name."""
     hub = hub_of(request)
     sha256 = request.match_info["sha256"]
-    hub.signer.check("put", sha256, request.query)
-    size = int(request.query["size"])
+    size = int(hub.signer.check("put", sha256, request.query)["size"])
     if request.content_length not in (None, size):
         text = f"Content-Length is {request.content_length}, not {size}"
         raise Refusal(Reason.WRONG_BYTES, text, about=sha256)

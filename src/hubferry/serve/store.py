@@ -11,7 +11,6 @@ Blobs are on disk before a commit names them, the commit before a branch points 
 from __future__ import annotations
 
 import re
-import shutil
 import threading
 import time
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from filelock import FileLock, Timeout
 from hubferry.errors import IntegrityError, LockedError
 from hubferry.i18n import _
 from hubferry.serve.blobs import Blobs
+from hubferry.serve.disk import make_folder, sync
 from hubferry.serve.lfs import is_lfs
 from hubferry.serve.records import Change, CommitRecord, Put, RepositoryRecord
 from hubferry.serve.refusal import Reason, Refusal
@@ -72,8 +72,12 @@ class Store:
         self._folder = root / "repositories"
         self._known: dict[tuple[str, str], Repository] = {}
         self._lock = threading.RLock()
+        for folder in (root.parent, root, self._folder):
+            make_folder(folder)
+            sync(folder)  # an earlier process may have made it and ended before this
         for kind in KINDS:
-            (self._folder / kind).mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder / kind)
+            sync(self._folder / kind)
             for path in (self._folder / kind).iterdir():
                 if (path / "repository.json").exists():
                     repository = _opened(path, self.blobs)
@@ -152,7 +156,7 @@ class Store:
         with self._lock:
             repository = self.find(repo_id, kind)
             del self._known[kind, repo_id]
-            shutil.rmtree(repository.folder)
+            repository.remove()
 
     def add(
         self,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from hubferry.serve.hub import Hub
+    from hubferry.serve.hub import Hub, ServerLimits
 
 _BLOCK = 1 << 20
 
@@ -56,10 +56,10 @@ async def read_chunks(request: web.Request, hub: Hub) -> AsyncIterator[bytes]:
     """Yield a body as it arrives, at the pace the hub is given.
 
     Raises:
-        Refusal: The client has sent nothing for too long.
+        Refusal: The client has sent nothing, or next to nothing, for too long.
     """
     # one timer a body: a timeout around each read would cost a task for every few kilobytes
-    watch = _Watch(request, hub.limits.idle_seconds)
+    watch = _Watch(request, hub.limits)
     try:
         while True:
             chunk, _ended = await request.content.readchunk()  # as it came: `readany` would join and copy
@@ -67,7 +67,7 @@ async def read_chunks(request: web.Request, hub: Hub) -> AsyncIterator[bytes]:
                 if request.content.at_eof():
                     return
                 continue  # the end of a chunk
-            watch.moved = True
+            watch.taken += len(chunk)
             if hub.seams.pace is not None:
                 await hub.seams.pace(request, "in", len(chunk))
             yield chunk
@@ -76,20 +76,28 @@ async def read_chunks(request: web.Request, hub: Hub) -> AsyncIterator[bytes]:
 
 
 class _Watch:
-    """Break off a body of which nothing has arrived for `seconds`, or up to twice as long."""
+    """Break off a body that brings too little, counted anew in each `idle_seconds`.
 
-    def __init__(self, request: web.Request, seconds: float) -> None:
-        self.moved = True
+    Time in which the hub itself takes nothing, since its disk is busy, is not the client's: then something
+    has arrived and waits here.
+    """
+
+    def __init__(self, request: web.Request, limits: ServerLimits) -> None:
+        self.taken = 0
         self._content = request.content
-        self._seconds = seconds
+        self._arrived = 0
+        self._seconds = limits.idle_seconds
+        self._least = max(1, int(limits.slowest * limits.idle_seconds))
         self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(seconds, self._look)
+        self._timer = self._loop.call_later(self._seconds, self._look)
 
     def _look(self) -> None:
-        if not self.moved:
-            self._content.set_exception(Refusal(Reason.TOO_SLOW, "Nothing arrived for too long"))
+        arrived = self._content.total_bytes
+        waiting = arrived > self.taken or self._content.is_eof()
+        if arrived - self._arrived < self._least and not waiting:
+            self._content.set_exception(Refusal(Reason.TOO_SLOW, "Too little arrived for too long"))
             return
-        self.moved = False
+        self._arrived = arrived
         self._timer = self._loop.call_later(self._seconds, self._look)
 
     def stop(self) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hubferry.serve.addresses import absolute
 from hubferry.serve.exchange import json_answer
 from hubferry.serve.hub import hub_of, token_of
 from hubferry.serve.huggingface.words import rights_words, words_for
 from hubferry.serve.refusal import Reason, Refusal
-from hubferry.serve.storage import absolute
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -44,6 +44,7 @@ _STATUS: dict[Reason, tuple[int, str | None]] = {
     Reason.WRONG_BYTES: (400, None),
     Reason.EXPIRED: (403, None),
     Reason.RANGE: (416, None),
+    Reason.MISDIRECTED: (421, None),
     Reason.TOO_SLOW: (408, None),
     Reason.DISK: (507, None),
     Reason.BROKEN: (500, None),

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, quote, urlencode
 import msgspec
 from aiohttp import web
 
+from hubferry.serve.addresses import absolute, relative
 from hubferry.serve.bodies import BlobResponse
 from hubferry.serve.committing import shown_commit
 from hubferry.serve.exchange import decode_json, flag, json_answer, read_body
@@ -15,7 +16,6 @@ from hubferry.serve.git import pointer
 from hubferry.serve.hub import account_of, hub_of, repository_of
 from hubferry.serve.huggingface.routes import NAME, REPO, iso_time, page_answer, window
 from hubferry.serve.refusal import Reason, Refusal
-from hubferry.serve.storage import absolute
 
 if TYPE_CHECKING:
     from hubferry.serve.records import FileRecord
@@ -121,7 +121,7 @@ def _cache_address(repository: Repository, commit: str, file: FileRecord, reques
     """Return where a file that is no blob is found, without the hub's own address as the real one has it."""
     record, path = repository.record, quote(request.match_info["path"])
     query = urlencode({request.path: "", "etag": f'"{file.git_sha1}"'})
-    return f"/api/resolve-cache/{record.kind}s/{record.repo_id}/{commit}/{path}?{query}"
+    return relative(request, f"/api/resolve-cache/{record.kind}s/{record.repo_id}/{commit}/{path}?{query}")
 
 
 @routes.get(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from hubferry.serve.addresses import relative
 from hubferry.serve.hub import hub_of
 
 if TYPE_CHECKING:
@@ -21,4 +22,4 @@ async def redirect_renamed(
     if new is None or request.path.startswith("/api/v1/"):
         return await handler(request)
     where = request.raw_path.replace(request.match_info["repo"], new, 1)
-    return web.Response(status=307, headers={"Location": where})
+    return web.Response(status=307, headers={"Location": relative(request, where)})

@@ -6,8 +6,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
+from hubferry.serve.addresses import absolute
 from hubferry.serve.exchange import json_answer, number
-from hubferry.serve.storage import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,7 +10,7 @@ from aiohttp import web
 from hubferry.serve.attributes import ATTRIBUTES, Attributes
 from hubferry.serve.batch import answer_batch
 from hubferry.serve.cards import inspect_card
-from hubferry.serve.exchange import decode_base64, json_answer, read_json
+from hubferry.serve.exchange import decode_base64, json_answer, read_body, read_json
 from hubferry.serve.hub import Hub, hub_of, writable_repository_of
 from hubferry.serve.huggingface.routes import NAME, REPO
 from hubferry.serve.lfs import is_large_or_binary, is_lfs
@@ -34,7 +34,7 @@ class CardQuestion(msgspec.Struct, frozen=True, rename="camel"):
 async def validate_yaml(request: web.Request) -> web.Response:
     """Say what is wrong with a card; a hub that is not strict takes any, as a mirror should."""
     if not hub_of(request).strict.cards:
-        await request.release()
+        await read_body(request, hub_of(request).limits.json_bytes)
         return json_answer({"errors": [], "warnings": []})
     report = inspect_card((await read_json(request, CardQuestion)).content)
     found = {

@@ -44,6 +44,7 @@ _STATUS: dict[Reason, tuple[int, int, str]] = {
     Reason.WRONG_BYTES: (400, 10010101400, "InputParameterError"),
     Reason.EXPIRED: (403, 10010101403, "OperationNotAllowed"),
     Reason.RANGE: (416, 10010101416, "InputParameterError"),
+    Reason.MISDIRECTED: (421, 10010101421, "InputParameterError"),
     Reason.TOO_SLOW: (408, 10010101408, "InputParameterError"),
     Reason.DISK: (507, 10010101507, "InternalServerError"),
     Reason.BROKEN: (500, 10010101500, "InternalServerError"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from hubferry.serve.addresses import absolute
 from hubferry.serve.bodies import BlobResponse
 from hubferry.serve.committing import shown_commit
 from hubferry.serve.exchange import flag, number
@@ -13,7 +14,6 @@ from hubferry.serve.hub import account_of, hub_of, repository_of
 from hubferry.serve.modelscope.answers import success
 from hubferry.serve.modelscope.routes import REPO
 from hubferry.serve.refusal import Reason, Refusal
-from hubferry.serve.storage import absolute
 
 if TYPE_CHECKING:
     from hubferry.serve.repository import Repository

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 import msgspec
 from aiohttp import web
 
-from hubferry.serve.exchange import decode_json, number, read_body, read_json
+from hubferry.serve.exchange import number, read_body, read_json
+from hubferry.serve.forms import form_fields
 from hubferry.serve.hub import account_of, hub_of, repository_of, visible_repository, writable_repository_of
 from hubferry.serve.modelscope.answers import open_success, success
 from hubferry.serve.modelscope.initial import initial_files
@@ -46,7 +47,8 @@ class Creation(msgspec.Struct, frozen=True, rename="pascal"):
 @routes.post("/api/v1/login", name="ms:login")
 async def log_in(request: web.Request) -> web.Response:
     """Exchange a token for a session cookie, which is the token again."""
-    wish = await read_json(request, Login)
+    limits = hub_of(request).limits
+    wish = await read_json(request, Login, min(limits.form_bytes, limits.json_bytes))
     account = hub_of(request).policy.identify(wish.access_token)
     if account is None:
         raise Refusal(Reason.WRONG_CREDENTIALS, "AccessToken is invalid or expired")
@@ -87,30 +89,14 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def _creation(request: web.Request) -> Creation:
-    body = await read_body(request, hub_of(request).limits.json_bytes)
+    limits = hub_of(request).limits
     if request.content_type != "multipart/form-data":
-        return decode_json(body, Creation)
-    fields = _form_fields(request.headers.get("Content-Type", ""), body)
+        return await read_json(request, Creation, min(limits.form_bytes, limits.json_bytes))
+    fields = form_fields(request, await read_body(request, min(limits.form_bytes, limits.json_bytes)))
     try:
         return msgspec.convert(fields, Creation, strict=False)
     except msgspec.ValidationError as error:
         raise Refusal(Reason.INVALID, f"Malformed request: {error}") from error
-
-
-def _form_fields(content_type: str, body: bytes) -> dict[str, Any]:
-    """Return the fields of a form, by which datasets are created (modelscope_hub._legacy_api.create_repo)."""
-    from email.parser import BytesParser
-
-    message = BytesParser().parsebytes(
-        f"Content-Type: {content_type}\r\n\r\n".encode(errors="replace") + body
-    )
-    fields: dict[str, Any] = {}
-    for part in message.walk():
-        name = part.get_param("name", header="content-disposition")
-        content = part.get_payload(decode=True)
-        if isinstance(name, str) and isinstance(content, bytes):
-            fields[name] = content.decode(errors="replace")
-    return fields
 
 
 def _described(repository: Repository) -> dict[str, object]:
