@@ -15,7 +15,7 @@ import pytest
 from hubferry.serve import Put, Store
 from hubferry.serve.refusal import Refusal
 
-SEEDS = 24
+SEEDS = 12
 LARGE = random.Random("serve power 1").randbytes(40_000)
 FIRST = {"README.md": b"one", "w.safetensors": LARGE}
 SECOND = {"README.md": b"two", "w.safetensors": LARGE[::-1], **{f"f{n}": b"%d" % n for n in range(12)}}
