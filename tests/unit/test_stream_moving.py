@@ -475,6 +475,22 @@ async def test_a_file_is_sent_while_it_arrives(stage):
     assert stage.open_files() == []
 
 
+async def test_nobody_looks_for_a_part_because_an_upload_has_moved(stage, monkeypatch):
+    looks, look = 0, Schedule.next
+
+    def counted(self):
+        nonlocal looks
+        looks += 1
+        return look(self)
+
+    monkeypatch.setattr(Schedule, "next", counted)
+    content = random.Random("stream moving, looks").randbytes(20 * MIB)
+    hub, port = Hub({"large": content}), Port(attempts=3)
+    intake = stage.intake(hub, most=8)
+    await send(stage, intake, port, file_of("large", content))
+    assert looks <= 4 * 8 + 20  # each part once, and each worker when something is begun or ends
+
+
 async def test_an_upload_of_wrong_bytes_is_broken_off_and_begun_anew(stage):
     hub, port = Hub({"big.bin": BIG}), Port()
     hub.ignores_ranges = True

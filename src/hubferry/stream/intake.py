@@ -147,9 +147,11 @@ class Intake:
             self._release(path)
 
     def sent(self, path: str, position: int) -> None:
-        """Tell how far a follower has read; what it needs next is fetched next."""
+        """Tell how far a follower has read; what it needs next is fetched next.
+
+        Nobody is woken: this changes which part comes next, never whether there is one.
+        """
         self._schedule.sent(path, position)
-        self._wake()
 
     def gone(self, path: str) -> None:
         """Say that a file has left the disk, so that another one may come."""
