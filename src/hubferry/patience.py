@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from hubferry import units
-from hubferry.errors import BusyError, HubferryError, NetworkError
+from hubferry.errors import BusyError, ConflictError, HubferryError, NetworkError
 from hubferry.events import Retrying
 from hubferry.i18n import _
 
@@ -283,6 +283,8 @@ def _asked(error: HubferryError) -> float | None:
 
 def come_again(error: HubferryError, clock: Clock, asked: float | None = None) -> HubferryError:
     """Add to an error when to come again; `asked` is what the hub named, in seconds from now."""
+    if isinstance(error, ConflictError):
+        return error  # others were faster: nothing has to pass first
     kind = error.kind if isinstance(error, NetworkError) else "failing"
     now = clock.wall()
     at = now + (_LATER.get(kind, _LATER_ELSE) if asked is None else asked)
