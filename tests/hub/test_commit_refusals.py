@@ -19,6 +19,7 @@ from hubferry.errors import (
     CardError,
     ConflictError,
     HubferryError,
+    NetworkError,
     PolicyError,
     QuotaError,
     TooLargeError,
@@ -318,6 +319,28 @@ def test_a_rate_limit_of_an_hour_says_when_to_come_again(desk):
     assert (error.exit_code, error.retry_after) == (5, 3600.0)
     assert re.search(r"Come again after (\d{4}-\d\d-\d\d )?\d\d:\d\d;", error.hint)
     assert len(desk.door.asked) == 1
+
+
+def test_a_hub_that_fails_at_commits_for_a_while_is_waited_for_by_time_not_by_tries(make_desk, monkeypatch):
+    monkeypatch.delenv("HUBFERRY_RETRIES")
+    desk = make_desk("hf")
+    desk.door.rule = first(7, 502, "bad gateway")
+    desk.copy()
+    assert len(desk.door.asked) == 8
+    assert desk.commits() == 1
+
+
+def test_a_hub_that_takes_no_commit_is_given_up_though_it_answers_every_other_question(
+    make_desk, monkeypatch
+):
+    monkeypatch.delenv("HUBFERRY_RETRIES")
+    monkeypatch.setenv("HUBFERRY_PATIENCE", "0.002")
+    desk = make_desk("hf")
+    desk.door.rule = always(502, "bad gateway")
+    error = desk.refused(NetworkError)
+    assert error.exit_code == 5
+    assert "Come again after" in error.hint
+    assert desk.published() == {}
 
 
 # ------------------------------------------------------------------------------------- other writers
