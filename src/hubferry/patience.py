@@ -291,5 +291,6 @@ def come_again(error: HubferryError, clock: Clock, asked: float | None = None) -
     sentence = _("Come again after {time}; what has arrived is kept, and the same command continues there.")
     sentence = sentence.format(time=units.clock(math.ceil(at / 60) * 60, now))
     other = None if isinstance(error, BusyError) else error.hint
-    error.hint = f"{other} {sentence}" if other else sentence
+    blank = "" if other and other.endswith("。") else " "
+    error.hint = f"{other}{blank}{sentence}" if other else sentence
     return error

@@ -333,8 +333,9 @@ async def test_a_hub_that_named_no_time_gets_one_from_us_and_the_hint_of_the_err
 
 async def test_in_chinese_too(time, account):
     set_language("zh")
-    (failure,) = await time.run(attempt(Hub(time).answer, "f", account))
-    assert re.match(r"请在 (.+ )?\d\d:\d\d 之后再来", failure.hint)
+    hub = Hub(time, lambda: NetworkError("gone", hint="请检查网络。"))
+    (failure,) = await time.run(attempt(hub.answer, "f", account))
+    assert re.match(r"请检查网络。请在 (.+ )?\d\d:\d\d 之后再来", failure.hint)
 
 
 def test_a_clock_time_of_another_day_has_its_date():
