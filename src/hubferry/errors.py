@@ -31,6 +31,8 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 Side = Literal["source", "destination", "cache"]
+Kind = Literal["refused", "silent", "failing", "busy", "limited"]
+"""What a passing failure is: nobody there, no answer, a broken or wrong one, too much at once, too often."""
 
 
 class HubferryError(Exception):
@@ -107,14 +109,17 @@ class QuotaError(AccessError):
 
 
 class NetworkError(HubferryError):
-    """Report a connection or server failure that may pass."""
+    """Report a connection or server failure that may pass; `kind` decides how long to wait."""
 
     exit_code = 5
     retryable = True
+    kind: Kind = "failing"
 
 
 class BusyError(NetworkError):
     """Report that the hub asked for a pause; `retry_after` is in seconds, None when it named no time."""
+
+    kind: Kind = "busy"
 
     def __init__(self, message: str, *, retry_after: float | None = None, **details: str | None) -> None:
         super().__init__(message, **details)  # type: ignore[arg-type]  # the same keywords, passed through
@@ -131,6 +136,8 @@ class ConflictError(NetworkError):
 
 class TimedOutError(NetworkError):
     """Report that the hub did not finish in time; it may have done it all the same, or do it yet."""
+
+    kind: Kind = "silent"
 
 
 class IntegrityError(HubferryError):

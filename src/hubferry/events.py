@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from hubferry.errors import Kind
     from hubferry.model import Plan, RepoRef, Report, Revision
 
 Direction = Literal["fetch", "send", "verify"]
@@ -58,12 +59,23 @@ class FileDone:
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """Something failed in passing and is tried again after `seconds`."""
+    """Something failed in passing and is tried again.
+
+    Attributes:
+        what: The file, repository or blob that is waited for.
+        reason: Why, in a translated sentence.
+        attempt: Failures in a row.
+        seconds: How long it is waited for.
+        kind: What kind of failure it was.
+        until: The end of the wait, in seconds since 1970.
+    """
 
     what: str
     reason: str
     attempt: int
     seconds: float
+    kind: Kind
+    until: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -21,10 +20,10 @@ from hubferry.errors import (
     TooLargeError,
     TooManyError,
 )
-from hubferry.events import Committed, Event, Listener, Note, Retrying, ignore
+from hubferry.events import Committed, Event, Listener, Note, ignore
 from hubferry.i18n import _
 from hubferry.model import Action, CommitAction, Verdict
-from hubferry.retry import Policy
+from hubferry.patience import Account, Policy, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 _LOOKS = (0.0, 1.0, 3.0)
 """Seconds before each look at the destination: a listing may lag behind a commit."""
 _TRIES = 4
-"""Commits sent at most when answers get lost and the listing shows that nothing was applied."""
+"""Commits sent at most, where tries are counted, when answers get lost and nothing was applied."""
 _CONFLICTS = 8
 """Times in a row that somebody else may be faster."""
 _HALVINGS = 14
@@ -43,8 +42,6 @@ _HALVINGS = 14
 _ADVISED = 100
 """Files in a commit that Hugging Face advises at most (hub-docs, storage-limits.md): if so few
 take too long once, that may be the hub's moment."""
-_LONGEST_PAUSE = 30.0
-"""Seconds; the first pause is `Policy.first`, and each is twice the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +115,13 @@ class _Publisher:
     parts: list[list[Step]] = field(default_factory=list)
     commits: list[str] = field(default_factory=list)
     spared: set[str] = field(default_factory=set)
-    failures: int = 0
-    policy: Policy = field(default_factory=Policy.from_environment)
+    account: Account = field(default_factory=lambda: Account(Policy.from_environment()))
+    trial: Trial = field(init=False)
     ready: tuple[Sequence[Step], asyncio.Task[list[CommitAction]]] | None = None
 
     def __post_init__(self) -> None:
+        # An account of its own: a listing that is answered is no progress of a commit that is not.
+        self.trial = Trial(self.account)
         self.limits = self.work.plan.limits
         self.parent = (self.work.plan.destination.commit or None) if self.limits.has_parents else None
 
@@ -146,6 +145,7 @@ class _Publisher:
         """Send the next commit, and change what is to be sent by what its refusal means."""
         part = self.parts[0]
         actions = await self._actions(part)
+        await self.trial.begin()
         try:
             commit = await self.work.destination.commit(self.work.ref, actions, self._text(), self.parent)
         except (TooLargeError, TooManyError) as error:
@@ -171,18 +171,20 @@ class _Publisher:
         if not (self.parts and self.parts[0][0] in part):
             self.commits.append(head)
             self.listen(Committed(head, len(part), len(self.commits), len(self.commits) + len(self.parts)))
-            self.failures = 0
+            self.trial.progressed()
             return
         count = len(self.parts[0])
-        slow = isinstance(error, TimedOutError) and count > 1 and (count > _ADVISED or self.failures > 0)
-        await self._pause(error, _HALVINGS if slow else _TRIES)
+        slow = (
+            isinstance(error, TimedOutError) and count > 1 and (count > _ADVISED or self.trial.failures > 0)
+        )
+        await self._pause(error, _HALVINGS if slow else self._tries)
         if slow:
             self._send_less(error)
 
     def _made(self, commit: str) -> None:
         part = self.parts.pop(0)
         self.commits.append(commit)
-        self.failures = 0
+        self.trial.progressed()
         if self.limits.has_parents:
             self.parent = commit
         self.listen(Committed(commit, len(part), len(self.commits), len(self.commits) + len(self.parts)))
@@ -232,21 +234,18 @@ class _Publisher:
             self.limits = replace(self.limits, actions_per_commit=(len(part) + 1) // 2)
         self.parts = planning.batches([step for one in self.parts for step in one], self.limits)
 
-    async def _pause(self, error: NetworkError, most: int) -> None:
+    @property
+    def _tries(self) -> int | None:
+        """How often a commit may get lost: as long as there is patience, unless tries are counted."""
+        return None if self.account.policy.attempts is None else _TRIES
+
+    async def _pause(self, error: NetworkError, most: int | None) -> None:
         """Wait longer each time in a row; two runs that meet must not go on meeting.
 
         Raises:
-            NetworkError: It has been often enough, or the hub asks for a longer pause than anybody waits.
+            NetworkError: It has been long or often enough.
         """
-        self.failures += 1
-        asked = (error.retry_after or 0.0) if isinstance(error, BusyError) else 0.0
-        if self.failures >= most or asked > self.policy.patience:
-            raise error
-        ceiling = min(_LONGEST_PAUSE, self.policy.first * 2.0 ** (self.failures - 1))
-        share = random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, guards nothing
-        seconds = max(asked, ceiling * share)
-        self.listen(Retrying(str(self.work.ref), error.message, self.failures, seconds))
-        await asyncio.sleep(seconds)
+        await self.trial.failed(error, str(self.work.ref), self.listen, most)
 
     def _text(self) -> str:
         """Return the commit's message, with a number where there are several."""

@@ -17,7 +17,8 @@ from hubferry.holdings import FolderHoldings
 from hubferry.hubs import FolderAccess, open_destination, open_source
 from hubferry.move import SLOTS, Moved, Tools, move, send
 from hubferry.pace import PacedDestination, PacedSource
-from hubferry.retry import Policy, RetryingDestination, RetryingSource
+from hubferry.patience import Policy, account_at
+from hubferry.retry import RetryingDestination, RetryingSource
 from hubferry.stream.gate import Gate, GatedSource
 from hubferry.stream.intake import Doors
 from hubferry.stream.outlet import Outlet
@@ -97,7 +98,8 @@ class Session:
         source: Source = GatedSource(raw, self.doors.large, self.doors.small)
         if options.fetch_rate:
             source = PacedSource(source, options.fetch_rate)
-        self.source: Source = RetryingSource(source, policy, self.listen)
+        account = account_at(self.source_ref.hub, access.endpoint, policy)
+        self.source: Source = RetryingSource(source, account, self.listen)
         if self._has_destination:
             access = options.destination
             destination: Destination = open_destination(
@@ -110,7 +112,8 @@ class Session:
             )
             if options.send_rate:
                 destination = PacedDestination(destination, options.send_rate)
-            self.destination = RetryingDestination(destination, policy, self.listen)
+            account = account_at(self.destination_ref.hub, access.endpoint, policy)
+            self.destination = RetryingDestination(destination, account, self.listen)
         return self
 
     async def __aexit__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timezone
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _STEP = 1024
@@ -30,3 +31,10 @@ def read_size(text: str) -> int | None:
 def moment(seconds: float) -> float:
     """Return seconds since 1970 as any calendar can show them; files and records may say anything."""
     return min(max(seconds, 0.0), _LATEST)
+
+
+def clock(timestamp: float, now: float, *, seconds: bool = False) -> str:
+    """Return a moment as the clock on the wall shows it, with the date unless that is today's."""
+    at, today = (datetime.fromtimestamp(moment(one), timezone.utc).astimezone() for one in (timestamp, now))
+    day = "" if at.date() == today.date() else "%Y-%m-%d "
+    return at.strftime(day + ("%H:%M:%S" if seconds else "%H:%M"))

@@ -26,7 +26,7 @@ def desk(tmp_path):
         destination = stack.enter_context(running_hub(tmp_path / "destination"))
         home = tmp_path / "home"
         environment = sdk_environment(home, hf=source, ms=destination)
-        environment["HUBFERRY_RETRY_WAIT"] = "0.02"
+        environment |= {"HUBFERRY_RETRIES": "5", "HUBFERRY_RETRY_WAIT": "0.02"}
         for name in ("LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "COLUMNS"):
             environment.pop(name, None)
         yield Desk(home, environment, source, destination)

@@ -61,7 +61,7 @@ def desk(tmp_path, editor):
         publish(source, folder, "org/model")
         home = tmp_path / "home"
         environment = sdk_environment(home, hf=source, ms=destination) | {"LC_ALL": "C.UTF-8"}
-        environment["HUBFERRY_RETRY_WAIT"] = "0.02"
+        environment |= {"HUBFERRY_RETRIES": "5", "HUBFERRY_RETRY_WAIT": "0.02"}
         yield Desk(home, environment, source, destination)
 
 

@@ -22,8 +22,8 @@ def quick(monkeypatch):
         monkeypatch.setenv(name, value)
     for name in ("HF_ENDPOINT", "HF_TOKEN", "MODELSCOPE_ENDPOINT", "MODELSCOPE_API_TOKEN"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("hubferry.patience._DOUBLINGS", 2.0)
     monkeypatch.setattr("hubferry.publish._LOOKS", (0.0, 0.01, 0.02))
-    monkeypatch.setattr("hubferry.publish._LONGEST_PAUSE", 0.02)
     monkeypatch.setattr("hubferry.hubs.modelscope_destination._COMMIT_SECONDS", 0.3)
     monkeypatch.setattr("hubferry.hubs.uploads.ANSWER_SECONDS", 0.3)
 

@@ -76,5 +76,5 @@ def test_a_passing_fault_is_told_and_gone_over(world):
     world.source_faults.plan(answer(503, b""), "storage:get")
     done = world.command()
     assert done.code == 0, done.said
-    assert "attempt 1" in done.err
+    assert "attempt 2" in done.err
     assert world.published() == world.expected

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -18,6 +19,7 @@ from hubferry.errors import (
     CardError,
     ConflictError,
     HubferryError,
+    NetworkError,
     PolicyError,
     QuotaError,
     TooLargeError,
@@ -236,8 +238,7 @@ def test_a_policy_is_met_with_a_pause_and_half_of_the_files(make_desk):
     assert desk.published() == EXPECTED
 
 
-def test_a_policy_that_holds_every_file_back_is_told_and_the_next_run_only_commits(make_desk, monkeypatch):
-    monkeypatch.setattr("hubferry.publish._LONGEST_PAUSE", 0.001)
+def test_a_policy_that_holds_every_file_back_is_told_and_the_next_run_only_commits(make_desk):
     desk = make_desk("ms")
     desk.door.rule = always(400, "commit rejected by repository policy")
     error = desk.refused(PolicyError)
@@ -316,8 +317,30 @@ def test_a_rate_limit_of_an_hour_says_when_to_come_again(desk):
     desk.door.rule = always(429, words + "You can retry this action in about 1 hour.")
     error = desk.refused(BusyError)
     assert (error.exit_code, error.retry_after) == (5, 3600.0)
-    assert "in 60 minutes" in error.hint
+    assert re.search(r"Come again after (\d{4}-\d\d-\d\d )?\d\d:\d\d;", error.hint)
     assert len(desk.door.asked) == 1
+
+
+def test_a_hub_that_fails_at_commits_for_a_while_is_waited_for_by_time_not_by_tries(make_desk, monkeypatch):
+    monkeypatch.delenv("HUBFERRY_RETRIES")
+    desk = make_desk("hf")
+    desk.door.rule = first(7, 502, "bad gateway")
+    desk.copy()
+    assert len(desk.door.asked) == 8
+    assert desk.commits() == 1
+
+
+def test_a_hub_that_takes_no_commit_is_given_up_though_it_answers_every_other_question(
+    make_desk, monkeypatch
+):
+    monkeypatch.delenv("HUBFERRY_RETRIES")
+    monkeypatch.setenv("HUBFERRY_PATIENCE", "0.002")
+    desk = make_desk("hf")
+    desk.door.rule = always(502, "bad gateway")
+    error = desk.refused(NetworkError)
+    assert error.exit_code == 5
+    assert "Come again after" in error.hint
+    assert desk.published() == {}
 
 
 # ------------------------------------------------------------------------------------- other writers

@@ -85,6 +85,7 @@ def hub(uploaded, tmp_path, story, monkeypatch):
     monkeypatch.delenv("HF_HUB_DISABLE_XET")
     monkeypatch.setenv("HUBFERRY_XET", "always")
     monkeypatch.setenv("HUBFERRY_RETRY_WAIT", "0")
+    monkeypatch.setenv("HUBFERRY_RETRIES", "5")
     with running_hub(root, xet=True, seams=Seams([story.tell])) as running:
         yield running
 

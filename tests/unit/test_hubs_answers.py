@@ -42,23 +42,43 @@ def test_a_status_tells_whether_to_try_again(status, kind):
     [
         ({"Retry-After": "7"}, 7.0),
         ({"Retry-After": "0.5"}, 0.5),
-        ({"Retry-After": "-3"}, 0.0),
+        ({"Retry-After": "0"}, None),
+        ({"Retry-After": "-3"}, None),
+        ({"Retry-After": "inf"}, None),
+        ({"Retry-After": "nan"}, None),
+        ({"Retry-After": "1e9"}, None),
         ({"Retry-After": "Thu, 01 Jan 1970 00:01:40 GMT"}, 90.0),
-        ({"Retry-After": "Thu, 01 Jan 1970 00:00:01 GMT"}, 0.0),
+        ({"Retry-After": "Thu, 01 Jan 1970 00:00:01 GMT"}, None),
+        (
+            {
+                "Retry-After": "Thu, 01 Jan 1970 00:00:09 GMT",
+                "Date": "Thu, 01 Jan 1970 00:00:04 GMT",
+            },
+            5.0,
+        ),
         ({"Retry-After": "soon"}, None),
         ({"RateLimit": '"api";r=0;t=55'}, 55.0),
         ({"RateLimit": '"api";r=12;t=55'}, None),
+        ({"RateLimit": '"api";r=0;t=55, "resolvers"; t=70; r=0, "pages";r=9;t=99'}, 70.0),
+        ({"RateLimit": '"api";r=0;t=soon'}, None),
+        ({"Retry-After": "0", "RateLimit": '"api";r=0;t=55'}, 55.0),
+        ({"Retry-After": "7", "RateLimit": '"api";r=0;t=55'}, 7.0),
         ({}, None),
     ],
 )
-def test_a_hub_may_name_its_pause_as_seconds_or_as_a_date(headers, seconds):
+def test_a_hub_may_name_its_pause_and_is_believed_within_reason(headers, seconds):
     assert retry_after(headers, now=10.0) == seconds
 
 
 def test_a_busy_hub_that_names_the_time_is_waited_for():
     error = failure(Answer(503, {"Retry-After": "4"}, b""), host="hub", side="destination")
     assert isinstance(error, BusyError)
-    assert error.retry_after == 4.0
+    assert (error.retry_after, error.kind) == (4.0, "busy")
+
+
+def test_too_many_requests_are_told_from_a_hub_that_fails():
+    kinds = [failure(Answer(status, {}, b""), host="hub", side="source").kind for status in (429, 500)]
+    assert kinds == ["limited", "failing"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hubferry import units
 from hubferry.cli import output, progress
 from hubferry.cli.tally import Meter, Tally
 from hubferry.events import (
@@ -21,6 +22,8 @@ from hubferry.i18n import set_language
 from hubferry.model import Action, Limits, Plan, RepoFile, RepoRef, Revision, Step
 
 MIB = 1024 * 1024
+WAIT = Retrying("commit", "busy", 2, 4.0, "busy", 1_000_000.0)
+CLOCK = units.clock(WAIT.until, WAIT.until, seconds=True)
 SOURCE = Revision(RepoRef("hf", "org/model"), "1a2b3c4d5e6f7a8b")
 DESTINATION = Revision(RepoRef("ms", "mine/model"), "", exists=False)
 
@@ -149,7 +152,7 @@ def test_a_plain_line_says_files_both_directions_and_the_time_left():
     [
         (Resolved("source", SOURCE), "source: hf:org/model @ 1a2b3c4d5e6f"),
         (Resolved("destination", DESTINATION), "destination: ms:mine/model (to be created)"),
-        (Retrying("commit", "busy", 2, 4.0), "commit: busy; attempt 2 in 4.0 s"),
+        (WAIT, f"waiting until {CLOCK} (4.0 s), then attempt 3: commit: busy"),
         (Waiting(SOURCE.ref, "process 7"), "waiting: another run holds hf:org/model (process 7)"),
         (Committed("0123456789abcdef", 3, 1, 2), "commit 1 of 2: 0123456789ab (3 files)"),
         (Note("so it is"), "so it is"),
@@ -158,6 +161,38 @@ def test_a_plain_line_says_files_both_directions_and_the_time_left():
 )
 def test_each_rare_event_has_its_sentence(event, sentence):
     assert progress.sentence_of(event) == sentence
+
+
+def waits(count, kind="refused", every=1.0):
+    for number in range(count):
+        yield Retrying(f"file {number}", "no connection", 1, 1.0, kind, 1_000_000.0 + number * every)
+
+
+def test_many_files_that_wait_for_one_hub_are_few_sentences_in_a_log(capsys):
+    follower = progress.Follower()
+    for event in waits(61):
+        follower.hear(event)
+    assert len(capsys.readouterr().err.splitlines()) == 3
+    for event in waits(20, "limited", 0.1):
+        follower.hear(event)
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_on_a_terminal_a_wait_is_one_line_that_is_drawn_anew(monkeypatch, capsys):
+    monkeypatch.setattr(output, "is_terminal", lambda: True)
+    follower = progress.Follower()
+    for event in waits(61):
+        follower.hear(event)
+    assert follower._live is not None
+    follower.stop()
+    assert "file 3" not in capsys.readouterr().err
+
+
+def test_the_line_of_the_progress_says_what_is_waited_for_until_that_is_over():
+    tally = Tally()
+    tally.take(WAIT)
+    assert f"waiting until {CLOCK}" in progress.line_of(tally.snapshot(0.0, WAIT.until - 1))
+    assert "waiting" not in progress.line_of(tally.snapshot(0.0, WAIT.until))
 
 
 def test_the_source_is_named_first_whichever_hub_answers_first(capsys):
@@ -174,6 +209,7 @@ def test_quiet_hears_everything_and_says_nothing(capsys):
     with progress.follow(quiet=True) as listen:
         listen(Resolved("source", SOURCE))
         listen(Planned(plan_of(step("a", 10))))
+        listen(WAIT)
     assert capsys.readouterr() == ("", "")
 
 

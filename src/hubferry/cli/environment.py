@@ -22,8 +22,15 @@ def variables() -> tuple[tuple[str, str], ...]:
         ),
         ("HUBFERRY_LANG", _("Language of messages: en or zh; else that of the locale.")),
         ("HUBFERRY_TOKEN", _("Token that `hubferry serve` demands.")),
-        ("HUBFERRY_RETRIES", _("How often to try again what failed in passing, without any progress; 5.")),
-        ("HUBFERRY_RETRY_WAIT", _("Seconds before the first new try, doubled each time; 0.5.")),
+        ("HUBFERRY_PATIENCE", _("Minutes without any progress before giving up; 5.")),
+        (
+            "HUBFERRY_RETRIES",
+            _("How often to try again, at most; by patience alone unless set."),
+        ),
+        (
+            "HUBFERRY_RETRY_WAIT",
+            _("Seconds before the first new try, doubled each time; by what failed unless set."),
+        ),
         ("HUBFERRY_TIMEOUT", _("Seconds that a connection may say nothing; 60.")),
         ("HUBFERRY_XET", _("How to read Hugging Face's chunked storage: auto, always or never.")),
         ("HUBFERRY_XET_TIMEOUT", _("Seconds that chunked storage may bring nothing; 30.")),

@@ -13,6 +13,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from hubferry.cli import output
+from hubferry.cli.waiting import waiting_words
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -83,7 +84,10 @@ class LiveLines:
                 self._row(grid, self._whole(direction, now), meter)
         for direction, path, meter in large[:room]:
             self._row(grid, f"  {self._arrows[direction]} {output.visible(path)}", meter)
-        return Group(grid)
+        if now.waiting is None:
+            return Group(grid)
+        words = waiting_words(now.waiting, max(0.0, now.waiting.until - time.time()))
+        return Group(grid, Text(output.presentable(words), no_wrap=True, overflow="ellipsis"))
 
     def _whole(self, direction: Direction, now: Snapshot) -> str:
         counted = _("{done} of {files} files").format(done=now.files_done, files=now.files)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hubferry.cli import output, present
 from hubferry.cli.tally import Snapshot, Tally
+from hubferry.cli.waiting import waiting_words
 from hubferry.events import (
     Committed,
     FileDone,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 _PLAIN_SECONDS = 5.0
 """Between two plain lines: a log of an hour's copy stays under a thousand lines."""
+_WAIT_SECONDS = 30.0
+"""Between two sentences about waits where no line can be drawn anew: many files wait for one hub."""
 _COUNTED = (Progress, FileStarted, FileDone)
 
 
@@ -69,11 +72,15 @@ class Follower:
         self._live: LiveLines | None = None
         self._source_named = False
         self._waiting: Resolved | None = None
+        self._told: Retrying | None = None
 
     def hear(self, event: Event) -> None:
         """Take one event; the many that only count cost no drawing."""
         self._tally.take(event)
         if isinstance(event, _COUNTED):
+            return
+        if isinstance(event, Retrying):
+            self._wait(event)
             return
         for one in self._in_order(event):
             self._say(one)
@@ -93,6 +100,17 @@ class Follower:
             if self._waiting is not None:
                 yield self._waiting
                 self._waiting = None
+
+    def _wait(self, event: Retrying) -> None:
+        """Show what is waited for: in a line that is drawn anew, else in few sentences."""
+        if output.is_terminal():
+            self._start()
+            return
+        begun = event.until - event.seconds
+        told = self._told
+        if told is None or told.kind != event.kind or begun - (told.until - told.seconds) >= _WAIT_SECONDS:
+            self._told = event
+            self._say(event)
 
     def _say(self, event: Event) -> None:
         sentence = sentence_of(event)
@@ -170,6 +188,8 @@ def line_of(now: Snapshot) -> str:
     left = now.seconds_left
     if left:
         parts.append(_("{time} left").format(time=output.duration(left)))
+    if now.waiting is not None:
+        parts.append(waiting_words(now.waiting))
     return _(", ").join(parts)
 
 
@@ -181,12 +201,7 @@ def sentence_of(event: Event) -> str | None:
     if isinstance(event, Planned):
         return "\n".join([*present.circumstances(event.plan), present.plan_sum(event.plan)])
     if isinstance(event, Retrying):
-        return _("{what}: {reason}; attempt {attempt} in {time}").format(
-            what=event.what,
-            reason=event.reason,
-            attempt=event.attempt,
-            time=output.duration(event.seconds),
-        )
+        return waiting_words(event)
     if isinstance(event, Waiting):
         return _("waiting: another run holds {ref} ({holder})").format(ref=event.ref, holder=event.holder)
     if isinstance(event, Committed):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from hubferry.events import Direction, FileDone, FileStarted, Planned, Progress
+from hubferry.events import Direction, FileDone, FileStarted, Planned, Progress, Retrying
 from hubferry.model import Action
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Snapshot:
     files_done: int
     files: int
     flight: tuple[tuple[Direction, str, Meter], ...]
+    waiting: Retrying | None = None
 
     @property
     def seconds_left(self) -> float | None:
@@ -88,6 +90,7 @@ class Tally:
         self._content: dict[str, str] = {}
         self._names: Counter[str] = Counter()
         self._files_done = 0
+        self._waiting: Retrying | None = None
 
     def take(self, event: Event) -> None:
         """Count one event; those that move no bytes change nothing."""
@@ -105,6 +108,8 @@ class Tally:
                     self._files_done += self._names[self._content[event.path]]
             elif isinstance(event, Planned):
                 self._expect(event.plan)
+            elif isinstance(event, Retrying) and (not self._waiting or event.until > self._waiting.until):
+                self._waiting = event
 
     def _expect(self, plan: Plan) -> None:
         """Files inside a commit have no leg of their own to the destination: they are done when fetched."""
@@ -125,9 +130,17 @@ class Tally:
             self._meters[event.direction].done += event.done
         self._flight[key] = Meter(event.size, event.done)
 
-    def snapshot(self, now: float) -> Snapshot:
-        """Return where everything stands at `now`, in seconds of a steady clock; the largest files first."""
+    def snapshot(self, now: float, wall: float | None = None) -> Snapshot:
+        """Return where everything stands, the largest files first.
+
+        Args:
+            now: Seconds of a steady clock.
+            wall: Seconds since 1970; by our clock unless given.
+        """
+        wall = time.time() if wall is None else wall
         with self._lock:
+            if self._waiting is not None and self._waiting.until <= wall:
+                self._waiting = None
             for meter in (*self._meters.values(), *self._flight.values()):
                 meter.sample(now)
             flight = sorted(self._flight.items(), key=lambda item: -item[1].total)
@@ -137,4 +150,5 @@ class Tally:
                 self._files_done,
                 len(self._last_leg),
                 tuple((direction, path, meter) for (direction, path), meter in flight),
+                self._waiting,
             )

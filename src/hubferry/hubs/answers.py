@@ -23,6 +23,8 @@ _MOST_READ = 16 * _LONGEST_TEXT
 _SHORTEST_TOKEN = 4
 """Taking out shorter ones would garble ordinary words; no hub gives such."""
 _tokens: set[str] = set()
+_LONGEST_PAUSE = 86400.0
+"""Seconds; a hub that names more has a wrong clock, or no wish to be asked."""
 _OK = range(200, 300)
 _SERVER_ERRORS = range(500, 600)
 
@@ -79,20 +81,50 @@ def _message(body: Any) -> str | None:
 
 
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Return the seconds a hub asks to wait, by Retry-After or Hugging Face's RateLimit; None if neither."""
+    """Return the seconds a hub asks to wait, by Retry-After or Hugging Face's RateLimit.
+
+    Args:
+        headers: Of the answer. A date counts from the answer's own, where it has one: clocks differ.
+        now: Seconds since 1970, by our clock unless given.
+
+    Returns:
+        None where neither names a time that is to be believed: at least now, at most a day from now.
+    """
     asked = headers.get("Retry-After", "").strip()
+    seconds = _seconds(asked)
+    if seconds is None:
+        moment, here = _moment(asked), _moment(headers.get("Date", ""))
+        here = here or (time.time() if now is None else now)
+        seconds = None if moment is None else moment - here
+    named = (seconds, *_windows(headers.get("RateLimit", "")))
+    return next((one for one in named if one is not None and 0 < one <= _LONGEST_PAUSE), None)
+
+
+def _seconds(text: str) -> float | None:
     try:
-        return max(0.0, float(asked))
+        return float(text)
     except ValueError:
-        pass
+        return None
+
+
+def _moment(text: str) -> float | None:
+    """Return an HTTP date as seconds since 1970."""
     try:
-        moment = parsedate_to_datetime(asked).timestamp()
+        return parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError, OverflowError):
-        pass
-    else:
-        return max(0.0, moment - (time.time() if now is None else now))
-    limit = re.search(r"r=0\s*;\s*t=(\d+)", headers.get("RateLimit", ""))
-    return float(limit[1]) if limit else None
+        return None
+
+
+def _windows(limits: str) -> list[float]:
+    """Return in how many seconds each limit begins anew of which nothing is left, the last one first."""
+    parameters = [_parameters(limit) for limit in limits.split(",")]
+    ends = [_seconds(one.get("t", "")) for one in parameters if one.get("r") == "0"]
+    return sorted((end for end in ends if end is not None), reverse=True)
+
+
+def _parameters(limit: str) -> dict[str, str]:
+    pairs = (pair.partition("=") for pair in limit.split(";"))
+    return {name.strip(): value.strip() for name, _equals, value in pairs}
 
 
 def failure(answer: Answer, *, host: str, side: Side) -> HubferryError:
@@ -103,7 +135,9 @@ def failure(answer: Answer, *, host: str, side: Side) -> HubferryError:
     status = answer.status
     asked = status == HTTPStatus.SERVICE_UNAVAILABLE and "Retry-After" in answer.headers
     if asked or status == HTTPStatus.TOO_MANY_REQUESTS:
-        return BusyError(message, side=side, retry_after=retry_after(answer.headers))
+        error = BusyError(message, side=side, retry_after=retry_after(answer.headers))
+        error.kind = "limited" if status == HTTPStatus.TOO_MANY_REQUESTS else "busy"
+        return error
     if status in _SERVER_ERRORS or status in (408, 425):
         return NetworkError(message, side=side)
     if status in (401, 403):

@@ -23,7 +23,7 @@ from hubferry.errors import (
     TooManyError,
 )
 from hubferry.hubs.answers import retry_after
-from hubferry.i18n import _, ngettext
+from hubferry.i18n import _
 
 if TYPE_CHECKING:
     from hubferry.hubs.answers import Answer
@@ -84,12 +84,14 @@ def busy(answer: Answer, host: str) -> BusyError:
     told = _WHEN.search(said)
     if told is not None:
         seconds = max(seconds or 0.0, float(told[1]) * _SECONDS[told[2].lower()])
-    return BusyError(
+    error = BusyError(
         _("{host} asks to wait: {said}").format(host=host, said=said or f"HTTP {answer.status}"),
         side="destination",
         retry_after=seconds,
-        hint=_come_again(seconds),
+        hint=_("Run the same command again later; what is uploaded already is not sent again."),
     )
+    error.kind = "limited"
+    return error
 
 
 def no_right(host: str, said: str, *, namespace: str, account: str | None, hint: str) -> AccessError:
@@ -120,14 +122,3 @@ def quota(host: str, said: str) -> QuotaError:
         side="destination",
         hint=_("Free some room there or ask for more; what is uploaded already is not sent again."),
     )
-
-
-def _come_again(seconds: float | None) -> str:
-    if seconds is None:
-        return _("Run the same command again later; what is uploaded already is not sent again.")
-    minutes = max(1, round(seconds / 60))
-    return ngettext(
-        "Run the same command again in {count} minute; what is uploaded already is not sent again.",
-        "Run the same command again in {count} minutes; what is uploaded already is not sent again.",
-        minutes,
-    ).format(count=minutes)

@@ -1,0 +1,24 @@
+"""Say what a run waits for, why and until when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hubferry import units
+from hubferry.cli import output
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from hubferry.events import Retrying
+
+
+def waiting_words(event: Retrying, left: float | None = None) -> str:
+    """Return what is waited for, why and until when; `left` is the seconds of it, the whole wait if None."""
+    now = event.until - (event.seconds if left is None else left)
+    return _("waiting until {clock} ({time}), then attempt {attempt}: {what}: {reason}").format(
+        clock=units.clock(event.until, now, seconds=True),
+        time=output.duration(event.seconds if left is None else left),
+        attempt=event.attempt + 1,
+        what=event.what,
+        reason=event.reason,
+    )
