@@ -72,6 +72,11 @@ def is_directory(path: Path) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where it may not look
 
 
+def is_regular_file(path: Path) -> bool:
+    """Return whether a name is that of a file itself: no link, no pipe, nothing else."""
+    return os.path.isfile(path) and not os.path.islink(path)  # noqa: PTH113, PTH114 - as is_directory
+
+
 def is_readable(directory: Path) -> bool:
     """Return whether a directory is there and this user may look into it."""
     return is_directory(directory) and os.access(directory, os.R_OK | os.X_OK)

@@ -15,7 +15,7 @@ from hubferry.cache.manifest import JOURNAL
 from hubferry.cache.names import RECORDS
 from hubferry.cache.roots import FOLDERS, READ_ONLY, folder_records
 from hubferry.locking import LOCK
-from hubferry.places import is_directory, is_writable, several_from_environment
+from hubferry.places import is_directory, is_regular_file, is_writable, several_from_environment
 from hubferry.readings.records import Records
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def only_read(directory: Path) -> bool:
     if not is_directory(records) or not is_writable(directory):
         return not is_writable(directory)
     ours = (records / name for name in (LOCK, JOURNAL))  # anything else in their place is replaced
-    there = (place for place in ours if placing.signature_of(placing.status_of(place)) is not None)
+    there = filter(is_regular_file, ours)
     return not is_writable(records) or not all(os.access(place, os.W_OK) for place in there)
 
 
