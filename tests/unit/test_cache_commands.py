@@ -10,18 +10,17 @@ from tests.recorded import many, recorded_model
 
 from hubferry.cli.main import command_line
 from hubferry.errors import NotFoundError, PinnedError, UsageError
-from hubferry.i18n import language, set_language
+from hubferry.i18n import set_language
 
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """An empty cache, in English, with a collector that a listing may stop."""
-    before = language()
     set_language("en")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("HUBFERRY_CACHE", raising=False)
     yield tmp_path / ".cache/model_transfer"
-    set_language(before)
+    set_language(None)
     gc.enable()
 
 
