@@ -222,7 +222,9 @@ async def test_it_writes_a_line_for_each_request_unless_quiet_and_says_an_addres
             async with web.get(path) as answer:
                 assert answer.status == status
     talk = ended(process)
-    assert (" 203.0.113.5 GET /api/models/org/none 404 " in talk) is not quiet
+    assert (" 203.0.113.5 GET /healthz 200 " in talk) is not quiet
+    assert (re.search(r" 203\.0\.113\.5 GET hf:[\w-]+ 404 ", talk) is not None) is not quiet
+    assert "org/none" not in talk  # what was refused may be anything
     assert ("Serving" in talk) is not quiet
     assert "canary" not in talk
     assert "secret-token" not in talk

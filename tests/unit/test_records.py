@@ -8,7 +8,7 @@ import pytest
 from hubferry import records
 from hubferry.cache.adopt import folder_metadata
 from hubferry.cache.check import snapshot_of
-from hubferry.hubs.directory_records import Records
+from hubferry.readings.records import Records
 
 
 def listening(path):

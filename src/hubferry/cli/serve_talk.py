@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from hubferry.serve import AccessRecord
 
 _ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
+_REFUSED = 400
+"""Status from which on a request was not answered as it was meant."""
 """Addresses for documentation (RFC 5737, RFC 3849): nothing is sent there."""
 
 
@@ -34,9 +36,12 @@ def reachable_host(host: str) -> str:
 
 
 def log_request(record: AccessRecord) -> None:
-    """Write a line about an answered request; never its query, in which signatures are."""
+    """Write a line about an answered request; never its query, in which signatures are.
+
+    Of one that was refused only what kind of question it was: its path may be anything, a token as well.
+    """
+    asked = output.presentable(record.path) if record.status < _REFUSED else record.route or "-"
     moment = datetime.now().astimezone().isoformat(timespec="seconds")
     output.talk(
-        f"{moment} {record.client} {record.method} {output.presentable(record.path)} {record.status} "
-        f"{record.sent} {record.seconds:.3f}"
+        f"{moment} {record.client} {record.method} {asked} {record.status} {record.sent} {record.seconds:.3f}"
     )
