@@ -67,31 +67,28 @@ class Holdings(Protocol):
         ...
 
 
-class FolderHoldings(Holdings):
-    """A folder that is published from where it stands: nothing is written down, locked or adopted."""
+class StandingHoldings(Holdings):
+    """A place that is read where it stands: nothing is written down, locked or adopted."""
 
-    standing: StandingFolder
-
-    def expect(self, side: SourceSide) -> None:
-        """Take in what the folder lists."""
-        self.standing = StandingFolder(side.revision.ref, side.files)
+    standing: Held
+    digests: dict[str, Digests]
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None, None]:
-        """Hold nothing: the folder belongs to whoever else writes there."""
+        """Hold nothing: the place belongs to whoever else writes there."""
         yield
 
     def known(self, files: Sequence[RepoFile]) -> dict[str, Digests]:  # noqa: ARG002 - all of them
-        """Return everything, as the folder's survey had it."""
-        return self.standing.known()
+        """Return everything that is here."""
+        return dict(self.digests)
 
     def adoptable(self, files: Sequence[RepoFile]) -> dict[str, Digests]:  # noqa: ARG002 - all is here
         """Return nothing: there is nothing to adopt."""
         return {}
 
     async def hold(self, files: Sequence[RepoFile], plan: Plan) -> dict[str, Digests]:  # noqa: ARG002
-        """Return everything, as the folder's survey had it."""
-        return self.standing.known()
+        """Return everything that is here."""
+        return dict(self.digests)
 
     def check_space(self, plan: Plan, at_once: int) -> None:
         """Do nothing: nothing is written here."""
@@ -101,13 +98,24 @@ class FolderHoldings(Holdings):
         return proven(self.standing, step)
 
     def record(self) -> None:
-        """Do nothing: what the files hash to was written down when they were read."""
+        """Do nothing: the records are somebody else's, or there are none."""
 
     def mark_published(self, plan: Plan, commit: str) -> None:
         """Do nothing."""
 
     def note_same(self, plan: Plan) -> None:
         """Do nothing."""
+
+
+class FolderHoldings(StandingHoldings):
+    """A folder that is published from where it stands."""
+
+    standing: StandingFolder
+
+    def expect(self, side: SourceSide) -> None:
+        """Take in what the folder lists."""
+        self.standing = StandingFolder(side.revision.ref, side.files)
+        self.digests = self.standing.known()
 
 
 def proven(place: Held, step: Step) -> bytes:

@@ -6,72 +6,40 @@ a lock, a touch or a line in its records.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from hubferry import remember
 from hubferry.cache import locks
 from hubferry.events import Note
-from hubferry.holdings import Holdings, proven
+from hubferry.holdings import StandingHoldings
 from hubferry.i18n import _
 from hubferry.model import Action, Fetched
 from hubferry.readings.reader import read
 from hubferry.units import size as readable_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import Sequence
 
     from hubferry.cache.layers import Layer
     from hubferry.events import Listener
-    from hubferry.model import Digests, Plan, RepoFile, Step
+    from hubferry.model import Digests, Plan, RepoFile
     from hubferry.survey import SourceSide
 
 _NOT_NEEDED = (Action.SAME, Action.DELETE)
 
 
-class LayerHoldings(Holdings):
-    """A directory of the cache from which all that a run needs is read; nothing is written there."""
+class LayerHoldings(StandingHoldings):
+    """A directory of the cache from which all that a run needs is read."""
+
+    standing: Layer
 
     def __init__(self, layer: Layer, digests: dict[str, Digests]) -> None:
         """Take a directory, and what its files are proven to be."""
         self.standing = layer
-        self._digests = digests
+        self.digests = digests
 
     def expect(self, side: SourceSide) -> None:
         """Do nothing: what is here was found for that side."""
-
-    @asynccontextmanager
-    async def open(self) -> AsyncGenerator[None, None]:
-        """Hold nothing: whoever may write there may go on."""
-        yield
-
-    def known(self, files: Sequence[RepoFile]) -> dict[str, Digests]:  # noqa: ARG002 - all that is needed
-        """Return everything that is here."""
-        return dict(self._digests)
-
-    def adoptable(self, files: Sequence[RepoFile]) -> dict[str, Digests]:  # noqa: ARG002 - all is here
-        """Return nothing: there is nothing to adopt."""
-        return {}
-
-    async def hold(self, files: Sequence[RepoFile], plan: Plan) -> dict[str, Digests]:  # noqa: ARG002
-        """Return everything that is here."""
-        return dict(self._digests)
-
-    def check_space(self, plan: Plan, at_once: int) -> None:
-        """Do nothing: nothing is written here."""
-
-    def content(self, step: Step) -> bytes:
-        """Read a small file; see `Holdings.content`."""
-        return proven(self.standing, step)
-
-    def record(self) -> None:
-        """Do nothing: the records are somebody else's."""
-
-    def mark_published(self, plan: Plan, commit: str) -> None:
-        """Do nothing: the records are somebody else's."""
-
-    def note_same(self, plan: Plan) -> None:
-        """Do nothing: the records are somebody else's."""
 
     def name_strangers(self, listen: Listener) -> None:
         """Say which files of the directory are not of the commit, where its records know."""

@@ -136,9 +136,9 @@ class Session:
     async def look_at_source(self) -> SourceSide:
         """List the source; see `survey.look_at_source`. A folder that is published is not brought here."""
         in_place = isinstance(self.holdings, FolderHoldings)
-        there = self.cache.place_for(self.source_ref, self.options.directory)
-        place = Place(lambda: True) if in_place else there
-        side = await survey.look_at_source(self.source, self.source_ref, self.options, self.listen, place)
+        options = self.options
+        place = Place(lambda: True) if in_place else self.cache.place_for(self.source_ref, options.directory)
+        side = await survey.look_at_source(self.source, self.source_ref, options, self.listen, place)
         self.holdings.expect(side)
         return side
 

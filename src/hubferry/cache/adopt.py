@@ -267,12 +267,13 @@ def _folders(ref: RepoRef, roots: Sequence[Path]) -> list[Path]:
     own = f"{ref.repo_type}s--{ref.repo_id.replace('/', '--')}"
     for hub in huggingface_caches():
         candidates += _snapshots(hub / own)
-    for base in _modelscope_bases():
+    for base in modelscope_caches():
         candidates += _modelscope_folders(base, ref)
     return _directories(candidates)
 
 
-def _modelscope_bases() -> list[Path]:
+def modelscope_caches() -> list[Path]:
+    """Return the ModelScope caches of this machine, in each of the layouts that their tools had."""
     base = expanded_if_known(os.environ.get("MODELSCOPE_CACHE") or "~/.cache/modelscope")
     return [] if base is None else _directories((base, base / "hub"))
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from contextlib import suppress
 from pathlib import Path
 
-from hubferry.cache.adopt import huggingface_caches
+from hubferry.cache.adopt import huggingface_caches, modelscope_caches
 from hubferry.cache.roots import all_roots
 from hubferry.errors import HubferryError
-from hubferry.places import expanded_if_known
 
 _REPOSITORY = re.compile(r"(?:models|datasets|spaces)--.+")
 """How both hubs' own tools call the directory of a repository."""
@@ -23,7 +21,7 @@ def is_foreign(path: Path) -> bool:
         ours = all_roots()
     if any(there.is_relative_to(root.resolve()) for root in ours):
         return False
-    if any(there.is_relative_to(cache.resolve()) for cache in _caches()):
+    if any(there.is_relative_to(cache.resolve()) for cache in (*huggingface_caches(), *modelscope_caches())):
         return True
     return any(
         _REPOSITORY.fullmatch(place.name) and ((place / "snapshots").is_dir() or (place / "blobs").is_dir())
@@ -34,9 +32,3 @@ def is_foreign(path: Path) -> bool:
 def leads_away(path: Path) -> bool:
     """Return whether a path is a link into the cache of another tool: nothing is written through one."""
     return path.is_symlink() and is_foreign(path)
-
-
-def _caches() -> list[Path]:
-    """Return the caches of Hugging Face's and ModelScope's tools, by the variables that those read."""
-    chosen = expanded_if_known(os.environ.get("MODELSCOPE_CACHE") or "~/.cache/modelscope")
-    return [*huggingface_caches(), *([] if chosen is None else [chosen])]
