@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from hubferry.errors import DiskError, HubferryError
 from hubferry.model import Action, Blob
 from hubferry.stream.arrivals import Failures
-from hubferry.stream.intake import Intake
-from hubferry.stream.outlet import Outlet
+from hubferry.stream.download import Download
 from hubferry.stream.schedule import MIB, Schedule
 from hubferry.stream.twins import Twins
+from hubferry.stream.upload import Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hubferry.events import Listener
     from hubferry.hubs.ports import Destination, Source
     from hubferry.model import Digests, Plan, RepoFile, Step
-    from hubferry.stream.intake import Doors
+    from hubferry.stream.download import ConnectionLimits
 
 LEAD = 24 * MIB
 """Bytes that should be ahead of each upload: what its connection sends while a few parts are on their way."""
@@ -41,7 +41,7 @@ class Tools:
 
     Attributes:
         source: Where bytes come from.
-        doors: How many connections to it are open.
+        connections: How many connections to it are open.
         destination: Where blobs go; None only fetches.
         model: The cache directory.
         executor: Threads for the disk and for hashing.
@@ -52,7 +52,7 @@ class Tools:
     """
 
     source: Source
-    doors: Doors
+    connections: ConnectionLimits
     destination: Destination | None
     model: ModelDirectory
     executor: Executor
@@ -88,7 +88,7 @@ async def move(plan: Plan, held: Mapping[str, Digests], tools: Tools) -> Moved:
 async def send(
     plan: Plan,
     held: Mapping[str, Digests],
-    outlet: Outlet,
+    upload: Upload,
     content: Callable[[Step], bytes],
     *,
     keep_going: bool,
@@ -117,9 +117,9 @@ async def send(
     small = list(_within(_KEPT_CONTENT, plan.of(Action.INLINE)))
     jobs = [one(step.file.path, asyncio.to_thread(content, step)) for step in small]
     senders = [(step.file, step.sha256) for step in _senders(plan) if step.sha256]
-    jobs += [one(file.path, outlet.send_cached(file, sha256)) for file, sha256 in senders]
+    jobs += [one(file.path, upload.send_cached(file, sha256)) for file, sha256 in senders]
     await _together(jobs)
-    moved.sent = outlet.sent
+    moved.sent = upload.sent
     return moved
 
 
@@ -168,11 +168,11 @@ class _Move:
             abreast=tools.slots,
             active=None if tools.keep else tools.slots + 2,
         )
-        self._intake = Intake(
+        self._download = Download(
             tools.source,
             plan.source,
             tools.model,
-            doors=tools.doors,
+            connections=tools.connections,
             schedule=schedule,
             executor=tools.executor,
             listen=tools.listen,
@@ -181,9 +181,9 @@ class _Move:
         )
         self._twins = Twins(tools.model, tools.executor)
         self._failures = Failures(keep_going=tools.keep_going)
-        self._intake.remember({step.file.path for step in plan.steps if step.fetches and not step.blob})
-        self._outlet = (
-            Outlet(
+        self._download.remember({step.file.path for step in plan.steps if step.fetches and not step.blob})
+        self._upload = (
+            Upload(
                 tools.destination,
                 plan.destination.ref,
                 tools.model,
@@ -198,21 +198,21 @@ class _Move:
     async def run(self) -> Moved:
         leaders, twins = _by_content(self._plan.steps)
         led = {step.file.path for step, _leader in twins}
-        self._intake.add(step.file for step in leaders)
+        self._download.add(step.file for step in leaders)
         jobs: list[Coroutine[None, None, None]] = [self._fetch()]
         jobs += [self._twin(step, leader) for step, leader in twins]
-        if self._outlet is not None:
+        if self._upload is not None:
             jobs += [self._send(step) for step in _senders(self._plan)]
             jobs.append(self._send_late(led))
         await _together(jobs)
-        self._moved.fetched = self._intake.fetched
-        self._moved.contents = self._intake.contents
-        self._moved.sent = self._outlet.sent if self._outlet else 0
+        self._moved.fetched = self._download.fetched
+        self._moved.contents = self._download.contents
+        self._moved.sent = self._upload.sent if self._upload else 0
         return self._moved
 
     async def _fetch(self) -> None:
-        await self._intake.run()
-        for path, outcome in self._intake.outcomes():
+        await self._download.run()
+        for path, outcome in self._download.outcomes():
             if isinstance(outcome, HubferryError):
                 self._moved.failures[path] = outcome
             else:
@@ -221,7 +221,7 @@ class _Move:
     async def _twin(self, step: Step, leader: Step) -> None:
         """Give content that occurs twice its second name, by link."""
         try:
-            digests: Digests | None = await self._intake.arrived(leader.file.path)
+            digests: Digests | None = await self._download.arrived(leader.file.path)
         except HubferryError as error:
             self._give_up(step.file.path, error)
             return
@@ -233,16 +233,16 @@ class _Move:
             self._moved.digests[step.file.path] = digests
 
     async def _send(self, step: Step) -> None:
-        assert self._outlet is not None  # noqa: S101 - `run` asks before it calls
+        assert self._upload is not None  # noqa: S101 - `run` asks before it calls
         file, sha256 = step.file, step.sha256 or ""
         try:
             if not step.fetches:
-                await self._outlet.send_cached(file, sha256)
-            elif self._intake.streams(file.path):
-                await self._outlet.send_growing(file, sha256, self._intake)
+                await self._upload.send_cached(file, sha256)
+            elif self._download.streams(file.path):
+                await self._upload.send_growing(file, sha256, self._download)
             else:
-                await self._intake.arrived(file.path)
-                await self._outlet.send_cached(file, sha256)
+                await self._download.arrived(file.path)
+                await self._upload.send_cached(file, sha256)
             await self._left(file)
         except HubferryError as error:
             self._give_up(file.path, error)
@@ -258,7 +258,7 @@ class _Move:
         steps = [step for step in late if step.file.path not in led]
         for step in steps:
             await self._settled(step.file.path)
-            self._intake.gone(step.file.path)  # nothing reads it while it grows, so it bars no other
+            self._download.gone(step.file.path)  # nothing reads it while it grows, so it bars no other
         arrived = [step for step in steps if step.file.path in self._moved.digests]
         if not arrived or self._tools.destination is None:
             return
@@ -269,9 +269,9 @@ class _Move:
         await _together(self._send_one_late(file, sha) for sha, file in wanting.items() if sha in missing)
 
     async def _send_one_late(self, file: RepoFile, sha256: str) -> None:
-        assert self._outlet is not None  # noqa: S101 - `run` asks before it calls
+        assert self._upload is not None  # noqa: S101 - `run` asks before it calls
         try:
-            await self._outlet.send_cached(file, sha256)
+            await self._upload.send_cached(file, sha256)
             await self._left(file)
         except HubferryError as error:
             self._give_up(file.path, error)
@@ -280,7 +280,7 @@ class _Move:
 
     async def _settled(self, path: str) -> None:
         try:
-            self._moved.digests[path] = await self._intake.arrived(path)
+            self._moved.digests[path] = await self._download.arrived(path)
         except HubferryError as error:
             self._give_up(path, error)
 
@@ -294,11 +294,11 @@ class _Move:
         """Take a file that was sent off the disk, when nothing is to stay there."""
         if self._tools.keep:
             return
-        if self._intake.streams(file.path):
-            await self._intake.arrived(file.path)
+        if self._download.streams(file.path):
+            await self._download.arrived(file.path)
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._tools.executor, self._tools.model.remove_file, file.path)
-        self._intake.gone(file.path)
+        self._download.gone(file.path)
 
 
 def _by_content(steps: Sequence[Step]) -> tuple[list[Step], list[tuple[Step, Step]]]:

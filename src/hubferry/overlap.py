@@ -21,7 +21,7 @@ def refuse_overlap(source: RepoRef, destination: RepoRef) -> None:
     """
     if source.hub != "dir" or destination.hub != "dir":
         return
-    from hubferry.hubs.directory_source import root_of
+    from hubferry.hubs.folder.source import root_of
 
     here, there = root_of(source).resolve(), root_of(destination).resolve()
     words = {"source": source, "destination": destination}
@@ -40,8 +40,8 @@ def refuse_overlap(source: RepoRef, destination: RepoRef) -> None:
 def sweep(destination: RepoRef) -> None:
     """Remove from a folder that has everything what interrupted copies left there."""
     if destination.hub == "dir":
-        from hubferry.hubs.directory_source import root_of
-        from hubferry.hubs.directory_staging import sweep as sweep_folder
+        from hubferry.hubs.folder.source import root_of
+        from hubferry.hubs.folder.staging import sweep as sweep_folder
 
         sweep_folder(root_of(destination))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from hubferry.errors import AccessError, BusyError, HubferryError, NotFoundError, PolicyError
 from hubferry.events import Listener, ignore
+from hubferry.hubs.wrapping import WrappedDestination, WrappedSource
 from hubferry.patience import Account, Trial
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from hubferry.findings import Finding
     from hubferry.hubs.ports import Body, Destination, Piece, Source
-    from hubferry.model import Blob, CommitAction, Limits, NewRepository, Plan, RepoFile, RepoRef, Revision
+    from hubferry.model import Blob, CommitAction, NewRepository, Plan, RepoFile, RepoRef, Revision
 
 Result = TypeVar("Result")
 
@@ -37,19 +38,14 @@ async def attempt(
             return result
 
 
-class RetryingSource:
+class RetryingSource(WrappedSource):
     """A source that goes on where a broken connection left it."""
 
     def __init__(self, source: Source, account: Account, listen: Listener = ignore) -> None:
         """Wrap `source`."""
-        self._source = source
+        super().__init__(source)
         self._account = account
         self._listen = listen
-
-    @property
-    def ignores_ranges(self) -> bool:
-        """As the wrapped source."""
-        return self._source.ignores_ranges
 
     async def resolve(self, ref: RepoRef) -> Revision:
         """Resolve, trying again what may pass."""
@@ -85,24 +81,15 @@ class RetryingSource:
             lambda: self._source.whole(revision, file), file.path, self._account, self._listen
         )
 
-    async def close(self) -> None:
-        """Close the wrapped source."""
-        await self._source.close()
 
-
-class RetryingDestination:
+class RetryingDestination(WrappedDestination):
     """A destination that is asked again; a commit only if it was refused, never when its answer was lost."""
 
     def __init__(self, destination: Destination, account: Account, listen: Listener = ignore) -> None:
         """Wrap `destination`."""
-        self._destination = destination
+        super().__init__(destination)
         self._account = account
         self._listen = listen
-
-    @property
-    def limits(self) -> Limits:
-        """The wrapped destination's limits."""
-        return self._destination.limits
 
     async def resolve(self, ref: RepoRef) -> Revision:
         """Resolve, trying again what may pass."""
@@ -152,10 +139,6 @@ class RetryingDestination:
             else:
                 self._account.progressed()
                 return commit
-
-    async def close(self) -> None:
-        """Close the wrapped destination."""
-        await self._destination.close()
 
     async def _again(self, action: Callable[[], Awaitable[Result]], what: str) -> Result:
         return await attempt(action, what, self._account, self._listen)

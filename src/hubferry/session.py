@@ -16,12 +16,12 @@ from hubferry.errors import DiskError
 from hubferry.holdings import FolderHoldings
 from hubferry.hubs import FolderAccess, open_destination, open_source
 from hubferry.move import SLOTS, Moved, Tools, move, send
-from hubferry.pace import PacedDestination, PacedSource
 from hubferry.patience import Policy, account_at
+from hubferry.rate_limit import RateLimitedDestination, RateLimitedSource
 from hubferry.retry import RetryingDestination, RetryingSource
-from hubferry.stream.gate import Gate, GatedSource
-from hubferry.stream.intake import Doors
-from hubferry.stream.outlet import Outlet
+from hubferry.stream.concurrency import ConcurrencyLimit, ConcurrencyLimitedSource
+from hubferry.stream.download import ConnectionLimits
+from hubferry.stream.upload import Upload
 from hubferry.typed import reference
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from hubferry.survey import SourceSide
 
 MOST_CONNECTIONS = 32
-"""Connections for parts of large files at most; how many there are is the gate's decision."""
+"""Connections for parts of large files at most; how many there are is the limit's decision."""
 FIRST_CONNECTIONS = 16
 SMALL_CONNECTIONS = 48
 """Connections for small files: 2,000 of them at 30 ms a request take 1.3 s."""
@@ -62,9 +62,9 @@ class Session:
             )
         self._has_destination = destination is not None
         most = options.jobs or MOST_CONNECTIONS
-        large = Gate(most, options.jobs or FIRST_CONNECTIONS)
-        small = large if options.jobs else Gate(SMALL_CONNECTIONS, SMALL_CONNECTIONS)
-        self.doors = Doors(large, small)
+        large = ConcurrencyLimit(most, options.jobs or FIRST_CONNECTIONS)
+        small = large if options.jobs else ConcurrencyLimit(SMALL_CONNECTIONS, SMALL_CONNECTIONS)
+        self.connections = ConnectionLimits(large, small)
         self.cache = Cache(options.cache_root)
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hubferry")
         self.holdings: CacheHoldings | FolderHoldings | LayerHoldings = (
@@ -95,9 +95,9 @@ class Session:
             allow_insecure=access.insecure,
             folder=self._folder_access(),
         )
-        source: Source = GatedSource(raw, self.doors.large, self.doors.small)
+        source: Source = ConcurrencyLimitedSource(raw, self.connections.large, self.connections.small)
         if options.fetch_rate:
-            source = PacedSource(source, options.fetch_rate)
+            source = RateLimitedSource(source, options.fetch_rate)
         account = account_at(self.source_ref.hub, access.endpoint, policy)
         self.source: Source = RetryingSource(source, account, self.listen)
         if self._has_destination:
@@ -111,7 +111,7 @@ class Session:
                 wait=options.wait,
             )
             if options.send_rate:
-                destination = PacedDestination(destination, options.send_rate)
+                destination = RateLimitedDestination(destination, options.send_rate)
             account = account_at(self.destination_ref.hub, access.endpoint, policy)
             self.destination = RetryingDestination(destination, account, self.listen)
         return self
@@ -164,7 +164,7 @@ class Session:
             return await move(plan, held, self._tools(place.model))
         if not self._has_destination:
             return Moved(dict(held))
-        outlet = Outlet(
+        upload = Upload(
             self.destination,
             plan.destination.ref,
             place.standing,
@@ -173,14 +173,14 @@ class Session:
             listen=self.listen,
         )
         return await send(
-            plan, held, outlet, lambda step: self.content(plan, step), keep_going=self.options.keep_going
+            plan, held, upload, lambda step: self.content(plan, step), keep_going=self.options.keep_going
         )
 
     def _tools(self, model: ModelDirectory) -> Tools:
         """Return what moving bytes needs."""
         return Tools(
             source=self.source,
-            doors=self.doors,
+            connections=self.connections,
             destination=self.destination if self._has_destination else None,
             model=model,
             executor=self._threads,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from desks import KIB, digests
 
-from hubferry.hubs.directory_staging import Staging
+from hubferry.hubs.folder.staging import Staging
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,8 +24,8 @@ def quick(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("hubferry.patience._DOUBLINGS", 2.0)
     monkeypatch.setattr("hubferry.publish._LOOKS", (0.0, 0.01, 0.02))
-    monkeypatch.setattr("hubferry.hubs.modelscope_destination._COMMIT_SECONDS", 0.3)
-    monkeypatch.setattr("hubferry.hubs.uploads.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("hubferry.hubs.modelscope.destination._COMMIT_SECONDS", 0.3)
+    monkeypatch.setattr("hubferry.hubs.http.uploads.ANSWER_SECONDS", 0.3)
 
 
 @pytest.fixture

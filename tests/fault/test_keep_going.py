@@ -10,7 +10,7 @@ from worlds import DESTINATION, FIRST, SECOND, SOURCE, sha256, small_model
 
 from hubferry.cache.listing import list_models
 from hubferry.errors import DiskFullError, IntegrityError
-from hubferry.stream.outlet import Outlet
+from hubferry.stream.upload import Upload
 
 BAD = {FIRST, "config.json"}
 
@@ -157,14 +157,14 @@ def test_a_hub_that_falls_silent_ends_the_run_long_before_every_file_was_tried(m
 
 
 def test_a_full_disk_ends_the_run_also_when_it_was_to_keep_going(world, monkeypatch):
-    honest = Outlet.send_cached
+    honest = Upload.send_cached
 
     async def send_cached(self, file, digest):
         if digest == sha256(world.content[SECOND]):
             raise DiskFullError("full", side="cache", path=file.path)
         await honest(self, file, digest)
 
-    monkeypatch.setattr(Outlet, "send_cached", send_cached)
+    monkeypatch.setattr(Upload, "send_cached", send_cached)
     outcome = world.attempt(keep_going=True)
     assert outcome.code == 7, outcome.said
     assert world.published() == {}
@@ -180,14 +180,14 @@ def refuse(monkeypatch):
     """Let sending one content fail as it does when the cached file has changed since it was verified."""
 
     def plan(content):
-        honest = Outlet.send_cached
+        honest = Upload.send_cached
 
         async def send_cached(self, file, digest):
             if digest == sha256(content):
                 raise IntegrityError("changed", side="cache", path=file.path)
             await honest(self, file, digest)
 
-        monkeypatch.setattr(Outlet, "send_cached", send_cached)
+        monkeypatch.setattr(Upload, "send_cached", send_cached)
 
     return plan
 

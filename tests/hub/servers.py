@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 
 from aiohttp import web
 
-from hubferry.hubs.xet_folder import read_xet_file
+from hubferry.hubs.xet.folder import read_xet_file
 from hubferry.serve import (
     AccessRecord,
     Account,

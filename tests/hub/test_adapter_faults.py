@@ -23,9 +23,10 @@ from hubferry.errors import (
     PolicyError,
     TimedOutError,
 )
-from hubferry.hubs import modelscope_blobs, open_destination, open_source
-from hubferry.hubs.http import HubClient, Request
-from hubferry.hubs.modelscope_listing import Listing
+from hubferry.hubs import open_destination, open_source
+from hubferry.hubs.http.client import HubClient, Request
+from hubferry.hubs.modelscope import blobs as modelscope_blobs
+from hubferry.hubs.modelscope.listing import Listing
 from hubferry.model import Blob, CommitAction, RepoFile, RepoRef, Revision
 
 CONTENT = bytes(range(256)) * 16

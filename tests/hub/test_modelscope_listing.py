@@ -12,8 +12,10 @@ from scripted import scripted
 
 from hubferry import api
 from hubferry.errors import BusyError, HubferryError, NetworkError, UnlistableError
-from hubferry.hubs import modelscope_destination, modelscope_listing, open_source
-from hubferry.hubs.modelscope_listing import Listing, walk_requests
+from hubferry.hubs import open_source
+from hubferry.hubs.modelscope import destination as modelscope_destination
+from hubferry.hubs.modelscope import listing as modelscope_listing
+from hubferry.hubs.modelscope.listing import Listing, walk_requests
 from hubferry.model import RepoRef
 from hubferry.options import Access, Options
 from hubferry.serve import Seams, ServerLimits

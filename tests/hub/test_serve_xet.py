@@ -14,7 +14,7 @@ import pytest
 from modelscope_hub import HubApi
 from servers import TestHub, hub_process, sdk_environment
 
-from hubferry.hubs.xet_folder import read_xet_file
+from hubferry.hubs.xet.folder import read_xet_file
 from hubferry.serve import Store, XetStorage
 from hubferry.serve.refusal import Refusal
 

@@ -14,8 +14,9 @@ from hubferry.cli.copy import copy
 from hubferry.entries import Trait
 from hubferry.errors import DiskError, UsageError
 from hubferry.events import Note
-from hubferry.hubs import directory_reading, directory_survey
-from hubferry.hubs.directory_source import DirectorySource
+from hubferry.hubs.folder import reading as directory_reading
+from hubferry.hubs.folder import survey as directory_survey
+from hubferry.hubs.folder.source import DirectorySource
 from hubferry.model import RepoRef
 from hubferry.readings import reader
 from hubferry.readings.records import Records, Signature

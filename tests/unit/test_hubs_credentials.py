@@ -12,7 +12,7 @@ from modelscope_hub.config import HubConfig
 from requests.cookies import RequestsCookieJar
 
 from hubferry.hubs import credentials
-from hubferry.hubs.cookies import session_cookies
+from hubferry.hubs.modelscope.cookies import session_cookies
 
 CN = "https://modelscope.cn"
 

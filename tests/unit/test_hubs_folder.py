@@ -17,11 +17,14 @@ import pytest
 from hubferry import plan as planning
 from hubferry.errors import DiskError, DiskFullError, HubferryError, IntegrityError, LockedError
 from hubferry.events import Waiting
-from hubferry.hubs import directory_contents, directory_examination, directory_staging, open_destination
-from hubferry.hubs.directory_contents import Reader
-from hubferry.hubs.directory_destination import LIMITS
-from hubferry.hubs.directory_names import look_alikes, problem_of, tells_case_apart
-from hubferry.hubs.directory_staging import Staging
+from hubferry.hubs import open_destination
+from hubferry.hubs.folder import contents as directory_contents
+from hubferry.hubs.folder import examination as directory_examination
+from hubferry.hubs.folder import staging as directory_staging
+from hubferry.hubs.folder.contents import Reader
+from hubferry.hubs.folder.destination import LIMITS
+from hubferry.hubs.folder.names import look_alikes, problem_of, tells_case_apart
+from hubferry.hubs.folder.staging import Staging
 from hubferry.model import Blob, CommitAction, NewRepository, RepoFile, RepoRef, Revision
 
 CONTENT = bytes(range(256)) * 500

@@ -15,7 +15,7 @@ from hubferry import admission
 from hubferry import plan as planning
 from hubferry.findings import refusals
 from hubferry.hubs import open_destination
-from hubferry.hubs.directory_destination import LIMITS
+from hubferry.hubs.folder.destination import LIMITS
 from hubferry.model import Action, CommitAction, RepoFile, RepoRef, Revision
 
 NAMES = st.sampled_from(["a", "b", "C", "模 型", ".x"])

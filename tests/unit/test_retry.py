@@ -5,8 +5,8 @@ import pytest
 from hubferry.errors import AccessError, BusyError, IntegrityError, NetworkError
 from hubferry.events import Retrying
 from hubferry.model import RepoFile, RepoRef, Revision
-from hubferry.pace import PacedSource
 from hubferry.patience import Account, Policy
+from hubferry.rate_limit import RateLimitedSource
 from hubferry.retry import RetryingDestination, RetryingSource, attempt
 
 POLICY = Policy(attempts=3, first=0.001)
@@ -56,7 +56,7 @@ async def test_a_small_file_that_never_comes_is_given_up(quick):
 
 async def test_a_paced_source_gives_a_small_file_at_the_rate():
     started = asyncio.get_running_loop().time()
-    source = PacedSource(BreakingSource([]), 1000)
+    source = RateLimitedSource(BreakingSource([]), 1000)
     for _number in range(3):
         assert await source.whole(REVISION, RepoFile("f", 200)) == CONTENT
     assert asyncio.get_running_loop().time() - started >= 0.3

@@ -13,7 +13,7 @@ from hubferry.cache.disk import disk
 from hubferry.cache.partial import PartialFile
 from hubferry.errors import DiskError, IntegrityError
 from hubferry.model import LARGEST_IN_GIT, RepoFile
-from hubferry.stream.gate import Gate
+from hubferry.stream.concurrency import ConcurrencyLimit
 from hubferry.stream.growing import HELD_BACK, GrowingFile, Hashes, _complement, _merge
 from hubferry.stream.schedule import FIRST_PART, MIB, Part, Schedule
 
@@ -70,13 +70,13 @@ def test_a_file_without_gaps_is_never_handed_out_but_counts_as_in_flight():
 
 
 async def test_each_place_that_is_given_back_lets_one_in():
-    gate = Gate(4, 2)
+    concurrency = ConcurrencyLimit(4, 2)
     for _number in range(2):
-        await gate.__aenter__()
-    waiting = [asyncio.create_task(gate.__aenter__()) for _number in range(4)]
+        await concurrency.__aenter__()
+    waiting = [asyncio.create_task(concurrency.__aenter__()) for _number in range(4)]
     for came in (1, 2):
         await asyncio.sleep(0)
-        await gate.__aexit__(None, None, None)
+        await concurrency.__aexit__(None, None, None)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert sum(task.done() for task in waiting) == came
@@ -86,12 +86,12 @@ async def test_each_place_that_is_given_back_lets_one_in():
 
 
 async def test_places_that_are_opened_at_once_are_all_taken():
-    gate = Gate(4, 1)
-    await gate.__aenter__()
-    waiting = [asyncio.create_task(gate.__aenter__()) for _number in range(5)]
+    concurrency = ConcurrencyLimit(4, 1)
+    await concurrency.__aenter__()
+    waiting = [asyncio.create_task(concurrency.__aenter__()) for _number in range(5)]
     await asyncio.sleep(0)
-    gate.limit = 4
-    gate._wake()
+    concurrency.limit = 4
+    concurrency._wake()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert sum(task.done() for task in waiting) == 3
@@ -101,13 +101,13 @@ async def test_places_that_are_opened_at_once_are_all_taken():
 
 
 def test_a_part_is_as_large_as_one_connection_moves_in_its_time():
-    gate = Gate(4, 4)
-    gate.rate = 4000.0
-    assert gate.part_size(1, 10_000) == 2000  # nobody is in: it is one connection's
-    gate._open = 1
-    assert gate.part_size(1, 10_000) == 2000
-    gate._open = 2
-    assert gate.part_size(1, 10_000) == 1000
+    concurrency = ConcurrencyLimit(4, 4)
+    concurrency.rate = 4000.0
+    assert concurrency.part_size(1, 10_000) == 2000  # nobody is in: it is one connection's
+    concurrency._open = 1
+    assert concurrency.part_size(1, 10_000) == 2000
+    concurrency._open = 2
+    assert concurrency.part_size(1, 10_000) == 1000
 
 
 # what has landed

@@ -26,11 +26,11 @@ from hubferry.errors import (
 )
 from hubferry.events import FileDone, FileStarted, Progress
 from hubferry.model import RepoFile, RepoRef, Revision
-from hubferry.stream.gate import Gate
+from hubferry.stream.concurrency import ConcurrencyLimit
+from hubferry.stream.download import ConnectionLimits, Download
 from hubferry.stream.growing import HELD_BACK
-from hubferry.stream.intake import Doors, Intake
-from hubferry.stream.outlet import Outlet
 from hubferry.stream.schedule import Schedule
+from hubferry.stream.upload import Upload
 
 MIB = 1024 * 1024
 REF = RepoRef("hf", "org/model")
@@ -133,21 +133,21 @@ class Stage:
     executor: ThreadPoolExecutor
     events: list = field(default_factory=list)
 
-    def intake(self, hub, *, most=4, keep=True, **schedule):
-        gate = Gate(most, most)
-        return Intake(
+    def download(self, hub, *, most=4, keep=True, **schedule):
+        concurrency = ConcurrencyLimit(most, most)
+        return Download(
             hub,
             COMMIT,
             self.model,
-            doors=Doors(gate, gate),
+            connections=ConnectionLimits(concurrency, concurrency),
             schedule=Schedule(**schedule),
             executor=self.executor,
             listen=self.events.append,
             keep=keep,
         )
 
-    def outlet(self, port, *, slots=4):
-        return Outlet(
+    def upload(self, port, *, slots=4):
+        return Upload(
             port,
             DESTINATION,
             self.model,
@@ -190,11 +190,11 @@ def stage(tmp_path):
         yield Stage(model, executor)
 
 
-async def bring(intake, *files):
-    intake.add(files)
+async def bring(download, *files):
+    download.add(files)
     async with asyncio.timeout(20) if hasattr(asyncio, "timeout") else contextlib.nullcontext():
-        await intake.run()
-    return dict(intake.outcomes())
+        await download.run()
+    return dict(download.outcomes())
 
 
 # into the cache
@@ -204,27 +204,27 @@ async def test_large_and_small_files_arrive_whole_and_are_counted(stage):
     contents = {"big.bin": BIG, "b/other.bin": OTHER, "small.bin": b"s" * 1000, "empty.txt": b""}
     files = [file_of(path, content) for path, content in contents.items()]
     hub = Hub(contents)
-    intake = stage.intake(hub)
-    found = await bring(intake, *files)
+    download = stage.download(hub)
+    found = await bring(download, *files)
     assert {path: stage.held(path) for path in contents} == contents
     assert {path: digests.sha256 for path, digests in found.items()} == {
         file.path: file.sha256 for file in files
     }
-    assert intake.fetched == sum(map(len, contents.values())) == stage.progress("fetch")
+    assert download.fetched == sum(map(len, contents.values())) == stage.progress("fetch")
     assert sorted(stage.of(FileDone)) == sorted(stage.of(FileStarted))
     assert len(stage.of(FileDone)) == 4
     assert {e.size for e in stage.events if isinstance(e, FileDone)} == set(map(len, contents.values()))
-    assert [intake.streams(path) for path in contents] == [True, True, False, False]
+    assert [download.streams(path) for path in contents] == [True, True, False, False]
     assert stage.partials() == []
     assert stage.open_files() == []
     assert all(stage.model.known(file) for file in files)
     assert not any(path == "empty.txt" for path, _start, _stop in hub.asked)
-    assert await intake.arrived("big.bin") == found["big.bin"]
+    assert await download.arrived("big.bin") == found["big.bin"]
 
 
 async def test_parts_are_asked_for_once_each_without_a_gap(stage):
     hub = Hub({"big.bin": BIG})
-    await bring(stage.intake(hub), file_of("big.bin", BIG))
+    await bring(stage.download(hub), file_of("big.bin", BIG))
     ranges = sorted((start, stop) for _path, start, stop in hub.asked)
     assert ranges[0][0] == 0
     assert ranges[-1][1] == len(BIG)
@@ -235,13 +235,13 @@ async def test_parts_are_asked_for_once_each_without_a_gap(stage):
 async def test_a_source_that_sends_whole_files_is_asked_for_the_rest_at_once(stage):
     hub = Hub({"big.bin": BIG})
     hub.ignores_ranges = True
-    await bring(stage.intake(hub, most=1), file_of("big.bin", BIG))
+    await bring(stage.download(hub, most=1), file_of("big.bin", BIG))
     assert hub.asked == [("big.bin", 0, len(BIG))]
 
 
 @pytest.mark.parametrize("piece", [1000, CHUNK, 3 * CHUNK, 5 * CHUNK + 1, 10 * MIB])
 async def test_bytes_arrive_right_whatever_the_pieces(stage, piece):
-    await bring(stage.intake(Hub({"big.bin": BIG}, piece=piece)), file_of("big.bin", BIG))
+    await bring(stage.download(Hub({"big.bin": BIG}, piece=piece)), file_of("big.bin", BIG))
     assert stage.held("big.bin") == BIG
 
 
@@ -255,7 +255,7 @@ async def test_hundreds_of_small_files_are_stored_in_few_batches(stage, monkeypa
         lambda model, batch: (batches.append(len(batch)), put_many(model, batch)),
     )
     await bring(
-        stage.intake(Hub(contents)), *(git_file_of(path, content) for path, content in contents.items())
+        stage.download(Hub(contents)), *(git_file_of(path, content) for path, content in contents.items())
     )
     assert {path: stage.held(path) for path in contents} == contents
     assert sum(batches) == 600
@@ -275,9 +275,9 @@ async def test_no_more_small_files_are_in_memory_than_there_is_room_for(stage, m
         stored.extend(batch)
 
     monkeypatch.setattr(type(stage.model), "put_many", store)
-    intake = stage.intake(hub, most=16)
-    intake.add([git_file_of(path, content) for path, content in contents.items()])
-    await intake.run()
+    download = stage.download(hub, most=16)
+    download.add([git_file_of(path, content) for path, content in contents.items()])
+    await download.run()
     del contents["7.bin"]
     assert {path: stage.held(path) for path in contents} == contents
     assert max(most) <= 4  # and the one that failed
@@ -287,11 +287,11 @@ async def test_no_more_small_files_are_in_memory_than_there_is_room_for(stage, m
 async def test_wrong_bytes_are_fetched_once_more(stage, content):
     hub = Hub({"a.bin": content})
     hub.spoil["a.bin"] = [flipped]
-    intake = stage.intake(hub, most=1)
+    download = stage.download(hub, most=1)
     hub.ignores_ranges = True
-    await bring(intake, file_of("a.bin", content))
+    await bring(download, file_of("a.bin", content))
     assert stage.held("a.bin") == content
-    assert intake.fetched == 2 * len(content)
+    assert download.fetched == 2 * len(content)
     assert stage.progress("fetch") == len(content)
     assert len(hub.asked) == 2
 
@@ -300,9 +300,9 @@ async def test_wrong_bytes_are_fetched_once_more(stage, content):
 async def test_bytes_that_stay_wrong_get_no_name_and_spoil_no_other_file(stage, content):
     hub = Hub({"a.bin": content, "good.bin": OTHER, "good.txt": b"good"})
     hub.spoil["a.bin"] = [flipped] * 99
-    intake = stage.intake(hub)
+    download = stage.download(hub)
     found = await bring(
-        intake, file_of("a.bin", content), file_of("good.bin", OTHER), git_file_of("good.txt", b"good")
+        download, file_of("a.bin", content), file_of("good.bin", OTHER), git_file_of("good.txt", b"good")
     )
     error = found.pop("a.bin")
     assert isinstance(error, IntegrityError)
@@ -312,7 +312,7 @@ async def test_bytes_that_stay_wrong_get_no_name_and_spoil_no_other_file(stage, 
     assert stage.held("a.bin") is None
     assert stage.held("good.bin") == OTHER
     with pytest.raises(IntegrityError):
-        await intake.arrived("a.bin")
+        await download.arrived("a.bin")
     assert len([path for path, start, _stop in hub.asked if path == "a.bin" and start == 0]) == 2
 
 
@@ -320,7 +320,7 @@ async def test_bytes_that_stay_wrong_get_no_name_and_spoil_no_other_file(stage, 
 async def test_a_file_that_is_gone_fails_for_itself(stage, content):
     hub = Hub({"a.bin": content, "good.bin": OTHER})
     hub.spoil["a.bin"] = [failing(NotFoundError("gone", side="source", path="a.bin"))] * 99
-    found = await bring(stage.intake(hub), file_of("a.bin", content), file_of("good.bin", OTHER))
+    found = await bring(stage.download(hub), file_of("a.bin", content), file_of("good.bin", OTHER))
     assert isinstance(found["a.bin"], NotFoundError)
     assert stage.held("good.bin") == OTHER
 
@@ -330,10 +330,10 @@ async def test_a_network_that_is_gone_ends_the_run_and_keeps_what_came(stage, co
     hub = Hub({"a.bin": content})
     hub.spoil["a.bin"] = [failing(NetworkError("no route"))] * 99
     with pytest.raises(NetworkError):
-        await bring(stage.intake(hub), file_of("a.bin", content))
+        await bring(stage.download(hub), file_of("a.bin", content))
     assert stage.open_files() == []
     hub.spoil.clear()
-    await bring(stage.intake(hub), file_of("a.bin", content))
+    await bring(stage.download(hub), file_of("a.bin", content))
     assert stage.held("a.bin") == content
 
 
@@ -349,17 +349,17 @@ async def test_a_disk_that_fails_ends_the_run_with_its_sentence(stage, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(disk, operation, fail)
         with pytest.raises(DiskError):
-            await bring(stage.intake(Hub({"a.bin": content})), file_of("a.bin", content))
+            await bring(stage.download(Hub({"a.bin": content})), file_of("a.bin", content))
     assert stage.open_files() == []
     assert stage.held("a.bin") in (None, content)
-    await bring(stage.intake(Hub({"a.bin": content})), file_of("a.bin", content))
+    await bring(stage.download(Hub({"a.bin": content})), file_of("a.bin", content))
     assert stage.held("a.bin") == content
 
 
 async def test_a_file_that_is_shorter_than_it_says_when_read_back_is_an_error_of_the_disk(stage, monkeypatch):
     monkeypatch.setattr(disk, "pread_into", lambda *_arguments: 0)
     with pytest.raises(DiskError):
-        await bring(stage.intake(Hub({"a.bin": BIG})), file_of("a.bin", BIG))
+        await bring(stage.download(Hub({"a.bin": BIG})), file_of("a.bin", BIG))
 
 
 def left_behind(stage, content, *ranges):
@@ -372,10 +372,10 @@ def left_behind(stage, content, *ranges):
 
 async def test_what_an_earlier_run_brought_is_not_fetched_again(stage):
     left_behind(stage, BIG, (0, 2 * CHUNK), (4 * CHUNK, 6 * CHUNK))
-    intake = stage.intake(Hub({"big.bin": BIG}))
-    await bring(intake, file_of("big.bin", BIG))
+    download = stage.download(Hub({"big.bin": BIG}))
+    await bring(download, file_of("big.bin", BIG))
     assert stage.held("big.bin") == BIG
-    assert intake.fetched == len(BIG) - 4 * CHUNK
+    assert download.fetched == len(BIG) - 4 * CHUNK
     started = [e for e in stage.events if isinstance(e, FileStarted)]
     assert (started[0].size, started[0].done) == (len(BIG), 4 * CHUNK)
 
@@ -385,27 +385,29 @@ async def test_a_file_that_an_earlier_run_had_whole_is_hashed_and_asks_for_nothi
     left_behind(stage, BIG, (0, len(BIG)))
     hub = Hub({"big.bin": BIG, "other.bin": OTHER})
     files = [file_of("big.bin", BIG), *([file_of("other.bin", OTHER)] if beside else [])]
-    await bring(stage.intake(hub), *files)
+    await bring(stage.download(hub), *files)
     assert stage.held("big.bin") == BIG
     assert {path for path, _start, _stop in hub.asked} == ({"other.bin"} if beside else set())
 
 
 async def test_a_whole_file_that_rotted_before_it_got_its_name_is_fetched_anew(stage):
     left_behind(stage, flipped(BIG), (0, len(BIG)))
-    intake = stage.intake(Hub({"big.bin": BIG}))
-    await bring(intake, file_of("big.bin", BIG))
+    download = stage.download(Hub({"big.bin": BIG}))
+    await bring(download, file_of("big.bin", BIG))
     assert stage.held("big.bin") == BIG
-    assert intake.fetched == len(BIG)
+    assert download.fetched == len(BIG)
 
 
 async def test_nothing_to_fetch_is_over_at_once(stage):
-    assert await bring(stage.intake(Hub({}))) == {}
+    assert await bring(stage.download(Hub({}))) == {}
 
 
 async def test_a_file_that_stays_in_the_cache_bars_others_only_until_it_has_arrived(stage):
     contents = {"a.bin": BIG, "b.bin": OTHER}
     hub = Hub(contents)
-    await bring(stage.intake(hub, active=1), *(file_of(path, content) for path, content in contents.items()))
+    await bring(
+        stage.download(hub, active=1), *(file_of(path, content) for path, content in contents.items())
+    )
     assert stage.held("b.bin") == OTHER
     assert [path for path, *_range in hub.asked] == sorted(path for path, *_range in hub.asked)
 
@@ -413,9 +415,9 @@ async def test_a_file_that_stays_in_the_cache_bars_others_only_until_it_has_arri
 async def test_the_largest_file_comes_first_and_a_file_of_a_mebibyte_is_still_small(stage):
     contents = {"s.bin": BIG[:MIB], "m.bin": OTHER, "l.bin": BIG}
     hub = Hub(contents)
-    intake = stage.intake(hub, most=1, abreast=1)
-    await bring(intake, *(file_of(path, content) for path, content in contents.items()))
-    assert [intake.streams(path) for path in contents] == [False, True, True]
+    download = stage.download(hub, most=1, abreast=1)
+    await bring(download, *(file_of(path, content) for path, content in contents.items()))
+    assert [download.streams(path) for path in contents] == [False, True, True]
     large = [path for path, *_range in hub.asked if path != "s.bin"]
     assert large[0] == "l.bin"
 
@@ -423,27 +425,27 @@ async def test_the_largest_file_comes_first_and_a_file_of_a_mebibyte_is_still_sm
 async def test_files_that_may_not_pile_up_wait_until_others_have_left(stage):
     contents = {"a.bin": BIG, "b.bin": OTHER}
     hub = Hub(contents)
-    intake = stage.intake(hub, keep=False, active=1)
-    intake.add([file_of(path, content) for path, content in contents.items()])
-    run = asyncio.create_task(intake.run())
-    await intake.arrived("a.bin")
+    download = stage.download(hub, keep=False, active=1)
+    download.add([file_of(path, content) for path, content in contents.items()])
+    run = asyncio.create_task(download.run())
+    await download.arrived("a.bin")
     await asyncio.sleep(0.05)
     assert {path for path, _start, _stop in hub.asked} == {"a.bin"}
-    intake.gone("a.bin")
+    download.gone("a.bin")
     await run
     assert stage.held("b.bin") == OTHER
 
 
 async def test_who_waits_for_a_file_that_has_not_begun_may_go_away(stage):
     files = [file_of("a.bin", BIG), file_of("b.bin", OTHER)]
-    intake = stage.intake(Hub({"a.bin": BIG, "b.bin": OTHER}))
-    intake.add(files)
-    waiting = asyncio.create_task(stage.outlet(Port()).send_growing(files[1], files[1].sha256, intake))
+    download = stage.download(Hub({"a.bin": BIG, "b.bin": OTHER}))
+    download.add(files)
+    waiting = asyncio.create_task(stage.upload(Port()).send_growing(files[1], files[1].sha256, download))
     await asyncio.sleep(0.01)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    await intake.run()
+    await download.run()
     assert stage.held("b.bin") == OTHER
     assert not stage.open_files()
 
@@ -451,25 +453,25 @@ async def test_who_waits_for_a_file_that_has_not_begun_may_go_away(stage):
 # and on to the destination
 
 
-async def send(stage, intake, port, *files):
-    outlet = stage.outlet(port)
-    intake.add(files)
-    jobs = [outlet.send_growing(file, file.sha256, intake) for file in files]
-    await asyncio.gather(intake.run(), *jobs)
-    return outlet
+async def send(stage, download, port, *files):
+    upload = stage.upload(port)
+    download.add(files)
+    jobs = [upload.send_growing(file, file.sha256, download) for file in files]
+    await asyncio.gather(download.run(), *jobs)
+    return upload
 
 
 async def test_a_file_is_sent_while_it_arrives(stage):
     hub, port = Hub({"big.bin": BIG}), Port()
     hub.wait["big.bin"] = asyncio.Event()
-    intake, file = stage.intake(hub), file_of("big.bin", BIG)
-    work = asyncio.create_task(send(stage, intake, port, file))
+    download, file = stage.download(hub), file_of("big.bin", BIG)
+    work = asyncio.create_task(send(stage, download, port, file))
     await asyncio.sleep(0.01)
     assert port.blobs == {}
     hub.wait["big.bin"].set()
-    outlet = await work
+    upload = await work
     assert port.blobs == {file.sha256: BIG}
-    assert outlet.sent == len(BIG) == stage.progress("send")
+    assert upload.sent == len(BIG) == stage.progress("send")
     assert ("send", "big.bin") in stage.of(FileDone)
     assert ("send", "big.bin") in stage.of(FileStarted)
     assert stage.open_files() == []
@@ -486,8 +488,8 @@ async def test_nobody_looks_for_a_part_because_an_upload_has_moved(stage, monkey
     monkeypatch.setattr(Schedule, "next", counted)
     content = random.Random("stream moving, looks").randbytes(20 * MIB)
     hub, port = Hub({"large": content}), Port(attempts=3)
-    intake = stage.intake(hub, most=8)
-    await send(stage, intake, port, file_of("large", content))
+    download = stage.download(hub, most=8)
+    await send(stage, download, port, file_of("large", content))
     assert looks <= 4 * 8 + 20  # each part once, and each worker when something is begun or ends
 
 
@@ -496,7 +498,7 @@ async def test_an_upload_of_wrong_bytes_is_broken_off_and_begun_anew(stage):
     hub.ignores_ranges = True
     hub.spoil["big.bin"] = [flipped]
     file = file_of("big.bin", BIG)
-    await send(stage, stage.intake(hub, most=1), port, file)
+    await send(stage, stage.download(hub, most=1), port, file)
     assert port.blobs == {file.sha256: BIG}
     assert all(len(one) <= len(BIG) - HELD_BACK for one in port.broken)
     assert stage.progress("send") == len(BIG)
@@ -505,11 +507,11 @@ async def test_an_upload_of_wrong_bytes_is_broken_off_and_begun_anew(stage):
 async def test_an_upload_of_a_file_that_stays_wrong_fails_with_it_and_is_never_completed(stage):
     hub, port = Hub({"big.bin": BIG}), Port()
     hub.spoil["big.bin"] = [flipped] * 99
-    intake, file = stage.intake(hub), file_of("big.bin", BIG)
-    intake.add([file])
-    run = asyncio.create_task(intake.run())
+    download, file = stage.download(hub), file_of("big.bin", BIG)
+    download.add([file])
+    run = asyncio.create_task(download.run())
     with pytest.raises(IntegrityError):
-        await stage.outlet(port).send_growing(file, file.sha256, intake)
+        await stage.upload(port).send_growing(file, file.sha256, download)
     await run
     assert port.blobs == {}
     assert all(len(one) < len(BIG) for one in port.broken)
@@ -518,13 +520,13 @@ async def test_an_upload_of_a_file_that_stays_wrong_fails_with_it_and_is_never_c
 
 async def test_a_reader_of_a_run_that_is_broken_off_is_told(stage):
     hub, port = Hub({"big.bin": BIG, "x.bin": OTHER}), Port()
-    intake, file = stage.intake(hub), file_of("big.bin", BIG)
+    download, file = stage.download(hub), file_of("big.bin", BIG)
     hub.spoil["x.bin"] = [failing(NetworkError("no route"))] * 99
     hub.wait["x.bin"] = asyncio.Event()
     slow = hub.wait["big.bin"] = asyncio.Event()
-    intake.add([file, file_of("x.bin", OTHER)])
-    sending = asyncio.create_task(stage.outlet(port).send_growing(file, file.sha256, intake))
-    run = asyncio.create_task(intake.run())
+    download.add([file, file_of("x.bin", OTHER)])
+    sending = asyncio.create_task(stage.upload(port).send_growing(file, file.sha256, download))
+    run = asyncio.create_task(download.run())
     await asyncio.sleep(0.05)
     assert "big.bin" in {path for path, *_range in hub.asked}
     hub.wait["x.bin"].set()
@@ -553,10 +555,10 @@ def stored(stage, path, content):
 async def test_a_cached_file_is_sent_whole(stage, size):
     content = random.Random(3).randbytes(size)
     file, port = stored(stage, "a.bin", content), Port()
-    outlet = stage.outlet(port)
-    await outlet.send_cached(file, file.sha256)
+    upload = stage.upload(port)
+    await upload.send_cached(file, file.sha256)
     assert port.blobs == {file.sha256: content}
-    assert outlet.sent == size == stage.progress("send")
+    assert upload.sent == size == stage.progress("send")
 
 
 @pytest.mark.parametrize("damage", [flipped, lambda content: content[:-1], lambda _content: b""])
@@ -564,7 +566,7 @@ async def test_a_cached_file_that_changed_is_never_sent_to_its_end(stage, damage
     file, port = stored(stage, "a.bin", BIG), Port()
     stage.model.target("a.bin").write_bytes(damage(BIG))
     with pytest.raises(IntegrityError) as caught:
-        await stage.outlet(port).send_cached(file, file.sha256)
+        await stage.upload(port).send_cached(file, file.sha256)
     assert port.blobs == {}
     assert all(len(one) < len(BIG) for one in port.broken)
     assert (caught.value.side, caught.value.path) == ("cache", "a.bin")
@@ -575,20 +577,20 @@ async def test_a_cached_file_that_cannot_be_read_is_an_error_of_the_disk(stage):
     file, port = stored(stage, "a.bin", BIG), Port()
     stage.model.target("a.bin").unlink()
     with pytest.raises(DiskError):
-        await stage.outlet(port).send_cached(file, file.sha256)
+        await stage.upload(port).send_cached(file, file.sha256)
 
 
 async def test_an_upload_that_is_tried_again_counts_its_bytes_once(stage):
     file, port = stored(stage, "a.bin", BIG), Port(attempts=3)
-    await stage.outlet(port).send_cached(file, file.sha256)
+    await stage.upload(port).send_cached(file, file.sha256)
     assert stage.progress("send") == len(BIG)
 
 
 async def test_no_more_uploads_run_at_once_than_there_are_slots(stage):
     files = [stored(stage, f"{number}.bin", b"%d" % number * 100) for number in range(9)]
     port = Port()
-    outlet = stage.outlet(port, slots=2)
-    await asyncio.gather(*(outlet.send_cached(file, file.sha256) for file in files))
+    upload = stage.upload(port, slots=2)
+    await asyncio.gather(*(upload.send_cached(file, file.sha256) for file in files))
     assert port.most == 2
     assert len(port.blobs) == 9
 
@@ -596,12 +598,12 @@ async def test_no_more_uploads_run_at_once_than_there_are_slots(stage):
 async def test_everything_is_told_of_the_file_that_it_is_about(stage):
     contents = {"big.bin": BIG, "small.bin": b"small"}
     files = {path: file_of(path, content) for path, content in contents.items()}
-    intake, outlet = stage.intake(Hub(contents)), stage.outlet(Port())
-    intake.add(files.values())
-    sends = [outlet.send_growing(files["big.bin"], files["big.bin"].sha256, intake)]
-    await asyncio.gather(intake.run(), *sends)
-    await outlet.send_cached(files["small.bin"], files["small.bin"].sha256)
-    assert outlet.sent == len(BIG) + 5
+    download, upload = stage.download(Hub(contents)), stage.upload(Port())
+    download.add(files.values())
+    sends = [upload.send_growing(files["big.bin"], files["big.bin"].sha256, download)]
+    await asyncio.gather(download.run(), *sends)
+    await upload.send_cached(files["small.bin"], files["small.bin"].sha256)
+    assert upload.sent == len(BIG) + 5
     assert stage.told("small.bin") == [
         ("FileStarted", "fetch", 5),
         ("Progress", "fetch", 5),
@@ -623,14 +625,15 @@ async def test_everything_is_told_of_the_file_that_it_is_about(stage):
 
 async def test_a_small_file_in_many_pieces_is_put_together(stage):
     await bring(
-        stage.intake(Hub({"a.txt": b"in pieces of two"}, piece=2)), git_file_of("a.txt", b"in pieces of two")
+        stage.download(Hub({"a.txt": b"in pieces of two"}, piece=2)),
+        git_file_of("a.txt", b"in pieces of two"),
     )
     assert stage.held("a.txt") == b"in pieces of two"
 
 
 async def test_a_wrong_empty_file_takes_back_nothing(stage):
-    intake = stage.intake(Hub({"e.bin": b""}))
-    found = await bring(intake, RepoFile("e.bin", 0, sha256="0" * 64))
+    download = stage.download(Hub({"e.bin": b""}))
+    found = await bring(download, RepoFile("e.bin", 0, sha256="0" * 64))
     assert isinstance(found["e.bin"], IntegrityError)
     assert found["e.bin"].message == "e.bin: the bytes that arrived are not those the source lists"
     assert stage.progress("fetch") == 0
@@ -638,15 +641,15 @@ async def test_a_wrong_empty_file_takes_back_nothing(stage):
 
 
 async def test_a_file_that_has_arrived_before_its_turn_is_read_from_the_cache(stage):
-    intake, file, port = stage.intake(Hub({"big.bin": BIG})), file_of("big.bin", BIG), Port()
-    assert (await bring(intake, file))["big.bin"] is not None
-    assert intake.has_arrived("big.bin")
-    await stage.outlet(port).send_growing(file, file.sha256, intake)
+    download, file, port = stage.download(Hub({"big.bin": BIG})), file_of("big.bin", BIG), Port()
+    assert (await bring(download, file))["big.bin"] is not None
+    assert download.has_arrived("big.bin")
+    await stage.upload(port).send_growing(file, file.sha256, download)
     assert port.blobs == {file.sha256: BIG}
     assert stage.progress("send") == len(BIG)
     stage.model.target("big.bin").write_bytes(flipped(BIG))
     with pytest.raises(IntegrityError):
-        await stage.outlet(port).send_growing(file, file.sha256, intake)
+        await stage.upload(port).send_growing(file, file.sha256, download)
 
 
 async def test_the_schedule_hears_how_far_an_upload_is(stage, monkeypatch):
@@ -656,7 +659,7 @@ async def test_the_schedule_hears_how_far_an_upload_is(stage, monkeypatch):
         Schedule, "sent", lambda self, path, at: (heard.append((path, at)), sent(self, path, at))[1]
     )
     file = file_of("big.bin", BIG)
-    await send(stage, stage.intake(Hub({"big.bin": BIG})), Port(), file)
+    await send(stage, stage.download(Hub({"big.bin": BIG})), Port(), file)
     assert {path for path, _at in heard} == {"big.bin"}
     assert heard[-1] == ("big.bin", len(BIG))
     assert [at for _path, at in heard] == sorted(at for _path, at in heard)
@@ -669,7 +672,7 @@ async def test_what_breaks_an_upload_off_says_which_file_and_why(stage):
     file = file_of("big.bin", BIG)
     hub.wait["big.bin"] = asyncio.Event()
     hub.wait["big.bin"].set()
-    await send(stage, stage.intake(hub, most=1), port, file)
+    await send(stage, stage.download(hub, most=1), port, file)
     (error,) = port.errors
     assert (error.side, error.path) == ("source", "big.bin")
     assert error.message == "big.bin: the bytes that arrived are not those the source lists"
@@ -679,13 +682,13 @@ async def test_a_changed_cached_file_is_told_of_in_these_words(stage):
     file = stored(stage, "a.bin", BIG)
     stage.model.target("a.bin").write_bytes(flipped(BIG))
     with pytest.raises(IntegrityError) as caught:
-        await stage.outlet(Port()).send_cached(file, file.sha256)
+        await stage.upload(Port()).send_cached(file, file.sha256)
     assert caught.value.message == "a.bin: the cached file has changed since it was verified"
 
 
 async def test_an_upload_that_is_tried_again_takes_back_all_it_counted(stage):
     file, port = stored(stage, "a.bin", BIG), Port(attempts=2)
-    await stage.outlet(port).send_cached(file, file.sha256)
+    await stage.upload(port).send_cached(file, file.sha256)
     counts = [e.count for e in stage.events if isinstance(e, Progress)]
     assert -len(BIG) in counts
     assert sum(count for count in counts if count > 0) == 2 * len(BIG)
@@ -704,15 +707,15 @@ async def test_files_are_read_hashed_and_written_in_the_threads_that_were_given(
         monkeypatch.setattr(disk, name, watched)
     file = file_of("big.bin", BIG)
     partial_path(stage.model.partial_directory, file)
-    intake = stage.intake(Hub({"big.bin": BIG}))
-    intake.add([file])
-    outlet = stage.outlet(Port())
-    run = asyncio.gather(intake.run(), outlet.send_growing(file, file.sha256, intake))
+    download = stage.download(Hub({"big.bin": BIG}))
+    download.add([file])
+    upload = stage.upload(Port())
+    run = asyncio.gather(download.run(), upload.send_growing(file, file.sha256, download))
     await asyncio.sleep(0)  # the partial is opened on the loop, before the first part is asked for
     await asyncio.sleep(0)
     threads.clear()
     await run
-    await outlet.send_cached(file, file.sha256)
+    await upload.send_cached(file, file.sha256)
     assert "ours" in threads
     assert not any(name.startswith("asyncio") for name in threads)
 
@@ -730,7 +733,7 @@ async def test_bytes_are_written_in_whole_chunks_and_never_many_at_once(stage, m
     content = random.Random(5).randbytes(9 * MIB)
     hub = Hub({"big.bin": content}, piece=piece)
     hub.ignores_ranges = True
-    await bring(stage.intake(hub, most=1), file_of("big.bin", content))
+    await bring(stage.download(hub, most=1), file_of("big.bin", content))
     assert all(offset % CHUNK == 0 for offset, _length in writes)
     assert all(length == 4 * CHUNK for _offset, length in writes[:-1])
     assert len(writes) == 9
@@ -743,19 +746,19 @@ async def test_small_files_that_a_commit_needs_are_remembered_up_to_a_limit(stag
     monkeypatch.setattr("hubferry.stream.small._MOST_REMEMBERED", 250)
     contents = {f"{name}.json": name.encode() * 100 for name in "abcd"} | {"big.bin": bytes(2 << 20)}
     files = [file_of(path, content) for path, content in contents.items()]
-    intake = stage.intake(Hub(contents))
-    intake.remember({"a.json", "b.json", "c.json", "big.bin"})
-    await bring(intake, *files)
-    assert len(intake.contents) == 2
-    assert set(intake.contents) < {"a.json", "b.json", "c.json"}
-    assert all(contents[path] == content for path, content in intake.contents.items())
+    download = stage.download(Hub(contents))
+    download.remember({"a.json", "b.json", "c.json", "big.bin"})
+    await bring(download, *files)
+    assert len(download.contents) == 2
+    assert set(download.contents) < {"a.json", "b.json", "c.json"}
+    assert all(contents[path] == content for path, content in download.contents.items())
 
 
 async def test_a_small_file_that_came_wrong_is_not_remembered(stage):
     hub = Hub({"a.json": b"right"})
     hub.spoil["a.json"] = [flipped] * 9
-    intake = stage.intake(hub)
-    intake.remember({"a.json"})
-    outcomes = await bring(intake, file_of("a.json", b"right"))
+    download = stage.download(hub)
+    download.remember({"a.json"})
+    outcomes = await bring(download, file_of("a.json", b"right"))
     assert isinstance(outcomes["a.json"], IntegrityError)
-    assert intake.contents == {}
+    assert download.contents == {}

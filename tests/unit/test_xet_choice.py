@@ -6,9 +6,9 @@ import pytest
 
 from hubferry.errors import UsageError
 from hubferry.hubs import open_source
-from hubferry.hubs.huggingface_source import HuggingFaceSource
-from hubferry.hubs.xet import XetSource, mode, silence_seconds
-from hubferry.hubs.xet_access import Access, NoXetError, check_address
+from hubferry.hubs.huggingface.source import HuggingFaceSource
+from hubferry.hubs.xet.access import Access, NoXetError, check_address
+from hubferry.hubs.xet.source import XetSource, mode, silence_seconds
 from hubferry.model import RepoRef
 
 HF = "https://huggingface.co"

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from hubferry.hubs.xet_access import Access, NoXetError
-from hubferry.hubs.xet_chunks import Chunks
+from hubferry.hubs.xet.access import Access, NoXetError
+from hubferry.hubs.xet.chunks import Chunks
 
 
 class Group:

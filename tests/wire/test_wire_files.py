@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from lines import HEAD, fetched, get, pool, talking
 
-from hubferry.hubs import uploads
-from hubferry.hubs.http import HubClient
+from hubferry.hubs.http import uploads
+from hubferry.hubs.http.client import HubClient
 from hubferry.model import Span
 from hubferry.wire import files
 from hubferry.wire.pool import Place

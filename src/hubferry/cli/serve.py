@@ -205,7 +205,7 @@ def _split(tokens: str | None) -> tuple[str, ...]:
 
 
 def _run(wish: _Wish) -> None:
-    from hubferry.hubs.xet_folder import read_xet_file
+    from hubferry.hubs.xet.folder import read_xet_file
     from hubferry.serve import Seams, Store, Strictness, XetStorage, create_application
     from hubferry.serve.server import allow_many_connections
 

@@ -49,17 +49,17 @@ def open_source(
     """
     where = ref.endpoint or endpoint
     if ref.hub == "dir":
-        from hubferry.hubs.directory_source import DirectorySource
+        from hubferry.hubs.folder.source import DirectorySource
 
         return DirectorySource(folder.allow, folder.records, folder.listen) if folder else DirectorySource()
     if ref.hub == "ms":
-        from hubferry.hubs.modelscope_source import ModelScopeSource
+        from hubferry.hubs.modelscope.source import ModelScopeSource
 
         where = where or credentials.modelscope_endpoint()
         token = credentials.modelscope_token(endpoint=where) if token is None else token
         return ModelScopeSource(where, token, connections=connections, allow_insecure=allow_insecure)
-    from hubferry.hubs.huggingface_source import HuggingFaceSource
-    from hubferry.hubs.xet import with_xet
+    from hubferry.hubs.huggingface.source import HuggingFaceSource
+    from hubferry.hubs.xet.source import with_xet
 
     where = where or credentials.huggingface_endpoint()
     token = credentials.huggingface_token() if token is None else token
@@ -81,16 +81,16 @@ def open_destination(
     """
     where = ref.endpoint or endpoint
     if ref.hub == "dir":
-        from hubferry.hubs.directory_destination import DirectoryDestination
+        from hubferry.hubs.folder.destination import DirectoryDestination
 
         return DirectoryDestination(listen, wait)
     if ref.hub == "ms":
-        from hubferry.hubs.modelscope_destination import ModelScopeDestination
+        from hubferry.hubs.modelscope.destination import ModelScopeDestination
 
         where = where or credentials.modelscope_endpoint()
         token = credentials.modelscope_token(endpoint=where) if token is None else token
         return ModelScopeDestination(where, token, allow_insecure=allow_insecure)
-    from hubferry.hubs.huggingface_destination import HuggingFaceDestination
+    from hubferry.hubs.huggingface.destination import HuggingFaceDestination
 
     where = where or credentials.huggingface_endpoint()
     token = credentials.huggingface_token() if token is None else token

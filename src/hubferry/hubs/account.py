@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from hubferry.errors import AccessError, HubferryError
 from hubferry.findings import NOT_SAID, Finding, warning
-from hubferry.hubs import credentials, huggingface, modelscope
-from hubferry.hubs.http import HubClient, Request
+from hubferry.hubs import credentials
+from hubferry.hubs.http.client import HubClient, Request
+from hubferry.hubs.huggingface import wire as huggingface
+from hubferry.hubs.modelscope import wire as modelscope
 from hubferry.i18n import _
 from hubferry.model import RepoRef
 
 if TYPE_CHECKING:
     from hubferry.errors import Side
-    from hubferry.hubs.answers import Answer
+    from hubferry.hubs.http.answers import Answer
 
 HUGGINGFACE_NAME = "/api/whoami-v2"
 MODELSCOPE_NAME = "/openapi/v1/users/me"

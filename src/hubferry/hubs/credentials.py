@@ -60,7 +60,7 @@ def modelscope_token(environment: Mapping[str, str] = os.environ, endpoint: str 
     stored = _read(modelscope_cookie_file(environment))
     if not stored:
         return None
-    from hubferry.hubs.cookies import session_cookies  # a tenth of the start-up, and few need it
+    from hubferry.hubs.modelscope.cookies import session_cookies  # a tenth of the start-up, and few need it
 
     host = urlsplit(endpoint or modelscope_endpoint(environment)).hostname or ""
     for cookie in session_cookies(stored):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hubferry.hubs.ports import Source
     from hubferry.model import Digests, RepoFile, Revision
     from hubferry.stream.arrivals import Arrivals
-    from hubferry.stream.gate import Gate
+    from hubferry.stream.concurrency import ConcurrencyLimit
 
 _ROOM = 48 * MIB
 """Bytes that may be in memory at once: on their way, waiting for the disk, being written."""
@@ -45,7 +45,7 @@ class SmallFiles:
         revision: Revision,
         arrivals: Arrivals,
         *,
-        gate: Gate,
+        concurrency: ConcurrencyLimit,
         put_many: Callable[[list[tuple[RepoFile, bytes, Digests]]], asyncio.Future[None]],
         listen: Listener,
     ) -> None:
@@ -56,7 +56,7 @@ class SmallFiles:
         self._source = source
         self._revision = revision
         self._arrivals = arrivals
-        self._gate = gate
+        self._concurrency = concurrency
         self._put_many = put_many
         self._listen = listen
         self._files: list[RepoFile] = []
@@ -75,14 +75,14 @@ class SmallFiles:
         """Start as many workers as the files are worth, and the writer."""
         if not self._files:
             return []
-        workers = [self._work() for _number in range(min(self._gate.most, len(self._files)))]
+        workers = [self._work() for _number in range(min(self._concurrency.most, len(self._files)))]
         return [asyncio.create_task(job) for job in (*workers, self._write())]
 
     async def _work(self) -> None:
         while self._files:
             file = self._files.pop()
             await self._take_room(file.size or 0)
-            async with self._gate:
+            async with self._concurrency:
                 await self._fetch(file)
 
     async def _take_room(self, size: int) -> None:

@@ -41,7 +41,7 @@ class StandingFolder:
 
     def __init__(self, ref: RepoRef, files: Sequence[RepoFile]) -> None:
         """Take the listing of the folder that `ref` names."""
-        from hubferry.hubs.directory_source import root_of
+        from hubferry.hubs.folder.source import root_of
 
         self._root = root_of(ref)
         self._files = {file.path: file for file in files}

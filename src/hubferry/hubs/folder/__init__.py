@@ -1,0 +1,1 @@
+"""A folder as a hub: read where it stands, written as one commit."""

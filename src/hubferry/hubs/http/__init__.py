@@ -1,0 +1,1 @@
+"""HTTP as both hubs speak it: one client, its errors, ranges, bodies."""

@@ -1,0 +1,194 @@
+"""Ask a Hugging Face server beforehand what would refuse a copy in the end: rights, branch, card.
+
+Wire facts: huggingface_hub 2.4.0, hf_api.py: `auth_check(write=True)`, `whoami`, `list_repo_refs` and
+`_validate_yaml`. A server that does not know a question leaves the answer to the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from hubferry import cards
+from hubferry.errors import AccessError, UsageError
+from hubferry.findings import Finding, refused, warning
+from hubferry.hubs.account import other_namespace
+from hubferry.hubs.http.answers import failure
+from hubferry.hubs.http.client import Request, json_body
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hubferry.hubs.http.answers import Answer
+    from hubferry.hubs.huggingface.wire import Wire
+    from hubferry.model import Plan
+
+_DENIED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_DEFAULTS = (None, "main", "master")
+_LONG_LIST = re.compile(r"\[([^\],]*, [^\],]*, [^\],]*),[^\]]*\]")
+"""What may stand in a field, which can be a hundred words."""
+_TOKENS = "https://huggingface.co/settings/tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """Whose token it is: its name, the namespaces it may create in, and whether it may only read."""
+
+    name: str
+    namespaces: frozenset[str]
+    reads_only: bool
+
+
+class Examination:
+    """The questions about one plan."""
+
+    def __init__(self, wire: Wire, plan: Plan) -> None:
+        """Prepare to ask over `wire`."""
+        self._wire = wire
+        self._plan = plan
+        self._ref = plan.destination.ref
+
+    async def findings(self) -> tuple[Finding, ...]:
+        """Ask everything at the same time.
+
+        Raises:
+            NetworkError: The server could not be asked.
+        """
+        answers = await asyncio.gather(self._rights(), self._branch(), self._card())
+        return tuple(finding for found in answers for finding in found)
+
+    async def _rights(self) -> list[Finding]:
+        there = self._plan.destination
+        if there.exists or there.branchless:
+            answer = await self._get(self._wire.api(self._ref, "/auth-check/write"))
+            denied = answer.status in _DENIED
+            account = await self._account() if denied else None
+            return [refused("may-not-write", self._denied(account))] if denied else []
+        account = await self._account()
+        if account is None:
+            return []
+        if account.reads_only:
+            return [refused("may-not-write", self._denied(account))]
+        owner = self._ref.repo_id.partition("/")[0]
+        return [] if owner in account.namespaces else [other_namespace(self._ref, account.name, self._host)]
+
+    async def _branch(self) -> list[Finding]:
+        """Refuse to commit to what is no branch; one that is missing is made."""
+        name = self._ref.revision
+        if name in _DEFAULTS or not self._plan.destination.exists:
+            return []
+        answer = await self._get(self._wire.api(self._ref, "/refs"))
+        refs = answer.json() if answer.ok else None
+        branches = refs.get("branches") if isinstance(refs, dict) else None
+        if not isinstance(branches, list):
+            return []
+        known = {entry.get("name") for entry in branches if isinstance(entry, dict)}
+        if name in known or (name or "").startswith("refs/"):
+            return []
+        message = _("{ref} is a tag or a commit: only a branch can be written to")
+        hint = _("leave out @{revision}, or name a branch; one that is not there is made")
+        error = UsageError(message.format(ref=self._ref), side="destination", hint=hint.format(revision=name))
+        return [refused("no-branch", error)]
+
+    async def _card(self) -> list[Finding]:
+        """Let the server read the model card that is going to be published, as it will at the commit."""
+        card = self._plan.card
+        if card is None:
+            return []
+        try:
+            content = card.decode()
+        except UnicodeDecodeError:
+            return []
+        url = f"{self._wire.client.endpoint}/api/validate-yaml"
+        body = json_body({"content": content, "repoType": self._ref.repo_type})
+        answer = await self._wire.client.ask(Request("POST", url, {"Content-Type": "application/json"}, body))
+        told = answer.json()
+        if not isinstance(told, dict) or answer.status not in (HTTPStatus.OK, HTTPStatus.BAD_REQUEST):
+            return []
+        return [*self._bad_card(told, card), *_remarks(told)]
+
+    def _bad_card(self, told: dict[str, Any], card: bytes) -> Iterator[Finding]:
+        errors = [_message(one) for one in _list(told.get("errors"))]
+        if errors:
+            said = _LONG_LIST.sub(r"[\1, …]", "; ".join(errors))[:300]
+            message = _("{host} will not take {path}: {said}")
+            message = message.format(host=self._host, path=cards.NAME, said=said)
+            mendable = cards.with_known_license(card) is not None
+            hint = _("leave it out with --exclude {path}").format(path=cards.NAME)
+            if mendable:
+                hint = _("--card fix-license sends it with the licence's name as this hub knows it")
+            yield refused("card", UsageError(message, side="destination", path=cards.NAME, hint=hint))
+
+    async def _account(self) -> _Account | None:
+        """Return whose token it is; None where the server does not tell.
+
+        Raises:
+            AccessError: The token is not taken.
+        """
+        answer = await self._get(f"{self._wire.client.endpoint}/api/whoami-v2")
+        if answer.status in _DENIED:
+            raise AccessError(
+                _("{host} does not take this token.").format(host=self._host),
+                side="destination",
+                hint=_("Set HF_TOKEN to a token that may write there ({url}).").format(url=_TOKENS),
+            )
+        body = answer.json() if answer.ok else None
+        if not isinstance(body, dict) or not isinstance(body.get("name"), str):
+            return None
+        token = body.get("auth", {}).get("accessToken", {}) if isinstance(body.get("auth"), dict) else {}
+        organizations = [one for one in _list(body.get("orgs")) if isinstance(one, dict)]
+        writable = {one.get("name") for one in organizations if one.get("roleInOrg") != "read"}
+        names = {name for name in (body["name"], *writable) if isinstance(name, str)}
+        reads_only = isinstance(token, dict) and token.get("role") == "read"
+        return _Account(body["name"], frozenset(names), reads_only)
+
+    def _denied(self, account: _Account | None) -> AccessError:
+        if account is None:
+            message = _("{host} does not let this token write to {name}")
+        elif account.reads_only:
+            message = _("the token of {account} at {host} may only read")
+        else:
+            message = _("{account} may not write to {name} at {host}; its namespaces are {namespaces}")
+        message = message.format(
+            host=self._host,
+            name=self._ref.repo_id,
+            account=account.name if account else "",
+            namespaces=", ".join(sorted(account.namespaces)) if account else "",
+        )
+        hint = _("Set HF_TOKEN to a token that may write there ({url}).").format(url=_TOKENS)
+        return AccessError(message, side="destination", hint=hint)
+
+    @property
+    def _host(self) -> str:
+        return self._wire.client.host
+
+    async def _get(self, url: str) -> Answer:
+        """Ask a question that a server need not know.
+
+        Raises:
+            NetworkError: It did not answer, for the moment.
+        """
+        answer = await self._wire.client.ask(Request("GET", url, {"Accept-Encoding": "gzip"}))
+        error = None if answer.ok else failure(answer, host=self._host, side="destination")
+        if error is not None and error.retryable:
+            raise error
+        return answer
+
+
+def _remarks(told: dict[str, Any]) -> Iterator[Finding]:
+    for one in _list(told.get("warnings")):
+        message = _("the destination remarks on {path}: {said}")
+        yield warning("card", message.format(path=cards.NAME, said=_message(one)[:300]), cards.NAME)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _message(value: Any) -> str:
+    said = value.get("message") if isinstance(value, dict) else value
+    return " ".join(str(said).split())

@@ -1,0 +1,1 @@
+"""Hugging Face's chunked storage, by its own client."""
