@@ -51,6 +51,11 @@ class Place:
         return not self.encrypted and (self.proxy is None or not self.proxy.encrypted)
 
     @property
+    def direct(self) -> bool:
+        """Whether nothing stands between us and the encryption of the host itself."""
+        return self.encrypted and self.proxy is None
+
+    @property
     def authority(self) -> str:
         """Host and port as a tunnel is asked for."""
         return f"{bracketed(self.host)}:{self.port}"
@@ -64,7 +69,7 @@ class Outgoing:
         method: Such as GET.
         target: Path and query, or all of the address where a proxy forwards it.
         headers: All of them.
-        body: Bytes, or what yields as many as Content-Length says; spans only for a `plain` place.
+        body: Bytes, or what yields as many as Content-Length says; spans for a `plain` or `direct` place.
         silence: Seconds without a byte after which to give up.
     """
 
@@ -120,7 +125,7 @@ class Pool:
         self._places = asyncio.Semaphore(limit)
         self._connect_seconds = connect_seconds
         self._kept_seconds = kept_seconds
-        self._idle: defaultdict[Place, list[Connection]] = defaultdict(list)
+        self._idle: defaultdict[tuple[Place, bool], list[Connection]] = defaultdict(list)
         self._all: set[Connection] = set()
         self._addresses: dict[tuple[str, int], asyncio.Task[Sequence[AddrInfoType]]] = {}
         self._context: ssl.SSLContext | None = None
@@ -139,7 +144,7 @@ class Pool:
             try:
                 yield Incoming(head.status, head.headers, head.length, url, connection)
             finally:
-                await self._give_back(place, connection)
+                await self._give_back(place, request, connection)
 
     async def ask(self, place: Place, request: Outgoing, most: int) -> tuple[Head, bytearray]:
         """Send a request and return its answer; of a body that is longer than `most` bytes not all.
@@ -152,7 +157,7 @@ class Pool:
             try:
                 return head, await connection.body(most)
             finally:
-                await self._give_back(place, connection)
+                await self._give_back(place, request, connection)
 
     async def close(self) -> None:
         """Close every connection; what still waits for an answer breaks off."""
@@ -166,21 +171,21 @@ class Pool:
     async def _asked(self, place: Place, request: Outgoing) -> tuple[Connection, Head]:
         """Send a request; one that a resting connection lost before any answer is sent once more."""
         while True:
-            connection = self._resting(place) or await self._opened(place)
+            connection = self._resting(place, request) or await self._opened(place, request)
             try:
                 head = request_head(request.method, request.target, request.headers)
                 return connection, await connection.ask(request.method, head, request.body, request.silence)
             except ConnectionError:
                 stale = connection.used and request.method in _SAFE and request.body is None
-                await self._give_back(place, connection)
+                await self._give_back(place, request, connection)
                 if not stale:
                     raise
             except BaseException:
-                await self._give_back(place, connection)
+                await self._give_back(place, request, connection)
                 raise
 
-    def _resting(self, place: Place) -> Connection | None:
-        idle = self._idle[place]
+    def _resting(self, place: Place, request: Outgoing) -> Connection | None:
+        idle = self._idle[_lane(place, request)]
         oldest = asyncio.get_running_loop().time() - self._kept_seconds
         while idle:
             connection = idle.pop()
@@ -189,17 +194,17 @@ class Pool:
             connection.abort()
         return None
 
-    async def _give_back(self, place: Place, connection: Connection) -> None:
+    async def _give_back(self, place: Place, request: Outgoing, connection: Connection) -> None:
         await connection.release()
         if connection.is_open and not self._closed:
-            self._idle[place].append(connection)
+            self._idle[_lane(place, request)].append(connection)
         else:
             connection.abort()
             self._all.discard(connection)
 
-    async def _opened(self, place: Place) -> Connection:
+    async def _opened(self, place: Place, request: Outgoing) -> Connection:
         """Open a connection, in time."""
-        opening = asyncio.get_running_loop().create_task(self._open(place))
+        opening = asyncio.get_running_loop().create_task(self._open(*_lane(place, request)))
         try:
             # not `wait_for`: before Python 3.12 it may swallow a cancellation
             await asyncio.wait({opening}, timeout=self._connect_seconds)
@@ -216,8 +221,10 @@ class Pool:
         self._all.add(connection)
         return connection
 
-    async def _open(self, place: Place) -> Connection:
+    async def _open(self, place: Place, in_thread: bool) -> Connection:  # noqa: FBT001  # a lane is a pair
         proxy = place.proxy
+        if in_thread:
+            return await self._connect_directly(place)
         if proxy is None:
             return await self._connect(place.host, place.port, encrypted=place.encrypted)
         connection = await self._connect(proxy.host, proxy.port, encrypted=proxy.encrypted)
@@ -255,7 +262,25 @@ class Pool:
                 _transport, connection = await loop.create_connection(
                     self._made, sock=raw, ssl=context, server_hostname=name
                 )
-        except (ConnectionError, OSError) as error:
+        except OSError as error:
+            if _is_about_encryption(error):
+                raise
+            raise UnreachableError(error.errno, error.strerror) from None
+        return connection
+
+    async def _connect_directly(self, place: Place) -> Connection:
+        """Connect so that bodies are encrypted in a thread."""
+        from aiohappyeyeballs import start_connection
+
+        from hubferry.wire.encrypted import encrypted
+
+        addresses = await self._resolved(place.host, place.port)
+        connection = self._made()
+        try:
+            raw = await start_connection(addresses, happy_eyeballs_delay=_CONNECT_PATIENCE)
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await encrypted(raw, self._tls(), place.host, connection)
+        except OSError as error:
             if _is_about_encryption(error):
                 raise
             raise UnreachableError(error.errno, error.strerror) from None
@@ -285,6 +310,11 @@ class Pool:
             self._context = ssl.create_default_context()
             self._context.set_alpn_protocols(["http/1.1"])
         return self._context
+
+
+def _lane(place: Place, request: Outgoing) -> tuple[Place, bool]:
+    """Return which connections can carry a request: those that encrypt in a thread carry long bodies."""
+    return place, place.direct and request.body is not None and not isinstance(request.body, bytes)
 
 
 async def _lookup(host: str, port: int) -> Sequence[AddrInfoType]:

@@ -180,9 +180,10 @@ class HubClient:
         raise self._circle()
 
     def sends_files(self, url: str) -> bool:
-        """Return whether a body for `url` may have spans: the system can send a file there by itself."""
+        """Return whether a body for `url` may have spans: it is sent there from the file, unread by us."""
         with self.failures_named(url):
-            return files.POSSIBLE and self._place(url)[0].plain
+            place = self._place(url)[0]
+        return files.POSSIBLE and (place.plain or place.direct)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 600.0
 """Storage may hash a large blob before it answers."""
 _PIECE = 1 << 18
+"""Bytes that even a slow line takes in time."""
+_LARGE_PIECE = 1 << 20
+_FAST_SECONDS = 0.5
+"""A line that took a piece in less takes a larger one: each costs the event loop a turn."""
 
 
 def started(client: HubClient, url: str, body: Body) -> AsyncGenerator[bytes | Span, None]:
@@ -87,13 +92,18 @@ class _Sending:
 
     async def pieces(self) -> AsyncGenerator[memoryview | Span, None]:
         """Yield the body in pieces so small that even a slow line takes one in time."""
+        most = _PIECE
         try:
             async with aclosing(self._body) as pieces:
                 async for piece in pieces:
                     whole = piece if isinstance(piece, Span) else memoryview(piece)
-                    for at in range(0, len(piece), _PIECE):
-                        yield self._counted(whole[at : at + _PIECE])
+                    at = 0
+                    while at < len(piece):
+                        part, begun = whole[at : at + most], time.monotonic()
+                        at += most
+                        yield self._counted(part)
                         self._waiting = False
+                        most = _LARGE_PIECE if time.monotonic() - begun < _FAST_SECONDS else _PIECE
             if self._handed != self._size:
                 raise self._wrong_size()  # noqa: TRY301 - kept below, like what the body itself raises
         except (GeneratorExit, asyncio.CancelledError):
