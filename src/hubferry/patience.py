@@ -49,6 +49,8 @@ _SILENCE = 60.0
 """Seconds of a try that count as waiting: after that much silence it would have ended, the rest was work."""
 _ROUNDING = 2.0
 """Seconds by which a pause that a hub names in whole seconds may exceed the patience."""
+_WHEN_DOUBTFUL = 0.1
+"""Of the patience: for what may be a mistake in what was typed, as long as the hub was never heard."""
 _RAMP = 1 / 64
 """Of the pace: tries that are closer together than that need not be kept apart."""
 _LATER: dict[Kind, float] = {"limited": 3600.0}
@@ -250,7 +252,7 @@ class Trial:
         self._reckon()
         account.failed(error)
         kind = error.kind if isinstance(error, NetworkError) else "failing"
-        asked, left = _asked(error), self._left()
+        asked, left = _asked(error), self._left(error)
         most = policy.attempts if most is None else most
         if left <= 0 or (asked or 0.0) > left + _ROUNDING or (most is not None and self.failures >= most):
             raise come_again(error, clock, asked)
@@ -269,10 +271,12 @@ class Trial:
         self._since += max(0.0, now - self._began - _SILENCE)
         self._since = min(now, max(self._since, self._account.heard_at))
 
-    def _left(self) -> float:
-        """Return the seconds of patience left."""
-        policy = self._account.policy
-        return policy.patience - (0.0 if self._since is None else self._account.clock.now() - self._since)
+    def _left(self, error: HubferryError | None = None) -> float:
+        """Return the seconds of patience left; little, where `error` may be somebody's mistake."""
+        account, patience = self._account, self._account.policy.patience
+        if isinstance(error, NetworkError) and error.doubtful and account.heard_at == -math.inf:
+            patience *= _WHEN_DOUBTFUL
+        return patience - (0.0 if self._since is None else account.clock.now() - self._since)
 
 
 def _asked(error: HubferryError) -> float | None:

@@ -18,7 +18,7 @@ from hubferry.hubs.http import uploads
 from hubferry.hubs.http.client import HubClient
 from hubferry.model import Span
 from hubferry.wire import files
-from hubferry.wire.pool import Place
+from hubferry.wire.place import Place
 from hubferry.wire.proxies import Proxy
 
 OK = HEAD + b"ok"
@@ -325,7 +325,7 @@ async def test_a_system_without_the_call_reads_files_itself(monkeypatch):
 
 
 def test_a_proxy_that_is_spoken_to_in_secret_takes_no_spans():
-    plain, secret = Proxy("proxy", 1), Proxy("proxy", 1, encrypted=True)
+    plain, secret = Proxy("http", "proxy", 1), Proxy("https", "proxy", 1)
     assert Place("http", "hub", 80, plain).plain
     assert not Place("http", "hub", 80, secret).plain
     assert not Place("https", "hub", 443, plain).plain

@@ -74,6 +74,7 @@ class Connection(asyncio.BufferedProtocol):
         self._ended = False
         self._paused = False
         self._surplus = False
+        self._said_goodbye = False
 
     # -- what the event loop tells ------------------------------------------------------------------------
 
@@ -108,7 +109,8 @@ class Connection(asyncio.BufferedProtocol):
                 self.abort()  # nobody has asked anything
 
     def eof_received(self) -> bool:
-        """Let the transport close."""
+        """Let the transport close; over TLS this is not told when the other side only vanished."""
+        self._said_goodbye = True
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -120,7 +122,7 @@ class Connection(asyncio.BufferedProtocol):
         if parser is None:
             self._on_lost(self)
         elif not self._ended:
-            if exc is None and parser.until_the_end:
+            if exc is None and parser.until_the_end and self._said_goodbye:
                 self._end()
             else:
                 self._fail(exc or BrokenOffError())
@@ -392,11 +394,3 @@ class Connection(asyncio.BufferedProtocol):
     def _stop_watching(self) -> None:
         if self._silence is not None:
             self._silence.cancel()
-
-
-async def gone(connections: list[Connection]) -> None:
-    """Close connections and return when they are gone."""
-    for connection in connections:
-        connection.abort()
-    if connections:
-        await asyncio.wait([connection.lost for connection in connections], timeout=1.0)
