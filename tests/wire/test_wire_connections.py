@@ -10,6 +10,7 @@ from base64 import b64encode
 
 import pytest
 from lines import HEAD, answering, fetched, get, pool, talking
+from proxying import connecting
 
 from hubferry.wire import opening as module
 from hubferry.wire.failures import (
@@ -321,28 +322,6 @@ async def test_a_server_that_speaks_no_tls_is_refused():
 
 
 # proxies
-
-
-def connecting(port, asked):
-    """A proxy that opens tunnels to `port` and passes what is for plain http on."""
-
-    async def talk(line):
-        head = await line.asked()
-        asked.append(head)
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        if head.startswith(b"CONNECT"):
-            await line.say(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        else:
-            writer.write(head)
-
-        async def pump(source, target):
-            while data := await source.read(65_536):
-                target.write(data)
-            target.close()
-
-        await asyncio.gather(pump(line.reader, writer), pump(reader, line.writer))
-
-    return talk
 
 
 async def test_a_tunnel_through_a_proxy_is_encrypted_to_the_host_itself(certificate, monkeypatch):

@@ -196,11 +196,20 @@ def _encryption() -> Iterator[None]:
 
     try:
         yield
-    except ssl.SSLCertVerificationError as error:
-        raise CertificateError(error.verify_code, error.verify_message) from None
     except ssl.SSLError as error:
-        raise EncryptionError(error.reason) from None
-    except TypeError:  # from asyncio before Python 3.11, of a transport that is encrypted already
-        raise NestedEncryptionError from None
+        raise _not_encrypted(error) from None
+    except TypeError as error:
+        # asyncio, of a transport that is encrypted already: 3.10 knows no TLS in TLS, 3.11 fails at ending it
+        cause = error.__context__
+        known = _not_encrypted(cause) if isinstance(cause, ssl.SSLError) else NestedEncryptionError()
+        raise known from None
     except OSError as error:
         raise UnreachableError(error.errno, error.strerror) from None
+
+
+def _not_encrypted(error: ssl.SSLError) -> EncryptionError:
+    import ssl
+
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return CertificateError(error.verify_code, error.verify_message)
+    return EncryptionError(error.reason)

@@ -39,6 +39,8 @@ async def lead(raw: socket.socket, proxy: Proxy, host: str, port: int) -> None:
         await client.connect(host, port)
     except ProxyError as error:
         failure = _named(error.error_code, str(error))
+    except OSError:
+        failure = BrokenOffError()
     if failure is not None:
         raise failure  # here, so that nothing of the login hangs on it
 
