@@ -12,6 +12,7 @@ import ssl
 from contextlib import suppress
 from pathlib import Path
 
+from hubferry.places import is_directory
 from hubferry.wire.failures import AuthoritiesError
 
 _OF_OPENSSL = ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -60,12 +61,12 @@ def system_store() -> str | None:
     """Return where the system's own certificates are; None where it has none that are found."""
     paths = ssl.get_default_verify_paths()
     places = (paths.openssl_cafile, paths.openssl_capath, *_USUAL_FILES)
-    found = next((place for place in places if Path(place).is_file() or _has_hashed(place)), None)
+    found = next((place for place in places if _is_file(place) or _has_hashed(place)), None)
     return found or _of_certifi()
 
 
 def _load(context: ssl.SSLContext, variable: str, place: str) -> None:
-    directories = [one for one in place.split(os.pathsep) if Path(one).is_dir()]
+    directories = [one for one in place.split(os.pathsep) if is_directory(Path(one))]
     if directories:
         if not any(map(_has_hashed, directories)):
             raise AuthoritiesError(variable, place, None)
@@ -86,13 +87,17 @@ def _has_hashed(directory: str) -> bool:
     return False
 
 
+def _is_file(place: str) -> bool:
+    return os.path.isfile(place)  # noqa: PTH113 - Path.is_file raises where it may not look
+
+
 def _complete(context: ssl.SSLContext) -> None:
     """Add the system's certificates where Python did not find them itself."""
     if context.cert_store_stats()["x509_ca"]:
         return
     store = system_store()
     if store is not None:
-        context.load_verify_locations(**{"capath" if Path(store).is_dir() else "cafile": store})
+        context.load_verify_locations(**{"capath" if is_directory(Path(store)) else "cafile": store})
 
 
 def _of_certifi() -> str | None:

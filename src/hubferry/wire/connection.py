@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from hubferry.model import Span
-from hubferry.wire import files
+from hubferry.wire import encryption, files
 from hubferry.wire.failures import BrokenOffError
 from hubferry.wire.head import HeadParser
 
@@ -74,7 +74,7 @@ class Connection(asyncio.BufferedProtocol):
         self._ended = False
         self._paused = False
         self._surplus = False
-        self._said_goodbye = False
+        self._ended_properly = False
 
     # -- what the event loop tells ------------------------------------------------------------------------
 
@@ -109,8 +109,8 @@ class Connection(asyncio.BufferedProtocol):
                 self.abort()  # nobody has asked anything
 
     def eof_received(self) -> bool:
-        """Let the transport close; over TLS this is not told when the other side only vanished."""
-        self._said_goodbye = True
+        """Let the transport close."""
+        self._ended_properly = encryption.ended_properly(self._transport)
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -122,7 +122,7 @@ class Connection(asyncio.BufferedProtocol):
         if parser is None:
             self._on_lost(self)
         elif not self._ended:
-            if exc is None and parser.until_the_end and self._said_goodbye:
+            if exc is None and parser.until_the_end and self._ended_properly:
                 self._end()
             else:
                 self._fail(exc or BrokenOffError())

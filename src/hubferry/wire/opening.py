@@ -7,13 +7,12 @@ import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from hubferry.wire import encryption
 from hubferry.wire.connection import Connection
 from hubferry.wire.failures import (
     BrokenOffError,
-    CertificateError,
     EncryptionError,
     LookupFailedError,
-    NestedEncryptionError,
     OpeningTimedOutError,
     ProxyRefusedError,
     UnknownHostError,
@@ -54,6 +53,8 @@ class Opener:
         Raises:
             OSError: See `hubferry.wire.failures`.
         """
+        if place.encrypted or (place.proxy is not None and place.proxy.encrypted):
+            self._tls()  # before anything is opened in vain, and before the time runs
         opening = asyncio.get_running_loop().create_task(self._open(place))
         try:
             # not `wait_for`: before Python 3.12 it may swallow a cancellation
@@ -73,8 +74,6 @@ class Opener:
 
     async def _open(self, place: Place) -> Connection:
         proxy, name = place.proxy, place.host if place.encrypted else None
-        if place.encrypted or (proxy is not None and proxy.encrypted):
-            self._tls()  # before anything is opened in vain
         if proxy is None:
             return await self._connected(await self._reached(place.host, place.port), name)
         if not proxy.is_http:
@@ -86,7 +85,7 @@ class Opener:
             try:
                 with _blamed_on(proxy):
                     await self._ask_for_tunnel(connection, place, proxy)
-                with _encryption():
+                with encryption.beginning():
                     await connection.encrypt(self._tls(), name)
             except BaseException:
                 connection.abort()
@@ -106,7 +105,7 @@ class Opener:
     async def _connected(self, raw: socket.socket, name: str | None) -> Connection:
         """Read from a socket from now on; encrypted, if `name` says whose certificate it has to be."""
         loop, context = asyncio.get_running_loop(), None if name is None else self._tls()
-        with _encryption():
+        with encryption.beginning():
             _transport, connection = await loop.create_connection(
                 self._made, sock=raw, ssl=context, server_hostname=name
             )
@@ -187,29 +186,3 @@ def _blamed_on(proxy: Proxy) -> Iterator[None]:
     except (UnreachableError, EncryptionError, BrokenOffError) as error:
         error.proxy = proxy
         raise
-
-
-@contextmanager
-def _encryption() -> Iterator[None]:
-    """Name what goes wrong when an encrypted connection begins."""
-    import ssl
-
-    try:
-        yield
-    except ssl.SSLError as error:
-        raise _not_encrypted(error) from None
-    except TypeError as error:
-        # asyncio, of a transport that is encrypted already: 3.10 knows no TLS in TLS, 3.11 fails at ending it
-        cause = error.__context__
-        known = _not_encrypted(cause) if isinstance(cause, ssl.SSLError) else NestedEncryptionError()
-        raise known from None
-    except OSError as error:
-        raise UnreachableError(error.errno, error.strerror) from None
-
-
-def _not_encrypted(error: ssl.SSLError) -> EncryptionError:
-    import ssl
-
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return CertificateError(error.verify_code, error.verify_message)
-    return EncryptionError(error.reason)
