@@ -255,7 +255,7 @@ class Trial:
         asked, left = _asked(error), self._left(error)
         most = policy.attempts if most is None else most
         if left <= 0 or (asked or 0.0) > left + _ROUNDING or (most is not None and self.failures >= most):
-            raise come_again(error, clock, asked)
+            raise error if self._may_be_a_mistake(error) else come_again(error, clock, asked)
         # The last try is made at the very end of the patience: a window of as many minutes is over then.
         own = policy.pace if asked is not None else min(left, policy.wait(self.failures, kind))
         seconds = max(own, account.pause)
@@ -273,10 +273,12 @@ class Trial:
 
     def _left(self, error: HubferryError | None = None) -> float:
         """Return the seconds of patience left; little, where `error` may be somebody's mistake."""
-        account, patience = self._account, self._account.policy.patience
-        if isinstance(error, NetworkError) and error.doubtful and account.heard_at == -math.inf:
-            patience *= _WHEN_DOUBTFUL
-        return patience - (0.0 if self._since is None else account.clock.now() - self._since)
+        patience = self._account.policy.patience * (_WHEN_DOUBTFUL if self._may_be_a_mistake(error) else 1.0)
+        return patience - (0.0 if self._since is None else self._account.clock.now() - self._since)
+
+    def _may_be_a_mistake(self, error: HubferryError | None) -> bool:
+        """Return whether `error` may come from what was typed: nobody has been heard under that name."""
+        return isinstance(error, NetworkError) and error.doubtful and self._account.heard_at == -math.inf
 
 
 def _asked(error: HubferryError) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -36,7 +37,7 @@ HOSTS = ("source.invalid", "destination.invalid")
 CONTENT = {
     "README.md": b"---\nlicense: mit\n---\n",
     "config.json": b"{}",
-    "model.safetensors": os.urandom(3_000_000),
+    "model.safetensors": random.Random("through proxies 1").randbytes(3_000_000),
 }
 WHOLE = """
 daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
