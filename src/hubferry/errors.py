@@ -14,6 +14,8 @@
     ├── NetworkError              5   trying again later may help
     │   ├── BusyError             5   the hub asked us to wait
     │   │   └── PolicyError       5   and to send less at once
+    │   ├── CertificateError      5   a certificate is not accepted; asking again does not help
+    │   ├── ProxyError            5   the proxy refuses us; asking again does not help
     │   ├── ConflictError         5   somebody else was faster
     │   └── TimedOutError         5   the hub did not finish in time
     ├── IntegrityError            6   bytes are not what they should be
@@ -114,6 +116,8 @@ class NetworkError(HubferryError):
     exit_code = 5
     retryable = True
     kind: Kind = "failing"
+    doubtful: bool = False
+    """Whether it may be a mistake in what was asked for; patience is short until the hub was heard."""
 
 
 class BusyError(NetworkError):
@@ -124,6 +128,18 @@ class BusyError(NetworkError):
     def __init__(self, message: str, *, retry_after: float | None = None, **details: str | None) -> None:
         super().__init__(message, **details)  # type: ignore[arg-type]  # the same keywords, passed through
         self.retry_after = retry_after
+
+
+class CertificateError(NetworkError):
+    """Report a certificate that is not accepted, or a list of authorities that cannot be read."""
+
+    retryable = False
+
+
+class ProxyError(NetworkError):
+    """Report a proxy that does not let us in or through, or one that the environment names wrongly."""
+
+    retryable = False
 
 
 class PolicyError(BusyError):

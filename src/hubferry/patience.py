@@ -49,6 +49,8 @@ _SILENCE = 60.0
 """Seconds of a try that count as waiting: after that much silence it would have ended, the rest was work."""
 _ROUNDING = 2.0
 """Seconds by which a pause that a hub names in whole seconds may exceed the patience."""
+_WHEN_DOUBTFUL = 0.1
+"""Of the patience: for what may be a mistake in what was typed, as long as the hub was never heard."""
 _RAMP = 1 / 64
 """Of the pace: tries that are closer together than that need not be kept apart."""
 _LATER: dict[Kind, float] = {"limited": 3600.0}
@@ -250,10 +252,10 @@ class Trial:
         self._reckon()
         account.failed(error)
         kind = error.kind if isinstance(error, NetworkError) else "failing"
-        asked, left = _asked(error), self._left()
+        asked, left = _asked(error), self._left(error)
         most = policy.attempts if most is None else most
         if left <= 0 or (asked or 0.0) > left + _ROUNDING or (most is not None and self.failures >= most):
-            raise come_again(error, clock, asked)
+            raise error if self._may_be_a_mistake(error) else come_again(error, clock, asked)
         # The last try is made at the very end of the patience: a window of as many minutes is over then.
         own = policy.pace if asked is not None else min(left, policy.wait(self.failures, kind))
         seconds = max(own, account.pause)
@@ -269,10 +271,14 @@ class Trial:
         self._since += max(0.0, now - self._began - _SILENCE)
         self._since = min(now, max(self._since, self._account.heard_at))
 
-    def _left(self) -> float:
-        """Return the seconds of patience left."""
-        policy = self._account.policy
-        return policy.patience - (0.0 if self._since is None else self._account.clock.now() - self._since)
+    def _left(self, error: HubferryError | None = None) -> float:
+        """Return the seconds of patience left; little, where `error` may be somebody's mistake."""
+        patience = self._account.policy.patience * (_WHEN_DOUBTFUL if self._may_be_a_mistake(error) else 1.0)
+        return patience - (0.0 if self._since is None else self._account.clock.now() - self._since)
+
+    def _may_be_a_mistake(self, error: HubferryError | None) -> bool:
+        """Return whether `error` may come from what was typed: nobody has been heard under that name."""
+        return isinstance(error, NetworkError) and error.doubtful and self._account.heard_at == -math.inf
 
 
 def _asked(error: HubferryError) -> float | None:

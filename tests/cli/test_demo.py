@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 from desks import ROOT
@@ -89,6 +90,36 @@ def test_the_doctor_asks_no_hub_when_told_so(desk):
     assert done.code == 5
     assert "unset HF_HUB_OFFLINE" in done.out
     assert desk.source.requests.records == []
+
+
+@pytest.mark.parametrize("named", ["socks5h://me:{}@host:1", "me:{}@host:1", "http://me:{}/@host:1"])
+def test_the_doctor_names_a_proxy_without_its_password(desk, named):
+    secret = "canary-of-the-proxy"
+    environment = {"ALL_PROXY": named.format(secret), "NO_PROXY": "intern.example,10.0.0.0/8"}
+    done = desk.ferry("doctor", environment=environment)
+    assert done.code == 0, done.said  # hubs of this machine are asked directly
+    assert re.search(r"- proxy: all goes through \w+://host:1 \(ALL_PROXY\)\n", done.out), done.out
+    assert "asked directly: intern.example,10.0.0.0/8" in done.out
+    assert secret not in done.said
+    wrong = desk.ferry("doctor", "--offline", environment={"HTTPS_PROXY": f"ftp://me:{secret}@host"})
+    assert wrong.code == 5
+    assert "! proxy: HTTPS_PROXY names no proxy that can be used" in wrong.out
+    assert secret not in wrong.said
+
+
+def test_the_doctor_says_whose_certificates_are_believed_and_by_which_variable(desk, tmp_path):
+    variables = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    authority = next((Path(__file__).parents[1] / "wire" / "certificates").glob("*.0"))
+    done = desk.ferry("doctor", "--offline", unset=variables)
+    assert re.search(r"= certificates: \S", done.out), done.out
+    named = {"CURL_CA_BUNDLE": str(authority)}
+    done = desk.ferry("doctor", "--offline", unset=variables[:3], environment=named)
+    assert f"- certificates: CURL_CA_BUNDLE={authority}\n" in done.out
+    (tmp_path / "empty.pem").touch()
+    named = {"REQUESTS_CA_BUNDLE": str(tmp_path / "empty.pem")}
+    done = desk.ferry("doctor", "--offline", unset=variables[:2], environment=named)
+    assert done.code == 5
+    assert f"The certificates that REQUESTS_CA_BUNDLE={tmp_path / 'empty.pem'} names" in done.out
 
 
 def redacted(text):

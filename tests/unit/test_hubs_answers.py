@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from hubferry.errors import AccessError, BusyError, HubferryError, NetworkError, NotFoundError, UsageError
-from hubferry.hubs.http.addresses import host_of, is_loopback, origin, without_query
+from hubferry.hubs.http.addresses import host_of, origin, without_query
 from hubferry.hubs.http.answers import Answer, failure, retry_after
 from hubferry.hubs.http.client import HubClient
 from hubferry.hubs.huggingface.wire import login
 from hubferry.hubs.modelscope.licenses import license_name
+from hubferry.wire.exemptions import is_loopback
 
 
 def client(endpoint, token="secret", **options):

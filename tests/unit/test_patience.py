@@ -13,7 +13,15 @@ from pathlib import Path
 import pytest
 
 from hubferry import units
-from hubferry.errors import AccessError, BusyError, NetworkError, PolicyError, TimedOutError
+from hubferry.errors import (
+    AccessError,
+    BusyError,
+    CertificateError,
+    NetworkError,
+    PolicyError,
+    ProxyError,
+    TimedOutError,
+)
 from hubferry.events import Retrying
 from hubferry.i18n import set_language
 from hubferry.model import Blob, RepoFile, RepoRef, Revision
@@ -183,6 +191,37 @@ async def test_a_refusal_is_not_waited_for(time, account):
 
 
 # ------------------------------------------------------------------------------------ never in a hurry
+
+
+def unknown_host():
+    error = NetworkError("the host's name is not known", side="source", hint="check how it is spelled")
+    error.kind, error.doubtful = "refused", True
+    return error
+
+
+async def test_what_may_be_a_mistake_in_what_was_typed_is_waited_for_a_tenth_of_the_patience(time, account):
+    hub = Hub(time, unknown_host)
+    (failure,) = await time.run(attempt(hub.answer, "f", account))
+    assert 30 <= hub.asked[-1] - hub.asked[0] <= 32
+    assert failure.hint == "check how it is spelled"  # and not: come again
+    assert len(hub.asked) > 3
+
+
+async def test_a_name_that_a_hub_was_heard_under_is_waited_for_as_long_as_anything(time, account):
+    account.progressed()
+    hub = Hub(time, unknown_host)
+    (failure,) = await time.run(attempt(hub.answer, "f", account))
+    assert 300 <= hub.asked[-1] - hub.asked[0] <= 302
+    assert "Come again" in failure.hint
+
+
+@pytest.mark.parametrize("kind", [CertificateError, ProxyError])
+async def test_a_certificate_or_a_proxy_that_is_wrong_is_not_waited_for(time, account, kind):
+    account.progressed()
+    hub = Hub(time, lambda: kind("not accepted", side="source", hint="set a variable"))
+    (failure,) = await time.run(attempt(hub.answer, "f", account))
+    assert len(hub.asked) == 1
+    assert failure.hint == "set a variable"
 
 
 @pytest.mark.parametrize("retry_after", [None, 0.0, 0.01, 1.0])

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from hubferry.wire.pool import Outgoing, Place, Pool
+from hubferry.wire.place import Place
+from hubferry.wire.pool import Outgoing, Pool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

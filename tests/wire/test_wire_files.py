@@ -20,7 +20,8 @@ from hubferry.hubs.http import uploads
 from hubferry.hubs.http.client import HubClient
 from hubferry.model import Span
 from hubferry.wire import encrypted, files
-from hubferry.wire.pool import Place
+from hubferry.wire.failures import CertificateError
+from hubferry.wire.place import Place
 from hubferry.wire.proxies import Proxy
 
 OK = HEAD + b"ok"
@@ -352,7 +353,7 @@ async def test_a_system_without_the_call_reads_files_itself(monkeypatch):
 
 
 def test_a_proxy_that_is_spoken_to_in_secret_takes_no_spans():
-    plain, secret = Proxy("proxy", 1), Proxy("proxy", 1, encrypted=True)
+    plain, secret = Proxy("http", "proxy", 1), Proxy("https", "proxy", 1)
     assert Place("http", "hub", 80, plain).plain
     assert not Place("http", "hub", 80, secret).plain
     assert not Place("https", "hub", 443, plain).plain
@@ -401,7 +402,7 @@ async def test_a_certificate_is_not_believed_the_less_for_being_looked_at_by_us(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     async with talking(storing([]), ssl=context) as server, pool() as ours:
-        with pytest.raises(ssl.SSLCertVerificationError):
+        with pytest.raises(CertificateError):
             await fetched(ours, Place("https", "127.0.0.1", server.port), put(Span(descriptor, 0, 9)))
 
 

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hubferry.model import Span
+from hubferry.wire.failures import BrokenOffError
 from hubferry.wire.files import readable, writable
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ async def encrypted(
         ssl.SSLError: The host's certificate is not believed, or the two sides do not agree.
         OSError: The connection ended.
     """
-    wrapped = context.wrap_socket(raw, server_hostname=host, do_handshake_on_connect=False)
+    wrapped = context.wrap_socket(
+        raw, server_hostname=host, do_handshake_on_connect=False, suppress_ragged_eofs=False
+    )
     try:
         while True:
             try:
@@ -80,8 +83,8 @@ class EncryptedTransport(asyncio.Transport):
         return len(self._backlog)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Give the socket."""
-        return self._socket if name == "socket" else default
+        """Give the socket, which is also what knows how its encryption ended."""
+        return self._socket if name in ("socket", "ssl_object") else default
 
     def pause_reading(self) -> None:
         """Read no more until `resume_reading`."""
@@ -193,6 +196,9 @@ class EncryptedTransport(asyncio.Transport):
             try:
                 count = self._socket.recv_into(buffer)
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            except ssl.SSLError:
+                self._end(BrokenOffError())  # cut off: whoever ends it as it should says so
                 return
             except OSError as error:
                 self._end(error)

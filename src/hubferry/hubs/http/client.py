@@ -15,13 +15,15 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from hubferry import __version__
 from hubferry.errors import HubferryError, NetworkError, Side, UsageError
-from hubferry.hubs.http.addresses import endpoint_of, host_of, is_loopback, origin, without_query
+from hubferry.hubs.http.addresses import endpoint_of, host_of, origin, without_query
 from hubferry.hubs.http.answers import Answer, keep_out
 from hubferry.hubs.http.failures import FailuresNamed
 from hubferry.i18n import _
 from hubferry.wire import files
+from hubferry.wire.exemptions import is_loopback
 from hubferry.wire.failures import AddressError, BrokenOffError
-from hubferry.wire.pool import Incoming, Outgoing, Place, Pool
+from hubferry.wire.place import Place
+from hubferry.wire.pool import Incoming, Outgoing, Pool
 from hubferry.wire.proxies import basic, proxy_for
 
 if TYPE_CHECKING:
@@ -148,7 +150,7 @@ class HubClient:
         """
         trusted, url = request.trusted or self.is_own(request.url), request.url
         for _hop in range(_MOST_REDIRECTS):
-            with self.failures_named(url):
+            with self.failures_named(url, request.url):
                 place, outgoing = self._outgoing(request, url, trusted=trusted)
                 head, body = await self._opened().ask(place, outgoing, most)
             target = self.redirect(request.method, url, head) if follow else None
@@ -168,7 +170,8 @@ class HubClient:
         trusted, url = request.trusted or self.is_own(request.url), request.url
         for _hop in range(_MOST_REDIRECTS):
             async with AsyncExitStack() as stack:
-                response = await self._sent(stack, request, url, trusted=trusted)
+                with self.failures_named(url, request.url):
+                    response = await self._sent(stack, request, url, trusted=trusted)
                 target = self.redirect(request.method, url, response) if follow else None
                 if target is None:
                     yield response
@@ -191,19 +194,23 @@ class HubClient:
         if pool is not None:
             await pool.close()
 
-    def failures_named(self, url: str | None = None) -> FailuresNamed:
-        """Turn what `hubferry.wire` raises in a `with` block into a NetworkError of ours."""
-        return FailuresNamed(self.endpoint if url is None else url, self.side)
+    def failures_named(self, url: str | None = None, asked: str | None = None) -> FailuresNamed:
+        """Turn what `hubferry.wire` raises in a `with` block into a NetworkError of ours.
+
+        Args:
+            url: What is asked for there; the endpoint if None.
+            asked: What was asked for before redirects.
+        """
+        return FailuresNamed(self.endpoint if url is None else url, self.side, asked)
 
     async def _sent(self, stack: AsyncExitStack, request: Request, url: str, *, trusted: bool) -> Incoming:
-        with self.failures_named(url):
-            place, outgoing = self._outgoing(request, url, trusted=trusted)
-            return await stack.enter_async_context(self._opened().exchange(place, outgoing, url))
+        place, outgoing = self._outgoing(request, url, trusted=trusted)
+        return await stack.enter_async_context(self._opened().exchange(place, outgoing, url))
 
     def _outgoing(self, request: Request, url: str, *, trusted: bool) -> tuple[Place, Outgoing]:
         """Return where a request goes and what is sent there."""
         place, own = self._place(url)
-        target = url if place.proxy is not None and not place.encrypted else _target(url)
+        target = f"{place.scheme}://{own['Host']}{_target(url)}" if place.forwarded else _target(url)
         headers = {**own, **request.headers}
         if trusted and self.token:
             headers = {**self._login(self.token), **headers}
@@ -244,7 +251,7 @@ class HubClient:
             own["Accept-Encoding"] = "identity"
             if parts.username is not None:
                 own["Authorization"] = basic(parts.username, parts.password)
-            if proxy is not None and scheme == "http":
+            if proxy is not None and place.forwarded:
                 own |= proxy.headers
             known = self._known_places[key] = (place, own)
         return known
@@ -269,12 +276,11 @@ class HubClient:
     def _check_redirect(self, method: str, url: str, target: str) -> None:
         if origin(target) is None:
             raise NetworkError(
-                _("{host} redirects to no web address.").format(host=self.host), side=self.side
+                _("{host} redirects to no web address.").format(host=host_of(url)), side=self.side
             )
         if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
-            raise NetworkError(
-                _("{host} redirects to an unencrypted address.").format(host=self.host), side=self.side
-            )
+            message = _("{host} redirects to an unencrypted address at {other}.")
+            raise NetworkError(message.format(host=host_of(url), other=host_of(target)), side=self.side)
         if method not in ("GET", "HEAD") and origin(target) != origin(url):
             raise HubferryError(
                 _("{host} does not take changes: it sends them on to {other}.").format(

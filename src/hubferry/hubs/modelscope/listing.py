@@ -13,7 +13,15 @@ import asyncio
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hubferry.errors import AccessError, BusyError, IntegrityError, NetworkError, UnlistableError
+from hubferry.errors import (
+    AccessError,
+    BusyError,
+    CertificateError,
+    IntegrityError,
+    NetworkError,
+    ProxyError,
+    UnlistableError,
+)
 from hubferry.hubs.modelscope.entries import entries_of, file_of, is_folder, path_of, total_of
 from hubferry.hubs.modelscope.wire import DEFAULT_BRANCH, Wire
 from hubferry.i18n import _
@@ -198,7 +206,7 @@ class Listing:
             try:
                 data = await self._wire.get(self._ref, url)
             except (AccessError, NetworkError) as error:
-                if not self._proven:
+                if not self._proven or isinstance(error, (CertificateError, ProxyError)):
                     raise
                 if attempt == _ATTEMPTS - 1:
                     raise NetworkError(error.message, side=error.side) from error

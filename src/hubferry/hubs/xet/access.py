@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from hubferry.hubs.http.addresses import is_loopback
 from hubferry.hubs.huggingface.wire import quoted_revision
+from hubferry.wire.exemptions import is_loopback
 
 if TYPE_CHECKING:
     from hubferry.hubs.huggingface.wire import Wire
