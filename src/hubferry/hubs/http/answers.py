@@ -145,17 +145,3 @@ def failure(answer: Answer, *, host: str, side: Side) -> HubferryError:
     if status in (404, 410):
         return NotFoundError(message, side=side)
     return HubferryError(message, side=side)
-
-
-def not_understood(answer: Answer, *, host: str, side: Side) -> NetworkError:
-    """Make an error of an answer that is not what the question calls for, an HTML page for instance."""
-    kind = answer.headers.get("Content-Type", "").partition(";")[0] or "?"
-    return NetworkError(
-        _("{host} gave an answer that makes no sense ({kind}, {size} bytes).").format(
-            host=host, kind=kind, size=len(answer.body)
-        ),
-        side=side,
-        hint=_(
-            "A proxy or a login page of the network may stand in between; hubferry doctor shows what it says."
-        ),
-    )

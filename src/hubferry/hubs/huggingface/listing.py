@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from hubferry.errors import IntegrityError, NetworkError, NotFoundError
-from hubferry.hubs.http.answers import Answer, not_understood
+from hubferry.hubs.http import mistaken
+from hubferry.hubs.http.answers import Answer
 from hubferry.hubs.http.client import Request
 from hubferry.hubs.huggingface.wire import Wire, quoted, quoted_revision
 from hubferry.i18n import _
@@ -77,7 +78,9 @@ class Listing:
                 return await self._siblings()
             page = answer.json()
             if not isinstance(page, list):
-                raise not_understood(answer, host=self._wire.client.host, side=self._wire.client.side)
+                raise mistaken.not_understood(
+                    answer, host=self._wire.client.host, side=self._wire.client.side
+                )
             entries += page
             url = self._next(answer)
         return entries
@@ -103,7 +106,7 @@ class Listing:
         info = answer.json()
         siblings = info.get("siblings") if isinstance(info, dict) else None
         if not isinstance(siblings, list):
-            raise not_understood(answer, host=self._wire.client.host, side=self._wire.client.side)
+            raise self._not_understood(answer)
         return [
             {
                 "path": entry.get("rfilename"),
@@ -114,6 +117,9 @@ class Listing:
             for entry in siblings
             if isinstance(entry, dict)
         ]
+
+    def _not_understood(self, answer: Answer) -> NetworkError:
+        return mistaken.not_understood(answer, host=self._wire.client.host, side=self._wire.client.side)
 
     async def _filled(self, files: list[RepoFile]) -> list[RepoFile]:
         """Ask for the files one by one where the listing lacks sizes."""

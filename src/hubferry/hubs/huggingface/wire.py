@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from hubferry.errors import AccessError, GatedError, HubferryError, NotFoundError, Side
-from hubferry.hubs.http.answers import Answer, failure, not_understood
+from hubferry.hubs.http import mistaken
+from hubferry.hubs.http.answers import Answer, failure
 from hubferry.hubs.http.client import HubClient, Request, json_body
 from hubferry.i18n import _
 
@@ -68,7 +69,7 @@ class Wire:
         """Return the JSON of an answer, which must be an object or a list."""
         value = answer.json()
         if not isinstance(value, (dict, list)):
-            raise not_understood(answer, host=self.client.host, side=self.client.side)
+            raise mistaken.not_understood(answer, host=self.client.host, side=self.client.side)
         return value
 
     def explained(self, ref: RepoRef, answer: Answer) -> HubferryError:

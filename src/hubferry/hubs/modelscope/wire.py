@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from hubferry.errors import AccessError, HubferryError, NetworkError, NotFoundError
-from hubferry.hubs.http.answers import Answer, failure, not_understood
+from hubferry.hubs.http import mistaken
+from hubferry.hubs.http.answers import Answer, failure
 from hubferry.hubs.http.client import HubClient, Request
 from hubferry.i18n import _
 
@@ -57,7 +58,7 @@ class Wire:
         self.checked(ref, answer)
         body = answer.json()
         if not isinstance(body, dict):
-            raise not_understood(answer, host=self.client.host, side=self.client.side)
+            raise mistaken.not_understood(answer, host=self.client.host, side=self.client.side)
         return body.get("Data") if "Data" in body else body
 
     def checked(self, ref: RepoRef, answer: Answer, path: str | None = None) -> Answer:
