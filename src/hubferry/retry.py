@@ -42,6 +42,8 @@ async def attempt(
         except HubferryError as error:
             if isinstance(error, (AccessError, NotFoundError)) and not error.retryable:
                 account.progressed()  # it answered, if not as one would like
+            if error.got_on:
+                trial.progressed()
             await trial.failed(error, what, listen)
         else:
             account.progressed()

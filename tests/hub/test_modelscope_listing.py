@@ -12,12 +12,15 @@ from scripted import scripted
 
 from hubferry import api
 from hubferry.errors import BusyError, HubferryError, NetworkError, UnlistableError
+from hubferry.events import ignore
 from hubferry.hubs import open_source
 from hubferry.hubs.modelscope import destination as modelscope_destination
 from hubferry.hubs.modelscope import listing as modelscope_listing
 from hubferry.hubs.modelscope.listing import Listing, walk_requests
 from hubferry.model import RepoRef
 from hubferry.options import Access, Options
+from hubferry.patience import Account, Policy
+from hubferry.retry import attempt
 from hubferry.serve import Seams, ServerLimits
 from hubferry.serve.application import LABELS
 
@@ -45,10 +48,12 @@ def drawn_paths(seed):
     return sorted(paths | {"README.md"})
 
 
-async def listed(hub, ref=MODEL, pause=0.001, token=None):
-    source = open_source(ref, token=token, endpoint=hub.url)
+async def listed(hub, ref=MODEL, *, first=0.001, attempts=6, listen=ignore):
+    """List as a run does: what fails in passing is asked again within its patience."""
+    source = open_source(ref, endpoint=hub.url)
+    account = Account(Policy(attempts=attempts, first=first))
     try:
-        return await Listing(source._wire, ref, pause=pause).files()
+        return await attempt(Listing(source._wire, ref).files, str(ref), account, listen)
     finally:
         await source.close()
 
@@ -134,10 +139,10 @@ async def test_a_failure_that_does_not_pass_ends_the_walk_and_nothing_is_asked_a
     source = open_source(MODEL, endpoint=hub.url)
     before = asyncio.all_tasks()
     with pytest.raises(NetworkError):
-        await Listing(source._wire, MODEL, pause=0.001).files()
+        await Listing(source._wire, MODEL).files()
     assert asyncio.all_tasks() == before
     await source.close()
-    assert hub.requests.count("ms:files") <= 2 + 16 * 6
+    assert hub.requests.count("ms:files") <= 2 + 2 * 16
 
 
 async def test_a_failure_for_good_does_not_wait_for_the_others(small, make_hub):
@@ -149,7 +154,7 @@ async def test_a_failure_for_good_does_not_wait_for_the_others(small, make_hub):
     hub = make_hub(limits=small, seams=Seams([middleware]))
     hub.store.add("org/model", many_folders())
     with pytest.raises(HubferryError, match="400"):
-        await asyncio.wait_for(listed(hub, pause=600), 20)
+        await asyncio.wait_for(listed(hub, first=600), 20)
 
 
 # -------------------------------------------------------------------------------- what is impossible

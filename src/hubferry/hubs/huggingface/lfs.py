@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 from hubferry.errors import HubferryError, IntegrityError, NetworkError
 from hubferry.hubs.http import mistaken, refusals
 from hubferry.hubs.http.addresses import host_of
-from hubferry.hubs.http.answers import Answer, failure
+from hubferry.hubs.http.answers import LARGEST_LISTING, Answer, failure
 from hubferry.hubs.http.client import Request, json_body
 from hubferry.hubs.http.uploads import put, started
 from hubferry.hubs.huggingface import refusals as huggingface_refusals
@@ -127,7 +127,9 @@ class BlobStorage:
             question["ref"] = {"name": ref.revision}
         url = self._wire.page(ref, ".git/info/lfs/objects/batch")
         headers = {"Content-Type": _KIND, "Accept": _KIND}
-        answer = await self._wire.client.ask(Request("POST", url, headers, json_body(question)))
+        # Hundreds of blobs may come with an address for each of their parts.
+        request = Request("POST", url, headers, json_body(question), most=LARGEST_LISTING)
+        answer = await self._wire.client.ask(request)
         return await huggingface_refusals.checked(self._wire, ref, answer)
 
     def _link(self, answer: Answer, actions: dict[str, Any], blob: Blob) -> _Link:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from hubferry.errors import AccessError, GatedError, HubferryError, NotFoundError, Side
 from hubferry.hubs.http import mistaken
-from hubferry.hubs.http.answers import Answer, failure
+from hubferry.hubs.http.answers import LARGEST_LISTING, Answer, failure
 from hubferry.hubs.http.client import HubClient, Request, json_body
 from hubferry.i18n import _
 
@@ -46,7 +46,7 @@ class Wire:
         Raises:
             HubferryError: Any answer that is not a success, as the error it stands for.
         """
-        answer = await self.client.ask(Request("GET", url, {"Accept-Encoding": "gzip"}))
+        answer = await self.client.ask(Request("GET", url, {"Accept-Encoding": "gzip"}, most=LARGEST_LISTING))
         return self.checked(ref, answer)
 
     async def post(self, ref: RepoRef, url: str, value: Any, *, kind: str = "application/json") -> Any:

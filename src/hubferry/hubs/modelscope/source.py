@@ -48,6 +48,7 @@ class ModelScopeSource:
         self._wire = Wire(self._client)
         self._reader = RangeReader(self._client)
         self._listings: dict[str, list[RepoFile]] = {}
+        self._begun: dict[RepoRef, Listing] = {}
 
     @property
     def ignores_ranges(self) -> bool:
@@ -56,7 +57,7 @@ class ModelScopeSource:
 
     async def resolve(self, ref: RepoRef) -> Revision:
         """Pin a branch or tag by its listing, which `files` then need not ask for again."""
-        listing = asyncio.ensure_future(Listing(self._wire, ref).files())
+        listing = asyncio.ensure_future(self._listed(ref))
         try:
             info = await self._wire.get(ref, self._wire.api(ref))
             files = await listing
@@ -77,7 +78,7 @@ class ModelScopeSource:
         held = self._listings.get(revision.commit)
         if held is not None:
             return held
-        files = await Listing(self._wire, revision.ref).files()
+        files = await self._listed(revision.ref)
         if listing_digest(files) != revision.commit:
             raise NetworkError(
                 _("{name} has changed in the middle of the work.").format(name=revision.ref.repo_id),
@@ -85,6 +86,16 @@ class ModelScopeSource:
                 hint=_("Run the same command again."),
             )
         return files
+
+    async def _listed(self, ref: RepoRef) -> list[RepoFile]:
+        """List a repository, going on where an earlier try failed in passing."""
+        listing = self._begun.pop(ref, None) or Listing(self._wire, ref)
+        try:
+            return await listing.files()
+        except (NetworkError, asyncio.CancelledError):
+            if not listing.is_short:
+                self._begun[ref] = listing
+            raise
 
     def read(
         self, revision: Revision, file: RepoFile, start: int, stop: int | None

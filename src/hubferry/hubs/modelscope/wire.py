@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from hubferry.errors import AccessError, HubferryError, NetworkError, NotFoundError
 from hubferry.hubs.http import mistaken
-from hubferry.hubs.http.answers import Answer, failure
+from hubferry.hubs.http.answers import LARGEST_LISTING, Answer, failure
 from hubferry.hubs.http.client import HubClient, Request
 from hubferry.i18n import _
 
@@ -51,7 +51,8 @@ class Wire:
         Raises:
             HubferryError: A refusal, by status or by envelope, as the error it stands for.
         """
-        return self.opened(ref, await self.client.ask(Request("GET", url, {"Accept-Encoding": "gzip"})))
+        request = Request("GET", url, {"Accept-Encoding": "gzip"}, most=LARGEST_LISTING)
+        return self.opened(ref, await self.client.ask(request))
 
     def opened(self, ref: RepoRef, answer: Answer) -> Any:
         """Return what is in the envelope; without one, the body itself."""
@@ -131,7 +132,7 @@ def code(body: Any) -> int | None:
     raw = body.get("Code", body.get("code")) if isinstance(body, dict) else None
     try:
         return int(raw) if raw is not None else None
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
