@@ -218,6 +218,8 @@ class RangeReader:
         side, url = self._side, answer.url
         if answer.status in _NOT_FINAL:
             return mistaken.no_content(question.file, url, answer.status, side)
+        if answer.status == _UNSATISFIABLE:
+            return mistaken.wrong_size(question.file, side)
         # A hub may keep its storage at its own origin: only the address it was asked by speaks of rights.
         if self._client.is_own(url) and (url == question.url or "X-Error-Code" in answer.headers):
             try:
