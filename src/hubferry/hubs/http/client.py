@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -207,10 +207,10 @@ class HubClient:
         return FailuresNamed(self.endpoint if url is None else url, self.side)
 
     def _note_limit(self, url: str, answer: Incoming | Head) -> None:
-        """Remember when the hub takes requests again, where this was the last that it takes for now."""
+        """Remember when the hub takes requests again, where this was the last one for now."""
         seconds = used_up(answer.headers) if answer.status != _TOO_MANY and self.is_own(url) else None
         if seconds is not None:
-            self._resume_at = max(self._resume_at, time.monotonic() + seconds)
+            self._resume_at = max(self._resume_at, monotonic() + seconds)
 
     def _refuse_beyond_limit(self, url: str) -> None:
         """Send nothing that the hub has said beforehand to refuse.
@@ -218,7 +218,7 @@ class HubClient:
         Raises:
             BusyError: With the time until the hub takes requests again.
         """
-        seconds = self._resume_at - time.monotonic()
+        seconds = self._resume_at - monotonic()
         if seconds > 0 and self.is_own(url):
             message = _("{host} takes no more requests for now: its limit is used up.")
             error = BusyError(message.format(host=self.host), side=self.side, retry_after=seconds)
