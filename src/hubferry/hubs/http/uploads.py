@@ -8,6 +8,7 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
 from hubferry.errors import HubferryError, IntegrityError, NetworkError, Side
+from hubferry.hubs.http import mistaken
 from hubferry.hubs.http.addresses import host_of
 from hubferry.hubs.http.client import HubClient, Request
 from hubferry.hubs.ports import FileBody
@@ -121,11 +122,13 @@ class _Sending:
                 return
 
     def held_against(self, answer: Answer) -> Answer:
-        """Return the answer, unless it claims success for a body that was not sent to its end."""
+        """Return the answer, unless it claims success for what was not sent to its end, or is a web page."""
         if answer.ok and self._handed < self._size:
             raise NetworkError(
                 _("The hub says that it has a blob of which it took only a part."), side=self._side
             )
+        if answer.ok and mistaken.is_page(answer.body):
+            raise mistaken.not_understood(answer, host=host_of(answer.url), side=self._side)
         return answer
 
     def _counted(self, piece: memoryview | Span) -> memoryview | Span:
