@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from hubferry.errors import AccessError, BusyError, HubferryError, NotFoundError, PolicyError
 from hubferry.events import Listener, ignore
+from hubferry.hubs.ports import PartedBody
 from hubferry.hubs.wrapping import WrappedDestination, WrappedSource
 from hubferry.patience import Account, Trial
 
@@ -21,10 +22,14 @@ Result = TypeVar("Result")
 
 
 async def attempt(
-    action: Callable[[], Awaitable[Result]], what: str, account: Account, listen: Listener = ignore
+    action: Callable[[], Awaitable[Result]],
+    what: str,
+    account: Account,
+    listen: Listener = ignore,
+    trial: Trial | None = None,
 ) -> Result:
     """Run `action` until it succeeds, fails for good, or patience ends; the last error comes out."""
-    trial = Trial(account)
+    trial = trial or Trial(account)
     while True:
         await trial.begin()
         try:
@@ -116,8 +121,23 @@ class RetryingDestination(WrappedDestination):
         return await self._again(lambda: self._destination.missing(ref, blobs), str(ref))
 
     async def upload(self, ref: RepoRef, blob: Blob, body: Body) -> None:
-        """Send the blob again from its first byte: a PUT does not resume."""
-        await self._again(lambda: self._destination.upload(ref, blob, body), blob.sha256[:12])
+        """Send the blob again: from its first byte, for a PUT does not resume, or from the part that broke.
+
+        Each part that is stored renews the patience.
+        """
+        trial, stored = Trial(self._account), 0
+
+        async def once() -> None:
+            nonlocal stored
+            try:
+                await self._destination.upload(ref, blob, body)
+            except HubferryError:
+                if isinstance(body, PartedBody) and body.furthest > stored:
+                    stored = body.furthest
+                    trial.progressed()
+                raise
+
+        await attempt(once, blob.sha256[:12], self._account, self._listen, trial)
 
     async def commit(
         self, ref: RepoRef, actions: Sequence[CommitAction], message: str, parent: str | None = None

@@ -20,12 +20,14 @@ from hubferry.hubs.huggingface import refusals as huggingface_refusals
 from hubferry.hubs.huggingface.examine import Examination
 from hubferry.hubs.huggingface.lfs import BlobStorage
 from hubferry.hubs.huggingface.source import HuggingFaceSource
+from hubferry.hubs.huggingface.unfinished import Unfinished
 from hubferry.hubs.huggingface.wire import quoted_revision
 from hubferry.i18n import _
 from hubferry.model import BLOB_SUFFIXES, Blob, Limits, Revision
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
+    from pathlib import Path
 
     from hubferry.findings import Finding
     from hubferry.hubs.http.answers import Answer
@@ -58,10 +60,17 @@ _SAMPLE = 512
 class HuggingFaceDestination(HuggingFaceSource):
     """A Hugging Face server as a destination."""
 
-    def __init__(self, endpoint: str, token: str | None = None, *, allow_insecure: bool = False) -> None:
-        """Prepare; see `HubClient`."""
+    def __init__(
+        self,
+        endpoint: str,
+        token: str | None = None,
+        *,
+        allow_insecure: bool = False,
+        unfinished: Path | None = None,
+    ) -> None:
+        """Prepare; see `HubClient`. `unfinished` is where uploads in parts are remembered, if anywhere."""
         super().__init__(endpoint, token, allow_insecure=allow_insecure, side="destination")
-        self._storage = BlobStorage(self._wire)
+        self._storage = BlobStorage(self._wire, Unfinished(unfinished))
 
     @property
     def limits(self) -> Limits:
