@@ -70,7 +70,7 @@ class HuggingFaceDestination(HuggingFaceSource):
     ) -> None:
         """Prepare; see `HubClient`. `unfinished` is where uploads in parts are remembered, if anywhere."""
         super().__init__(endpoint, token, allow_insecure=allow_insecure, side="destination")
-        self._storage = BlobStorage(self._wire, Unfinished(unfinished))
+        self._storage = BlobStorage(self._wire, Unfinished(unfinished, token))
 
     @property
     def limits(self) -> Limits:

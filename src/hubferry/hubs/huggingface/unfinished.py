@@ -1,8 +1,8 @@
 """Uploads in parts that a run did not finish, for the next one: where the parts go, and which are stored.
 
-The addresses are signed: whoever has them may send that one blob, for a day at the most. So they are kept
-like a login, in a file that only its owner may read, in the state directory of the account, never in a cache
-that others share; they are removed with the upload (docs/adr/0009).
+The addresses are signed: whoever has them may send that one blob, for a day at the most. So they are sealed
+with the token of the account, without which nobody reads them, in a file that only its owner may open, in the
+account's own state directory and never in a cache that others share; they go with the upload (docs/adr/0009).
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hubferry import records
+from hubferry.hubs.huggingface.sealing import Seal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
 _SCHEMA = 1
+_SUFFIX = ".sealed"
 _LARGEST = 64 << 20
 """Bytes of a record: of 10,000 parts with addresses of some kilobytes."""
 _KEPT_SECONDS = 2 * 86_400.0
@@ -71,11 +73,12 @@ _UNREADABLE = (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Unfinished:
-    """The uploads of this account. Without a place, or where it cannot be private, nothing is remembered."""
+    """The uploads of one account. Without a place or a token nothing is remembered."""
 
-    def __init__(self, place: Path | None) -> None:
+    def __init__(self, place: Path | None, token: str | None) -> None:
         """Keep records in `place`, a directory that is made when there is something to keep."""
-        self._place = place
+        self._place = place if token else None
+        self._seal = Seal(token or "", "unfinished upload")
         self._names: set[str] | None = None
 
     def has(self, key: Sequence[object]) -> bool:
@@ -94,15 +97,15 @@ class Unfinished:
         try:
             if path is None or not _is_private(path):
                 return None
-            head, *lines = (records.read(path, _LARGEST) or b"").split(b"\n")
+            # What comes after the last end of a line was being written when the run was killed.
+            lines = (records.read(path, _LARGEST) or b"").split(b"\n")[:-1]
+            head, *parts = [self._seal.open(line) or b"" for line in lines] or [b""]
             told = _head_decoder.decode(head)
-            if told.schema != _SCHEMA:
-                return None
-            # The last line has no end where the run was killed in the middle of it.
-            stored = [_part_decoder.decode(line) for line in lines[:-1]]
+            stored = [_part_decoder.decode(part) for part in parts]
         except _UNREADABLE:
             return None
-        return Remembered(told.addresses, stored[: len(told.addresses.parts)])
+        known = Remembered(told.addresses, stored)
+        return known if told.schema == _SCHEMA and len(stored) <= len(told.addresses.parts) else None
 
     def begin(self, key: Sequence[object], addresses: Addresses, stored: Sequence[StoredPart] = ()) -> None:
         """Write down where an upload goes, in the place of what was known of it."""
@@ -112,14 +115,14 @@ class Unfinished:
         with suppress(OSError):
             path.parent.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
             path.unlink(missing_ok=True)
-            _write(path, _NEW, [_Head(_SCHEMA, addresses), *stored])
+            self._write(path, _NEW, [_Head(_SCHEMA, addresses), *stored])
 
     def stored(self, key: Sequence[object], part: StoredPart) -> None:
         """Write down that the next part is stored."""
         path = self._path(key)
         if path is not None:
             with suppress(OSError):
-                _write(path, _MORE, [part])
+                self._write(path, _MORE, [part])
 
     def forget(self, key: Sequence[object]) -> None:
         """Remove what is known: the blob is stored, or the addresses do not work any more."""
@@ -130,12 +133,11 @@ class Unfinished:
 
     def _path(self, key: Sequence[object]) -> Path | None:
         name = hashlib.sha256(msgspec.json.encode(key)).hexdigest()[:32]
-        return self._place / f"{name}.jsonl" if self._place is not None else None
+        return self._place / f"{name}{_SUFFIX}" if self._place is not None else None
 
-
-def _write(path: Path, flags: int, lines: Sequence[msgspec.Struct]) -> None:
-    with os.fdopen(os.open(path, flags, _PRIVATE), "ab") as stream:
-        stream.writelines(msgspec.json.encode(line) + b"\n" for line in lines)
+    def _write(self, path: Path, flags: int, lines: Sequence[msgspec.Struct]) -> None:
+        with os.fdopen(os.open(path, flags, _PRIVATE), "ab") as stream:
+            stream.writelines(self._seal.close(msgspec.json.encode(line)) + b"\n" for line in lines)
 
 
 def _is_private(path: Path) -> bool:
@@ -153,7 +155,7 @@ def _is_private(path: Path) -> bool:
 def _swept(place: Path) -> set[str]:
     """Return the names of the records, after those were removed that are so old that no address works."""
     stale, names = time.time() - _KEPT_SECONDS, set()
-    for path in place.glob("*.jsonl"):
+    for path in place.glob(f"*{_SUFFIX}"):
         if path.lstat().st_mtime < stale:
             path.unlink(missing_ok=True)
         else:
