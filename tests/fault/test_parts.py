@@ -67,13 +67,13 @@ ONCE = Counter(range(1, COUNT + 1))
 
 
 @pytest.mark.parametrize(
-    "act",
+    "fault",
     [refuse, stall, answer(500, b"oops"), answer(429, b""), answer(400, b"<Code>RequestTimeout</Code>")],
     ids=["reset", "stall", "500", "429", "400"],
 )
 @pytest.mark.parametrize("number", [1, 9, COUNT])
-def test_only_the_part_that_breaks_is_sent_again(world, number, act):
-    struck = breaks(world, number, act)
+def test_only_the_part_that_breaks_is_sent_again(world, number, fault):
+    struck = breaks(world, number, fault)
     outcome = world.attempt(to=HUB)
     assert outcome.code == 0, outcome.said
     assert struck.struck == 1
@@ -178,9 +178,9 @@ def test_parts_that_are_joined_although_the_answer_was_lost_are_not_sent_again(w
     assert world.published() == world.expected
 
 
-@pytest.mark.parametrize("act", [refuse, answer(503, b"")], ids=["reset", "503"])
-def test_parts_that_were_not_joined_are_joined_by_the_next_run(world, act):
-    world.destination_faults.plan(act, "storage:join", times=None, only=of_first(world))
+@pytest.mark.parametrize("fault", [refuse, answer(503, b"")], ids=["reset", "503"])
+def test_parts_that_were_not_joined_are_joined_by_the_next_run(world, fault):
+    world.destination_faults.plan(fault, "storage:join", times=None, only=of_first(world))
     assert world.attempt(to=HUB).code == 5
     assert sent(world) == ONCE
     assert again(world) == Counter()

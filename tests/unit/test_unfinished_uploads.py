@@ -93,9 +93,7 @@ def test_a_record_that_is_a_link_is_not_followed(kept, place, tmp_path):
     assert found(place) is None
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away"
-)
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
 def test_a_record_of_somebody_else_is_not_believed(kept, place):
     os.chown(record(place), 65534, 65534)
     assert found(place) is None
