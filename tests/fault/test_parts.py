@@ -175,6 +175,8 @@ def test_parts_that_are_joined_although_the_answer_was_lost_are_not_sent_again(w
     world.destination_faults.plan(lose_answer, "storage:join", only=of_first(world))
     assert world.attempt(to=HUB).code == 0
     assert sent(world) == ONCE
+    joined = [path for route, path, _head in world.destination_faults.seen if route == "storage:join"]
+    assert sum(sha256(world.content[FIRST]) in path for path in joined) == 1
     assert world.published() == world.expected
 
 
@@ -184,6 +186,15 @@ def test_parts_that_were_not_joined_are_joined_by_the_next_run(world, fault):
     assert world.attempt(to=HUB).code == 5
     assert sent(world) == ONCE
     assert again(world) == Counter()
+
+
+def test_nothing_stays_remembered_of_a_blob_that_is_stored_although_its_run_did_not_hear_of_it(world):
+    world.destination_faults.plan(lose_answer, "storage:join", times=None, only=of_first(world))
+    world.destination_faults.plan(answer(503, b""), "hf:batch", times=None, after="storage:join")
+    assert world.attempt(to=HUB).code == 5
+    assert len(records(world)) == 1
+    assert again(world) == Counter()
+    assert records(world) == []
 
 
 def test_parts_that_cannot_be_joined_any_more_are_sent_anew(world):

@@ -72,7 +72,7 @@ class Upload:
     async def _send(self, file: RepoFile, sha256: str, body: Body, progress: SendProgress) -> None:
         size = file.size or 0
         try:
-            await self._destination.upload(self._ref, Blob(sha256, size), body)
+            await self._destination.upload(self._ref, Blob(sha256, size, file.path), body)
         except StartedOverError:
             progress.go_back()
             raise

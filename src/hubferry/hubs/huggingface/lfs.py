@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
-from hubferry.errors import HubferryError, NetworkError
+from hubferry.errors import HubferryError, NetworkError, naming
 from hubferry.hubs.http import refusals
 from hubferry.hubs.http.addresses import host_of
 from hubferry.hubs.http.answers import Answer, failure, not_understood
@@ -88,13 +88,14 @@ class BlobStorage:
                 raise not_understood(answer, host=self._wire.client.host, side="destination")
             if not actions.get("upload"):
                 there.add(oid)
+                await self._parts.stored(self._key(ref, wanted[oid]))
                 continue
             self._links[oid] = self._link(answer, actions, wanted[oid])
         return frozenset(wanted) - there
 
     async def upload(self, ref: RepoRef, blob: Blob, body: Body) -> None:
         """Store one blob and report it where the hub wants that."""
-        key = (self._wire.client.endpoint, ref.repo_type, ref.repo_id, blob.sha256, blob.size)
+        key = self._key(ref, blob)
         begun = await self._parts.find(key, blob)
         if begun is not None and begun.asked and not await self.missing(ref, [blob]):
             await self._parts.forget(key)  # joined, and only the answer was lost
@@ -106,12 +107,15 @@ class BlobStorage:
             if link.parts is None:
                 stream = started(self._wire.client, link.url, body)
                 answer = await put(self._wire.client, link.url, stream, blob.size, headers=link.headers)
-                self._stored(ref, answer, link.url)
+                await self._stored(ref, answer, link.url)
                 await self._verify(ref, blob, link.verify)
                 return
             begun = await self._parts.begin(key, link.parts)
         await self._parts.send(key, begun, blob, body)
         await self._verify(ref, blob, begun.addresses.verify)
+
+    def _key(self, ref: RepoRef, blob: Blob) -> tuple[object, ...]:
+        return (self._wire.client.endpoint, ref.repo_type, ref.repo_id, blob.sha256, blob.size)
 
     async def _where(self, ref: RepoRef, blob: Blob) -> _Link | None:
         """Return where a blob goes, asking where it is not known, or too old; None for one that is there."""
@@ -132,7 +136,8 @@ class BlobStorage:
         if url:
             told = {"oid": blob.sha256, "size": blob.size}
             request = Request("POST", url, {"Content-Type": "application/json"}, json_body(told))
-            self._wire.checked(ref, await self._wire.client.ask(request))
+            with naming(_("reporting {path} as stored").format(path=blob.path or blob.sha256[:12])):
+                await self._written(ref, await self._wire.client.ask(request))
 
     async def _ask(self, ref: RepoRef, group: Sequence[Blob]) -> Answer:
         question: dict[str, Any] = {
@@ -166,12 +171,18 @@ class BlobStorage:
         addresses = Addresses(parts, size, url, report) if size else None
         return _Link(url, header, report, addresses, time.monotonic())
 
-    def _stored(self, ref: RepoRef | None, answer: Answer, url: str) -> None:
+    async def _written(self, ref: RepoRef, answer: Answer) -> None:
+        """Raise unless the hub itself has taken something; a refusal names the account."""
+        if not answer.ok:
+            error = self._wire.explained(ref, answer)
+            raise await huggingface_refusals.with_account(self._wire, ref, answer, error)
+
+    async def _stored(self, ref: RepoRef, answer: Answer, url: str) -> None:
         """Raise unless a PUT was taken. Storage that refuses an address of the hub's has seen it expire."""
         if answer.ok:
             return
-        if ref is not None and self._wire.client.is_own(url):
-            self._wire.checked(ref, answer)
+        if self._wire.client.is_own(url):
+            await self._written(ref, answer)
         error = failure(answer, host=host_of(url), side="destination")
         raise error if error.retryable else NetworkError(error.message, side="destination")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from hubferry.errors import HubferryError, IntegrityError, NetworkError
+from hubferry.errors import HubferryError, IntegrityError, NetworkError, naming
 from hubferry.hubs.http.addresses import host_of
 from hubferry.hubs.http.answers import failure
 from hubferry.hubs.http.client import Request, json_body
@@ -94,6 +94,11 @@ class PartedUploads:
         self._open.pop(key, None)
         await asyncio.to_thread(self._unfinished.forget, key)
 
+    async def stored(self, key: tuple[object, ...]) -> None:
+        """Take note that the hub has a blob: what an earlier run has left of its upload is of no use."""
+        if key not in self._open and self._unfinished.has(key):
+            await self.forget(key)
+
     async def send(self, key: tuple[object, ...], upload: PartedUpload, blob: Blob, body: Body) -> None:
         """Send the parts that are not stored, in order, then have the hub join them.
 
@@ -160,7 +165,11 @@ class PartedUploads:
         body = json_body({"oid": blob.sha256, "parts": named})
         upload.asked = True
         request = Request("POST", upload.addresses.join, headers, body, silence=ANSWER_SECONDS)
-        answer = await self._client.ask(request)
+        with naming(_("joining the parts of {path}").format(path=blob.path or blob.sha256[:12])):
+            answer = await self._client.ask(request)
+            await self._joined(key, upload, answer)
+
+    async def _joined(self, key: tuple[object, ...], upload: PartedUpload, answer: Answer) -> None:
         if answer.ok:
             await self.forget(key)
             return

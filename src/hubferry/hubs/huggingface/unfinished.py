@@ -88,7 +88,7 @@ class Unfinished:
             if self._place is not None:
                 with suppress(OSError):
                     self._names = _swept(self._place)
-        path = self._path(key)
+        path = self._path(key) if self._names else None
         return path is not None and path.name in self._names
 
     def find(self, key: Sequence[object]) -> Remembered | None:
