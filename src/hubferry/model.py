@@ -192,10 +192,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """Name content by its digest."""
+    """Name content by its digest; `path` is a file that has it, for what people are told."""
 
     sha256: str
     size: int
+    path: str = field(default="", compare=False)
 
 
 class Action(str, Enum):

@@ -241,7 +241,7 @@ class Trial:
 
         Args:
             error: Raised again, with the time to come again, when there is no patience left.
-            what: Of which the person hears while it is waited for.
+            what: What was being done, which the person hears while it is waited for.
             listen: Hears of the wait.
             most: Tries at most, where those of the policy are not fewer.
         """
@@ -260,7 +260,9 @@ class Trial:
         # The last try is made at the very end of the patience: a window of as many minutes is over then.
         own = policy.pace if asked is not None else min(left, policy.wait(self.failures, kind))
         seconds = max(own, account.pause)
-        listen(Retrying(what, error.message, self.failures, seconds, kind, clock.wall() + seconds))
+        listen(
+            Retrying(error.doing or what, error.message, self.failures, seconds, kind, clock.wall() + seconds)
+        )
         await clock.sleep(seconds)
 
     def _reckon(self, *, renewed: bool) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from hubferry import impostors, remember, survey
+from hubferry import impostors, places, remember, survey
 from hubferry.cache.names import Place
 from hubferry.cache.roots import folder_records
 from hubferry.cache.store import Cache
@@ -26,6 +26,7 @@ from hubferry.typed import reference
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
+    from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
@@ -109,6 +110,7 @@ class Session:
                 allow_insecure=access.insecure,
                 listen=self.listen,
                 wait=options.wait,
+                unfinished=_unfinished(options),
             )
             if options.send_rate:
                 destination = RateLimitedDestination(destination, options.send_rate)
@@ -203,3 +205,9 @@ class Session:
     def message(self, plan: Plan) -> str:
         """Return the commit's message."""
         return self.options.message or f"Copy {survey.pinned(plan.source)} with hubferry"
+
+
+def _unfinished(options: Options) -> Path | None:
+    """Return where uploads in parts are remembered; nowhere by a run that is to leave nothing."""
+    state = places.state() if options.cache else None
+    return None if state is None else state / "uploads"

@@ -16,6 +16,7 @@ from hubferry.findings import refusals, together
 from hubferry.i18n import _
 from hubferry.model import Action, Blob, Comparison, Limits, Plan, RepoFile, Revision, Step, Verdict
 from hubferry.stream.growing import Hashes
+from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -172,7 +173,7 @@ def known(model: ModelDirectory | Layer | None, files: Sequence[RepoFile]) -> di
 async def stored(destination: Destination, ref: RepoRef, plan: Plan) -> frozenset[str]:
     """Ask which blobs of `plan` the destination's storage has already."""
     blobs = {
-        step.sha256: Blob(step.sha256, step.file.size or 0)
+        step.sha256: Blob(step.sha256, step.file.size or 0, step.file.path)
         for step in plan.of(Action.SEND, Action.FETCH_SEND)
         if step.sha256
     }
@@ -249,7 +250,7 @@ async def settle(source: Source, side: planning.Side, undecided: Sequence[RepoFi
                 hashes.update(piece)
         return file.path, hashes.digests()
 
-    return dict(await asyncio.gather(*(one(file) for file in undecided)))
+    return dict(await run_all(*(one(file) for file in undecided)))
 
 
 def everything(side: planning.Side, held: Mapping[str, Digests] | None = None) -> Plan:

@@ -232,7 +232,7 @@ def _next_words(error: HubferryError, command: list[str]) -> str | None:
 
 def _explain(error: HubferryError, *, json: bool) -> int:
     for one in (error, *error.others):
-        output.talk(one.message, label=_("error:"), colour="red")
+        output.talk(one.sentence, label=_("error:"), colour="red")
         for failure in one.failures if isinstance(one, PartialError) else ():
             output.talk(f"  {output.visible(failure.path or '-')}: {failure.message}")
         if isinstance(one, DiskFullError):
@@ -248,6 +248,7 @@ def _described(error: HubferryError) -> dict[str, object]:
     described: dict[str, object] = {
         "kind": type(error).__name__,
         "message": error.message,
+        "doing": error.doing,
         "side": error.side,
         "path": error.path,
         "hint": error.hint,

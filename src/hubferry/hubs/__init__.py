@@ -74,10 +74,12 @@ def open_destination(
     allow_insecure: bool = False,
     listen: Listener = ignore,
     wait: float | None = None,
+    unfinished: Path | None = None,
 ) -> Destination:
     """Open the hub of `ref` for writing; the arguments are those of `open_source`, and two for a folder.
 
     `listen` hears when another run has the folder; `wait` is how many seconds it may, None for ever.
+    `unfinished` is where uploads in parts are remembered for the next run, None for nowhere.
     """
     where = ref.endpoint or endpoint
     if ref.hub == "dir":
@@ -94,4 +96,4 @@ def open_destination(
 
     where = where or credentials.huggingface_endpoint()
     token = credentials.huggingface_token() if token is None else token
-    return HuggingFaceDestination(where, token, allow_insecure=allow_insecure)
+    return HuggingFaceDestination(where, token, allow_insecure=allow_insecure, unfinished=unfinished)
