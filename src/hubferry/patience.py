@@ -243,7 +243,7 @@ class Trial:
             error: Raised again, with the time to come again, when there is no patience left.
             what: What was being done, which the person hears while it is waited for.
             listen: Hears of the wait.
-            most: Tries at most, where those of the policy are not fewer.
+            most: Tries at most, instead of the policy's.
         """
         if not error.retryable:
             raise error
@@ -254,7 +254,7 @@ class Trial:
         account.failed(error)
         kind = error.kind if isinstance(error, NetworkError) else "failing"
         asked, left = _asked(error), self._left(error)
-        most = min((one for one in (policy.attempts, most) if one is not None), default=None)
+        most = policy.attempts if most is None else most
         if left <= 0 or (asked or 0.0) > left + _ROUNDING or (most is not None and self.failures >= most):
             raise error if self._may_be_a_mistake(error) else come_again(error, clock, asked)
         # The last try is made at the very end of the patience: a window of as many minutes is over then.

@@ -123,8 +123,9 @@ class RetryingSource(WrappedSource):
         That they are waited for one after the other would take a broken mirror's number of files times that.
         """
         of_the_file = error.retryable and not isinstance(error, NetworkError)
+        few = min(_FEW, self._account.policy.attempts or _FEW) if of_the_file and self._spent else None
         try:
-            await trial.failed(error, doing, self._listen, _FEW if of_the_file and self._spent else None)
+            await trial.failed(error, doing, self._listen, few)
         except HubferryError:
             self._spent = self._spent or of_the_file
             raise
