@@ -233,7 +233,7 @@ def destination_ref(ref: RepoRef, source: RepoRef) -> RepoRef:
         raise UsageError(
             _("{ref}: a destination needs an owner").format(ref=ref),
             side="destination",
-            hint=f"{ref.hub}:<owner>/{source.name}",
+            hint=f"{ref.prefix}:<owner>/{source.name}",
         )
     return replace(ref, repo_type=source.repo_type) if ref.hub != "dir" else ref
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.request import getproxies
 
 from hubferry import __version__
-from hubferry.cli import output
+from hubferry.cli import examine_config, output
+from hubferry.cli.finding import Finding
 from hubferry.errors import AccessError, DiskError, HubferryError
 from hubferry.hubs import credentials
 from hubferry.i18n import _
@@ -23,37 +23,20 @@ if TYPE_CHECKING:
 
     from hubferry.hubs.account import Login
 
-State = Literal["good", "note", "bad"]
 _PACKAGES = ("huggingface_hub", "hf_xet", "httptools", "aiohttp", "uvloop", "click", "rich")
 _LITTLE_SPACE = 10 * 1024**3
 """Free bytes below which most models no longer fit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at.
-
-    Attributes:
-        subject: What was looked at.
-        state: `good`, `note` (worth knowing) or `bad` (would stop a copy).
-        text: What was found.
-        hint: What to type or set.
-        exit_code: Of the error that a copy would end with; 0 unless bad.
-    """
-
-    subject: str
-    state: State
-    text: str
-    hint: str | None = None
-    exit_code: int = 0
-
-
 def examine(*, ask_hubs: bool) -> list[Finding]:
     """Look at this machine and, if asked to, at both hubs."""
-    found = [_versions(), _disk(), *_network_settings()]
-    found += [_huggingface_token(), _modelscope_token()]
+    found = [_versions(), *examine_config.configuration()]
+    if any(one.state == "bad" for one in found):  # nothing else can be known
+        return found
+    found += [_disk(), *_network_settings(), _huggingface_token(), _modelscope_token()]
+    found += examine_config.tokens()
     if ask_hubs and not _offline():
-        found += [_huggingface(), _modelscope()]
+        found += [_huggingface(), _modelscope(), *examine_config.hubs()]
     return found
 
 
@@ -64,13 +47,13 @@ def _versions() -> Finding:
             words.append(f"{package} {installed(package)}")
         except PackageNotFoundError:
             words.append(_("{package} missing").format(package=package))
-    return Finding(_("versions"), "good", ", ".join(words))
+    return Finding("versions", "good", ", ".join(words))
 
 
 def _disk() -> Finding:
     from hubferry.cache.roots import default_root
 
-    subject = _("cache")
+    subject = "cache"
     try:
         root = default_root()
     except HubferryError as error:
@@ -95,21 +78,23 @@ def _network_settings() -> list[Finding]:
     found = []
     if _offline():
         text = _("HF_HUB_OFFLINE is set: no hub is asked, and nothing can be copied")
-        found.append(Finding(_("network"), "bad", text, "unset HF_HUB_OFFLINE", 5))
+        found.append(Finding("network", "bad", text, "unset HF_HUB_OFFLINE", 5))
     proxies = getproxies()
     for scheme in ("https", "http", "all"):
         if scheme in proxies:
             text = _("{scheme} goes through {address}").format(scheme=scheme, address=proxies[scheme])
-            found.append(Finding(_("proxy"), "note", text))
+            found.append(Finding("proxy", "note", text))
     return found
 
 
 def _huggingface_token() -> Finding:
-    subject = _("Hugging Face token")
+    subject = "huggingface-token"
     for variable in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         if os.environ.get(variable):
             return Finding(subject, "good", _("found in {place}").format(place=variable))
-    if credentials.huggingface_token():
+    if (said := examine_config.token("hf", subject)) is not None:
+        return said
+    if credentials.stored_huggingface_token():
         return Finding(
             subject, "good", _("found in {place}").format(place=credentials.huggingface_token_file())
         )
@@ -118,10 +103,12 @@ def _huggingface_token() -> Finding:
 
 
 def _modelscope_token() -> Finding:
-    subject = _("ModelScope token")
+    subject = "modelscope-token"
     if os.environ.get("MODELSCOPE_API_TOKEN"):
         return Finding(subject, "good", _("found in {place}").format(place="MODELSCOPE_API_TOKEN"))
-    if credentials.modelscope_token():
+    if (said := examine_config.token("ms", subject)) is not None:
+        return said
+    if credentials.stored_modelscope_token():
         place = credentials.modelscope_cookie_file()
         return Finding(subject, "good", _("found in {place}").format(place=place))
     return Finding(
@@ -136,30 +123,29 @@ def _modelscope_token() -> Finding:
 def _huggingface() -> Finding:
     from hubferry.hubs.account import Login, huggingface_account
 
-    login = Login(side="source")
-    signed_in = credentials.huggingface_token() is not None
-    return _account(
-        "Hugging Face", credentials.huggingface_endpoint(), huggingface_account, login, signed_in=signed_in
-    )
+    endpoint, find = credentials.huggingface_endpoint(), credentials.huggingface_token
+    return account("huggingface", endpoint, huggingface_account, Login(side="source"), find)
 
 
 def _modelscope() -> Finding:
     from hubferry.hubs.account import Login, modelscope_account
 
-    signed_in = credentials.modelscope_token() is not None
-    return _account(
-        "ModelScope", credentials.modelscope_endpoint(), modelscope_account, Login(), signed_in=signed_in
-    )
+    endpoint, find = credentials.modelscope_endpoint(), credentials.modelscope_token
+    return account("modelscope", endpoint, modelscope_account, Login(), find)
 
 
-def _account(
-    subject: str, endpoint: str, ask: Callable[[Login], str], login: Login, *, signed_in: bool
+def account(
+    subject: str,
+    endpoint: str,
+    ask: Callable[[Login], str],
+    login: Login,
+    find: Callable[[], str | None],
 ) -> Finding:
     """Ask a hub who we are; without a token it is enough that it answers."""
     from hubferry.hubs.account import reachable
 
     try:
-        if not signed_in:
+        if find() is None:
             reachable(endpoint, side=login.side)
             return Finding(subject, "good", _("{endpoint} answers").format(endpoint=endpoint))
         name = ask(login)

@@ -40,6 +40,7 @@ def _commands() -> dict[str, str]:
         "fetch": _("Bring a repository into the cache and print its path."),
         "check": _("Compare two repositories file by file, moving nothing."),
         "cache": _("Look into the cache, verify it, clean it."),
+        "config": _("Look at the configuration file: hubs by name, and what options are by default."),
         "serve": _("Run a hub for this machine or network."),
         "doctor": _("Find what would stop a copy: tokens, endpoints, disk, versions."),
         "demo": _("Watch a whole copy between two hubs on this machine: no account, no internet."),

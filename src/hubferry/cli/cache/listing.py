@@ -51,7 +51,7 @@ _NAMED = 10
     default="size",
     help=_("The largest first (size), the last used first (used), or by name."),
 )
-@click.option("--hub", type=click.Choice(["hf", "ms"]), help=_("Only models of this hub."))
+@click.option("--hub", metavar="NAME", help=_("Only models of this hub: hf, ms or one of the file."))
 @click.option("--pinned", is_flag=True, help=_("Only pinned models."))
 @click.option("--no-pager", is_flag=True, help=_("Print a long list at once on a terminal, too."))
 @selection.cache_dir()
@@ -64,7 +64,7 @@ def list_command(name: str | None, cache_dir: Path | None, **wishes: Any) -> Non
         model
         for model in listing.models
         if (model.pinned or not wishes["pinned"])
-        and (wishes["hub"] is None or (model.ref is not None and model.ref.hub == wishes["hub"]))
+        and (wishes["hub"] is None or (model.ref is not None and model.ref.prefix == wishes["hub"]))
     ]
     chosen.sort(key=_ORDERS[wishes["sort"]])
     if wishes["as_json"]:

@@ -15,7 +15,8 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from hubferry import __version__
 from hubferry.errors import HubferryError, NetworkError, Side, UsageError
-from hubferry.hubs.http.addresses import endpoint_of, host_of, is_loopback, origin, without_query
+from hubferry.hubs.http import insecure
+from hubferry.hubs.http.addresses import endpoint_of, host_of, origin, without_query
 from hubferry.hubs.http.answers import Answer, keep_out
 from hubferry.hubs.http.failures import FailuresNamed
 from hubferry.i18n import _
@@ -107,12 +108,8 @@ class HubClient:
                 side=side,
                 hint=_("An endpoint looks like https://hub.example.com"),
             )
-        if token and self._origin[0] == "http" and not (allow_insecure or is_loopback(self._origin[1])):
-            raise UsageError(
-                _("The token would travel unencrypted to {host}.").format(host=self._origin[1]),
-                side=side,
-                hint=_("Use https, or allow it in so many words if you trust the network in between."),
-            )
+        if token and not (allow_insecure or insecure.is_allowed(*self._origin)):
+            raise insecure.refusal(self.host, side)
 
     @property
     def host(self) -> str:
