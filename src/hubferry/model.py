@@ -30,10 +30,7 @@ Visibility = Literal["public", "private"]
 
 @dataclass(frozen=True, slots=True)
 class RepoRef:
-    """Name a repository on a hub, or a folder (`hub="dir"`, `repo_id` its path).
-
-    `hub` says what it speaks, `endpoint` where it is, `named` what the configuration file calls that hub.
-    """
+    """Name a repository on a hub, perhaps one that a file has `named`, or a folder (`hub="dir"`, its path)."""
 
     hub: HubName
     repo_id: str
@@ -195,11 +192,9 @@ class Span:
     stop: int
 
     def __len__(self) -> int:
-        """Return how many bytes."""
         return self.stop - self.start
 
     def __getitem__(self, part: slice) -> Span:
-        """Return a part of it, as of bytes."""
         start, stop, _step = part.indices(len(self))
         return Span(self.descriptor, self.start + start, self.start + max(start, stop))
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
+from pathlib import Path
 
 import pytest
 from desks import KIB, digests, publish, stored
@@ -53,8 +52,6 @@ def test_a_named_hub_is_a_source_and_a_destination_like_any_other(desk, model, l
 
 
 def digests_at(out):
-    from pathlib import Path
-
     return digests(Path(out.strip()))
 
 
@@ -67,7 +64,9 @@ def test_two_hubs_models_of_one_name_lie_side_by_side(desk, model, lab, other):
     assert ours != theirs
     assert (digests_at(ours), digests_at(theirs)) == (digests(other), digests(model))
     assert theirs.endswith("/org_model")  # the plain name is for the hub that everybody knows
-    assert desk.ferry("fetch", "-q", "zoo:org/model", **words).out.strip() == ours  # another name, the same hub
+    assert (
+        desk.ferry("fetch", "-q", "zoo:org/model", **words).out.strip() == ours
+    )  # another name, the same hub
     listed = desk.ferry("cache", "list", "--hub", "lab", "--json", **words).json()
     assert [one["path"] for one in listed["models"]] == [ours]
     desk.ferry("cache", "verify", "lab:org/model", **words)

@@ -25,7 +25,7 @@ from hubferry.errors import (
     PartialError,
     UsageError,
 )
-from hubferry.i18n import _
+from hubferry.i18n import _, set_language
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,6 +122,8 @@ def command_line() -> Commands:
 
 def main() -> int:
     """Run the command line and return its exit code."""
+    if "--json" in sys.argv[1:]:
+        set_language("en")  # a document is the same in every language, its sentences included
     output.prepare()
     arguments, tokens = secrets.take_tokens(sys.argv[1:])
     if tokens:
