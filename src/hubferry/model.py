@@ -30,7 +30,7 @@ Visibility = Literal["public", "private"]
 
 @dataclass(frozen=True, slots=True)
 class RepoRef:
-    """Name a repository on a hub, perhaps one that a file has `named`, or a folder (`hub="dir"`, its path)."""
+    """Name a repository on a hub, perhaps one that a file `named`, or a folder (`hub="dir"`, its path)."""
 
     hub: HubName
     repo_id: str
