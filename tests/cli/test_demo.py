@@ -69,7 +69,7 @@ def test_the_doctor_finds_a_hub_that_does_not_answer(desk):
     document = done.json()
     assert document["ready"] is False
     bad = [one for one in document["findings"] if one["state"] == "bad"]
-    assert [one["subject"] for one in bad] == ["huggingface"]
+    assert [one["subject"] for one in bad] == ["Hugging Face"]
     assert "127.0.0.1:9" in bad[0]["text"]
 
 

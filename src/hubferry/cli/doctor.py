@@ -11,7 +11,7 @@ from hubferry.cli.command import Command
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
-    from hubferry.cli.finding import Finding
+    from hubferry.cli.examine import Finding
 
 _SIGNS = {"good": "=", "note": "-", "bad": "!"}
 
@@ -47,7 +47,7 @@ def doctor(**words: Any) -> int:
 def _lines(found: list[Finding]) -> list[str]:
     lines = []
     for one in found:
-        lines.append(f"{_SIGNS[one.state]} {one.title}: {one.text}")
+        lines.append(f"{_SIGNS[one.state]} {one.subject}: {one.text}")
         if one.hint and one.state != "good":
             lines.append(f"    {_('hint:')} {one.hint}")
     stops = sum(one.state == "bad" for one in found)
@@ -63,6 +63,7 @@ def _document(found: list[Finding]) -> dict[str, object]:
         "ready": all(one.state != "bad" for one in found),
         "findings": [
             {
+                "code": one.code,
                 "subject": one.subject,
                 "state": one.state,
                 "text": one.text,

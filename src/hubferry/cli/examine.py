@@ -5,36 +5,67 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.request import getproxies
 
 from hubferry import __version__
-from hubferry.cli import examine_config, output
-from hubferry.cli.finding import Finding
-from hubferry.errors import AccessError, DiskError, HubferryError
+from hubferry.cli import output
+from hubferry.errors import AccessError, DiskError, HubferryError, NetworkError
 from hubferry.hubs import credentials
+from hubferry.hubs.http.addresses import without_query
 from hubferry.i18n import _
 from hubferry.places import nearest_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from hubferry.hubs.account import Login
 
+State = Literal["good", "note", "bad"]
 _PACKAGES = ("huggingface_hub", "hf_xet", "httptools", "aiohttp", "uvloop", "click", "rich")
 _LITTLE_SPACE = 10 * 1024**3
 """Free bytes below which most models no longer fit."""
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes:
+        subject: What was looked at.
+        state: `good`, `note` (worth knowing) or `bad` (would stop a copy).
+        text: What was found.
+        hint: What to type or set.
+        exit_code: Of the error that a copy would end with; 0 unless bad.
+        code: A stable, untranslated word for it.
+    """
+
+    subject: str
+    state: State
+    text: str
+    hint: str | None = None
+    exit_code: int = 0
+    code: str = ""
+
+
+def machine(cache_root: Path | None = None) -> list[Finding]:
+    """Look at this machine alone: versions, the cache's disk, what forbids the network."""
+    return [_versions(), _disk(cache_root), *_offline_setting()]
+
+
 def examine(*, ask_hubs: bool) -> list[Finding]:
     """Look at this machine and, if asked to, at both hubs."""
-    found = [_versions(), *examine_config.configuration()]
+    from hubferry.cli import examine_config
+
+    found = examine_config.configuration()
     if any(one.state == "bad" for one in found):  # nothing else can be known
-        return found
-    found += [_disk(), *_network_settings(), _huggingface_token(), _modelscope_token()]
-    found += examine_config.tokens()
+        return [_versions(), *found]
+    found += [*machine(), *_proxies()]
+    found += [_huggingface_token(), _modelscope_token(), *examine_config.tokens()]
     if ask_hubs and not _offline():
         found += [_huggingface(), _modelscope(), *examine_config.hubs()]
     return found
@@ -47,91 +78,102 @@ def _versions() -> Finding:
             words.append(f"{package} {installed(package)}")
         except PackageNotFoundError:
             words.append(_("{package} missing").format(package=package))
-    return Finding("versions", "good", ", ".join(words))
+    return Finding(_("versions"), "good", ", ".join(words), code="versions")
 
 
-def _disk() -> Finding:
+def _disk(root: Path | None = None) -> Finding:
     from hubferry.cache.roots import default_root
 
-    subject = "cache"
+    subject, code = _("cache"), "cache"
     try:
-        root = default_root()
+        root = root or default_root()
     except HubferryError as error:
-        return Finding(subject, "bad", error.message, error.hint, error.exit_code)
+        return Finding(subject, "bad", error.message, error.hint, error.exit_code, code)
     place = nearest_directory(root)
     free = output.size(shutil.disk_usage(place).free)
     text = _("{path}: {free} free").format(path=root, free=free)
     if not os.access(place, os.W_OK | os.X_OK):
         hint = "HUBFERRY_CACHE=/another/disk hubferry doctor"
         text = _("{path}: no permission to write").format(path=place)
-        return Finding(subject, "bad", text, hint, DiskError.exit_code)
+        return Finding(subject, "bad", text, hint, DiskError.exit_code, code)
     if shutil.disk_usage(place).free < _LITTLE_SPACE:
-        return Finding(subject, "note", text, "hubferry cache list; hubferry cache clean NAME")
-    return Finding(subject, "good", text)
+        return Finding(subject, "note", text, "hubferry cache list; hubferry cache clean NAME", code=code)
+    return Finding(subject, "good", text, code=code)
 
 
 def _offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
 
 
-def _network_settings() -> list[Finding]:
-    found = []
-    if _offline():
-        text = _("HF_HUB_OFFLINE is set: no hub is asked, and nothing can be copied")
-        found.append(Finding("network", "bad", text, "unset HF_HUB_OFFLINE", 5))
-    proxies = getproxies()
+def _offline_setting() -> list[Finding]:
+    if not _offline():
+        return []
+    text = _("HF_HUB_OFFLINE is set: no hub is asked, and nothing can be copied")
+    return [Finding(_("network"), "bad", text, "unset HF_HUB_OFFLINE", NetworkError.exit_code, "offline")]
+
+
+def _proxies() -> list[Finding]:
+    found, proxies = [], getproxies()
     for scheme in ("https", "http", "all"):
         if scheme in proxies:
-            text = _("{scheme} goes through {address}").format(scheme=scheme, address=proxies[scheme])
-            found.append(Finding("proxy", "note", text))
+            address = without_query(proxies[scheme])
+            text = _("{scheme} goes through {address}").format(scheme=scheme, address=address)
+            found.append(Finding(_("proxy"), "note", text, code="proxy"))
     return found
 
 
 def _huggingface_token() -> Finding:
-    subject = "huggingface-token"
+    subject, code = _("Hugging Face token"), "hf-token"
     for variable in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         if os.environ.get(variable):
-            return Finding(subject, "good", _("found in {place}").format(place=variable))
-    if (said := examine_config.token("hf", subject)) is not None:
+            return Finding(subject, "good", _("found in {place}").format(place=variable), code=code)
+    if (said := _token_of_the_file("hf", subject, code)) is not None:
         return said
     if credentials.stored_huggingface_token():
-        return Finding(
-            subject, "good", _("found in {place}").format(place=credentials.huggingface_token_file())
-        )
+        place = credentials.huggingface_token_file()
+        return Finding(subject, "good", _("found in {place}").format(place=place), code=code)
     text = _("none; public models can be fetched, private and gated ones cannot")
-    return Finding(subject, "note", text, "export HF_TOKEN=hf_...   # https://huggingface.co/settings/tokens")
+    hint = "export HF_TOKEN=hf_...   # https://huggingface.co/settings/tokens"
+    return Finding(subject, "note", text, hint, code=code)
 
 
 def _modelscope_token() -> Finding:
-    subject = "modelscope-token"
+    subject, code = _("ModelScope token"), "ms-token"
     if os.environ.get("MODELSCOPE_API_TOKEN"):
-        return Finding(subject, "good", _("found in {place}").format(place="MODELSCOPE_API_TOKEN"))
-    if (said := examine_config.token("ms", subject)) is not None:
+        return Finding(subject, "good", _("found in {place}").format(place="MODELSCOPE_API_TOKEN"), code=code)
+    if (said := _token_of_the_file("ms", subject, code)) is not None:
         return said
     if credentials.stored_modelscope_token():
         place = credentials.modelscope_cookie_file()
-        return Finding(subject, "good", _("found in {place}").format(place=place))
+        return Finding(subject, "good", _("found in {place}").format(place=place), code=code)
     return Finding(
         subject,
         "bad",
         _("none; nothing can be published on ModelScope"),
         "export MODELSCOPE_API_TOKEN=ms-...   # https://modelscope.cn/my/myaccesstoken",
         AccessError.exit_code,
+        code,
     )
+
+
+def _token_of_the_file(name: str, subject: str, code: str) -> Finding | None:
+    from hubferry.cli import examine_config
+
+    return examine_config.token(name, subject, code)
 
 
 def _huggingface() -> Finding:
     from hubferry.hubs.account import Login, huggingface_account
 
     endpoint, find = credentials.huggingface_endpoint(), credentials.huggingface_token
-    return account("huggingface", endpoint, huggingface_account, Login(side="source"), find)
+    return account("Hugging Face", endpoint, huggingface_account, Login(side="source"), find, code="hf")
 
 
 def _modelscope() -> Finding:
     from hubferry.hubs.account import Login, modelscope_account
 
     endpoint, find = credentials.modelscope_endpoint(), credentials.modelscope_token
-    return account("modelscope", endpoint, modelscope_account, Login(), find)
+    return account("ModelScope", endpoint, modelscope_account, Login(), find, code="ms")
 
 
 def account(
@@ -140,6 +182,8 @@ def account(
     ask: Callable[[Login], str],
     login: Login,
     find: Callable[[], str | None],
+    *,
+    code: str,
 ) -> Finding:
     """Ask a hub who we are; without a token it is enough that it answers."""
     from hubferry.hubs.account import reachable
@@ -147,10 +191,9 @@ def account(
     try:
         if find() is None:
             reachable(endpoint, side=login.side)
-            return Finding(subject, "good", _("{endpoint} answers").format(endpoint=endpoint))
+            return Finding(subject, "good", _("{endpoint} answers").format(endpoint=endpoint), code=code)
         name = ask(login)
     except HubferryError as error:
-        return Finding(subject, "bad", error.message, error.hint, error.exit_code)
-    return Finding(
-        subject, "good", _("{endpoint} answers; signed in as {name}").format(endpoint=endpoint, name=name)
-    )
+        return Finding(subject, "bad", error.message, error.hint, error.exit_code, code)
+    text = _("{endpoint} answers; signed in as {name}").format(endpoint=endpoint, name=name)
+    return Finding(subject, "good", text, code=code)
