@@ -133,7 +133,7 @@ def test_options_of_the_file_hold_unless_the_command_line_says_otherwise(desk, m
     assert desk.destination.store.find("mine/model").record.private
     desk.inside("copy", "hf:org/model", "ms:mine/public", "--public", "--no-keep-going", check_code=0)
     assert not desk.destination.store.find("mine/public").record.private
-    desk.inside("copy", "hf:org/model", "ms:mine/like", "--like-source", check_code=0)
+    desk.inside("copy", "hf:org/model", "ms:mine/like", "--visibility", "source", check_code=0)
     assert not desk.destination.store.find("mine/like").record.private
     extra = desk.home / "extra"
     extra.write_text("x")
@@ -193,3 +193,14 @@ def test_plain_http_in_ones_own_network_is_allowed_by_name(desk, lan):
         unset=("HF_ENDPOINT",),
         check_code=0,
     )
+
+
+def test_a_default_visibility_is_no_wish_for_what_is_there(desk, model):
+    write(desk, '[defaults]\nvisibility = "private"\n')
+    environment = {"HUBFERRY_CONFIG": "none"}
+    desk.inside("copy", "hf:org/model", "ms:mine/model", environment=environment, check_code=0)
+    desk.inside("copy", "hf:org/model", "ms:mine/model", check_code=0)
+    assert not desk.destination.store.find("mine/model").record.private
+    desk.inside("copy", "hf:org/model", str(desk.home / "folder"), check_code=0)
+    planned = desk.inside("copy", "hf:org/model", "ms:mine/new", "--dry-run", check_code=0)
+    assert "will be created as private" in planned.out

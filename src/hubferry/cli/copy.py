@@ -61,10 +61,11 @@ if TYPE_CHECKING:
         help=_("Create the destination as public; let what is private or gated become public."),
     ),
     click.option(
-        "--like-source",
-        "visibility",
-        flag_value="source",
-        help=_("Create the destination as the source is, whatever the configuration file says."),
+        "--visibility",
+        "new_visibility",
+        type=click.Choice(["private", "source"]),
+        default="source",
+        help=_("A destination that has to be created is private, or as the source is."),
     ),
     click.option(
         "--license", metavar="NAME", help=_("Licence of a new destination; the source's unless given.")

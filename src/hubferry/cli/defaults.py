@@ -24,50 +24,52 @@ _BY_ROOT = "cache_dir"
 def of(command: click.Command) -> dict[str, Any]:
     """Return the defaults of a command by the names of its parameters, for click's `default_map`.
 
+    A key of the file is the long name of an option, with `_`.
+
     Raises:
         UsageError: The file has a mistake, or a value that its option does not take.
     """
     if command.name not in COMMANDS:
         return {}
-    given = config.current().defaults
     found: dict[str, Any] = {}
-    for parameter in command.params:
-        default = given.get(parameter.name or "")
-        if default is not None and parameter.name not in (None, _BY_ROOT):
-            check(parameter, default)
+    for key, default in config.current().defaults.items():
+        parameter = _parameter(command, key)
+        if parameter is not None and key != _BY_ROOT:
+            check(parameter, key, default)
             found[str(parameter.name)] = default.value
     return found
+
+
+def _parameter(command: click.Command, key: str) -> click.Parameter | None:
+    """Return the option that a key means, None where the command has none."""
+    word = f"--{key.replace('_', '-')}"
+    return next((one for one in command.params if word in one.opts), None)
 
 
 def mistakes(command: click.Command, given: Mapping[str, Default]) -> list[UsageError]:
     """Return what is wrong with these defaults, as far as they are this command's."""
     wrong = []
-    for parameter in command.params:
-        default = given.get(parameter.name or "")
+    for key, default in given.items():
+        parameter = _parameter(command, key)
         try:
-            if default is not None:
-                check(parameter, default)
+            if parameter is not None:
+                check(parameter, key, default)
         except UsageError as error:
             wrong.append(error)
     return wrong
 
 
-def check(parameter: click.Parameter, default: Default) -> None:
+def check(parameter: click.Parameter, key: str, default: Default) -> None:
     """Refuse a value that an option would not take.
 
     Raises:
         UsageError: With the file, the line, and what the option says.
     """
     try:
-        if parameter.name == "visibility":
-            click.Choice(["private"]).convert(default.value, None, None)
-        else:
-            parameter.type.convert(default.value, None, None)
+        parameter.type.convert(default.value, None, None)
     except click.UsageError as error:
         path = config.place().path
         where = str(path) if default.line is None else f"{path}:{default.line}"
         message = _("{where}: {key}: {reason}")
         reason = error.format_message() if not isinstance(error, click.BadParameter) else error.message
-        raise UsageError(
-            message.format(where=where, key=parameter.name, reason=reason), path=where
-        ) from error
+        raise UsageError(message.format(where=where, key=key, reason=reason), path=where) from error
