@@ -17,6 +17,7 @@ from hubferry.cli import main, output, secrets
 from hubferry.cli.memory import keep_freed_memory
 from hubferry.cli.progress import Follower
 from hubferry.cli.tally import content_of
+from hubferry.commits import commit_of
 from hubferry.errors import HubferryError, NetworkError, NotFoundError
 from hubferry.events import FileDone, Planned
 from hubferry.i18n import _, ngettext, set_language
@@ -223,6 +224,8 @@ class Transfer:
             say(_("✅ Whole by its own files; the hub was not asked: {reason}").format(reason=error.message))
             return 0
         sentence = _("✅ Verified: {count} files, {size:.2f} GB, commit {commit}")
+        if commit_of(self.source.hub, fetched.commit) is None:
+            sentence = _("✅ Verified: {count} files, {size:.2f} GB")
         say(sentence.format(count=fetched.files, size=fetched.size / _GIB, commit=fetched.commit[:12]))
         return 0
 

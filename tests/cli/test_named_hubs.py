@@ -79,6 +79,8 @@ def test_two_hubs_models_of_one_name_lie_side_by_side(desk, model, lab, other):
     )  # another name, the same hub
     listed = desk.inside("cache", "list", "--hub", "lab", "--json", **words).json()
     assert [one["path"] for one in listed["models"]] == [ours]
+    slip = desk.inside("cache", "list", "--hub", "lba", environment={"LAB_TOKEN": TOKEN})
+    assert (slip.code, "Did you mean lab?" in slip.err) == (2, True)
     desk.inside("cache", "verify", "lab:org/model", **words)
     assert desk.inside("fetch", "-q", "lab:org/model", "--offline", **words).out.strip() == ours
 
