@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubferry import admission, cards, edited, entries
 from hubferry import plan as planning
 from hubferry.cache.names import check_paths
+from hubferry.commits import commit_of, short
 from hubferry.errors import IntegrityError, NotFoundError, UsageError
 from hubferry.events import Listener, Resolved
 from hubferry.findings import refusals, together
@@ -234,7 +236,7 @@ def destination_ref(ref: RepoRef, source: RepoRef) -> RepoRef:
         raise UsageError(
             _("{ref}: a destination needs an owner").format(ref=ref),
             side="destination",
-            hint=f"{ref.hub}:<owner>/{source.name}",
+            hint=f"{ref.prefix}:<owner>/{source.name}",
         )
     return replace(ref, repo_type=source.repo_type) if ref.hub != "dir" else ref
 
@@ -281,5 +283,9 @@ def with_refused(
 
 
 def pinned(revision: Revision) -> str:
-    """Write a source and its commit as one word, for messages."""
-    return f"{revision.ref.hub}:{revision.ref.repo_id}@{revision.commit[:12]}"
+    """Write a source and its commit as one word that others may read; of a folder its name alone."""
+    ref = revision.ref
+    if ref.hub == "dir":
+        return Path(ref.repo_id).expanduser().resolve().name or "/"
+    commit = commit_of(ref.hub, revision.commit)
+    return str(ref if commit is None else replace(ref, revision=short(commit)))

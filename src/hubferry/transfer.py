@@ -57,6 +57,7 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
             if not seen.destination.revision.exists:
                 here.check_space(survey.draft(seen, session.destination, held, options), session.slots)
                 seen = await _create(session, seen, plan)
+                options = admission.created(plan, options)
             plan = await survey.decide(seen, session.destination, held, options)
             here.check_space(plan, session.slots)
             admission.refuse(plan, options, _SHOWN)  # a hub may have created it otherwise than it was told
