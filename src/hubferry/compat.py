@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubferry import places, refs
-from hubferry.cli import main, output, secrets
+from hubferry.cli import main, output, secrets, signals
 from hubferry.cli.memory import keep_freed_memory
 from hubferry.cli.progress import Follower
 from hubferry.cli.tally import content_of
@@ -37,16 +37,15 @@ _MOST_PROBLEMS = 5
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
-def begin() -> None:
-    """Speak Chinese unless HUBFERRY_LANG says otherwise, on whatever the output is."""
+def run(work: Callable[[], int | None]) -> int:
+    """Do `work` and return the exit code that the process should end with; the process of a signal dies here.
+
+    It speaks Chinese unless HUBFERRY_LANG says otherwise, on whatever the output is.
+    """
     if not os.environ.get("HUBFERRY_LANG"):
         set_language("zh")
     output.prepare()
-
-
-def run(work: Callable[[], int | None]) -> int:
-    """Do `work` and return the exit code that the process should end with."""
-    return main.guard(work, command=["python", *sys.argv])
+    return signals.finish(main.guard(work, command=["python", *sys.argv]))
 
 
 def arguments(parser: ArgumentParser) -> Namespace:

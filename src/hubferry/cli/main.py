@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shlex
-import signal
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubferry import __version__
-from hubferry.cli import output, room, secrets
+from hubferry.cli import interrupted, output, room, secrets, signals, starting
 from hubferry.cli.command import Command
 from hubferry.errors import (
     DiskError,
@@ -46,8 +45,19 @@ def _commands() -> dict[str, str]:
     }
 
 
+class _StoppedError(Exception):
+    """Carry Ctrl-C past click."""
+
+
 class Commands(click.Group):
     """A group that imports a command's module only when that command runs."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; of Ctrl-C click would make an empty line and an error without a cause."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stopped:
+            raise _StoppedError from stopped
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the help."""
@@ -157,26 +167,37 @@ def guard(work: Callable[[], int | None], *, command: list[str], debug: bool = F
         command: What the person typed, for the hint that says how to continue.
         debug: Whether to show a traceback; HUBFERRY_DEBUG asks for one, too.
     """
-    _treat_signals_as_ctrl_c()
+    with signals.heard():
+        try:
+            return _done(work)
+        except BrokenPipeError:
+            # Python flushes stdout once more at exit; that must not complain a second time.
+            sys.stdout = output.nowhere()
+            return _READER_GONE
+        except click.exceptions.Exit as end:
+            return end.exit_code
+        except click.exceptions.NoArgsIsHelpError as nothing:
+            output.talk(nothing.format_message())
+            return UsageError.exit_code
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # whatever it is, it gets a sentence and a code
+            if isinstance(error, (KeyboardInterrupt, _StoppedError)):
+                signals.stopped()
+            _give_up_what_cannot_be_written()
+            if debug or os.environ.get("HUBFERRY_DEBUG"):
+                import traceback
+
+                output.talk(traceback.format_exc())
+            return _explain(_as_ours(error, command), json="--json" in command)
+
+
+def _done(work: Callable[[], int | None]) -> int:
+    """Do `work`, and write what it has printed, also when it ends in the middle as argparse does."""
     try:
         code = work() or 0
+    except SystemExit:
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Python flushes stdout once more at exit; that must not complain a second time.
-        sys.stdout = output.nowhere()
-        return _READER_GONE
-    except click.exceptions.Exit as end:
-        return end.exit_code
-    except click.exceptions.NoArgsIsHelpError as nothing:
-        output.talk(nothing.format_message())
-        return UsageError.exit_code
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # whatever it is, it gets a sentence and a code
-        _give_up_what_cannot_be_written()
-        if debug or os.environ.get("HUBFERRY_DEBUG"):
-            import traceback
-
-            output.talk(traceback.format_exc())
-        return _explain(_as_ours(error, command), json="--json" in command)
+        raise
+    sys.stdout.flush()
     return code
 
 
@@ -188,13 +209,6 @@ def _give_up_what_cannot_be_written() -> None:
         sys.stdout = output.nowhere()
 
 
-def _treat_signals_as_ctrl_c() -> None:
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
-
-
 def _as_ours(error: BaseException, command: list[str]) -> HubferryError:
     typed = shlex.join(command)
     if isinstance(error, HubferryError):
@@ -203,15 +217,15 @@ def _as_ours(error: BaseException, command: list[str]) -> HubferryError:
                 one.hint = room.hint(one, command)
         error.hint = error.hint or _next_words(error, command)
         return error
-    if isinstance(error, (KeyboardInterrupt, click.Abort)):
-        return InterruptedRunError(
-            _("interrupted; what has arrived is kept, and the same command continues there"), hint=typed
-        )
-    if isinstance(error, click.UsageError):
-        path = error.ctx.command_path if error.ctx else command[0]
-        return UsageError(error.format_message(), hint=f"{path} --help")
+    if isinstance(error, (KeyboardInterrupt, _StoppedError, click.Abort)):
+        return InterruptedRunError(interrupted.sentence(command), hint=typed)
     if isinstance(error, click.ClickException):
-        return UsageError(error.format_message())
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        return UsageError(
+            error.format_message(), hint=f"{context.command_path if context else command[0]} --help"
+        )
+    if isinstance(error, ModuleNotFoundError) and starting.is_missing(error):
+        return HubferryError(starting.missing(error))
     if isinstance(error, OSError) and error.errno in _DISK_ERRNOS:
         return DiskError(str(error))
     return HubferryError(

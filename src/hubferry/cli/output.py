@@ -110,9 +110,14 @@ def talk(text: str = "", *, label: str = "", colour: str = "") -> None:
         sys.stdout.flush()
     painted = f"\x1b[1;{_COLOURS[colour]}m{label}\x1b[0m" if colour and has_colours() else label
     try:
-        print(" ".join(filter(None, (painted, presentable(text)))), file=sys.stderr, flush=True)
+        print(painted + blank_after(label) + presentable(text), file=sys.stderr, flush=True)
     except BrokenPipeError:
         sys.stderr = nowhere()
+
+
+def blank_after(label: str) -> str:
+    """Return what stands between a label and its text; a full-width colon brings its own blank."""
+    return "" if not label or label.endswith("：") else " "
 
 
 def is_terminal() -> bool:
