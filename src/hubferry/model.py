@@ -192,10 +192,17 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """Name content by its digest."""
+    """Name content by its digest.
+
+    Attributes:
+        sha256: Its digest.
+        size: Its bytes.
+        name: A file that has it, for a person to read; nothing is decided by it.
+    """
 
     sha256: str
     size: int
+    name: str = field(default="", compare=False)
 
 
 class Action(str, Enum):
@@ -266,6 +273,7 @@ class Plan:
         new: How the destination is to be created; None where it is there.
         card: The model card that is going to be published, where the destination reads it.
         adapted: Content that is published instead of the source's own, by path, as somebody asked.
+        landed: Bytes of what is to be fetched that an earlier run has left here, in files that are not whole.
     """
 
     source: Revision
@@ -277,6 +285,7 @@ class Plan:
     new: NewRepository | None = None
     card: bytes | None = field(default=None, repr=False)
     adapted: Mapping[str, bytes] = field(default_factory=dict)
+    landed: int = 0
 
     def of(self, *actions: Action) -> tuple[Step, ...]:
         """Return the steps whose action is one of `actions`."""
@@ -284,9 +293,9 @@ class Plan:
 
     @property
     def fetch_bytes(self) -> int:
-        """Bytes that would come from the source; content that occurs twice counts once."""
+        """Bytes that would come from the source: not what has landed, and of equal content only one."""
         wanted = {step.sha256 or step.file.path: step.file.size or 0 for step in self.steps if step.fetches}
-        return sum(wanted.values())
+        return sum(wanted.values()) - self.landed
 
     @property
     def send_bytes(self) -> int:

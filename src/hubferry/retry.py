@@ -117,7 +117,7 @@ class RetryingDestination(WrappedDestination):
 
     async def upload(self, ref: RepoRef, blob: Blob, body: Body) -> None:
         """Send the blob again from its first byte: a PUT does not resume."""
-        await self._again(lambda: self._destination.upload(ref, blob, body), blob.sha256[:12])
+        await self._again(lambda: self._destination.upload(ref, blob, body), blob.name or blob.sha256[:12])
 
     async def commit(
         self, ref: RepoRef, actions: Sequence[CommitAction], message: str, parent: str | None = None

@@ -12,6 +12,7 @@ from hubferry.cli.progress import follow
 from hubferry.i18n import _, ngettext
 
 if TYPE_CHECKING:
+    from hubferry.cli.progress import Style
     from hubferry.model import Fetched
     from hubferry.options import Options
 
@@ -37,21 +38,27 @@ if TYPE_CHECKING:
 def fetch(source: str, **words: Any) -> int:
     """Run the command."""
     pinned = options.source_words(source, words)
-    return bring(pinned, options.build(**words), as_json=words["as_json"], quiet=words["quiet"])
+    return bring(
+        pinned,
+        options.build(**words),
+        as_json=words["as_json"],
+        quiet=words["quiet"],
+        style=words["progress"],
+    )
 
 
-def bring(source: str, asked: Options, *, as_json: bool, quiet: bool) -> int:
+def bring(source: str, asked: Options, *, as_json: bool, quiet: bool, style: Style) -> int:
     """Fetch, say what is there, and print the path."""
     from hubferry import api
     from hubferry.cli.memory import keep_freed_memory
 
     keep_freed_memory()
-    with follow(quiet=quiet) as listen:
+    with follow(quiet=quiet, style=style) as listen:
         fetched = api.fetch(source, asked, listen)
     if as_json:
         output.document(_document(fetched))
         return 0
-    if not quiet:
+    if not quiet and style != "json":
         output.talk(_sentence(fetched))
     output.data(str(fetched.path))
     return 0

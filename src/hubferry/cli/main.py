@@ -182,6 +182,7 @@ def guard(work: Callable[[], int | None], *, command: list[str], debug: bool = F
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # whatever it is, it gets a sentence and a code
             if isinstance(error, (KeyboardInterrupt, _StoppedError)):
                 signals.stopped()
+                output.begin_line()
             _give_up_what_cannot_be_written()
             if debug or os.environ.get("HUBFERRY_DEBUG"):
                 import traceback
@@ -245,6 +246,18 @@ def _next_words(error: HubferryError, command: list[str]) -> str | None:
 
 
 def _explain(error: HubferryError, *, json: bool) -> int:
+    if output.errors_as_lines:
+        from hubferry.cli import progress_json
+
+        progress_json.write({"event": "error", **_described(error)})
+    else:
+        _tell(error)
+    if json:
+        output.document({"error": _described(error)})
+    return error.exit_code
+
+
+def _tell(error: HubferryError) -> None:
     for one in (error, *error.others):
         output.talk(one.message, label=_("error:"), colour="red")
         for failure in one.failures if isinstance(one, PartialError) else ():
@@ -253,9 +266,6 @@ def _explain(error: HubferryError, *, json: bool) -> int:
             room.tell_what_pruning_frees(one)
         if one.hint:
             output.talk(one.hint, label=_("hint:"), colour="cyan")
-    if json:
-        output.document({"error": _described(error)})
-    return error.exit_code
 
 
 def _described(error: HubferryError) -> dict[str, object]:

@@ -83,7 +83,7 @@ class Upload:
         size = file.size or 0
         self._listen(FileStarted("send", file.path, size))
         try:
-            await self._destination.upload(self._ref, Blob(sha256, size), body)
+            await self._destination.upload(self._ref, Blob(sha256, size, file.path), body)
         except StartedOverError:
             progress.take_back()
             raise

@@ -6,7 +6,9 @@ address into an error: object storage signs its addresses in the query.
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 import zlib
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -36,6 +38,7 @@ CONNECTIONS = 64
 _KEPT_OPEN_SECONDS = 15.0
 USER_AGENT = f"hubferry/{__version__}"
 LARGEST_ANSWER = 1 << 28
+_LOGGER = logging.getLogger(__name__)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 8
 _RESERVED = ":/?#[]@!$&'()*+,;=%"
@@ -150,7 +153,9 @@ class HubClient:
         for _hop in range(_MOST_REDIRECTS):
             with self.failures_named(url):
                 place, outgoing = self._outgoing(request, url, trusted=trusted)
+                begun = time.monotonic()
                 head, body = await self._opened().ask(place, outgoing, most)
+            _note(request.method, url, head.status, begun)
             target = self.redirect(request.method, url, head) if follow else None
             if target is None:
                 return Answer(head.status, head.headers, bytes(body), url)
@@ -168,7 +173,9 @@ class HubClient:
         trusted, url = request.trusted or self.is_own(request.url), request.url
         for _hop in range(_MOST_REDIRECTS):
             async with AsyncExitStack() as stack:
+                begun = time.monotonic()
                 response = await self._sent(stack, request, url, trusted=trusted)
+                _note(request.method, url, response.status, begun)
                 target = self.redirect(request.method, url, response) if follow else None
                 if target is None:
                     yield response
@@ -284,6 +291,12 @@ class HubClient:
                     endpoint=endpoint_of(target)
                 ),
             )
+
+
+def _note(method: str, url: str, status: int, begun: float) -> None:
+    """Write down a request that was answered, for `-vv`: without its query, in which signatures are."""
+    if _LOGGER.isEnabledFor(logging.DEBUG):
+        _LOGGER.debug("%s %s %d %.3f s", method, without_query(url), status, time.monotonic() - begun)
 
 
 def _target(url: str) -> str:
