@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import pyte
 
-SECONDS = 60
+SECONDS = 30
 
 
 class Terminal:

@@ -6,6 +6,7 @@ import errno
 import os
 import shlex
 import sys
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from hubferry.errors import (
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _READER_GONE = 128 + 13  # what a shell reports for a process that died of SIGPIPE
@@ -45,19 +46,30 @@ def _commands() -> dict[str, str]:
     }
 
 
-class _StoppedError(Exception):
-    """Carry Ctrl-C past click."""
+class _PastClickError(Exception):
+    """Carry past click what it has answers of its own to, which are not ours."""
+
+
+@contextmanager
+def _past_click() -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, BrokenPipeError) as error:
+        raise _PastClickError from error
 
 
 class Commands(click.Group):
     """A group that imports a command's module only when that command runs."""
 
+    def make_context(self, *words: Any, **more: Any) -> click.Context:
+        """Read the command line, and print the help if that is asked for."""
+        with _past_click():
+            return super().make_context(*words, **more)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; of Ctrl-C click would make an empty line and an error without a cause."""
-        try:
+        """Run the command."""
+        with _past_click():
             return super().invoke(ctx)
-        except KeyboardInterrupt as stopped:
-            raise _StoppedError from stopped
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the help."""
@@ -139,7 +151,10 @@ def main() -> int:
     debug = _take_debug(arguments)
 
     def run() -> int | None:
-        result: Any = command_line().main(arguments, prog_name="hubferry", standalone_mode=False)
+        try:
+            result: Any = command_line().main(arguments, prog_name="hubferry", standalone_mode=False)
+        except _PastClickError as carried:
+            raise carried.__cause__ or carried from None
         return result if isinstance(result, int) else 0
 
     return guard(run, command=["hubferry", *arguments], debug=debug)
@@ -180,7 +195,7 @@ def guard(work: Callable[[], int | None], *, command: list[str], debug: bool = F
             output.talk(nothing.format_message())
             return UsageError.exit_code
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # whatever it is, it gets a sentence and a code
-            if isinstance(error, (KeyboardInterrupt, _StoppedError)):
+            if isinstance(error, KeyboardInterrupt):
                 signals.stopped()
                 output.begin_line()
             _give_up_what_cannot_be_written()
@@ -218,7 +233,7 @@ def _as_ours(error: BaseException, command: list[str]) -> HubferryError:
                 one.hint = room.hint(one, command)
         error.hint = error.hint or _next_words(error, command)
         return error
-    if isinstance(error, (KeyboardInterrupt, _StoppedError, click.Abort)):
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return InterruptedRunError(interrupted.sentence(command), hint=typed)
     if isinstance(error, click.ClickException):
         context = error.ctx if isinstance(error, click.UsageError) else None

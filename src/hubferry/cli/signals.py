@@ -35,19 +35,22 @@ class _Heard:
     def __init__(self) -> None:
         self.number: int | None = None
         self.handling = False
+        self.deaf = False
         self._passed_on = False
         self._before: Any = None
         self._teller: threading.Timer | None = None
 
-    def terminate(self, number: int, _frame: FrameType | None) -> None:
+    def terminate(self, number: int, frame: FrameType | None) -> None:
         """Take SIGTERM or SIGHUP as Ctrl-C, which a program in the background may be told to ignore."""
         if self.number is not None:
             die(number)
         self.number = number
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            raise KeyboardInterrupt
         self._passed_on = True
-        signal.raise_signal(signal.SIGINT)
+        stop = signal.getsignal(signal.SIGINT)
+        if self.deaf and callable(stop):
+            stop(signal.SIGINT, frame)
+        else:
+            signal.raise_signal(signal.SIGINT)
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
         """Pass on the first Ctrl-C to who stops the run, and end it at the second."""
@@ -85,6 +88,10 @@ def heard() -> Iterator[None]:
         yield
         return
     before = {number: signal.getsignal(number) for number in _numbers("SIGINT", *_ENDING)}
+    _heard.deaf = before[signal.SIGINT] is signal.SIG_IGN and hasattr(signal, "pthread_sigmask")
+    if _heard.deaf:  # the event loop must hear what SIGTERM is passed on as, and nobody else's Ctrl-C
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in _numbers(*_ENDING):
         if before[number] is signal.SIG_DFL:
             signal.signal(number, _heard.terminate)
@@ -97,6 +104,8 @@ def heard() -> Iterator[None]:
         for number, handler in before.items():
             if handler is not None:  # whoever set it was no Python
                 signal.signal(number, handler)
+        if _heard.deaf:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
 def watch() -> None:
@@ -120,15 +129,15 @@ def finish(code: int) -> int:
     """Return the exit code that a process ends with; die of the signal that it was stopped by, if any."""
     if code == INTERRUPTED and _heard.number is not None and os.name == "posix":
         _run_what_was_registered_for_the_end()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
         die(_heard.number)
     return code
 
 
 def die(number: int) -> Never:
     """End this process as a program ends that never heard of the signal."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     os._exit(128 + number)  # where the signal is blocked
