@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubferry.cli import cells, frame
@@ -14,6 +14,7 @@ from hubferry.events import Retrying
 from hubferry.i18n import set_language
 
 MIB = 1024 * 1024
+UNICODE = frame.Glyphs()
 WALL = 1_000_000.0
 SHARDS = tuple(f"model-{number:05}-of-00003.safetensors" for number in (1, 2, 3))
 NAMES = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Mn")), min_size=1, max_size=80)
@@ -31,7 +32,7 @@ def snapshot(names=SHARDS, waiting=None, total=4800 * MIB):
     return Snapshot(Meter(3 * total, total), Meter(3 * total, total // 2), 1, 12, flight, waiting)
 
 
-def drawn(columns, names=SHARDS, lines=24, glyphs=frame.Glyphs(), **more):
+def drawn(columns, names=SHARDS, lines=24, glyphs=UNICODE, **more):
     return frame.lines(snapshot(names, **more), frame.Space(columns, lines, glyphs), WALL)
 
 
@@ -52,13 +53,14 @@ def test_the_bar_gives_way_before_a_name_is_shortened(columns):
         assert any("━" in line for line in lines)
 
 
+@settings(max_examples=40)
 @given(
     columns=st.integers(20, 200), lines=st.integers(4, 50), names=st.lists(NAMES, max_size=14, unique=True)
 )
 def test_no_line_is_as_wide_as_the_terminal_and_no_frame_as_high(columns, lines, names):
     set_language("en")
     waiting = Retrying("模型 " * 40, "no connection", 1, 5.0, "refused", WALL + 5)
-    for glyphs in (frame.Glyphs(), frame.PLAIN):
+    for glyphs in (UNICODE, frame.PLAIN):
         frames = drawn(columns, tuple(names), lines, glyphs, waiting=waiting)
         assert all(cells.width(line) < columns for line in frames)
         assert len(frames) <= max(lines - 1, 6)
@@ -73,9 +75,8 @@ def test_the_total_comes_first_and_then_each_direction():
 def test_what_is_waited_for_is_said_whole_at_forty_columns():
     waiting = Retrying(SHARDS[1], "127.0.0.1:9: no connection", 3, 20.0, "refused", WALL + 12)
     lines = drawn(40, (), waiting=waiting)
-    said = " ".join(lines[3:])
-    assert re.search(r"waiting until .*\(12 s\), then retry 3: " + SHARDS[1], said)
-    assert "no connection" in said
+    said = "".join(lines[3:]).replace(" ", "")
+    assert re.fullmatch(rf"waitinguntil.*\(12s\),thenretry3:{SHARDS[1]}:127.0.0.1:9:noconnection", said)
 
 
 def test_names_of_several_folders_stay_apart_in_few_cells():
