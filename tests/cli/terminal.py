@@ -54,6 +54,10 @@ class Terminal:
             assert time.monotonic() < deadline, self.text
         return self.process.wait(SECONDS)
 
+    def resize(self, columns: int, lines: int = 24) -> None:
+        fcntl.ioctl(self._side, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self.screen.resize(lines, columns)
+
     def type(self, keys: bytes) -> None:
         os.write(self._side, keys)
 

@@ -42,6 +42,7 @@ def test_a_demo_that_is_interrupted_leaves_nothing_either(desk, tmp_path):
     out = process.communicate(timeout=60)[0]
     assert process.returncode == -signal.SIGINT, out
     assert "Traceback" not in out
+    assert "error: interrupted; the demo leaves nothing behind" in out
     assert list(temporary.iterdir()) == []
     assert not tempfile.template.startswith("hubferry")
 

@@ -42,7 +42,7 @@ class Glyphs:
         return self.send if direction == "send" else self.fetch
 
 
-PLAIN = Glyphs("<", ">", "..", "#", "-")
+PLAIN = Glyphs("<", ">", "~", "#", "-")
 """For every other terminal: nothing of it is of doubtful width."""
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from hubferry.cli.tally import Tally
 
 _SECONDS = 0.2
+_OF_PYTHON = ("C.UTF-8", "C.utf8", "UTF-8")
+"""What Python itself sets where the locale is C (PEP 538): that says nothing of the terminal."""
 _DOUBTFUL = ("zh", "ja", "ko")
 """Languages of terminals in which arrows and lines may take two cells."""
 
@@ -112,7 +114,9 @@ def _in_the_foreground() -> bool:
 
 def _glyphs() -> frame.Glyphs:
     """Return what this terminal shows in one cell each, for certain."""
-    named = next((os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)), "")
+    said = [os.environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG")]
+    said[1] = "" if said[1] in _OF_PYTHON else said[1]
+    named = next(filter(None, said), "")
     unicode = "utf" in (sys.stderr.encoding or "").lower() and ("utf" in named.lower() or os.name == "nt")
     return frame.PLAIN if not unicode or named.lower().startswith(_DOUBTFUL) else frame.Glyphs()
 
