@@ -130,10 +130,18 @@ async def check(source: str, destination: str, options: Options, listen: Listene
 
 
 async def _look(session: Session, options: Options) -> Survey:
-    here, there = await asyncio.gather(
-        session.look_at_source(),
-        survey.look_at_destination(session.destination, session.destination_ref, session.listen),
+    looking = (
+        asyncio.create_task(session.look_at_source()),
+        asyncio.create_task(
+            survey.look_at_destination(session.destination, session.destination_ref, session.listen)
+        ),
     )
+    try:
+        here, there = await asyncio.gather(*looking)
+    finally:  # one that failed ends the other: it would complain that the session is closed
+        for one in looking:
+            one.cancel()
+        await asyncio.gather(*looking, return_exceptions=True)
     seen = survey.side_by_side(here, there)
     seen = await survey.adapt(seen, session.source, session.destination, options)
     return await survey.settle_edited(session.source, session.destination, seen, session.listen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -58,6 +59,16 @@ def test_a_repository_that_is_not_there_is_not_found(desk):
     error, hint = error_of(done)
     assert "org/absent" in error
     assert hint
+
+
+def test_a_mistyped_source_says_nothing_about_the_destination_that_was_asked_meanwhile(desk):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        done = desk.ferry(
+            "copy", "hf:org/absent", PAIR[1], "-v", environment={"MODELSCOPE_ENDPOINT": endpoint}
+        )
+    assert done.code == 3
+    assert [line.partition(":")[0] for line in done.err.splitlines()] == ["error", "hint"], done.err
 
 
 def test_a_revision_that_is_not_there_is_not_found(desk, model):
