@@ -58,6 +58,12 @@ class Terminal:
         fcntl.ioctl(self._side, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.screen.resize(lines, columns)
 
+    def redrawn(self) -> None:
+        """Read until the frame has been drawn twice more: once for certain after whatever changed before."""
+        before = self.drawn.count(b"\x1b[J")
+        while self.drawn.count(b"\x1b[J") < before + 2:
+            assert self.read(5), self.text
+
     def type(self, keys: bytes) -> None:
         os.write(self._side, keys)
 

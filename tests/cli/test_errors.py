@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from desks import publish
+from desks import lying_about_sizes, publish
 from servers import READ_TOKEN, Seams, running_hub
 
 import models
@@ -145,23 +145,6 @@ def test_a_file_over_the_destinations_limit_is_refused_before_anything_moves(des
     assert path in error
     assert "--exclude" in hint
     assert desk.destination.requests.commits == 0
-
-
-class lying_about_sizes:  # noqa: N801  # reads as a sentence
-    """Make a hub list one file as larger than it is."""
-
-    def __init__(self, hub, path, size):
-        self._repository, self._path, self._size = hub.store.find("org/model"), path, size
-
-    def __enter__(self):
-        import msgspec
-
-        tree = self._repository.tree(self._repository.resolve(None))
-        self._before = tree.files[self._path]
-        tree.files[self._path] = msgspec.structs.replace(self._before, size=self._size)
-
-    def __exit__(self, *_error):
-        self._repository.tree(self._repository.resolve(None)).files[self._path] = self._before
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ _SMALL_FILE = 1024 * 1024
 _WIDEST_BAR, _NARROWEST_BAR = 20, 6
 _SHORTEST_NAME = 19
 """Cells, of an arrow and a shard's number, that a name keeps while there is another column to leave out."""
+_WIDEST_SIZE = len("1023.9 KiB")
 _RATE, _LEFT, _PERCENT = 12, 11, 4
 """Cells of these columns, whatever stands in them: what is drawn anew must not jump."""
 _GAP = 2
@@ -128,7 +129,8 @@ def _waiting(now: Snapshot, space: Space, room: int, wall: float) -> list[str]:
 
 def _columns(rows: list[_Row], room: int) -> list[_Column]:
     """Return the columns at the right: as many as leave the names their room."""
-    widest = max((2 * cells.width(output.size(row.meter.total)) + 1 for row in rows), default=0)
+    totals = [cells.width(output.size(row.meter.total)) for row in rows]
+    widest = max((max(_WIDEST_SIZE, width) + 1 + width for width in totals), default=0)
     amount, percent = (widest, lambda row: row.amount), (_PERCENT, lambda row: row.percent)
     rate, left = (_RATE, lambda row: row.rate), (_LEFT, lambda row: row.left)
     choices: tuple[list[_Column], ...] = ([amount, rate, left], [percent, rate, left], [percent, rate])
