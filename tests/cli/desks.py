@@ -96,3 +96,20 @@ def publish(hub: TestHub, folder: Path, repo_id: str) -> None:
     """Put a folder straight into a hub's store, under a licence that is nobody's default."""
     hub.store.create(repo_id, "model", license="mit")
     hub.store.add(repo_id, {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()})
+
+
+class lying_about_sizes:  # noqa: N801  # reads as a sentence
+    """Make a hub list one file as larger than it is."""
+
+    def __init__(self, hub: TestHub, path: str, size: int, repo_id: str = "org/model") -> None:
+        self._repository, self._path, self._size = hub.store.find(repo_id), path, size
+
+    def __enter__(self) -> None:
+        import msgspec
+
+        tree = self._repository.tree(self._repository.resolve(None))
+        self._before = tree.files[self._path]
+        tree.files[self._path] = msgspec.structs.replace(self._before, size=self._size)
+
+    def __exit__(self, *_error: object) -> None:
+        self._repository.tree(self._repository.resolve(None)).files[self._path] = self._before

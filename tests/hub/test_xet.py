@@ -446,7 +446,7 @@ def test_ctrl_c_is_heard_while_xet_is_silent(hub, story, tmp_path):
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
         connection.close()
-    assert process.returncode == 130
+    assert process.returncode == -signal.SIGINT
 
 
 async def test_closing_lets_go_of_the_folder_for_the_next_one(hub, story):

@@ -13,6 +13,7 @@ from hubferry.cache.layers import only_read
 from hubferry.cache.manifest import Manifest, Pinned, Publication, Published, Used
 from hubferry.cache.memory import Memory
 from hubferry.cache.names import RECORDS
+from hubferry.cache.partial import landed_bytes
 from hubferry.cache.roots import make_directories
 from hubferry.errors import LockedError
 from hubferry.i18n import _
@@ -51,9 +52,14 @@ class RecordedDirectory:
         return self._records
 
     @property
+    def partial_place(self) -> Path:
+        """Where unfinished files are, if there are any."""
+        return self._records / _PARTIAL
+
+    @property
     def partial_directory(self) -> Path:
         """Where unfinished files are, created on demand."""
-        path = self._records / _PARTIAL
+        path = self.partial_place
         with self.disk_errors():
             make_directories(path)
         return path
@@ -167,3 +173,8 @@ class RecordedDirectory:
     def touch(self) -> None:
         """Write down that the model was used now."""
         self._memory.record([Used(time.time())])
+
+
+def unfinished_bytes(directory: Path) -> int:
+    """Return the bytes of files that have not arrived whole in a model's directory; nothing is created."""
+    return landed_bytes(directory / RECORDS / _PARTIAL)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hubferry.hubs.account import Login
 
 State = Literal["good", "note", "bad"]
-_PACKAGES = ("huggingface_hub", "hf_xet", "httptools", "python-socks", "aiohttp", "uvloop", "click", "rich")
+_PACKAGES = ("huggingface_hub", "hf_xet", "httptools", "python-socks", "aiohttp", "uvloop", "click")
 _LITTLE_SPACE = 10 * 1024**3
 """Free bytes below which most models no longer fit."""
 
