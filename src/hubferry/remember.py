@@ -15,7 +15,7 @@ from hubferry.errors import IntegrityError, NotFoundError, UsageError
 from hubferry.events import Note
 from hubferry.i18n import _, ngettext
 from hubferry.model import Fetched
-from hubferry.plan import select
+from hubferry.planning import select
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ class Question:
     Attributes:
         ref: The repository, and the revision by its name.
         models: Its directories, the likeliest first.
-        include: Patterns of the files that are wanted; see `hubferry.plan.select`.
+        include: Patterns of the files that are wanted; see `hubferry.planning.select`.
         exclude: Likewise.
     """
 

@@ -7,8 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from hubferry import admission, cards, edited, entries
-from hubferry import plan as planning
+from hubferry import admission, cards, edited, entries, planning
 from hubferry.cache.names import check_paths
 from hubferry.errors import IntegrityError, NotFoundError, UsageError
 from hubferry.events import Listener, Resolved
