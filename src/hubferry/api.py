@@ -1,4 +1,4 @@
-"""The verbs, as plain functions: copy, fetch, check. Each runs its own event loop until it is proven."""
+"""The verbs, as plain functions. Each runs its own event loop; `hubferry.aio` has the same to be awaited."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from hubferry.model import Fetched
 from hubferry.options import Access, Options
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
-    from hubferry.model import Comparison, Plan, Report
+    from hubferry.catalog import Owned
+    from hubferry.look import Known, Listed, Part
+    from hubferry.model import Comparison, Plan, RepoFile, Report
 
 Result = TypeVar("Result")
 
@@ -56,6 +58,44 @@ def check(
     from hubferry import transfer
 
     return _run(transfer.check(source, destination, options, listen))
+
+
+def list_files(
+    source: str, options: Options = Options(), listen: Listener = ignore, *, hash_files: bool = True
+) -> Listed:
+    """List what a repository or a folder holds."""
+    from hubferry import look
+
+    return _run(look.list_files(source, options, listen, hash_files=hash_files))
+
+
+def list_repositories(owner: str, options: Options = Options(), listen: Listener = ignore) -> Owned:
+    """List the repositories of an owner."""
+    from hubferry import look
+
+    return _run(look.list_repositories(owner, options, listen))
+
+
+def info(source: str, options: Options = Options(), listen: Listener = ignore) -> Known:
+    """Say what is known about a repository."""
+    from hubferry import look
+
+    return _run(look.info(source, options, listen))
+
+
+def write_file(
+    source: str,
+    path: str,
+    write: Callable[[bytes], None],
+    options: Options = Options(),
+    listen: Listener = ignore,
+    *,
+    part: Part,
+) -> RepoFile:
+    """Hand the bytes of a file to `write`."""
+    from hubferry import look
+
+    return _run(look.read_file(source, path, options, listen, write, part))
 
 
 def _run(work: Coroutine[object, object, Result]) -> Result:

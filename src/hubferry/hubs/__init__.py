@@ -11,8 +11,9 @@ from hubferry.hubs import credentials
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hubferry.errors import Side
     from hubferry.events import Listener
-    from hubferry.hubs.ports import Destination, Source
+    from hubferry.hubs.ports import Catalog, Destination, Source
     from hubferry.model import RepoRef
 
 
@@ -95,3 +96,37 @@ def open_destination(
     where = where or credentials.huggingface_endpoint()
     token = credentials.huggingface_token() if token is None else token
     return HuggingFaceDestination(where, token, allow_insecure=allow_insecure)
+
+
+def open_catalog(
+    ref: RepoRef,
+    *,
+    token: str | None = None,
+    endpoint: str | None = None,
+    allow_insecure: bool = False,
+    side: Side = "source",
+    hash_files: bool = False,
+) -> Catalog:
+    """Open the hub of `ref` for looking; the arguments are those of `open_source`, and two more.
+
+    `side` is for errors; `hash_files` says whether a folder's digests are wanted, which takes reading it.
+    """
+    where = ref.endpoint or endpoint
+    if ref.hub == "dir":
+        from hubferry.hubs.folder.catalog import FolderCatalog
+        from hubferry.hubs.folder.source import DirectorySource
+
+        return FolderCatalog(DirectorySource(), hash_files=hash_files)
+    if ref.hub == "ms":
+        from hubferry.hubs.modelscope.catalog import ModelScopeCatalog
+        from hubferry.hubs.modelscope.source import ModelScopeSource
+
+        where = where or credentials.modelscope_endpoint()
+        token = credentials.modelscope_token(endpoint=where) if token is None else token
+        return ModelScopeCatalog(ModelScopeSource(where, token, allow_insecure=allow_insecure, side=side))
+    from hubferry.hubs.huggingface.catalog import HuggingFaceCatalog
+    from hubferry.hubs.huggingface.source import HuggingFaceSource
+
+    where = where or credentials.huggingface_endpoint()
+    token = credentials.huggingface_token() if token is None else token
+    return HuggingFaceCatalog(HuggingFaceSource(where, token, allow_insecure=allow_insecure, side=side))

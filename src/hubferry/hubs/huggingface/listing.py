@@ -79,18 +79,8 @@ class Listing:
             if not isinstance(page, list):
                 raise not_understood(answer, host=self._wire.client.host, side=self._wire.client.side)
             entries += page
-            url = self._next(answer)
+            url = next_page(self._wire, answer)
         return entries
-
-    def _next(self, answer: Answer) -> str | None:
-        """Return the next page's address, at our own endpoint: mirrors pass on the original hub's."""
-        link = _NEXT.search(answer.headers.get("Link", ""))
-        if link is None:
-            return None
-        target = urlsplit(urljoin(answer.url, link[1]))
-        base = urlsplit(self._wire.client.endpoint)
-        prefix = "" if target.path.startswith(f"{base.path}/") else base.path
-        return f"{base.scheme}://{base.netloc}{prefix}{target.path}?{target.query}"
 
     async def _siblings(self) -> list[Any]:
         """List by the model's own record, for a server that has no tree.
@@ -158,6 +148,17 @@ class Listing:
             git_sha1=file.git_sha1 or (tag if _SHA1.fullmatch(tag) else None),
             lfs=file.lfs or bool(_SHA256.fullmatch(tag)),
         )
+
+
+def next_page(wire: Wire, answer: Answer) -> str | None:
+    """Return the next page's address, at our own endpoint: mirrors pass on the original hub's."""
+    link = _NEXT.search(answer.headers.get("Link", ""))
+    if link is None:
+        return None
+    target = urlsplit(urljoin(answer.url, link[1]))
+    base = urlsplit(wire.client.endpoint)
+    prefix = "" if target.path.startswith(f"{base.path}/") else base.path
+    return f"{base.scheme}://{base.netloc}{prefix}{target.path}?{target.query}"
 
 
 def _file(entry: Any) -> RepoFile | None:
