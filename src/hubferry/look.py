@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -218,7 +218,10 @@ async def _looking(
     source: str, options: Options, listen: Listener, *, hash_files: bool = True
 ) -> AsyncGenerator[tuple[Session, Catalog], None]:
     """Open a session and the catalog of its source; close both."""
-    async with Session(source, None, options, listen) as session:
+    async with AsyncExitStack() as stack:
+        session = Session(source, None, options, listen)
+        if session.source_ref.hub != "dir" or hash_files:
+            await stack.enter_async_context(session)
         catalog = session.catalog(hash_files=hash_files)
         try:
             yield session, catalog

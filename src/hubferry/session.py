@@ -148,7 +148,7 @@ class Session:
             endpoint=access.endpoint,
             allow_insecure=access.insecure,
             side=side,
-            hash_files=hash_files,
+            folder=self._folder_access() if hash_files and at_source else None,
         )
         account = account_at(ref.hub, access.endpoint, Policy.from_environment())
         return RetryingCatalog(catalog, account, self.listen)

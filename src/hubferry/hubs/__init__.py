@@ -105,18 +105,19 @@ def open_catalog(
     endpoint: str | None = None,
     allow_insecure: bool = False,
     side: Side = "source",
-    hash_files: bool = False,
+    folder: FolderAccess | None = None,
 ) -> Catalog:
-    """Open the hub of `ref` for looking; the arguments are those of `open_source`, and two more.
+    """Open the hub of `ref` for looking; the arguments are those of `open_source`, and `side` for errors.
 
-    `side` is for errors; `hash_files` says whether a folder's digests are wanted, which takes reading it.
+    Without `folder` a folder's files come without digests, and nothing of them is read.
     """
     where = ref.endpoint or endpoint
     if ref.hub == "dir":
         from hubferry.hubs.folder.catalog import FolderCatalog
         from hubferry.hubs.folder.source import DirectorySource
 
-        return FolderCatalog(DirectorySource(), hash_files=hash_files)
+        source = DirectorySource(folder.allow, folder.records, folder.listen) if folder else DirectorySource()
+        return FolderCatalog(source, hash_files=folder is not None)
     if ref.hub == "ms":
         from hubferry.hubs.modelscope.catalog import ModelScopeCatalog
         from hubferry.hubs.modelscope.source import ModelScopeSource
