@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubferry import inside
 from hubferry.cli import look_words, options
 from hubferry.cli.command import Command
 from hubferry.errors import UsageError
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
-    from hubferry.look import Part
+    from hubferry.content import Part
 
 _RANGE = re.compile(r"(\d*)-(\d*)")
 _DIGITS = 18
@@ -34,7 +33,7 @@ class BytesType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gen
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Part:
         """Return the part, or fail with a sentence."""
-        from hubferry.look import Part
+        from hubferry.content import Part
 
         match = _RANGE.fullmatch(str(value))
         first, last = (match[1], match[2]) if match else ("", "")
@@ -75,15 +74,9 @@ class BytesType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gen
 def cat(source: str, path: str | None, **words: Any) -> None:
     """Run the command."""
     from hubferry import api
-    from hubferry.look import Part
+    from hubferry.content import Part, file_reference
 
-    name, behind = inside.split(source)
-    if (path is None) == (behind is None):
-        message = _("which file? {source} names none") if path is None else _("{source} names a file already")
-        hint = "hubferry cat hf:org/name/config.json"
-        raise UsageError(message.format(source=source), hint=hint)
-    chosen = path if behind is None else behind
-    assert chosen is not None  # noqa: S101 - one of the two is there
+    name, chosen = file_reference(source, path)
     pinned = options.source_words(name, words)
     out = Output(sys.stdout.buffer, careful=sys.stdout.isatty() and not words["force"])
     listen = look_words.listener(quiet=words["quiet"])
