@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hubferry.look import Known, Listed
     from hubferry.model import Comparison, Plan, RepoFile, Report
     from hubferry.progress import Wish
+    from hubferry.prospects import Prospects
     from hubferry.wishes import Wishes
 
 __all__ = [
@@ -288,6 +289,15 @@ def read_file(
         listen,
     )
     return bytes(body)
+
+
+def look_ahead(
+    source: str, destination: str, options: Options = Options(), listen: Listener = ignore
+) -> Prospects:
+    """Ask whether this very copy would begin; see `prospects.look_ahead`."""
+    from hubferry import prospects
+
+    return run(lambda told: prospects.look_ahead(source, destination, options, told), listen)
 
 
 def write_file(

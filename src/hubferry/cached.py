@@ -255,7 +255,7 @@ class CacheHoldings(Holdings):
             DiskError: The cache is limited, and has no room for it whatever goes.
         """
         if self._options.cache:
-            needed = plan.fetch_bytes - self._landed(plan)
+            needed = plan.fetch_bytes - landed(self.model.partial_directory, plan)
         else:
             sizes = sorted((step.file.size or 0 for step in plan.steps if step.fetches), reverse=True)
             needed = sum(sizes[: at_once + 2])
@@ -292,19 +292,6 @@ class CacheHoldings(Holdings):
         }
         path = self.model.path
         return DiskFullError(message.format(path=path, **words), side="cache", path=str(path), hint=ROOM)
-
-    def _landed(self, plan: Plan) -> int:
-        """Count the bytes that an earlier run left in partial files."""
-        directory = self.model.partial_directory
-        with disk_errors(directory):
-            names = {entry.name for entry in disk.scandir(directory)}
-        landed = 0
-        for step in plan.steps:
-            size = step.file.size or 0
-            path = partial_path(directory, step.file)
-            if step.fetches and path.name in names:
-                landed += size - sum(stop - start for start, stop in missing_ranges(path, size))
-        return landed
 
     def content(self, step: Step) -> bytes:
         """Read a small file; see `Holdings.content`."""
@@ -354,6 +341,21 @@ class CacheHoldings(Holdings):
                         self._model = update.mend(self._kept, self._goal, fill=self._options.whole_cache)
                     self._model.touch()
                     self.mark_published(plan, plan.destination.commit)
+
+
+def landed(directory: Path, plan: Plan) -> int:
+    """Count the bytes of a plan that an earlier run left in the partial files of `directory`."""
+    if not is_directory(directory):
+        return 0
+    with disk_errors(directory):
+        names = {entry.name for entry in disk.scandir(directory)}
+    found = 0
+    for step in plan.steps:
+        size = step.file.size or 0
+        path = partial_path(directory, step.file)
+        if step.fetches and path.name in names:
+            found += size - sum(stop - start for start, stop in missing_ranges(path, size))
+    return found
 
 
 def _is_sent(step: Step) -> bool:

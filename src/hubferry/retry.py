@@ -157,6 +157,11 @@ class RetryingCatalog:
         self._account = account
         self._listen = listen
 
+    @property
+    def endpoint(self) -> str:
+        """The wrapped catalog's."""
+        return self._catalog.endpoint
+
     async def repository(self, ref: RepoRef) -> Repository:
         """Describe, asking again what may pass."""
         return await attempt(lambda: self._catalog.repository(ref), str(ref), self._account, self._listen)

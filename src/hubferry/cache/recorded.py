@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hubferry.cache.manifest import Record
     from hubferry.model import RepoFile, RepoRef, Revision
 
-_PARTIAL = "partial"
+PARTIAL = "partial"
 _CLAIM_SECONDS = 10.0
 _CLAIM_PAUSE = 0.05
 
@@ -53,7 +53,7 @@ class RecordedDirectory:
     @property
     def partial_directory(self) -> Path:
         """Where unfinished files are, created on demand."""
-        path = self._records / _PARTIAL
+        path = self._records / PARTIAL
         with self.disk_errors():
             make_directories(path)
         return path
@@ -88,7 +88,7 @@ class RecordedDirectory:
     def reload(self) -> None:
         """Look again at what is known, and remove what a killed run left; only who holds the lock may."""
         self._memory.reload()
-        placing.sweep(self._records, self._records / _PARTIAL)
+        placing.sweep(self._records, self._records / PARTIAL)
 
     def claim(self) -> bool:
         """Write down whose directory this is unless that is known; return whether it is this repository's."""

@@ -13,13 +13,15 @@ from urllib.request import getproxies
 
 from hubferry import __version__
 from hubferry.cli import output
-from hubferry.errors import AccessError, DiskError, HubferryError
+from hubferry.errors import AccessError, DiskError, HubferryError, NetworkError
 from hubferry.hubs import credentials
+from hubferry.hubs.http.addresses import without_query
 from hubferry.i18n import _
 from hubferry.places import nearest_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from hubferry.hubs.account import Login
 
@@ -39,6 +41,7 @@ class Finding:
         text: What was found.
         hint: What to type or set.
         exit_code: Of the error that a copy would end with; 0 unless bad.
+        code: A stable, untranslated word for it.
     """
 
     subject: str
@@ -46,11 +49,17 @@ class Finding:
     text: str
     hint: str | None = None
     exit_code: int = 0
+    code: str = ""
+
+
+def machine(cache_root: Path | None = None) -> list[Finding]:
+    """Look at this machine alone: versions, the cache's disk, what forbids the network."""
+    return [_versions(), _disk(cache_root), *_offline_setting()]
 
 
 def examine(*, ask_hubs: bool) -> list[Finding]:
     """Look at this machine and, if asked to, at both hubs."""
-    found = [_versions(), _disk(), *_network_settings()]
+    found = [*machine(), *_proxies()]
     found += [_huggingface_token(), _modelscope_token()]
     if ask_hubs and not _offline():
         found += [_huggingface(), _modelscope()]
@@ -64,72 +73,77 @@ def _versions() -> Finding:
             words.append(f"{package} {installed(package)}")
         except PackageNotFoundError:
             words.append(_("{package} missing").format(package=package))
-    return Finding(_("versions"), "good", ", ".join(words))
+    return Finding(_("versions"), "good", ", ".join(words), code="versions")
 
 
-def _disk() -> Finding:
+def _disk(root: Path | None = None) -> Finding:
     from hubferry.cache.roots import default_root
 
-    subject = _("cache")
+    subject, code = _("cache"), "cache"
     try:
-        root = default_root()
+        root = root or default_root()
     except HubferryError as error:
-        return Finding(subject, "bad", error.message, error.hint, error.exit_code)
+        return Finding(subject, "bad", error.message, error.hint, error.exit_code, code)
     place = nearest_directory(root)
     free = output.size(shutil.disk_usage(place).free)
     text = _("{path}: {free} free").format(path=root, free=free)
     if not os.access(place, os.W_OK | os.X_OK):
         hint = "HUBFERRY_CACHE=/another/disk hubferry doctor"
         text = _("{path}: no permission to write").format(path=place)
-        return Finding(subject, "bad", text, hint, DiskError.exit_code)
+        return Finding(subject, "bad", text, hint, DiskError.exit_code, code)
     if shutil.disk_usage(place).free < _LITTLE_SPACE:
-        return Finding(subject, "note", text, "hubferry cache list; hubferry cache clean NAME")
-    return Finding(subject, "good", text)
+        return Finding(subject, "note", text, "hubferry cache list; hubferry cache clean NAME", code=code)
+    return Finding(subject, "good", text, code=code)
 
 
 def _offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
 
 
-def _network_settings() -> list[Finding]:
-    found = []
-    if _offline():
-        text = _("HF_HUB_OFFLINE is set: no hub is asked, and nothing can be copied")
-        found.append(Finding(_("network"), "bad", text, "unset HF_HUB_OFFLINE", 5))
-    proxies = getproxies()
+def _offline_setting() -> list[Finding]:
+    if not _offline():
+        return []
+    text = _("HF_HUB_OFFLINE is set: no hub is asked, and nothing can be copied")
+    return [Finding(_("network"), "bad", text, "unset HF_HUB_OFFLINE", NetworkError.exit_code, "offline")]
+
+
+def _proxies() -> list[Finding]:
+    found, proxies = [], getproxies()
     for scheme in ("https", "http", "all"):
         if scheme in proxies:
-            text = _("{scheme} goes through {address}").format(scheme=scheme, address=proxies[scheme])
-            found.append(Finding(_("proxy"), "note", text))
+            address = without_query(proxies[scheme])
+            text = _("{scheme} goes through {address}").format(scheme=scheme, address=address)
+            found.append(Finding(_("proxy"), "note", text, code="proxy"))
     return found
 
 
 def _huggingface_token() -> Finding:
-    subject = _("Hugging Face token")
+    subject, code = _("Hugging Face token"), "hf-token"
     for variable in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         if os.environ.get(variable):
-            return Finding(subject, "good", _("found in {place}").format(place=variable))
+            return Finding(subject, "good", _("found in {place}").format(place=variable), code=code)
     if credentials.huggingface_token():
-        return Finding(
-            subject, "good", _("found in {place}").format(place=credentials.huggingface_token_file())
-        )
+        place = credentials.huggingface_token_file()
+        return Finding(subject, "good", _("found in {place}").format(place=place), code=code)
     text = _("none; public models can be fetched, private and gated ones cannot")
-    return Finding(subject, "note", text, "export HF_TOKEN=hf_...   # https://huggingface.co/settings/tokens")
+    hint = "export HF_TOKEN=hf_...   # https://huggingface.co/settings/tokens"
+    return Finding(subject, "note", text, hint, code=code)
 
 
 def _modelscope_token() -> Finding:
-    subject = _("ModelScope token")
+    subject, code = _("ModelScope token"), "ms-token"
     if os.environ.get("MODELSCOPE_API_TOKEN"):
-        return Finding(subject, "good", _("found in {place}").format(place="MODELSCOPE_API_TOKEN"))
+        return Finding(subject, "good", _("found in {place}").format(place="MODELSCOPE_API_TOKEN"), code=code)
     if credentials.modelscope_token():
         place = credentials.modelscope_cookie_file()
-        return Finding(subject, "good", _("found in {place}").format(place=place))
+        return Finding(subject, "good", _("found in {place}").format(place=place), code=code)
     return Finding(
         subject,
         "bad",
         _("none; nothing can be published on ModelScope"),
         "export MODELSCOPE_API_TOKEN=ms-...   # https://modelscope.cn/my/myaccesstoken",
         AccessError.exit_code,
+        code,
     )
 
 
@@ -158,13 +172,13 @@ def _account(
     """Ask a hub who we are; without a token it is enough that it answers."""
     from hubferry.hubs.account import reachable
 
+    code = "hf" if login.side == "source" else "ms"
     try:
         if not signed_in:
             reachable(endpoint, side=login.side)
-            return Finding(subject, "good", _("{endpoint} answers").format(endpoint=endpoint))
+            return Finding(subject, "good", _("{endpoint} answers").format(endpoint=endpoint), code=code)
         name = ask(login)
     except HubferryError as error:
-        return Finding(subject, "bad", error.message, error.hint, error.exit_code)
-    return Finding(
-        subject, "good", _("{endpoint} answers; signed in as {name}").format(endpoint=endpoint, name=name)
-    )
+        return Finding(subject, "bad", error.message, error.hint, error.exit_code, code)
+    text = _("{endpoint} answers; signed in as {name}").format(endpoint=endpoint, name=name)
+    return Finding(subject, "good", text, code=code)

@@ -167,6 +167,11 @@ class Destination(Protocol):
 class Catalog(Protocol):
     """A hub one can look at: its repositories and who asks. Nothing of it writes, or downloads a file."""
 
+    @property
+    def endpoint(self) -> str:
+        """Where the hub is; empty for a folder."""
+        ...
+
     async def repository(self, ref: RepoRef) -> Repository:
         """Describe a repository at a revision, whether or not this account may download it.
 

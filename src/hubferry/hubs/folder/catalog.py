@@ -27,6 +27,11 @@ class FolderCatalog:
         self._hash_files = hash_files
         self._seen: dict[str, list[RepoFile]] = {}
 
+    @property
+    def endpoint(self) -> str:
+        """Nothing: a folder is at no address."""
+        return ""
+
     async def repository(self, ref: RepoRef) -> Repository:
         """Describe the folder; see `Catalog.repository`. Without digests it has no commit."""
         if self._hash_files:

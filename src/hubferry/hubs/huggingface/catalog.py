@@ -36,6 +36,11 @@ class HuggingFaceCatalog:
         self._source = source
         self._wire = source.wire
 
+    @property
+    def endpoint(self) -> str:
+        """Where the server is."""
+        return self._wire.client.endpoint
+
     async def repository(self, ref: RepoRef) -> Repository:
         """Describe a repository at a revision; see `Catalog.repository`."""
         revision, record = await self._source.record(ref)

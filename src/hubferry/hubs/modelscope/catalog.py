@@ -42,6 +42,11 @@ class ModelScopeCatalog:
         self._source = source
         self._wire: Wire = source.wire
 
+    @property
+    def endpoint(self) -> str:
+        """Where the server is."""
+        return self._wire.client.endpoint
+
     async def repository(self, ref: RepoRef) -> Repository:
         """Describe a repository at a revision; see `Catalog.repository`."""
         revision, record = await self._source.record(ref)
