@@ -28,8 +28,8 @@ _HEAD = """\
 or a folder as on the command line; a `pathlib.Path` is always a folder. `hubferry.events` has what a listener
 hears.
 
-**Notebooks.** A plain verb may be called where an event loop is running: it then works in a thread of its own,
-while the cell waits and hears its events. Interrupting the cell ends the work before the cell ends.
+**Notebooks.** A plain verb may be called where an event loop is running: it then works in a thread of its
+own, while the cell waits and hears its events. Interrupting the cell ends the work before the cell ends.
 `hubferry.aio` has the same verbs to be awaited, on the loop that is there. `progress=True` draws with tqdm,
 which has to be installed; a function gets a `Standing` each time something moved.
 """

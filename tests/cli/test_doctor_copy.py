@@ -38,8 +38,8 @@ def test_a_copy_that_would_begin_is_said_with_login_role_time_room_and_plan(desk
         "= source: signed in as tester; the token may: write",
         f"= destination: {desk.destination.url} answers in <time>",
         "= destination: signed in as tester",
-        "= plan: plan: 12 files, fetch 194.1 KiB, send 194.1 KiB",
-        "- plan: will be created as public, licence mit",
+        "= this copy: plan: 12 files, fetch 194.1 KiB, send 194.1 KiB",
+        "- this copy: will be created as public, licence mit",
         "Nothing here would stop a copy.",
     ):
         assert line in said

@@ -79,7 +79,8 @@ def _found(source: str | None, destination: str | None, words: dict[str, Any]) -
 def _lines(found: list[Finding]) -> list[str]:
     lines = []
     for one in found:
-        lines.append(f"{_SIGNS[one.state]} {one.subject}: {one.text}")
+        said = _("{subject}: {text}").format(subject=one.subject, text=one.text)
+        lines.append(f"{_SIGNS[one.state]} {said}")
         if one.hint and one.state != "good":
             lines.append(f"    {_('hint:')} {one.hint}")
     stops = sum(one.state == "bad" for one in found)

@@ -116,9 +116,9 @@ def _repository(side: SideProspects, name: str) -> Iterator[Finding]:
 
 def _of_plan(plan: Plan, there: SideProspects) -> Iterator[Finding]:
     """Say what would be done, what forbids it, and whether the right to write was asked for."""
-    yield Finding(_("plan"), "good", present.plan_sum(plan), code="plan")
+    yield Finding(_("this copy"), "good", present.plan_sum(plan), code="plan")
     if plan.new is not None:
-        yield Finding(_("plan"), "note", present.creation_words(plan.new), code="create")
+        yield Finding(_("this copy"), "note", present.creation_words(plan.new), code="create")
     for one in plan.findings:
         yield _of_finding(one)
     if there.ref.hub == "dir" or any(one.code in _ABOUT_RIGHTS for one in plan.findings):
@@ -142,9 +142,9 @@ def _right_to_write(plan: Plan) -> Finding:
 
 def _of_finding(one: PlanFinding) -> Finding:
     if one.error is not None:
-        return _bad(one.code, _("plan"), one.error)
+        return _bad(one.code, _("this copy"), one.error)
     text = one.sentence if one.kind is Kind.LEFT_OUT else one.message
-    return Finding(_("plan"), "note", text, code=one.code)
+    return Finding(_("this copy"), "note", text, code=one.code)
 
 
 def _room(room: Room) -> Finding:
@@ -161,7 +161,7 @@ def _refused(error: HubferryError) -> Finding:
     """Say why there is no plan: the question which blobs are there is refused to who may not write."""
     if isinstance(error, AccessError) and error.side == "destination":
         return _bad("may-not-write", _("right to write"), error)
-    return _bad("plan", _("plan"), error)
+    return _bad("plan", _("this copy"), error)
 
 
 def _bad(code: str, subject: str, error: HubferryError) -> Finding:
