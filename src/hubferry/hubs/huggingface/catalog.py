@@ -6,6 +6,7 @@ next page is in the Link header), `model_info`, `auth_check`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -17,11 +18,10 @@ from hubferry.hubs.huggingface.accounts import account_behind
 from hubferry.hubs.huggingface.listing import next_page
 from hubferry.hubs.huggingface.source import HuggingFaceSource, license_of
 from hubferry.i18n import _
-from hubferry.model import RepoRef
 
 if TYPE_CHECKING:
     from hubferry.catalog import Account
-    from hubferry.model import RepoFile, Revision
+    from hubferry.model import RepoFile, RepoRef, Revision
 
 _A_PAGE = 1000
 _MOST_REPOSITORIES = 200_000
@@ -106,7 +106,7 @@ def _listed(owner: RepoRef, entry: Any) -> Repository | None:
     name = (entry.get("id") or entry.get("modelId")) if isinstance(entry, dict) else None
     if not isinstance(name, str) or not name.lower().startswith(f"{owner.repo_id.lower()}/"):
         return None
-    return _described(RepoRef(owner.hub, name, None, owner.repo_type, owner.endpoint), entry)
+    return _described(replace(owner, repo_id=name, revision=None), entry)
 
 
 def _described(ref: RepoRef, record: dict[str, Any], revision: Revision | None = None) -> Repository:

@@ -7,6 +7,7 @@ Wire facts: modelscope_hub 0.5.1, _openapi.py `list_models`, `list_datasets` (`o
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -125,7 +126,7 @@ def _listed(owner: RepoRef, entry: Any) -> Repository | None:
         name = f"{_first(entry, _OWNERS) or owner.repo_id}/{short}"
     if name is None or name.partition("/")[0].lower() != owner.repo_id.lower():
         return None
-    return _described(RepoRef(owner.hub, name, None, owner.repo_type, owner.endpoint), entry)
+    return _described(replace(owner, repo_id=name, revision=None), entry)
 
 
 def _described(ref: RepoRef, record: dict[str, Any], revision: Revision | None = None) -> Repository:
