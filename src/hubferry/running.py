@@ -29,11 +29,15 @@ _LOOK_UP = 0.2
 
 def run(work: Callable[[Listener], Coroutine[object, object, Result]], listen: Listener) -> Result:
     """Run `work`, which gets a listener, to its end; `listen` is called in this thread."""
+    return _Aside(work).run(listen) if _is_running() else _on_a_loop(work(listen))
+
+
+def _is_running() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return _on_a_loop(work(listen))
-    return _Aside(work).run(listen)
+        return False
+    return True
 
 
 def _on_a_loop(work: Coroutine[object, object, Result]) -> Result:

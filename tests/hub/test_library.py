@@ -88,6 +88,23 @@ def test_verify_finds_a_rotten_byte_and_tells_it_in_the_thread_of_the_call(world
     assert threads == {threading.get_ident()}
 
 
+def test_a_path_is_a_folder_also_where_its_name_could_be_a_repositorys(world, tmp_path, monkeypatch):
+    _hub, files, how = world
+    (tmp_path / "org").mkdir()
+    (tmp_path / "model").rename(tmp_path / "org" / "model")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="can be read as a folder"):
+        hubferry.list_files("org/model", **how)
+    assert {file.path for file in hubferry.list_files(Path("org/model"), **how).files} == set(files)
+
+
+def test_an_error_comes_without_a_history_of_ours(world):
+    _hub, _files, how = world
+    with pytest.raises(hubferry.NotFoundError) as caught:
+        hubferry.list_files("hf:org/nothing", **how)
+    assert not isinstance(caught.value.__context__, RuntimeError)
+
+
 @pytest.mark.parametrize("name", ["include", "exclude", "allow"])
 def test_a_bare_string_in_place_of_a_list_is_refused_with_the_right_form(name):
     with pytest.raises(UsageError, match="is a list of words") as caught:
