@@ -136,10 +136,10 @@ def test_a_finished_copy_needs_no_right_to_write(desk, model):
 
 
 def test_a_proxy_is_named_without_its_login(desk, model):
-    environment = {"http_proxy": "http://someone:secret@127.0.0.1:9", "no_proxy": "example.org"}
-    done = desk.here("doctor", *PAIR, "--json", environment=environment)
+    environment = {"http_proxy": "http://someone:secret@127.0.0.1:9", "HF_ENDPOINT": "http://hub.test:80"}
+    done = desk.here("doctor", *PAIR, "--json", environment=environment, unset=("HF_TOKEN",))
     assert done.code == 5
-    assert "http://127.0.0.1:9" in found(done)["source-proxy"]["text"]
+    assert found(done)["source-proxy"]["text"].endswith("is asked through http://127.0.0.1:9")
     assert "secret" not in done.said
 
 

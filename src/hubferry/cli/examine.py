@@ -15,7 +15,6 @@ from hubferry import __version__
 from hubferry.cli import output
 from hubferry.errors import AccessError, DiskError, HubferryError, NetworkError
 from hubferry.hubs import credentials
-from hubferry.hubs.http.addresses import without_query
 from hubferry.i18n import _
 from hubferry.places import nearest_directory
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from hubferry.hubs.account import Login
 
 State = Literal["good", "note", "bad"]
-_PACKAGES = ("huggingface_hub", "hf_xet", "httptools", "aiohttp", "uvloop", "click", "rich")
+_PACKAGES = ("huggingface_hub", "hf_xet", "httptools", "python-socks", "aiohttp", "uvloop", "click", "rich")
 _LITTLE_SPACE = 10 * 1024**3
 """Free bytes below which most models no longer fit."""
 
@@ -54,7 +53,7 @@ class Finding:
 
 def machine(cache_root: Path | None = None) -> list[Finding]:
     """Look at this machine alone: versions, the cache's disk, what forbids the network."""
-    return [_versions(), _disk(cache_root), *_offline_setting()]
+    return [_versions(), _disk(cache_root), *_offline_setting(), _certificates()]
 
 
 def examine(*, ask_hubs: bool) -> list[Finding]:
@@ -108,13 +107,53 @@ def _offline_setting() -> list[Finding]:
 
 
 def _proxies() -> list[Finding]:
-    found, proxies = [], getproxies()
+    """Look at the proxies that are named, each without its login."""
+    from hubferry.wire import proxies
+    from hubferry.wire.failures import ProxyKindError
+
+    found, settings, code = [], getproxies(), "proxy"
     for scheme in ("https", "http", "all"):
-        if scheme in proxies:
-            address = without_query(proxies[scheme])
-            text = _("{scheme} goes through {address}").format(scheme=scheme, address=address)
-            found.append(Finding(_("proxy"), "note", text, code="proxy"))
+        if not settings.get(scheme):
+            continue
+        variable = proxies.variable_for(scheme)
+        try:
+            proxy = proxies.read(settings[scheme], variable)
+        except ProxyKindError:
+            text = _("{variable} names no proxy that can be used").format(variable=variable or scheme)
+            exit_code = NetworkError.exit_code
+            found.append(Finding(_("proxy"), "bad", text, exit_code=exit_code, code=code))
+            continue
+        text = _("{scheme} goes through {address}").format(scheme=scheme, address=proxy)
+        text = f"{text} ({variable})" if variable else text
+        found.append(Finding(_("proxy"), "note", text, code=code))
+    if found and settings.get("no"):
+        text = _("asked directly: {hosts}").format(hosts=settings["no"])
+        found.append(Finding(_("proxy"), "note", text, code="no-proxy"))
     return found
+
+
+def _certificates() -> Finding:
+    """Look at who may vouch for a hub's certificate, and at the variable that says so."""
+    from hubferry.hubs.http import certificates
+    from hubferry.wire import authorities
+    from hubferry.wire.failures import AuthoritiesError
+
+    subject, code = _("certificates"), "certificates"
+    try:
+        authorities.client_context()
+    except AuthoritiesError as error:
+        said = certificates.message(error, "")
+        return Finding(subject, "bad", said, certificates.hint(error), NetworkError.exit_code, code)
+    named = authorities.named()
+    if named:
+        return Finding(
+            subject, "note", ", ".join(f"{variable}={place}" for variable, place in named), code=code
+        )
+    store = authorities.system_store()
+    if store is None and os.name == "posix":
+        hint = "export SSL_CERT_FILE=/path/to/authorities.pem"
+        return Finding(subject, "bad", _("this system has none"), hint, NetworkError.exit_code, code)
+    return Finding(subject, "good", store or _("the system's store"), code=code)
 
 
 def _huggingface_token() -> Finding:
@@ -170,12 +209,13 @@ def _account(
     subject: str, endpoint: str, ask: Callable[[Login], str], login: Login, *, signed_in: bool
 ) -> Finding:
     """Ask a hub who we are; without a token it is enough that it answers."""
-    from hubferry.hubs.account import reachable
+    from hubferry.hubs.account import HUGGINGFACE_NAME, MODELSCOPE_NAME, reachable
 
     code = "hf" if login.side == "source" else "ms"
     try:
         if not signed_in:
-            reachable(endpoint, side=login.side)
+            path = MODELSCOPE_NAME if subject == "ModelScope" else HUGGINGFACE_NAME
+            reachable(endpoint, path, side=login.side)
             return Finding(subject, "good", _("{endpoint} answers").format(endpoint=endpoint), code=code)
         name = ask(login)
     except HubferryError as error:

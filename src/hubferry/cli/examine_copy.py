@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from hubferry.cli import output, present
 from hubferry.cli.examine import Finding, machine
@@ -12,6 +12,8 @@ from hubferry.errors import AccessError, DiskFullError, HubferryError
 from hubferry.findings import Kind
 from hubferry.hubs.http.addresses import without_query
 from hubferry.i18n import _
+from hubferry.wire.failures import ProxyKindError
+from hubferry.wire.proxies import proxy_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,12 +79,12 @@ def _code_of(side: SideProspects, word: str) -> str:
 
 def _proxy(side: SideProspects, name: str, word: str) -> Iterator[Finding]:
     parts = urlsplit(side.endpoint)
-    proxies = {} if not parts.hostname or proxy_bypass(parts.netloc) else getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if proxy:
-        text = _("{endpoint} is asked through {proxy}")
-        text = text.format(endpoint=without_query(side.endpoint), proxy=without_query(proxy))
-        yield Finding(name, "note", text, code=f"{word}-proxy")
+    with suppress(ProxyKindError):  # asking through it says what is wrong with it
+        proxy = proxy_for(parts.scheme, parts.netloc) if parts.hostname else None
+        if proxy is not None:
+            text = _("{endpoint} is asked through {proxy}")
+            text = text.format(endpoint=without_query(side.endpoint), proxy=proxy)
+            yield Finding(name, "note", text, code=f"{word}-proxy")
 
 
 def _login(side: SideProspects, name: str, word: str, *, at_source: bool) -> Finding:

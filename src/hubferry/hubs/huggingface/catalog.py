@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from hubferry.catalog import Owned, Repository, moment_of
 from hubferry.errors import GatedError, HubferryError, NetworkError
-from hubferry.hubs.http.answers import not_understood
 from hubferry.hubs.http.client import Request
+from hubferry.hubs.http.mistaken import not_understood
 from hubferry.hubs.huggingface.accounts import account_behind
 from hubferry.hubs.huggingface.listing import next_page
 from hubferry.hubs.huggingface.source import HuggingFaceSource, license_of
