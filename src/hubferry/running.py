@@ -28,7 +28,10 @@ _LOOK_UP = 0.2
 
 
 def run(work: Callable[[Listener], Coroutine[object, object, Result]], listen: Listener) -> Result:
-    """Run `work`, which gets a listener, to its end; `listen` is called in this thread."""
+    """Run `work`, which gets a listener, to its end; `listen` is called in this thread.
+
+    A second Ctrl-C does not wait for the end: the work goes on ending by itself.
+    """
     return _Aside(work).run(listen) if _is_running() else _on_a_loop(work(listen))
 
 
@@ -72,9 +75,9 @@ class _Aside(Generic[Result]):
             self._cancel()
             while self._next() is not None:  # the work may be waiting for somebody to hear it
                 pass
+            thread.join()
             raise
-        finally:
-            thread.join(0 if threading.current_thread() is thread else None)
+        thread.join()
         if self._error is not None:
             raise self._error
         return self._results[0]
