@@ -156,6 +156,20 @@ class CacheHoldings(Holdings):
                 found = survey.known(layer, files) | survey.known(staged, files) | found
         return found
 
+    def place_of(self, file: RepoFile) -> Path | None:
+        """Return where the content of `file` is, proven, in any of the model's directories; None nowhere."""
+        layers = self._layers if self._options.directory is not None else [*self._layers, *self._others]
+        for layer in layers if self._options.cache else ():
+            with suppress(HubferryError):  # a place that may not be read holds nothing for us
+                if layer.known(file) is not None and layer.is_readable([file]):
+                    return layer.target(file.path)
+        return None
+
+    @cached_property
+    def _others(self) -> list[Layer]:
+        """The model's directories of other revisions."""
+        return [Layer(model, None) for model in self._cache.all_of(self._ref)]
+
     def adoptable(self, files: Sequence[RepoFile]) -> dict[str, Digests]:
         """Return what other caches of this machine claim to hold by name; nothing is read or linked."""
         found = adopt.find(files, self._ref, self._cache.roots)

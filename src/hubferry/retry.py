@@ -26,8 +26,11 @@ from hubferry.patience import Account, Trial
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
+    from hubferry.catalog import Account as Login
+    from hubferry.catalog import Owned, Repository
+    from hubferry.errors import GatedError
     from hubferry.findings import Finding
-    from hubferry.hubs.ports import Body, Destination, Piece, Source
+    from hubferry.hubs.ports import Body, Catalog, Destination, Piece, Source
     from hubferry.model import Blob, CommitAction, NewRepository, Plan, RepoFile, RepoRef, Revision
 
 Result = TypeVar("Result")
@@ -218,6 +221,50 @@ class RetryingDestination(WrappedDestination):
 
     async def _again(self, action: Callable[[], Awaitable[Result]], doing: str) -> Result:
         return await attempt(action, doing, self._account, self._listen)
+
+
+class RetryingCatalog:
+    """A catalog that asks again what failed in passing."""
+
+    def __init__(self, catalog: Catalog, account: Account, listen: Listener = ignore) -> None:
+        """Wrap `catalog`."""
+        self._catalog = catalog
+        self._account = account
+        self._listen = listen
+
+    @property
+    def endpoint(self) -> str:
+        """The wrapped catalog's."""
+        return self._catalog.endpoint
+
+    async def repository(self, ref: RepoRef) -> Repository:
+        """Describe, asking again what may pass."""
+        return await attempt(lambda: self._catalog.repository(ref), _asking(ref), self._account, self._listen)
+
+    async def files(self, revision: Revision) -> list[RepoFile]:
+        """List, asking again what may pass."""
+        doing = _listing(revision)
+        return await attempt(lambda: self._catalog.files(revision), doing, self._account, self._listen)
+
+    async def owned(self, owner: RepoRef) -> Owned:
+        """List an owner's repositories, asking again what may pass."""
+        return await attempt(lambda: self._catalog.owned(owner), _asking(owner), self._account, self._listen)
+
+    async def terms(self, ref: RepoRef) -> GatedError | None:
+        """Ask about the terms, again where that may help."""
+        return await attempt(lambda: self._catalog.terms(ref), _asking(ref), self._account, self._listen)
+
+    async def account(self) -> Login | None:
+        """Ask whose token it is, again where that may help."""
+        return await attempt(self._catalog.account, _("asking for the account"), self._account, self._listen)
+
+    async def reach(self) -> None:
+        """Pass on: whether it answers now is the question."""
+        await self._catalog.reach()
+
+    async def close(self) -> None:
+        """Close the wrapped catalog."""
+        await self._catalog.close()
 
 
 def committing(ref: RepoRef, count: int) -> str:

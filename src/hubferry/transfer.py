@@ -6,8 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hubferry import admission, overlap, publish, remember, survey
-from hubferry import plan as planning
+from hubferry import admission, overlap, planning, publish, remember, survey
 from hubferry.cached import CacheHoldings
 from hubferry.compare import compare
 from hubferry.errors import AccessError, NetworkError, PartialError

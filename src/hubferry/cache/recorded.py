@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hubferry.cache.manifest import Record
     from hubferry.model import RepoFile, RepoRef, Revision
 
-_PARTIAL = "partial"
+PARTIAL = "partial"
 _CLAIM_SECONDS = 10.0
 _CLAIM_PAUSE = 0.05
 
@@ -54,7 +54,7 @@ class RecordedDirectory:
     @property
     def partial_place(self) -> Path:
         """Where unfinished files are, if there are any."""
-        return self._records / _PARTIAL
+        return self._records / PARTIAL
 
     @property
     def partial_directory(self) -> Path:
@@ -94,7 +94,7 @@ class RecordedDirectory:
     def reload(self) -> None:
         """Look again at what is known, and remove what a killed run left; only who holds the lock may."""
         self._memory.reload()
-        placing.sweep(self._records, self._records / _PARTIAL)
+        placing.sweep(self._records, self._records / PARTIAL)
 
     def claim(self) -> bool:
         """Write down whose directory this is unless that is known; return whether it is this repository's."""
@@ -177,4 +177,4 @@ class RecordedDirectory:
 
 def unfinished_bytes(directory: Path) -> int:
     """Return the bytes of files that have not arrived whole in a model's directory; nothing is created."""
-    return landed_bytes(directory / RECORDS / _PARTIAL)
+    return landed_bytes(directory / RECORDS / PARTIAL)

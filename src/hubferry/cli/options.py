@@ -207,6 +207,11 @@ def offline() -> Callable[[Decorated], Decorated]:
     )
 
 
+def place() -> Callable[[Decorated], Decorated]:
+    """Add where the cache is that is looked into."""
+    return click.option("--cache-dir", metavar="DIR", type=PlaceType(), help=_("Look into this cache."))
+
+
 def transfer() -> Callable[[Decorated], Decorated]:
     """Add how bytes move and where they are kept."""
     return together(
