@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -165,3 +167,40 @@ def every(error):
     yield error
     for child in error.__subclasses__():
         yield from every(child)
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_the_doctor_names_a_network_that_wants_a_login_first(desk, signed_in):
+    """A portal answers everything with its page, after sending whoever asks to a host of its own."""
+
+    class Portal(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if "localhost" not in self.headers["Host"]:
+                self.send_response(302)
+                self.send_header("Location", f"http://localhost:{self.server.server_port}/login?s=s3cret")
+                self.end_headers()
+                return
+            body = b"<!DOCTYPE html><html><body>Welcome to our guests' network</body></html>"
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_words):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Portal) as portal:
+        threading.Thread(target=portal.serve_forever, daemon=True).start()
+        away = f"http://127.0.0.1:{portal.server_port}"
+        done = desk.ferry(
+            "doctor",
+            environment={"HF_ENDPOINT": away, "MODELSCOPE_ENDPOINT": away},
+            unset=() if signed_in else ("HF_TOKEN", "MODELSCOPE_API_TOKEN"),
+        )
+        portal.shutdown()
+    named = f"localhost:{portal.server_port} answered with a web page instead of data"
+    assert done.out.count(named) == 2
+    assert f"Open http://localhost:{portal.server_port} in a browser" in done.out
+    assert "s3cret" not in done.said
+    assert done.code in {4, 5}

@@ -197,11 +197,12 @@ def _account(
     subject: str, endpoint: str, ask: Callable[[Login], str], login: Login, *, signed_in: bool
 ) -> Finding:
     """Ask a hub who we are; without a token it is enough that it answers."""
-    from hubferry.hubs.account import reachable
+    from hubferry.hubs.account import HUGGINGFACE_NAME, MODELSCOPE_NAME, reachable
 
     try:
         if not signed_in:
-            reachable(endpoint, side=login.side)
+            path = MODELSCOPE_NAME if subject == "ModelScope" else HUGGINGFACE_NAME
+            reachable(endpoint, path, side=login.side)
             return Finding(subject, "good", _("{endpoint} answers").format(endpoint=endpoint))
         name = ask(login)
     except HubferryError as error:

@@ -247,7 +247,10 @@ class Connection(asyncio.BufferedProtocol):
                     await self._writable.wait()
                     if self._transport is None or self._transport.is_closing():
                         return  # why, the answer's side will say
-                    if isinstance(piece, Span):
+                    encrypting = getattr(self._transport, "send", None)
+                    if encrypting is not None:
+                        await encrypting(piece)
+                    elif isinstance(piece, Span):
                         await out.send(self._transport, piece)
                     else:
                         self._transport.write(piece)

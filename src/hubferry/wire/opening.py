@@ -47,15 +47,15 @@ class Opener:
         self._addresses: dict[tuple[str, int], asyncio.Task[Sequence[AddrInfoType]]] = {}
         self._context: ssl.SSLContext | None = None
 
-    async def open(self, place: Place) -> Connection:
-        """Open a connection to a place.
+    async def open(self, place: Place, *, in_thread: bool = False) -> Connection:
+        """Open a connection to a place; with `in_thread`, if it is `direct`, one that encrypts bodies there.
 
         Raises:
             OSError: See `hubferry.wire.failures`.
         """
         if place.encrypted or (place.proxy is not None and place.proxy.encrypted):
             self._tls()  # before anything is opened in vain, and before the time runs
-        opening = asyncio.get_running_loop().create_task(self._open(place))
+        opening = asyncio.get_running_loop().create_task(self._open(place, in_thread))
         try:
             # not `wait_for`: before Python 3.12 it may swallow a cancellation
             await asyncio.wait({opening}, timeout=self._seconds)
@@ -72,12 +72,13 @@ class Opener:
         for lookup in self._addresses.values():
             lookup.cancel()
 
-    async def _open(self, place: Place) -> Connection:
+    async def _open(self, place: Place, in_thread: bool) -> Connection:  # noqa: FBT001
         proxy, name = place.proxy, place.host if place.encrypted else None
+        connected = self._connected_in_thread if in_thread else self._connected
         if proxy is None:
-            return await self._connected(await self._reached(place.host, place.port), name)
+            return await connected(await self._reached(place.host, place.port), name)
         if not proxy.is_http:
-            return await self._connected(await self._led(proxy, place), name)
+            return await connected(await self._led(proxy, place), name)
         with _blamed_on(proxy):
             raw = await self._reached(proxy.host, proxy.port)
             connection = await self._connected(raw, proxy.host if proxy.encrypted else None)
@@ -109,6 +110,16 @@ class Opener:
             _transport, connection = await loop.create_connection(
                 self._made, sock=raw, ssl=context, server_hostname=name
             )
+        return connection
+
+    async def _connected_in_thread(self, raw: socket.socket, name: str | None) -> Connection:
+        """As `_connected`, but bodies are encrypted in a thread."""
+        from hubferry.wire.encrypted import encrypted
+
+        connection = self._made()
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with encryption.beginning():
+            await encrypted(raw, self._tls(), name or "", connection)
         return connection
 
     async def _ask_for_tunnel(self, connection: Connection, place: Place, proxy: Proxy) -> None:

@@ -31,6 +31,11 @@ class Place:
         return not self.encrypted and (self.proxy is None or not self.proxy.encrypted)
 
     @property
+    def direct(self) -> bool:
+        """Whether what is encrypted for the host goes into our own socket: bodies may be sent in a thread."""
+        return self.encrypted and (self.proxy is None or not self.proxy.is_http)
+
+    @property
     def forwarded(self) -> bool:
         """Whether requests go to a proxy, each with the whole address, instead of to the host itself."""
         return self.proxy is not None and self.proxy.is_http and not self.encrypted

@@ -34,7 +34,7 @@ class Outgoing:
         method: Such as GET.
         target: Path and query, or all of the address where a proxy forwards it.
         headers: All of them.
-        body: Bytes, or what yields as many as Content-Length says; spans only for a `plain` place.
+        body: Bytes, or what yields as many as Content-Length says; spans for a `plain` or `direct` place.
         silence: Seconds without a byte after which to give up.
     """
 
@@ -90,7 +90,7 @@ class Pool:
         self._places = asyncio.Semaphore(limit)
         self._opener = Opener(self._made, connect_seconds)
         self._kept_seconds = kept_seconds
-        self._idle: defaultdict[Place, list[Connection]] = defaultdict(list)
+        self._idle: defaultdict[tuple[Place, bool], list[Connection]] = defaultdict(list)
         self._all: set[Connection] = set()
         self._closed = False
         self._buffers = Buffers()
@@ -107,7 +107,7 @@ class Pool:
             try:
                 yield Incoming(head.status, head.headers, head.length, url, connection)
             finally:
-                await self._give_back(place, connection)
+                await self._give_back(place, request, connection)
 
     async def ask(self, place: Place, request: Outgoing, most: int) -> tuple[Head, bytearray]:
         """Send a request and return its answer; of a body that is longer than `most` bytes not all.
@@ -120,7 +120,7 @@ class Pool:
             try:
                 return head, await connection.body(most)
             finally:
-                await self._give_back(place, connection)
+                await self._give_back(place, request, connection)
 
     async def close(self) -> None:
         """Close every connection; what still waits for an answer breaks off."""
@@ -133,24 +133,24 @@ class Pool:
     async def _asked(self, place: Place, request: Outgoing) -> tuple[Connection, Head]:
         """Send a request; one that a resting connection lost before any answer is sent once more."""
         while True:
-            connection = self._resting(place) or await self._opened(place)
+            connection = self._resting(place, request) or await self._opened(place, request)
             try:
                 sent = request_head(request.method, request.target, request.headers)
                 head = await connection.ask(request.method, sent, request.body, request.silence)
                 _require_to_be_let_in(place, head)
             except ConnectionError:
                 stale = connection.used and request.method in _SAFE and request.body is None
-                await self._give_back(place, connection)
+                await self._give_back(place, request, connection)
                 if not stale:
                     raise
             except BaseException:
-                await self._give_back(place, connection)
+                await self._give_back(place, request, connection)
                 raise
             else:
                 return connection, head
 
-    def _resting(self, place: Place) -> Connection | None:
-        idle = self._idle[place]
+    def _resting(self, place: Place, request: Outgoing) -> Connection | None:
+        idle = self._idle[_lane(place, request)]
         oldest = asyncio.get_running_loop().time() - self._kept_seconds
         while idle:
             connection = idle.pop()
@@ -159,17 +159,17 @@ class Pool:
             connection.abort()
         return None
 
-    async def _give_back(self, place: Place, connection: Connection) -> None:
+    async def _give_back(self, place: Place, request: Outgoing, connection: Connection) -> None:
         await connection.release()
         if connection.is_open and not self._closed:
-            self._idle[place].append(connection)
+            self._idle[_lane(place, request)].append(connection)
         else:
             connection.abort()
             self._all.discard(connection)
 
-    async def _opened(self, place: Place) -> Connection:
+    async def _opened(self, place: Place, request: Outgoing) -> Connection:
         """Open a connection, in time."""
-        connection = await self._opener.open(place)
+        connection = await self._opener.open(place, in_thread=_lane(place, request)[1])
         if self._closed:
             connection.abort()
             raise BrokenOffError
@@ -193,6 +193,11 @@ def _require_to_be_let_in(place: Place, head: Head) -> None:
         error = ProxyRefusedError(head.status)
         error.proxy = place.proxy
         raise error
+
+
+def _lane(place: Place, request: Outgoing) -> tuple[Place, bool]:
+    """Return which connections can carry a request: those that encrypt in a thread carry long bodies."""
+    return place, place.direct and request.body is not None and not isinstance(request.body, bytes)
 
 
 async def _gone(connections: list[Connection]) -> None:

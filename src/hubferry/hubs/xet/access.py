@@ -83,4 +83,7 @@ def _fields(told: Any) -> tuple[str, str, int]:
     address, token, expires = (fields.get(name) for name in ("casUrl", "accessToken", "exp"))
     if not (isinstance(address, str) and isinstance(token, str) and isinstance(expires, (int, float))):
         raise NoXetError
-    return address, token, int(expires)
+    try:
+        return address, token, int(expires)
+    except (ValueError, OverflowError):
+        raise NoXetError from None
