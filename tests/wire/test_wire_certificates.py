@@ -55,11 +55,25 @@ async def test_a_directory_serves_as_well_as_a_file(certificates, monkeypatch, v
         assert await answers(hub)
 
 
-async def test_a_list_of_directories_may_have_some_that_are_not_there(certificates, monkeypatch, tmp_path):
-    places = [tmp_path / "nowhere", tmp_path, certificates]
-    monkeypatch.setenv("SSL_CERT_DIR", os.pathsep.join(map(str, places)))
+async def test_a_directory_serves_whose_files_have_not_the_names_that_openssl_looks_for(
+    certificates, authority, monkeypatch, tmp_path
+):
+    shutil.copy(authority, tmp_path / "company.crt")
+    written(tmp_path / "else.crt", b"no certificate")
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     async with talking(answering(OK), ssl=tls(certificates / "good.pem")) as hub:
         assert await answers(hub)
+
+
+async def test_a_list_of_directories_may_have_some_that_are_not_there(
+    certificates, certificate, monkeypatch, tmp_path
+):
+    shutil.copy(certificate, tmp_path / "ours.pem")
+    places = [tmp_path / "nowhere", tmp_path, certificates]
+    monkeypatch.setenv("SSL_CERT_DIR", os.pathsep.join(map(str, places)))
+    for place in (certificate, certificates / "good.pem"):
+        async with talking(answering(OK), ssl=tls(place)) as hub:
+            assert await answers(hub)
 
 
 async def test_all_that_several_variables_name_is_believed(certificates, certificate, authority, monkeypatch):
@@ -84,7 +98,7 @@ BAD_PLACES = {
     "something else": lambda folder: written(folder / "else.pem", b"# no certificate\n"),
     "half of one": lambda folder: written(folder / "half.pem", b"-----BEGIN CERTIFICATE-----\nMIIB"),
     "an empty directory": lambda folder: folder,
-    "files that OpenSSL does not find": lambda folder: written(folder / "ours.pem", b"x").parent,
+    "a directory of something else": lambda folder: written(folder / "ours.pem", b"x").parent,
 }
 
 
