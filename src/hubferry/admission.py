@@ -62,7 +62,15 @@ def _new(plan: Plan, options: Options) -> NewRepository:
     named = options.license or source.license or "other"
     if plan.destination.ref.hub == "hf":  # where the card says it, in the hub's own words
         named = licenses.identifier(named) or named
-    return NewRepository(options.visibility or visibility, named, branch_only=plan.destination.branchless)
+    wanted = options.visibility or options.new_visibility or visibility
+    return NewRepository(wanted, named, branch_only=plan.destination.branchless)
+
+
+def created(plan: Plan, options: Options) -> Options:
+    """Return the wishes that hold once the destination was created: it has to be as it was asked for."""
+    if plan.new is None or plan.new.branch_only or options.new_visibility is None:
+        return options
+    return replace(options, visibility=plan.new.visibility)
 
 
 def _forbidden(plan: Plan, options: Options) -> Iterator[Finding]:

@@ -12,15 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubferry import places, refs
+from hubferry import places
 from hubferry.cli import main, output, secrets
 from hubferry.cli.memory import keep_freed_memory
 from hubferry.cli.progress import Follower
 from hubferry.cli.tally import content_of
+from hubferry.commits import commit_of
 from hubferry.errors import HubferryError, NetworkError, NotFoundError
 from hubferry.events import FileDone, Planned
 from hubferry.i18n import _, ngettext, set_language
 from hubferry.options import Options
+from hubferry.typed import repository
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -167,7 +169,7 @@ class Transfer:
     @property
     def source(self) -> RepoRef:
         """The repository to copy."""
-        return refs.parse(self.hf_model, default_hub="hf")
+        return repository(self.hf_model, "hf")
 
     @property
     def directory(self) -> Path:
@@ -205,11 +207,11 @@ class Transfer:
         """Return where to send it; the account is asked for when no owner was named."""
         name = self.ms_model or self.source.name
         if "/" in name or ":" in name:
-            ref = refs.parse(name, default_hub="ms")
+            ref = repository(name, "ms")
             return str(ref) if ref.endpoint is None else name
         from hubferry.hubs.account import modelscope_account
 
-        return str(refs.parse(f"{modelscope_account()}/{name}", default_hub="ms"))
+        return str(repository(f"{modelscope_account()}/{name}", "ms"))
 
     def _verify(self, options: Options, talker: Talker, *, there: bool) -> int:
         from hubferry import api
@@ -222,6 +224,8 @@ class Transfer:
             say(_("✅ Whole by its own files; the hub was not asked: {reason}").format(reason=error.message))
             return 0
         sentence = _("✅ Verified: {count} files, {size:.2f} GB, commit {commit}")
+        if commit_of(self.source.hub, fetched.commit) is None:
+            sentence = _("✅ Verified: {count} files, {size:.2f} GB")
         say(sentence.format(count=fetched.files, size=fetched.size / _GIB, commit=fetched.commit[:12]))
         return 0
 

@@ -6,7 +6,6 @@ that would find another file there after each commit, for ever; so such a file c
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from hubferry.compare import verdict
 from hubferry.events import Note
 from hubferry.i18n import _
 from hubferry.model import Digests, Verdict
+from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -90,7 +90,7 @@ async def _settled(sides: Sides, theirs: RepoFile, listen: Listener) -> RepoFile
     ours = sides.ours.get(theirs.path)
     if ours is None or not _may_be_edited(ours, theirs, sides.known.get(theirs.path)):
         return theirs
-    content, edited = await asyncio.gather(sides.read(ours), sides.destination.whole(sides.revision, theirs))
+    content, edited = await run_all(sides.read(ours), sides.destination.whole(sides.revision, theirs))
     if not (_digests(content).fit(ours) and _digests(edited).fit(theirs) and only_adds(content, edited)):
         return theirs
     message = _("{path}: the destination has added lines of its own, which counts as the same")

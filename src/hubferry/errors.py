@@ -28,12 +28,17 @@
     ├── PartialError              9   some files failed
     └── InterruptedRunError     130   Ctrl-C, or a signal
 
-An error says what failed (its message), at which `side`, for which `path`, and what to type next (`hint`).
+An error says what failed (its message), what was being done (`doing`), at which `side`, for which `path`, and
+what to type next (`hint`).
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 Side = Literal["source", "destination", "cache"]
 Kind = Literal["refused", "silent", "failing", "busy", "limited"]
@@ -59,10 +64,17 @@ class HubferryError(Exception):
         self.side = side
         self.path = path
         self.hint = hint
+        self.doing: str | None = None
+        """What was being done, with which file, in a translated phrase; None where the message says it."""
         self.others: tuple[HubferryError, ...] = ()
         """What else would have stopped the run; see `hubferry.findings.together`."""
         self.got_on = False
         """Whether a part was done before this failed, so that asking again goes on where it stopped."""
+
+    @property
+    def sentence(self) -> str:
+        """What was being done, and what came in between."""
+        return f"{self.doing}: {self.message}" if self.doing else self.message
 
 
 class UsageError(HubferryError):
@@ -215,3 +227,32 @@ class InterruptedRunError(HubferryError):
     """Report that a person or a signal ended the run."""
 
     exit_code = 130
+
+
+@contextmanager
+def naming(doing: str, path: str | None = None) -> Iterator[None]:
+    """Let errors of ours in a `with` block say what was being done, and with which file, unless they do."""
+    try:
+        yield
+    except HubferryError as error:
+        error.path = error.path or path
+        if error.doing is None and not (path and path in error.message):
+            error.doing = doing
+        raise
+
+
+def most_telling(errors: Sequence[BaseException]) -> BaseException:
+    """Return the one of several errors that says most about what is wrong; the first of equals.
+
+    A missing name, a refusal, wrong bytes are causes; a connection that broke, and work that was broken off,
+    may be what came of them.
+    """
+    return min(errors, key=_vagueness)
+
+
+def _vagueness(error: BaseException) -> int:
+    if isinstance(error, InterruptedRunError):
+        return 4
+    if not isinstance(error, NetworkError):
+        return 0 if not isinstance(error, HubferryError) else 1
+    return 2 if isinstance(error, (BusyError, ConflictError)) else 3

@@ -62,7 +62,7 @@ class Retrying:
     """Something failed in passing and is tried again.
 
     Attributes:
-        what: The file, repository or blob that is waited for.
+        what: What is being done, with which file or repository, in a translated phrase.
         reason: Why, in a translated sentence.
         attempt: Failures in a row.
         seconds: How long it is waited for.

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from hubferry.cache.disk import disk
+from hubferry.stream.bodies import changed
 from hubferry.stream.growing import Hashes
 from hubferry.stream.standing import StandingFolder
-from hubferry.stream.upload import changed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence

@@ -30,18 +30,29 @@ Visibility = Literal["public", "private"]
 
 @dataclass(frozen=True, slots=True)
 class RepoRef:
-    """Name a repository on a hub, or a folder (`hub="dir"`, `repo_id` its path)."""
+    """Name a repository on a hub, perhaps one that a file `named`, or a folder (`hub="dir"`, its path)."""
 
     hub: HubName
     repo_id: str
     revision: str | None = None
     repo_type: RepoType = "model"
     endpoint: str | None = None
+    named: str | None = None
 
     def __str__(self) -> str:
         kind = "datasets/" if self.repo_type == "dataset" else ""
-        prefix = "" if self.hub == "dir" else f"{self.hub}:"
+        prefix = "" if self.hub == "dir" else f"{self.prefix}:"
         return f"{prefix}{kind}{self.repo_id}" + (f"@{self.revision}" if self.revision else "")
+
+    @property
+    def prefix(self) -> str:
+        """What a person types before the colon."""
+        return self.named or self.hub
+
+    @property
+    def home(self) -> str | None:
+        """The endpoint that tells a named hub from every other; None for the two that all know."""
+        return self.endpoint if self.named else None
 
     @property
     def name(self) -> str:
@@ -181,21 +192,20 @@ class Span:
     stop: int
 
     def __len__(self) -> int:
-        """Return how many bytes."""
         return self.stop - self.start
 
     def __getitem__(self, part: slice) -> Span:
-        """Return a part of it, as of bytes."""
         start, stop, _step = part.indices(len(self))
         return Span(self.descriptor, self.start + start, self.start + max(start, stop))
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """Name content by its digest."""
+    """Name content by its digest; `path` is a file that has it, for what people are told."""
 
     sha256: str
     size: int
+    path: str = field(default="", compare=False)
 
 
 class Action(str, Enum):

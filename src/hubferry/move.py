@@ -15,6 +15,7 @@ from hubferry.stream.download import Download
 from hubferry.stream.schedule import MIB, Schedule
 from hubferry.stream.twins import Twins
 from hubferry.stream.upload import Upload
+from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
@@ -118,7 +119,7 @@ async def send(
     jobs = [one(step.file.path, asyncio.to_thread(content, step)) for step in small]
     senders = [(step.file, step.sha256) for step in _senders(plan) if step.sha256]
     jobs += [one(file.path, upload.send_cached(file, sha256)) for file, sha256 in senders]
-    await _together(jobs)
+    await run_all(*jobs)
     moved.sent = upload.sent
     return moved
 
@@ -204,7 +205,7 @@ class _Move:
         if self._upload is not None:
             jobs += [self._send(step) for step in _senders(self._plan)]
             jobs.append(self._send_late(led))
-        await _together(jobs)
+        await run_all(*jobs)
         self._moved.fetched = self._download.fetched
         self._moved.contents = self._download.contents
         self._moved.sent = self._upload.sent if self._upload else 0
@@ -263,10 +264,10 @@ class _Move:
         if not arrived or self._tools.destination is None:
             return
         names = {step.file.path: self._moved.digests[step.file.path] for step in arrived}
-        blobs = {one.sha256: Blob(one.sha256, one.size) for one in names.values()}
+        blobs = {one.sha256: Blob(one.sha256, one.size, path) for path, one in names.items()}
         missing = set(await self._tools.destination.missing(self._plan.destination.ref, list(blobs.values())))
         wanting = {names[step.file.path].sha256: step.file for step in arrived}
-        await _together(self._send_one_late(file, sha) for sha, file in wanting.items() if sha in missing)
+        await run_all(*(self._send_one_late(file, sha) for sha, file in wanting.items() if sha in missing))
 
     async def _send_one_late(self, file: RepoFile, sha256: str) -> None:
         assert self._upload is not None  # noqa: S101 - `run` asks before it calls
@@ -317,18 +318,3 @@ def _by_content(steps: Sequence[Step]) -> tuple[list[Step], list[tuple[Step, Ste
 
 def _content(step: Step) -> str:
     return step.file.sha256 or step.file.git_sha1 or step.file.path
-
-
-async def _together(jobs: Iterable[Coroutine[None, None, None]]) -> None:
-    """Run jobs side by side; the first failure ends them all before it comes out."""
-    tasks = [asyncio.create_task(job) for job in jobs]
-    if not tasks:
-        return
-    try:
-        done, _pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -38,6 +38,8 @@ class Options:
         delete: Delete at the destination what the source does not have, among what was selected.
         max_delete: Most deletions: `20` files, or `10%` of the destination's; None for no cap.
         visibility: Of the destination; None follows the source. "public" lets hidden content go public.
+        new_visibility: Of a destination that has to be created, where `visibility` says nothing; no wish for
+            one that is there. None follows the source.
         license: Of a repository that has to be created; None follows the source.
         message: The commit's message; None writes one that names the source's commit.
         jobs: Most connections at once in each direction; None adapts.
@@ -61,6 +63,7 @@ class Options:
     delete: bool = False
     max_delete: str | None = None
     visibility: Visibility | None = None
+    new_visibility: Visibility | None = None
     license: str | None = None
     message: str | None = None
     jobs: int | None = None

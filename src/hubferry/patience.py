@@ -241,9 +241,9 @@ class Trial:
 
         Args:
             error: Raised again, with the time to come again, when there is no patience left.
-            what: Of which the person hears while it is waited for.
+            what: What was being done, which the person hears while it is waited for.
             listen: Hears of the wait.
-            most: Tries at most, where those of the policy are not fewer.
+            most: Tries at most, instead of the policy's.
         """
         if not error.retryable:
             raise error
@@ -254,13 +254,15 @@ class Trial:
         account.failed(error)
         kind = error.kind if isinstance(error, NetworkError) else "failing"
         asked, left = _asked(error), self._left(error)
-        most = min((one for one in (policy.attempts, most) if one is not None), default=None)
+        most = policy.attempts if most is None else most
         if left <= 0 or (asked or 0.0) > left + _ROUNDING or (most is not None and self.failures >= most):
             raise error if self._may_be_a_mistake(error) else come_again(error, clock, asked)
         # The last try is made at the very end of the patience: a window of as many minutes is over then.
         own = policy.pace if asked is not None else min(left, policy.wait(self.failures, kind))
         seconds = max(own, account.pause)
-        listen(Retrying(what, error.message, self.failures, seconds, kind, clock.wall() + seconds))
+        listen(
+            Retrying(error.doing or what, error.message, self.failures, seconds, kind, clock.wall() + seconds)
+        )
         await clock.sleep(seconds)
 
     def _reckon(self, *, renewed: bool) -> None:

@@ -20,6 +20,18 @@ def home() -> Path | None:
         return None
 
 
+def state() -> Path | None:
+    """Return the directory of what this account's runs leave to later ones; None where no home is known.
+
+    It is the account's alone, as a cache need not be: XDG_STATE_HOME, else where that is by default.
+    """
+    named = os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA" if os.name == "nt" else "")
+    if named and Path(named).is_absolute():
+        return Path(named) / "hubferry"
+    here = home()
+    return None if here is None else here / ".local" / "state" / "hubferry"
+
+
 def expanded(text: str) -> Path:
     """Return the absolute place that `text` means, with `~` and variables as a shell would read them.
 

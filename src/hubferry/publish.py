@@ -19,11 +19,13 @@ from hubferry.errors import (
     TimedOutError,
     TooLargeError,
     TooManyError,
+    naming,
 )
 from hubferry.events import Committed, Event, Listener, Note, ignore
 from hubferry.i18n import _
 from hubferry.model import Action, CommitAction, Verdict
 from hubferry.patience import Account, Policy, Trial
+from hubferry.retry import committing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -245,7 +247,9 @@ class _Publisher:
         Raises:
             NetworkError: It has been long or often enough.
         """
-        await self.trial.failed(error, str(self.work.ref), self.listen, most)
+        doing = committing(self.work.ref, len(self.parts[0]) if self.parts else 0)
+        with naming(doing):
+            await self.trial.failed(error, doing, self.listen, most)
 
     def _text(self) -> str:
         """Return the commit's message, with a number where there are several."""

@@ -7,13 +7,16 @@ import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+from hubferry.hubs.ports import PartedBody
 from hubferry.hubs.wrapping import WrappedDestination, WrappedSource
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from hubferry.hubs.ports import Body, Destination, Piece, Source
     from hubferry.model import Blob, CommitAction, RepoFile, RepoRef, Revision
+
+    Pacing = Callable[[AsyncGenerator[bytes, None]], AsyncGenerator[bytes, None]]
 
 _BURST = 0.1
 """Seconds of the rate that may pass at once."""
@@ -70,16 +73,16 @@ class RateLimitedDestination(WrappedDestination):
 
     async def upload(self, ref: RepoRef, blob: Blob, body: Body) -> None:
         """Pass on, not faster than the rate."""
-
-        async def paced() -> AsyncGenerator[bytes, None]:
-            async with aclosing(body()) as pieces:
-                async for piece in pieces:
-                    for start in range(0, len(piece), self._piece):
-                        part = piece[start : start + self._piece]
-                        await self._bucket.take(len(part))
-                        yield part
-
+        paced = _PacedParts(body, self._paced) if isinstance(body, PartedBody) else _Paced(body, self._paced)
         await self._destination.upload(ref, blob, paced)
+
+    async def _paced(self, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                for start in range(0, len(piece), self._piece):
+                    part = piece[start : start + self._piece]
+                    await self._bucket.take(len(part))
+                    yield part
 
     async def commit(
         self, ref: RepoRef, actions: Sequence[CommitAction], message: str, parent: str | None = None
@@ -87,3 +90,32 @@ class RateLimitedDestination(WrappedDestination):
         """Pass on; the content of a commit counts when it is made."""
         await self._bucket.take(sum(len(action.content or b"") for action in actions))
         return await self._destination.commit(ref, actions, message, parent)
+
+
+class _Paced:
+    """A body that is given out at a rate."""
+
+    def __init__(self, body: Body, paced: Pacing) -> None:
+        self._body = body
+        self._paced = paced
+
+    def __call__(self) -> AsyncGenerator[bytes, None]:
+        return self._paced(self._body())
+
+
+class _PacedParts(_Paced):
+    """The same for one that comes in parts; what is only read and not sent needs no time."""
+
+    def __init__(self, body: PartedBody, paced: Pacing) -> None:
+        super().__init__(body, paced)
+        self._parted = body
+
+    @property
+    def furthest(self) -> int:
+        return self._parted.furthest
+
+    def part(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+        return self._paced(self._parted.part(start, stop))
+
+    async def digest(self, position: int) -> str:
+        return await self._parted.digest(position)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -12,7 +13,7 @@ from hubferry.i18n import _
 from hubferry.model import HubName, RepoRef, RepoType
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _PREFIXES: dict[str, HubName] = {"hf": "hf", "huggingface": "hf", "ms": "ms", "modelscope": "ms"}
 _KINDS: dict[str, RepoType] = {
@@ -29,28 +30,38 @@ _PART = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
 _BAD_REVISION = re.compile(r"[\x00-\x20\x7f~^:?*\[\]\\]|\.\.|//|@\{|^[-./]|[./]$|\.lock$")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _DRIVE_ALONE = re.compile(r"[A-Za-z]:(?![\\/])")
+_HUB_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]+")
 _SECURE_COPY = re.compile(r"git@([^:/]+):(.+?)(?:\.git)?/?")
 """How git writes an address for ssh, as the hubs' pages offer it."""
 _FILE = "file:"
 
 
 @dataclass(frozen=True, slots=True)
-class _Site:
-    """A web host and the hub behind it; `endpoint` is None where the environment may choose a mirror."""
+class Site:
+    """A web host and the hub behind it; `endpoint` is None where the environment may choose a mirror.
+
+    `named` is what the configuration file calls it, None for the hubs that everybody knows.
+    """
 
     hub: HubName
     endpoint: str | None = None
+    named: str | None = None
+
+    def ref(self, name: str, revision: str | None, kind: RepoType) -> RepoRef:
+        """Return a repository there."""
+        return RepoRef(self.hub, name, revision, kind, self.endpoint, self.named)
 
 
-_SITES: dict[str, _Site] = {
-    "huggingface.co": _Site("hf"),
-    "www.huggingface.co": _Site("hf"),
-    "hf.co": _Site("hf"),
-    "hf-mirror.com": _Site("hf", "https://hf-mirror.com"),
-    "modelscope.cn": _Site("ms"),
-    "www.modelscope.cn": _Site("ms"),
-    "modelscope.ai": _Site("ms", "https://www.modelscope.ai"),
-    "www.modelscope.ai": _Site("ms", "https://www.modelscope.ai"),
+_NO_HUBS: dict[str, Site] = {}
+_SITES: dict[str, Site] = {
+    "huggingface.co": Site("hf"),
+    "www.huggingface.co": Site("hf"),
+    "hf.co": Site("hf"),
+    "hf-mirror.com": Site("hf", "https://hf-mirror.com"),
+    "modelscope.cn": Site("ms"),
+    "www.modelscope.cn": Site("ms"),
+    "modelscope.ai": Site("ms", "https://www.modelscope.ai"),
+    "www.modelscope.ai": Site("ms", "https://www.modelscope.ai"),
 }
 
 
@@ -60,6 +71,7 @@ def parse(
     default_hub: HubName | None = None,
     hf_endpoint: str | None = None,
     ms_endpoint: str | None = None,
+    hubs: Mapping[str, Site] = _NO_HUBS,
 ) -> RepoRef:
     """Turn what a person typed into a `RepoRef`.
 
@@ -69,6 +81,7 @@ def parse(
         default_hub: The hub of a bare `org/name`; without it a bare name is refused.
         hf_endpoint: The Hugging Face server in use, whose web addresses are then understood.
         ms_endpoint: The ModelScope server in use, likewise.
+        hubs: The hubs of the configuration file, by the word before the colon.
 
     Raises:
         UsageError: With a hint that shows a right form.
@@ -78,26 +91,28 @@ def parse(
         raise UsageError(_("The name of a repository is empty."), hint=_examples())
     if is_folder(text):
         return RepoRef("dir", text)
-    sites = {**_SITES, **_own_sites(hf_endpoint, ms_endpoint, default_hub)}
-    explicit = _explicit(text, sites)
+    sites = {**_named_sites(hubs), **_SITES, **_own_sites(hf_endpoint, ms_endpoint, default_hub)}
+    explicit = _explicit(text, sites, hubs)
     if explicit is not None:
         return explicit
     if default_hub == "dir":
         return RepoRef("dir", text)
+    _refuse_unknown_hub(text, hubs)
     if default_hub is None:
         raise UsageError(_("“{text}” does not say which hub.").format(text=text), hint=_did_you_mean(text))
     try:
-        return _named(default_hub, text, text)
+        return _named(Site(default_hub), text, text)
     except UsageError as error:
         error.hint = both_readings(text, default_hub)
         raise
 
 
-def _explicit(text: str, sites: dict[str, _Site]) -> RepoRef | None:
+def _explicit(text: str, sites: dict[str, Site], hubs: Mapping[str, Site]) -> RepoRef | None:
     """Read what says itself where it is; None for a bare word."""
     scheme, colon, rest = text.partition(":")
-    if colon and scheme.lower() in _PREFIXES:
-        return _prefixed(_PREFIXES[scheme.lower()], rest, text)
+    site = _by_prefix(scheme.lower(), hubs) if colon else None
+    if site is not None:
+        return _prefixed(site, rest, text)
     if text.lower().startswith(_FILE):
         return _file(text)
     if match := _SECURE_COPY.fullmatch(text):
@@ -112,6 +127,22 @@ def _explicit(text: str, sites: dict[str, _Site]) -> RepoRef | None:
     if text.partition("/")[0].lower() in sites:
         return _web(f"https://{text}", sites)
     return None
+
+
+def _by_prefix(word: str, hubs: Mapping[str, Site]) -> Site | None:
+    """Return the hub that stands before a colon, None where the word is no hub's."""
+    return Site(_PREFIXES[word]) if word in _PREFIXES else hubs.get(word)
+
+
+def _refuse_unknown_hub(text: str, hubs: Mapping[str, Site]) -> None:
+    """Refuse a word before a colon that is no hub's name, with the nearest that is."""
+    word, colon, rest = text.partition(":")
+    if not colon or not rest or rest.startswith("//") or not _HUB_WORD.fullmatch(word):
+        return
+    known = list(dict.fromkeys([*hubs, *_PREFIXES]))
+    near = get_close_matches(word.lower(), known, n=1)
+    hint = _("Did you mean {name}?").format(name=f"{near[0]}:{rest}") if near else "hubferry config show"
+    raise UsageError(_("No hub is called “{name}” here.").format(name=word), hint=hint)
 
 
 def is_folder(text: str) -> bool:
@@ -143,15 +174,16 @@ def _as_repository(text: str, hub: HubName) -> str:
     if text.partition("/")[0].lower() in _SITES:
         return f"https://{text}"
     try:
-        _named(hub, text, text)
+        _named(Site(hub), text, text)
     except UsageError:
         path = text.partition("@")[0].strip("/")
         return _nearest(path if "/" in path or hub != "ms" else f"owner/{path}", hub)
     return f"{hub}:{text}"
 
 
-def _prefixed(hub: HubName, rest: str, text: str) -> RepoRef:
+def _prefixed(site: Site, rest: str, text: str) -> RepoRef:
     """Read what stands behind `hf:` or `ms:`, also as huggingface_hub's file system writes it: `hf://`."""
+    hub = site.named or site.hub
     if rest.startswith("//"):
         path, at, revision = rest[2:].partition("@")
         parts = path.split("/")
@@ -164,8 +196,8 @@ def _prefixed(hub: HubName, rest: str, text: str) -> RepoRef:
         rest = rest[2:]
     if is_folder(rest) and not rest.startswith("/"):
         message = _("“{text}” says a hub and a folder at once.").format(text=text)
-        raise UsageError(message, hint=both_readings(rest.lstrip("./\\~"), hub))
-    return _named(hub, rest, text)
+        raise UsageError(message, hint=both_readings(rest.lstrip("./\\~"), site.hub))
+    return _named(site, rest, text)
 
 
 def _file(text: str) -> RepoRef:
@@ -182,18 +214,27 @@ def _file(text: str) -> RepoRef:
 
 def _own_sites(
     hf_endpoint: str | None, ms_endpoint: str | None, preferred: HubName | None
-) -> dict[str, _Site]:
+) -> dict[str, Site]:
     """Return the servers in use; one that is both hubs at once is the one that is preferred there."""
     own: list[tuple[HubName, str | None]] = [("ms", ms_endpoint), ("hf", hf_endpoint)]
     own.sort(key=lambda one: one[0] == preferred)
     return {
-        urlsplit(endpoint).netloc.lower(): _Site(hub, endpoint.rstrip("/"))
+        urlsplit(endpoint).netloc.lower(): Site(hub, endpoint.rstrip("/"))
         for hub, endpoint in own
         if endpoint and urlsplit(endpoint).netloc.lower() not in _SITES
     }
 
 
-def _named(hub: HubName, name: str, text: str) -> RepoRef:
+def _named_sites(hubs: Mapping[str, Site]) -> dict[str, Site]:
+    """Return the hubs of the configuration file by their web hosts; of two at one host the first."""
+    by_host: dict[str, Site] = {}
+    for site in hubs.values():
+        if site.endpoint:
+            by_host.setdefault(urlsplit(site.endpoint).netloc.lower(), site)
+    return by_host
+
+
+def _named(site: Site, name: str, text: str) -> RepoRef:
     path, at, revision = name.rpartition("@") if "@" in name else (name, "", "")
     if at and not revision:
         raise UsageError(_("“{text}” ends without a revision.").format(text=text), hint=_did_you_mean(path))
@@ -203,10 +244,10 @@ def _named(hub: HubName, name: str, text: str) -> RepoRef:
         kind, path = _KINDS[head], tail
     elif slash and head in _OTHER_KINDS and tail.count("/") == 1:
         raise _not_a_model(text)
-    return _checked(RepoRef(hub, path, revision or None, kind), text)
+    return _checked(site.ref(path, revision or None, kind), text)
 
 
-def _web(address: str, sites: dict[str, _Site]) -> RepoRef:
+def _web(address: str, sites: dict[str, Site]) -> RepoRef:
     shown = address.partition("?")[0]
     try:
         parts = urlsplit(address)
@@ -227,9 +268,7 @@ def _web(address: str, sites: dict[str, _Site]) -> RepoRef:
     name = "/".join(segments[: 2 if owned else 1])
     revision = _viewed(segments[2 if owned else 1 :])
     asked = parse_qs(parts.query).get("Revision") or parse_qs(parts.query).get("revision")
-    return _checked(
-        RepoRef(site.hub, name, revision or (asked[0] if asked else None), kind, site.endpoint), shown
-    )
+    return _checked(site.ref(name, revision or (asked[0] if asked else None), kind), shown)
 
 
 def _views(segments: Sequence[str]) -> bool:
@@ -255,17 +294,17 @@ def _checked(ref: RepoRef, text: str) -> RepoRef:
     if len(parts) > two or not all(_PART.fullmatch(part) for part in parts) or _forbidden(ref):
         raise UsageError(
             _("“{text}” is not owner/name with letters, digits, “-”, “_” and “.” alone.").format(text=text),
-            hint=_did_you_mean(ref.repo_id, ref.hub),
+            hint=_did_you_mean(ref.repo_id, ref),
         )
     if len(parts) == 1 and ref.hub == "ms":
         raise UsageError(
             _("“{text}” lacks the owner: at ModelScope every repository has one.").format(text=text),
-            hint=_did_you_mean(f"owner/{ref.repo_id}", "ms"),
+            hint=_did_you_mean(f"owner/{ref.repo_id}", ref),
         )
     if ref.revision is not None and _BAD_REVISION.search(ref.revision):
         raise UsageError(
             _("“{revision}” cannot be a branch, a tag or a commit.").format(revision=ref.revision),
-            hint=_did_you_mean(ref.repo_id, ref.hub, "@main" if ref.hub == "hf" else "@master"),
+            hint=_did_you_mean(ref.repo_id, ref, "@main" if ref.hub == "hf" else "@master"),
         )
     return ref
 
@@ -281,17 +320,17 @@ def _not_a_model(text: str) -> UsageError:
     )
 
 
-def _did_you_mean(text: str, hub: HubName | None = None, revision: str = "") -> str:
-    """Ask for the nearest right form of what was typed."""
-    if hub in ("hf", "ms"):
-        return _("Did you mean {name}?").format(name=f"{_nearest(text, hub)}{revision}")
+def _did_you_mean(text: str, ref: RepoRef | None = None, revision: str = "") -> str:
+    """Ask for the nearest right form of what was typed, at the hub of `ref`."""
+    if ref is not None:
+        return _("Did you mean {name}?").format(name=f"{_nearest(text, ref.prefix)}{revision}")
     name = _nearest(text, "hf").removeprefix("hf:")
     if "/" not in name:
         return _("Did you mean {name} or the folder {folder}?").format(name=f"hf:{name}", folder=f"./{name}")
     return _("Did you mean {name} or {other}?").format(name=f"hf:{name}", other=f"ms:{name}")
 
 
-def _nearest(text: str, hub: HubName) -> str:
+def _nearest(text: str, hub: str) -> str:
     """Make a right name of one that is not."""
     text = text.removesuffix(".git")
     cleaned = [re.sub(r"[^A-Za-z0-9._-]+", "-", part).strip("-.") for part in text.split("/")]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hubferry.cache import inventory
 from hubferry.cache.memory import listed
 from hubferry.cache.names import named_revision
+from hubferry.commits import commit_of
 from hubferry.errors import IntegrityError, NotFoundError, UsageError
 from hubferry.events import Note
 from hubferry.i18n import _, ngettext
@@ -108,6 +109,8 @@ def from_cache(question: Question, listen: Listener) -> Fetched:
         hint = _("with a network, the same command fetches it again")
         raise IntegrityError(message.format(path=bad), side="cache", path=bad, hint=hint)
     note = _("the cache answers for commit {commit}; the hub was not asked")
+    if commit_of(question.ref.hub, answer.commit) is None:
+        note = _("the cache answers with what was last listed; the hub was not asked")
     listen(Note(note.format(commit=answer.commit)))
     size = sum(file.size or 0 for file in answer.files)
     return Fetched(

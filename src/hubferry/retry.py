@@ -1,4 +1,7 @@
-"""Wrappers around a port that try again what failed in passing, for as long as `hubferry.patience` allows."""
+"""Wrappers around a port that try again what failed in passing, for as long as `hubferry.patience` allows.
+
+They know what is being done, and with which file: who waits for it is told, and so is who sees it fail.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,12 @@ from hubferry.errors import (
     NetworkError,
     NotFoundError,
     PolicyError,
+    naming,
 )
 from hubferry.events import Listener, ignore
+from hubferry.hubs.ports import PartedBody
 from hubferry.hubs.wrapping import WrappedDestination, WrappedSource
+from hubferry.i18n import _, ngettext
 from hubferry.patience import Account, Trial
 
 if TYPE_CHECKING:
@@ -31,10 +37,17 @@ _FEW = 3
 
 
 async def attempt(
-    action: Callable[[], Awaitable[Result]], what: str, account: Account, listen: Listener = ignore
+    action: Callable[[], Awaitable[Result]],
+    doing: str,
+    account: Account,
+    listen: Listener = ignore,
+    trial: Trial | None = None,
 ) -> Result:
-    """Run `action` until it succeeds, fails for good, or patience ends; the last error comes out."""
-    trial = Trial(account)
+    """Run `action` until it succeeds, fails for good, or patience ends; the last error comes out.
+
+    `doing` is what it does, in a translated phrase: whoever waits for it hears that.
+    """
+    trial = trial or Trial(account)
     while True:
         await trial.begin()
         try:
@@ -42,9 +55,11 @@ async def attempt(
         except HubferryError as error:
             if isinstance(error, (AccessError, NotFoundError)) and not error.retryable:
                 account.progressed()  # it answered, if not as one would like
+            elif error.retryable:
+                error.doing = error.doing or doing
             if error.got_on:
                 trial.progressed()
-            await trial.failed(error, what, listen)
+            await trial.failed(error, doing, listen)
         else:
             account.progressed()
             return result
@@ -62,56 +77,61 @@ class RetryingSource(WrappedSource):
 
     async def resolve(self, ref: RepoRef) -> Revision:
         """Resolve, trying again what may pass."""
-        return await attempt(lambda: self._source.resolve(ref), str(ref), self._account, self._listen)
+        return await self._again(lambda: self._source.resolve(ref), _asking(ref))
 
     async def files(self, revision: Revision) -> list[RepoFile]:
         """List, trying again what may pass."""
-        what = str(revision.ref)
-        return await attempt(lambda: self._source.files(revision), what, self._account, self._listen)
+        return await self._again(lambda: self._source.files(revision), _listing(revision))
 
     async def read(
         self, revision: Revision, file: RepoFile, start: int, stop: int | None
     ) -> AsyncGenerator[Piece, None]:
         """Yield the range; after a failure ask for the rest only. Progress renews the patience."""
-        position, trial = start, Trial(self._account)
-        while True:
-            await trial.begin()
-            try:
-                async with aclosing(self._source.read(revision, file, position, stop)) as pieces:
-                    async for piece in pieces:
-                        position += len(piece)
-                        if piece:
-                            trial.progressed()
-                        yield piece
-            except HubferryError as error:
-                await self._failed(trial, error, file)
-            else:
-                return
+        position, trial, doing = start, Trial(self._account), _fetching(file)
+        with naming(doing, file.path):
+            while True:
+                await trial.begin()
+                try:
+                    async with aclosing(self._source.read(revision, file, position, stop)) as pieces:
+                        async for piece in pieces:
+                            position += len(piece)
+                            if piece:
+                                trial.progressed()
+                            yield piece
+                except HubferryError as error:
+                    await self._failed(trial, error, doing)
+                else:
+                    return
 
     async def whole(self, revision: Revision, file: RepoFile) -> bytes:
         """Return a small file, asking again from its start."""
-        trial = Trial(self._account)
-        while True:
-            await trial.begin()
-            try:
-                content = await self._source.whole(revision, file)
-            except HubferryError as error:
-                await self._failed(trial, error, file)
-            else:
-                self._account.progressed()
-                return content
+        trial, doing = Trial(self._account), _fetching(file)
+        with naming(doing, file.path):
+            while True:
+                await trial.begin()
+                try:
+                    content = await self._source.whole(revision, file)
+                except HubferryError as error:
+                    await self._failed(trial, error, doing)
+                else:
+                    self._account.progressed()
+                    return content
 
-    async def _failed(self, trial: Trial, error: HubferryError, file: RepoFile) -> None:
+    async def _failed(self, trial: Trial, error: HubferryError, doing: str) -> None:
         """Wait after a failure; once a file did not come right in all patience, others are not waited for.
 
         That they are waited for one after the other would take a broken mirror's number of files times that.
         """
         of_the_file = error.retryable and not isinstance(error, NetworkError)
+        few = min(_FEW, self._account.policy.attempts or _FEW) if of_the_file and self._spent else None
         try:
-            await trial.failed(error, file.path, self._listen, _FEW if of_the_file and self._spent else None)
+            await trial.failed(error, doing, self._listen, few)
         except HubferryError:
             self._spent = self._spent or of_the_file
             raise
+
+    async def _again(self, action: Callable[[], Awaitable[Result]], doing: str) -> Result:
+        return await attempt(action, doing, self._account, self._listen)
 
 
 class RetryingDestination(WrappedDestination):
@@ -125,31 +145,54 @@ class RetryingDestination(WrappedDestination):
 
     async def resolve(self, ref: RepoRef) -> Revision:
         """Resolve, trying again what may pass."""
-        return await self._again(lambda: self._destination.resolve(ref), str(ref))
+        return await self._again(lambda: self._destination.resolve(ref), _asking(ref))
 
     async def files(self, revision: Revision) -> list[RepoFile]:
         """List, trying again what may pass."""
-        return await self._again(lambda: self._destination.files(revision), str(revision.ref))
+        return await self._again(lambda: self._destination.files(revision), _listing(revision))
 
     async def whole(self, revision: Revision, file: RepoFile) -> bytes:
         """Return a small file, asking again from its start."""
-        return await self._again(lambda: self._destination.whole(revision, file), file.path)
+        with naming(_fetching(file), file.path):
+            return await self._again(lambda: self._destination.whole(revision, file), _fetching(file))
 
     async def examine(self, plan: Plan) -> Sequence[Finding]:
         """Ask, trying again what may pass."""
-        return await self._again(lambda: self._destination.examine(plan), str(plan.destination.ref))
+        doing = _("asking what {name} would refuse").format(name=plan.destination.ref)
+        return await self._again(lambda: self._destination.examine(plan), doing)
 
     async def ensure(self, ref: RepoRef, new: NewRepository) -> bool:
         """Create, trying again what may pass: creating what exists is no failure."""
-        return await self._again(lambda: self._destination.ensure(ref, new), str(ref))
+        doing = _("creating {name}").format(name=ref)
+        with naming(doing):
+            return await self._again(lambda: self._destination.ensure(ref, new), doing)
 
     async def missing(self, ref: RepoRef, blobs: Sequence[Blob]) -> frozenset[str]:
         """Ask again what was not answered."""
-        return await self._again(lambda: self._destination.missing(ref, blobs), str(ref))
+        doing = _stored_at(ref, blobs)
+        with naming(doing, blobs[0].path or None if len(blobs) == 1 else None):
+            return await self._again(lambda: self._destination.missing(ref, blobs), doing)
 
     async def upload(self, ref: RepoRef, blob: Blob, body: Body) -> None:
-        """Send the blob again from its first byte: a PUT does not resume."""
-        await self._again(lambda: self._destination.upload(ref, blob, body), blob.sha256[:12])
+        """Send the blob again: from its first byte, for a PUT does not resume, or from the part that broke.
+
+        Each part that is stored renews the patience.
+        """
+        trial, stored = Trial(self._account), 0
+
+        async def once() -> None:
+            nonlocal stored
+            try:
+                await self._destination.upload(ref, blob, body)
+            except HubferryError:
+                if isinstance(body, PartedBody) and body.furthest > stored:
+                    stored = body.furthest
+                    trial.progressed()
+                raise
+
+        doing = _("sending {path}").format(path=blob.path or blob.sha256[:12])
+        with naming(doing, blob.path or None):
+            await attempt(once, doing, self._account, self._listen, trial)
 
     async def commit(
         self, ref: RepoRef, actions: Sequence[CommitAction], message: str, parent: str | None = None
@@ -158,19 +201,49 @@ class RetryingDestination(WrappedDestination):
 
         What a policy refused is not repeated as it is: that is for whoever can make it smaller.
         """
-        trial = Trial(self._account)
-        while True:
-            await trial.begin()
-            try:
-                commit = await self._destination.commit(ref, actions, message, parent)
-            except PolicyError as error:
-                self._account.failed(error)
-                raise
-            except BusyError as error:
-                await trial.failed(error, str(ref), self._listen)
-            else:
-                self._account.progressed()
-                return commit
+        trial, doing = Trial(self._account), committing(ref, len(actions))
+        with naming(doing):
+            while True:
+                await trial.begin()
+                try:
+                    commit = await self._destination.commit(ref, actions, message, parent)
+                except PolicyError as error:
+                    self._account.failed(error)
+                    raise
+                except BusyError as error:
+                    await trial.failed(error, doing, self._listen)
+                else:
+                    self._account.progressed()
+                    return commit
 
-    async def _again(self, action: Callable[[], Awaitable[Result]], what: str) -> Result:
-        return await attempt(action, what, self._account, self._listen)
+    async def _again(self, action: Callable[[], Awaitable[Result]], doing: str) -> Result:
+        return await attempt(action, doing, self._account, self._listen)
+
+
+def committing(ref: RepoRef, count: int) -> str:
+    """Say that so many files are being committed to a repository."""
+    phrase = ngettext("committing {count} file to {name}", "committing {count} files to {name}", count)
+    return phrase.format(count=count, name=ref)
+
+
+def _asking(ref: RepoRef) -> str:
+    return _("looking at {name}").format(name=ref)
+
+
+def _listing(revision: Revision) -> str:
+    return _("listing {name}").format(name=revision.ref)
+
+
+def _fetching(file: RepoFile) -> str:
+    return _("fetching {path}").format(path=file.path)
+
+
+def _stored_at(ref: RepoRef, blobs: Sequence[Blob]) -> str:
+    if len(blobs) == 1 and blobs[0].path:
+        return _("asking whether {path} is stored").format(path=blobs[0].path)
+    phrase = ngettext(
+        "asking whether {count} file is stored at {name}",
+        "asking whether {count} files are stored at {name}",
+        len(blobs),
+    )
+    return phrase.format(count=len(blobs), name=ref)

@@ -7,14 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from hubferry import impostors, remember, survey
+from hubferry import impostors, places, remember, survey
 from hubferry.cache.names import Place
 from hubferry.cache.roots import folder_records
 from hubferry.cache.store import Cache
 from hubferry.cached import CacheHoldings
+from hubferry.config import tokens
 from hubferry.errors import DiskError
 from hubferry.holdings import FolderHoldings
 from hubferry.hubs import FolderAccess, open_destination, open_source
+from hubferry.hubs.reaching import concurrency_of, prepare
 from hubferry.move import SLOTS, Moved, Tools, move, send
 from hubferry.patience import Policy, account_at
 from hubferry.rate_limit import RateLimitedDestination, RateLimitedSource
@@ -26,6 +28,7 @@ from hubferry.typed import reference
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
+    from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
@@ -45,6 +48,17 @@ SMALL_CONNECTIONS = 48
 """Connections for small files: 2,000 of them at 30 ms a request take 1.3 s."""
 
 
+def _least(*limits: int | None) -> int | None:
+    """Return the lowest of several limits, None where there is none."""
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _connections(most: int | None) -> ConnectionLimits:
+    """Return how many connections may be open, at most `most` where that was said."""
+    large = ConcurrencyLimit(most or MOST_CONNECTIONS, most or FIRST_CONNECTIONS)
+    return ConnectionLimits(large, large if most else ConcurrencyLimit(SMALL_CONNECTIONS, SMALL_CONNECTIONS))
+
+
 class Session:
     """Open what a run needs and close it again, whatever happens."""
 
@@ -61,10 +75,7 @@ class Session:
                 reference(destination, options.destination, "ms", new=True), self.source_ref
             )
         self._has_destination = destination is not None
-        most = options.jobs or MOST_CONNECTIONS
-        large = ConcurrencyLimit(most, options.jobs or FIRST_CONNECTIONS)
-        small = large if options.jobs else ConcurrencyLimit(SMALL_CONNECTIONS, SMALL_CONNECTIONS)
-        self.connections = ConnectionLimits(large, small)
+        self.connections = _connections(_least(options.jobs, concurrency_of(self.source_ref, options.source)))
         self.cache = Cache(options.cache_root)
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hubferry")
         self.holdings: CacheHoldings | FolderHoldings | LayerHoldings = (
@@ -87,6 +98,7 @@ class Session:
     async def __aenter__(self) -> Self:
         """Open the hubs."""
         policy, options = Policy.from_environment(), self.options
+        await self._prepare()
         access = options.source
         raw = open_source(
             self.source_ref,
@@ -98,7 +110,7 @@ class Session:
         source: Source = ConcurrencyLimitedSource(raw, self.connections.large, self.connections.small)
         if options.fetch_rate:
             source = RateLimitedSource(source, options.fetch_rate)
-        account = account_at(self.source_ref.hub, access.endpoint, policy)
+        account = account_at(self.source_ref.hub, self.source_ref.endpoint or access.endpoint, policy)
         self.source: Source = RetryingSource(source, account, self.listen)
         if self._has_destination:
             access = options.destination
@@ -109,10 +121,12 @@ class Session:
                 allow_insecure=access.insecure,
                 listen=self.listen,
                 wait=options.wait,
+                unfinished=_unfinished(options),
             )
             if options.send_rate:
                 destination = RateLimitedDestination(destination, options.send_rate)
-            account = account_at(self.destination_ref.hub, access.endpoint, policy)
+            where = self.destination_ref.endpoint or access.endpoint
+            account = account_at(self.destination_ref.hub, where, policy)
             self.destination = RetryingDestination(destination, account, self.listen)
         return self
 
@@ -124,6 +138,19 @@ class Session:
         if self._has_destination:
             await self.destination.close()
         await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+
+    async def _prepare(self) -> None:
+        """Get the tokens that commands give; who does not want to wait for them any longer ends them."""
+        sides = [(self.source_ref, self.options.source)] if not self.offline else []
+        if self._has_destination:
+            sides.append((self.destination_ref, self.options.destination))
+        loop = asyncio.get_running_loop()
+        for ref, access in sides:
+            try:
+                await loop.run_in_executor(self._threads, prepare, ref, access)
+            except asyncio.CancelledError:
+                tokens.stop()
+                raise
 
     def _folder_access(self) -> FolderAccess | None:
         if self.source_ref.hub != "dir":
@@ -193,7 +220,10 @@ class Session:
     @property
     def slots(self) -> int:
         """Blobs on their way at once."""
-        return min(SLOTS, self.options.jobs or SLOTS)
+        limit = None
+        if self._has_destination:
+            limit = concurrency_of(self.destination_ref, self.options.destination)
+        return min(SLOTS, _least(self.options.jobs, limit) or SLOTS)
 
     def content(self, plan: Plan, step: Step) -> bytes:
         """Return what a file inside the commit contains: what was adapted, else what is held."""
@@ -203,3 +233,9 @@ class Session:
     def message(self, plan: Plan) -> str:
         """Return the commit's message."""
         return self.options.message or f"Copy {survey.pinned(plan.source)} with hubferry"
+
+
+def _unfinished(options: Options) -> Path | None:
+    """Return where uploads in parts are remembered; nowhere by a run that is to leave nothing."""
+    state = places.state() if options.cache else None
+    return None if state is None else state / "uploads"

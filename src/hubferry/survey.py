@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubferry import admission, cards, edited, entries
 from hubferry import plan as planning
 from hubferry.cache.names import check_paths
+from hubferry.commits import commit_of, short
 from hubferry.errors import IntegrityError, NotFoundError, UsageError
 from hubferry.events import Listener, Resolved
 from hubferry.findings import refusals, together
 from hubferry.i18n import _
 from hubferry.model import Action, Blob, Comparison, Limits, Plan, RepoFile, Revision, Step, Verdict
 from hubferry.stream.growing import Hashes
+from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -172,7 +175,7 @@ def known(model: ModelDirectory | Layer | None, files: Sequence[RepoFile]) -> di
 async def stored(destination: Destination, ref: RepoRef, plan: Plan) -> frozenset[str]:
     """Ask which blobs of `plan` the destination's storage has already."""
     blobs = {
-        step.sha256: Blob(step.sha256, step.file.size or 0)
+        step.sha256: Blob(step.sha256, step.file.size or 0, step.file.path)
         for step in plan.of(Action.SEND, Action.FETCH_SEND)
         if step.sha256
     }
@@ -233,7 +236,7 @@ def destination_ref(ref: RepoRef, source: RepoRef) -> RepoRef:
         raise UsageError(
             _("{ref}: a destination needs an owner").format(ref=ref),
             side="destination",
-            hint=f"{ref.hub}:<owner>/{source.name}",
+            hint=f"{ref.prefix}:<owner>/{source.name}",
         )
     return replace(ref, repo_type=source.repo_type) if ref.hub != "dir" else ref
 
@@ -249,7 +252,7 @@ async def settle(source: Source, side: planning.Side, undecided: Sequence[RepoFi
                 hashes.update(piece)
         return file.path, hashes.digests()
 
-    return dict(await asyncio.gather(*(one(file) for file in undecided)))
+    return dict(await run_all(*(one(file) for file in undecided)))
 
 
 def everything(side: planning.Side, held: Mapping[str, Digests] | None = None) -> Plan:
@@ -280,5 +283,9 @@ def with_refused(
 
 
 def pinned(revision: Revision) -> str:
-    """Write a source and its commit as one word, for messages."""
-    return f"{revision.ref.hub}:{revision.ref.repo_id}@{revision.commit[:12]}"
+    """Write a source and its commit as one word that others may read; of a folder its name alone."""
+    ref = revision.ref
+    if ref.hub == "dir":
+        return Path(ref.repo_id).expanduser().resolve().name or "/"
+    commit = commit_of(ref.hub, revision.commit)
+    return str(ref if commit is None else replace(ref, revision=short(commit)))

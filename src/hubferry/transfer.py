@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from hubferry.i18n import ngettext
 from hubferry.model import Action, Fetched, NewRepository, Report
 from hubferry.move import give_up_together
 from hubferry.session import Session
+from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +57,7 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
             if not seen.destination.revision.exists:
                 here.check_space(survey.draft(seen, session.destination, held, options), session.slots)
                 seen = await _create(session, seen, plan)
+                options = admission.created(plan, options)
             plan = await survey.decide(seen, session.destination, held, options)
             here.check_space(plan, session.slots)
             admission.refuse(plan, options, _SHOWN)  # a hub may have created it otherwise than it was told
@@ -130,7 +131,7 @@ async def check(source: str, destination: str, options: Options, listen: Listene
 
 
 async def _look(session: Session, options: Options) -> Survey:
-    here, there = await asyncio.gather(
+    here, there = await run_all(
         session.look_at_source(),
         survey.look_at_destination(session.destination, session.destination_ref, session.listen),
     )

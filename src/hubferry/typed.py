@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
-from hubferry import refs
+from hubferry import config, refs
 from hubferry.errors import UsageError
 from hubferry.hubs.credentials import huggingface_endpoint, modelscope_endpoint
 from hubferry.i18n import _
@@ -31,15 +32,45 @@ def reference(text: str, access: Access, default_hub: HubName, *, new: bool = Fa
     word = text.strip()
     if refs.is_bare(word) and _is_here(word, new=new):
         raise refs.ambiguous(word, default_hub)
-    ref = refs.parse(
-        text,
-        default_hub=default_hub,
-        hf_endpoint=access.endpoint or huggingface_endpoint(),
-        ms_endpoint=access.endpoint or modelscope_endpoint(),
-    )
+    ref = repository(text, default_hub, access.endpoint)
     if ref.hub == "dir":
         _refuse_impossible(ref)
     return ref
+
+
+def repository(text: str, default_hub: HubName | None, endpoint: str | None = None) -> RepoRef:
+    """Read what a person typed without a look at the disk: a bare name is a hub's.
+
+    Args:
+        text: See `refs.parse`.
+        default_hub: The hub of a bare name.
+        endpoint: Where that side is, by an option; it comes before what the configuration file says.
+
+    Raises:
+        UsageError: Nothing right; or the configuration file has a mistake.
+    """
+    ref = refs.parse(
+        text,
+        default_hub=default_hub,
+        hf_endpoint=endpoint or huggingface_endpoint(),
+        ms_endpoint=endpoint or modelscope_endpoint(),
+        hubs=sites(),
+    )
+    return replace(ref, endpoint=config.normal_endpoint(endpoint)) if ref.named and endpoint else ref
+
+
+def as_typed(ref: RepoRef) -> RepoRef:
+    """Return a named hub's repository as the configuration file calls that hub now.
+
+    The records of the cache say what it was called when they were written, perhaps by somebody else.
+    """
+    hub = config.current().called(ref.hub, ref.endpoint) if ref.named and ref.endpoint else None
+    return ref if hub is None else replace(ref, named=hub.name)
+
+
+def sites() -> dict[str, refs.Site]:
+    """Return the hubs that the configuration file names, by name."""
+    return {hub.name: refs.Site(hub.kind, hub.endpoint, hub.name) for hub in config.current().named}
 
 
 def _is_here(word: str, *, new: bool) -> bool:

@@ -58,6 +58,17 @@ class Desk:
     def ferry(self, *words: str, **options: Any) -> Ended:
         return self.run(sys.executable, "-m", "hubferry", *words, **options)
 
+    def inside(self, *words: str, **options: Any) -> Ended:
+        """Run a command as `ferry` does, but in this process."""
+        import inside
+
+        environment = self.environment | options.get("environment", {})
+        for name in options.get("unset", ()):
+            environment.pop(name, None)
+        ended = inside.ferry(words, environment, self.home)
+        assert options.get("check_code") in (None, ended.code), ended.said
+        return ended
+
     def script(self, name: str, *words: str, **options: Any) -> Ended:
         """Run a script of the project, from its place in the clone, in a home without HUBFERRY_CACHE."""
         unset = ("HUBFERRY_CACHE", *options.pop("unset", ()))

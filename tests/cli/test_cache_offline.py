@@ -209,7 +209,8 @@ def test_yes_removes_what_was_shown_and_says_what_is_free(here, cache):
     frees = du(cache / "gpt2")
     done = answer(here, "yes", "cache", "clean", "gpt2", "--json")
     assert done.code == 0
-    assert done.json() == {"removed": [str(cache / "gpt2")], "freed": frees}
+    removed = {"removed": [str(cache / "gpt2")], "freed": frees, "kept": [], "dry_run": False}
+    assert done.json() == {"schema": 1} | removed
     assert "removed gpt2" in done.err
     assert sorted(path.name for path in cache.iterdir()) == ["black_forest_labs_FLUX.1_dev"]
 

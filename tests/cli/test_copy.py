@@ -22,12 +22,13 @@ def test_a_copy_says_what_it_plans_what_it_did_and_what_is_proven(desk, model):
     assert desk.published() == digests(model)
     assert redacted(done.out).splitlines() == [
         f"verified: 12 files, {SIZE}, identical at ms:mine/model",
+        "created: ms:mine/model, public, licence mit",
         f"fetched {SIZE}, sent 192.7 KiB, reused 0 B, 1 commit (<time>)",
     ]
     assert [line for line in redacted(done.err).splitlines() if "left" not in line] == [
         "source: hf:org/model @ <commit>",
         "destination: ms:mine/model (to be created)",
-        "destination: ms:mine/model @ <commit>",
+        "destination: ms:mine/model",
         "will be created as public, licence mit",
         f"plan: 12 files, fetch {SIZE}, send {SIZE}",
         "commit 1 of 1: <commit> (12 files)",
@@ -40,7 +41,7 @@ def test_the_second_copy_says_that_there_was_nothing_to_do(desk, model):
     assert done.code == 0
     assert redacted(done.said).splitlines()[-3:] == [
         "source: hf:org/model @ <commit>",
-        "destination: ms:mine/model @ <commit>",
+        "destination: ms:mine/model",
         "plan: 12 files, all the same at the destination; nothing to do",
     ]
     assert "nothing to do: no blob was asked for, no commit made" in done.out

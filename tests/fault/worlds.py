@@ -18,7 +18,7 @@ from servers import USER, WRITE_TOKEN, TestHub, running_hub, sdk_environment
 from hubferry import api
 from hubferry.errors import HubferryError
 from hubferry.options import Access, Options
-from hubferry.serve import Account, Credential, Policy, Seams
+from hubferry.serve import Account, Credential, Policy, Seams, Strictness
 from hubferry.serve.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -99,12 +99,12 @@ class World:
     def add_source(self, content: Mapping[str, bytes] | None = None) -> None:
         self.source.store.add("org/model", self.content if content is None else content)
 
-    def attempt(self, verb: str = "copy", **changes: Any) -> Outcome:
+    def attempt(self, verb: str = "copy", to: str = DESTINATION, **changes: Any) -> Outcome:
         """Run in this process; return the exit code that the command would have."""
         options = replace(self.options, **changes)
         try:
             if verb == "copy":
-                return Outcome(0, report=api.copy(SOURCE, DESTINATION, options))
+                return Outcome(0, report=api.copy(SOURCE, to, options))
             if verb == "fetch":
                 api.fetch(SOURCE, options)
             else:
@@ -209,7 +209,12 @@ class World:
 
 @contextlib.contextmanager
 def running_world(
-    top: Path, *, pace: Any = None, content: dict[str, bytes] | None = None, tokens: tuple[str, str] = TOKENS
+    top: Path,
+    *,
+    pace: Any = None,
+    content: dict[str, bytes] | None = None,
+    tokens: tuple[str, str] = TOKENS,
+    strict: Strictness | None = None,
 ) -> Iterator[World]:
     """Run two hubs with the model on the first; each takes its own one of `tokens`."""
     with contextlib.ExitStack() as stack:
@@ -220,6 +225,7 @@ def running_world(
                     top / name,
                     seams=Seams([one.middleware], pace),
                     policy=Policy((Credential(token, Account(USER)),), writable=True),
+                    strict=strict,
                 )
             )
             for name, one, token in zip(("source", "destination"), faults, tokens, strict=True)

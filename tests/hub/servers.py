@@ -31,6 +31,8 @@ from hubferry.serve import (
     XetStorage,
 )
 from hubferry.serve.application import create_application
+from hubferry.serve.hub import HUB
+from hubferry.serve.parts import PartUploads
 from hubferry.serve.server import start
 
 if TYPE_CHECKING:
@@ -113,6 +115,7 @@ class TestHub:
     read_token: str = READ_TOKEN
     user: str = USER
     requests: Requests = field(default_factory=Requests)
+    parts: PartUploads = field(default_factory=PartUploads)
 
     def environment(self, home: Path) -> dict[str, str]:
         """Return the environment for an SDK or a command in a process of its own, with `home` as HOME."""
@@ -218,7 +221,7 @@ def running_hub(  # noqa: PLR0913  # one for each part of a hub
     thread.start()
     running = asyncio.run_coroutine_threadsafe(start(application, port=port), loop).result(10)
     try:
-        yield TestHub(running.url, store, requests=requests)
+        yield TestHub(running.url, store, requests=requests, parts=application[HUB].parts)
     finally:
         asyncio.run_coroutine_threadsafe(running.stop(), loop).result(10)
         asyncio.run_coroutine_threadsafe(_end_what_is_left(), loop).result(10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import json
@@ -19,6 +20,7 @@ from tests.tampering import changed, places
 
 from hubferry.serve import Policy, Rates, Signer, Strictness, Throttle
 from hubferry.serve.application import LABELS
+from hubferry.serve.parts import StoredPart
 from hubferry.serve.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -145,6 +147,9 @@ QUESTIONS = [
     ),
     ask("storage:get", "GET", f"/storage/{SHA256}", b"", {"Range": "bytes=5-"}),
     ask("storage:put", "PUT", f"/storage/{NEW_SHA256}", NEW, size=str(len(NEW))),
+    ask("storage:part", "PUT", f"/storage/{NEW_SHA256}/part", NEW, upload="", number="1"),
+    ask("storage:join", "POST", f"/storage/{NEW_SHA256}/join",
+        {"oid": NEW_SHA256, "parts": [{"partNumber": 1, "etag": hashlib.md5(NEW).hexdigest()}]}, upload=""),
 ]  # fmt: skip
 REFUSED = [ask("ms:delete", "DELETE", MS)]
 
@@ -269,15 +274,35 @@ def furnish(hub: TestHub) -> None:
 
 def status_of(hub: TestHub, question: Question) -> int:
     """Ask over a connection of its own; an answer that does not come is an error."""
+    with an_upload_in_parts(hub) as upload:
+        return status_with(hub, question, upload)
+
+
+@contextlib.contextmanager
+def an_upload_in_parts(hub: TestHub) -> Iterator[str]:
+    """Let there be an upload whose only part is stored."""
+    name, _upload = hub.parts.begin(NEW_SHA256, len(NEW), len(NEW), PLENTY)
+    incoming = hub.store.blobs.receive()
+    incoming.write(NEW)
+    hub.parts.keep(name, 1, StoredPart(hashlib.md5(NEW).hexdigest(), incoming.set_aside()))
+    try:
+        yield name
+    finally:
+        hub.parts.forget(name)
+
+
+def status_with(hub: TestHub, question: Question, upload: str) -> int:
     host, _, port = hub.url.removeprefix("http://").partition(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=20)
     path, query = quote(question.path, safe="/%"), dict(question.query)
-    if question.label.startswith("storage:") and question.path.count("/") == 2:
-        purpose, name = question.label.removeprefix("storage:"), question.path.rpartition("/")[2]
-        right = next(one for one in QUESTIONS if one.label == question.label)
-        signed = SIGNER.address(purpose, name, **right.query).rpartition("?")[2]
+    right = next((one for one in QUESTIONS if one.label == question.label), question)
+    if question.label.startswith("storage:") and question.path.count("/") == right.path.count("/"):
+        purpose, name = question.label.removeprefix("storage:"), question.path.split("/")[2]
+        wanted = right.query | ({"upload": upload} if "upload" in right.query else {})
+        signed = SIGNER.address(purpose, name, **wanted).rpartition("?")[2]
         claims = dict(pair.split("=") for pair in signed.split("&"))
-        target = f"{path}?{urlencode(claims | query)}"
+        asked = {key: value for key, value in query.items() if value != right.query.get(key)}
+        target = f"{path}?{urlencode(claims | asked)}"
     else:
         target = f"{path}?{urlencode(query)}" if query else path
     body = question.sent()

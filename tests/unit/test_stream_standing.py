@@ -14,8 +14,8 @@ from hubferry.findings import Kind
 from hubferry.model import Digests, RepoFile, RepoRef, Revision
 from hubferry.options import Options
 from hubferry.plan import Side
+from hubferry.stream.bodies import changed
 from hubferry.stream.standing import StandingFolder
-from hubferry.stream.upload import changed
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0f" * 32 + b"\nsize 12345\n"
 

@@ -94,8 +94,7 @@ class CachedModel:
         """What a person calls it: the repository and its revision where known, else the directory."""
         if self.ref is None:
             return self.name
-        revision = self.judged.revision
-        return self.ref.repo_id + ("" if revision is None else f"@{revision}")
+        return matching.title_of(self.ref, self.judged.revision)
 
     @property
     def called(self) -> Called:

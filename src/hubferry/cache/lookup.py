@@ -42,6 +42,8 @@ class _Owner(msgspec.Struct, frozen=True):
     repo_type: RepoType
     revision: str | None = None
     commit: str | None = None
+    endpoint: str | None = None
+    named: str | None = None
 
 
 _decoder = msgspec.json.Decoder(_Owner)
@@ -129,7 +131,7 @@ def called_of(place: Place) -> Called:
     called = Called(place.name, str(place.path))
     with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         owner = _decoder.decode(disk.read_record(place.path / RECORDS / MANIFEST, LARGEST) or b"")
-        ref = RepoRef(owner.hub, owner.repo_id, owner.commit, owner.repo_type)
+        ref = RepoRef(owner.hub, owner.repo_id, owner.commit, owner.repo_type, owner.endpoint, owner.named)
         return replace(called, ref=ref, revision=owner.revision)
     return called
 

@@ -77,6 +77,8 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True):
         whole: Whether the listed files are the whole listing of `commit`, and all of them came in.
         files: By path, everything that was verified here, or is listed.
         created: Seconds since 1970, as the other times.
+        endpoint: Of a hub that a configuration file names: what tells it from others. Unset for the others.
+        named: What that file called the hub.
         arrived: When all that was asked for of `commit` was here, the first time; 0 where that is not known.
         pinned: Whether pruning must leave it alone.
         number: Counts the times it was saved; a journal names the number it continues.
@@ -97,11 +99,14 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True):
     pinned: bool = False
     published: tuple[Publication, ...] = ()
     files: dict[str, Entry] = {}
+    endpoint: str | msgspec.UnsetType = msgspec.UNSET
+    named: str | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def ref(self) -> RepoRef:
         """Whose directory this is."""
-        return RepoRef(self.hub, self.repo_id, repo_type=self.repo_type)
+        endpoint, named = self.endpoint or None, self.named or None
+        return RepoRef(self.hub, self.repo_id, repo_type=self.repo_type, endpoint=endpoint, named=named)
 
     @property
     def is_whole(self) -> bool:
@@ -128,8 +133,13 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True):
         return self.whole or (self.listing != "none" and not any(lacking))
 
     def belongs_to(self, ref: RepoRef) -> bool:
-        """Return whether the directory is one of `ref`'s; its revision and endpoint do not matter."""
-        return (self.hub, self.repo_type, self.repo_id) == (ref.hub, ref.repo_type, ref.repo_id)
+        """Return whether the directory is one of `ref`'s; its revision does not matter.
+
+        Nor does its endpoint, which may be a mirror's; but a hub that a configuration file names is another
+        hub than the one that everybody knows, and than one at another endpoint.
+        """
+        own = (self.hub, self.repo_type, self.repo_id, self.endpoint or None)
+        return own == (ref.hub, ref.repo_type, ref.repo_id, ref.home)
 
     def is_for(self, ref: RepoRef) -> bool:
         """Return whether the directory is kept for the revision that `ref` names."""
@@ -192,7 +202,10 @@ _head_decoder = msgspec.json.Decoder(_Head)
 def new(ref: RepoRef) -> Manifest:
     """Return the manifest of a directory about which nothing is known but its owner."""
     now = time.time()
-    return Manifest(ref.hub, ref.repo_id, ref.repo_type, created=now, used=now, revision=named_revision(ref))
+    known = Manifest(ref.hub, ref.repo_id, ref.repo_type, created=now, used=now, revision=named_revision(ref))
+    if ref.home is not None and ref.named is not None:
+        known.endpoint, known.named = ref.home, ref.named
+    return known
 
 
 def expected(file: RepoFile, old: Entry | None, *, wanted: bool) -> Entry | None:

@@ -53,7 +53,7 @@ class Called:
     @property
     def title(self) -> str:
         """What a person calls it: the repository and its revision where known, else the directory."""
-        return self.directory if self.ref is None else self.ref.repo_id + self._ending
+        return self.directory if self.ref is None else title_of(self.ref, self.revision)
 
     @property
     def _ending(self) -> str:
@@ -65,9 +65,9 @@ class Called:
         if self.ref is None:
             return self.directory, self.path
         kind = "datasets/" if self.ref.repo_type == "dataset" else ""
-        title = self.title
-        named = f"{self.ref.hub}:{title}", f"{self.ref.hub}:{kind}{title}", kind + title
-        return self.directory, title, *named, str(self.ref), self.path
+        prefix, name = self.ref.prefix, self.ref.repo_id + self._ending
+        named = f"{prefix}:{name}", f"{prefix}:{kind}{name}", kind + name
+        return self.directory, name, *named, str(self.ref), self.path
 
     @property
     def own(self) -> str:
@@ -79,7 +79,15 @@ class Called:
     @property
     def parts(self) -> tuple[str, ...]:
         """Names that a part may be taken of."""
-        return (self.directory,) if self.ref is None else (self.directory, f"{self.ref.hub}:{self.title}")
+        if self.ref is None:
+            return (self.directory,)
+        return self.directory, f"{self.ref.prefix}:{self.ref.repo_id}{self._ending}"
+
+
+def title_of(ref: RepoRef, revision: str | None) -> str:
+    """Return what a person calls a repository that is kept for a revision; a named hub is told."""
+    hub = "" if ref.named is None else f"{ref.named}:"
+    return hub + ref.repo_id + ("" if revision is None else f"@{revision}")
 
 
 def precision(name: str, called: Called) -> Precision:

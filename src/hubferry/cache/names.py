@@ -86,16 +86,21 @@ def dotted_name(repo_id: str) -> str:
 
 
 def plain_names(ref: RepoRef) -> tuple[str, ...]:
-    """Return the directory names that a repository may have, the current spelling first."""
+    """Return the directory names that a repository may have, the current spelling first.
+
+    A hub that a configuration file names leaves the plain names to those that everybody knows.
+    """
+    if ref.home is not None:
+        return (suffixed_name(ref),)
     return tuple(dict.fromkeys((safe_name(ref.repo_id), dotted_name(ref.repo_id))))
 
 
 def suffixed_name(ref: RepoRef) -> str:
-    """Return the name for a repository whose plain name another one has.
+    """Return the name for a repository whose plain name another one has, or may have.
 
     The hyphen keeps it apart from every plain name, which has none.
     """
-    identity = f"{ref.hub}:{ref.repo_type}:{ref.repo_id}"
+    identity = f"{ref.hub}:{ref.repo_type}:{ref.repo_id}" + (f" at {ref.home}" if ref.home else "")
     return f"{safe_name(ref.repo_id)}-{_digest(identity)}"
 
 

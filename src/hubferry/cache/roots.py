@@ -9,7 +9,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from hubferry import places
+from hubferry import config, places
 from hubferry.cache.disk import disk, disk_errors
 from hubferry.errors import DiskError
 from hubferry.i18n import _
@@ -31,15 +31,15 @@ _HISTORIC = (_DEFAULT, "flux_model_cache", ".cache/simple_model_transfer")
 
 
 def default_root() -> Path:
-    """Return the root that new models go to: HUBFERRY_CACHE, else `~/.cache/model_transfer`.
+    """Return the root that new models go to: the one that is named, else `~/.cache/model_transfer`.
 
     Where the home cannot be used, and XDG_CACHE_HOME names another place for caches, it is there.
 
     Raises:
         DiskError: There is no home, and nothing else is named.
-        UsageError: HUBFERRY_CACHE begins with a home that is not known.
+        UsageError: What names it begins with a home that is not known, or the file has a mistake.
     """
-    chosen = places.from_environment("HUBFERRY_CACHE")
+    chosen = named_root()
     if chosen is not None:
         return chosen
     home, caches = places.home(), os.environ.get("XDG_CACHE_HOME", "").strip()
@@ -56,15 +56,24 @@ def default_root() -> Path:
     )
 
 
+def named_root() -> Path | None:
+    """Return the root that HUBFERRY_CACHE names, else the configuration file; None where neither does."""
+    chosen = places.from_environment("HUBFERRY_CACHE")
+    if chosen is not None:
+        return chosen
+    default = config.current().defaults.get("cache_dir")
+    return None if default is None else places.expanded(str(default.value))
+
+
 def _is_usable(root: Path) -> bool:
     """Return whether models are kept there, or could be."""
     return places.is_directory(root) or places.is_writable(places.nearest_directory(root))
 
 
 def usable(place: Path) -> Path | None:
-    """Return a place below the home, None where that cannot be used and HUBFERRY_CACHE names another one."""
+    """Return a place below the home, None where that cannot be used and another one is named."""
     known = places.expanded_if_known(str(place))
-    if known is not None and (_is_usable(known) or not os.environ.get("HUBFERRY_CACHE", "").strip()):
+    if known is not None and (_is_usable(known) or named_root() is None):
         return known
     return None
 

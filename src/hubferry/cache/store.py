@@ -3,9 +3,10 @@
 The places are layers: each is read, what is new goes into the first. A root that somebody named wins over
 every other: what those have is linked into it.
 
-One directory holds one repository's default branch, as last fetched, whatever the endpoint; a revision that
-is asked for by another name has its own beside it. What older tools left without records belongs to the first
-model that asks for it by name; a repository whose name another one has gets a suffix.
+One directory holds one repository's default branch, as last fetched, whatever the endpoint of a hub that
+everybody knows; a revision that is asked for by another name has its own beside it. What older tools left
+without records belongs to the first model that asks for it by name; a repository whose name another one has,
+or that is of a hub which a configuration file names, gets a suffix.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class Cache:
         """Return the directory of a repository's revision, created where it is missing.
 
         Args:
-            ref: Its endpoint does not matter.
+            ref: See `Manifest.belongs_to` for what makes two of them one.
             directory: This very place instead of one named after the repository, whatever the revision.
 
         Raises:
@@ -175,9 +176,9 @@ def _claims(model: ModelDirectory, ref: RepoRef) -> bool:
 def _is_somebodys(model: ModelDirectory, ref: RepoRef) -> bool:
     """Return whether a directory without records holds something that cannot be `ref`.
 
-    The tools that kept no records copied models only.
+    The tools that kept no records copied models only, and knew no hub by a name of one's own.
     """
-    if ref.repo_type == "model" or not model.path.is_dir():
+    if (ref.repo_type == "model" and ref.home is None) or not model.path.is_dir():
         return False
     return any(entry.name != RECORDS for entry in disk.scandir(model.path))
 

@@ -17,6 +17,16 @@ class Command(click.Command):
         super().__init__(*arguments, **options)
         self.examples = examples
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the words of a command line; what is not said there may stand in the configuration file."""
+        if not {"-h", "--help"} & set(args):
+            from hubferry.cli import defaults
+
+            extra.setdefault("default_map", defaults.of(self))
+        return super().make_context(info_name, args, parent, **extra)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options group by group, in order; those without a group come last."""
         groups: dict[str, list[tuple[str, str]]] = {}

@@ -61,6 +61,13 @@ if TYPE_CHECKING:
         help=_("Create the destination as public; let what is private or gated become public."),
     ),
     click.option(
+        "--visibility",
+        "new_visibility",
+        type=click.Choice(["private", "source"]),
+        default="source",
+        help=_("A destination that has to be created is private, or as the source is."),
+    ),
+    click.option(
         "--license", metavar="NAME", help=_("Licence of a new destination; the source's unless given.")
     ),
     click.option("--message", "-m", metavar="TEXT", help=_("Message of the commit.")),
@@ -70,9 +77,20 @@ if TYPE_CHECKING:
     _("How"),
     click.option("--dry-run", "-n", is_flag=True, help=_("Print what would be done, and do nothing.")),
     click.option("--verify-only", is_flag=True, help=_("Fetch and verify into the cache, publish nothing.")),
-    click.option("--keep-going", is_flag=True, help=_("Publish the good files even though some failed.")),
+    click.option(
+        "--keep-going/--no-keep-going",
+        default=False,
+        show_default=False,
+        help=_("Publish the good files even though some failed."),
+    ),
     options.transfer(),
-    click.option("--no-cache", is_flag=True, help=_("Keep no payload on disk once it was sent.")),
+    click.option(
+        "--no-cache/--cache",
+        "no_cache",
+        default=False,
+        show_default=False,
+        help=_("Keep no payload on disk once it was sent."),
+    ),
     options.offline(),
 )
 @options.group(_("What to say"), options.talking())

@@ -148,7 +148,7 @@ def _address(line: str, log: Path) -> str:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    """Return this environment without anybody's tokens, caches and proxies."""
+    """Return this environment without anybody's tokens, caches, proxies and configuration file."""
     ours = {
         name: value
         for name, value in os.environ.items()
@@ -158,4 +158,5 @@ def _environment(home: Path) -> dict[str, str]:
         "HOME": str(home),
         "USERPROFILE": str(home),
         "HUBFERRY_CACHE": str(home / "cache"),
+        "HUBFERRY_CONFIG": "none",
     }

@@ -63,6 +63,7 @@ def _document(found: list[Finding]) -> dict[str, object]:
         "ready": all(one.state != "bad" for one in found),
         "findings": [
             {
+                "code": one.code,
                 "subject": one.subject,
                 "state": one.state,
                 "text": one.text,

@@ -20,6 +20,11 @@ def variables() -> tuple[tuple[str, str], ...]:
             "HUBFERRY_CACHE_LIMIT",
             _("Most that the cache may take, as 500G; the longest unused goes."),
         ),
+        ("HUBFERRY_CONFIG", _("Configuration file; empty or none for none.")),
+        (
+            "HUBFERRY_INSECURE",
+            _("Hosts to which a token may travel over plain http, as hub.lan,10.0.0.5:8787."),
+        ),
         ("HUBFERRY_LANG", _("Language of messages: en or zh; else that of the locale.")),
         ("HUBFERRY_TOKEN", _("Token that `hubferry serve` demands.")),
         ("HUBFERRY_PATIENCE", _("Minutes without any progress before giving up; 5.")),

@@ -20,6 +20,7 @@ from hubferry.places import nearest_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from hubferry.hubs.account import Login
 
@@ -39,6 +40,7 @@ class Finding:
         text: What was found.
         hint: What to type or set.
         exit_code: Of the error that a copy would end with; 0 unless bad.
+        code: A stable, untranslated word for it.
     """
 
     subject: str
@@ -46,14 +48,25 @@ class Finding:
     text: str
     hint: str | None = None
     exit_code: int = 0
+    code: str = ""
+
+
+def machine(cache_root: Path | None = None) -> list[Finding]:
+    """Look at this machine alone: versions, the cache's disk, what forbids the network."""
+    return [_versions(), _disk(cache_root), *_offline_setting()]
 
 
 def examine(*, ask_hubs: bool) -> list[Finding]:
     """Look at this machine and, if asked to, at both hubs."""
-    found = [_versions(), _disk(), *_network_settings()]
-    found += [_huggingface_token(), _modelscope_token()]
+    from hubferry.cli import examine_config
+
+    found = examine_config.configuration()
+    if any(one.state == "bad" for one in found):  # nothing else can be known
+        return [_versions(), *found]
+    found += [*machine(), *_proxies(), _certificates()]
+    found += [_huggingface_token(), _modelscope_token(), *examine_config.tokens()]
     if ask_hubs and not _offline():
-        found += [_huggingface(), _modelscope()]
+        found += [_huggingface(), _modelscope(), *examine_config.hubs()]
     return found
 
 
@@ -64,39 +77,38 @@ def _versions() -> Finding:
             words.append(f"{package} {installed(package)}")
         except PackageNotFoundError:
             words.append(_("{package} missing").format(package=package))
-    return Finding(_("versions"), "good", ", ".join(words))
+    return Finding(_("versions"), "good", ", ".join(words), code="versions")
 
 
-def _disk() -> Finding:
+def _disk(root: Path | None = None) -> Finding:
     from hubferry.cache.roots import default_root
 
-    subject = _("cache")
+    subject, code = _("cache"), "cache"
     try:
-        root = default_root()
+        root = root or default_root()
     except HubferryError as error:
-        return Finding(subject, "bad", error.message, error.hint, error.exit_code)
+        return Finding(subject, "bad", error.message, error.hint, error.exit_code, code)
     place = nearest_directory(root)
     free = output.size(shutil.disk_usage(place).free)
     text = _("{path}: {free} free").format(path=root, free=free)
     if not os.access(place, os.W_OK | os.X_OK):
         hint = "HUBFERRY_CACHE=/another/disk hubferry doctor"
         text = _("{path}: no permission to write").format(path=place)
-        return Finding(subject, "bad", text, hint, DiskError.exit_code)
+        return Finding(subject, "bad", text, hint, DiskError.exit_code, code)
     if shutil.disk_usage(place).free < _LITTLE_SPACE:
-        return Finding(subject, "note", text, "hubferry cache list; hubferry cache clean NAME")
-    return Finding(subject, "good", text)
+        return Finding(subject, "note", text, "hubferry cache list; hubferry cache clean NAME", code=code)
+    return Finding(subject, "good", text, code=code)
 
 
 def _offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
 
 
-def _network_settings() -> list[Finding]:
-    found = []
-    if _offline():
-        text = _("HF_HUB_OFFLINE is set: no hub is asked, and nothing can be copied")
-        found.append(Finding(_("network"), "bad", text, "unset HF_HUB_OFFLINE", 5))
-    return [*found, *_proxies(), _certificates()]
+def _offline_setting() -> list[Finding]:
+    if not _offline():
+        return []
+    text = _("HF_HUB_OFFLINE is set: no hub is asked, and nothing can be copied")
+    return [Finding(_("network"), "bad", text, "unset HF_HUB_OFFLINE", NetworkError.exit_code, "offline")]
 
 
 def _proxies() -> list[Finding]:
@@ -113,13 +125,13 @@ def _proxies() -> list[Finding]:
             proxy = proxies.read(settings[scheme], variable)
         except ProxyKindError:
             text = _("{variable} names no proxy that can be used").format(variable=variable or scheme)
-            found.append(Finding(_("proxy"), "bad", text, exit_code=NetworkError.exit_code))
+            found.append(Finding(_("proxy"), "bad", text, None, NetworkError.exit_code, "proxy"))
             continue
         text = _("{scheme} goes through {address}").format(scheme=scheme, address=proxy)
-        found.append(Finding(_("proxy"), "note", f"{text} ({variable})" if variable else text))
+        found.append(Finding(_("proxy"), "note", f"{text} ({variable})" if variable else text, code="proxy"))
     if found and settings.get("no"):
         text = _("asked directly: {hosts}").format(hosts=settings["no"])
-        found.append(Finding(_("proxy"), "note", text))
+        found.append(Finding(_("proxy"), "note", text, code="proxy"))
     return found
 
 
@@ -129,84 +141,97 @@ def _certificates() -> Finding:
     from hubferry.wire import authorities
     from hubferry.wire.failures import AuthoritiesError
 
-    subject = _("certificates")
+    subject, code = _("certificates"), "certificates"
     try:
         authorities.client_context()
     except AuthoritiesError as error:
         said = certificates.message(error, "")
-        return Finding(subject, "bad", said, certificates.hint(error), NetworkError.exit_code)
+        return Finding(subject, "bad", said, certificates.hint(error), NetworkError.exit_code, code)
     named = authorities.named()
     if named:
-        return Finding(subject, "note", ", ".join(f"{variable}={place}" for variable, place in named))
+        return Finding(
+            subject, "note", ", ".join(f"{variable}={place}" for variable, place in named), code=code
+        )
     store = authorities.system_store()
     if store is None and os.name == "posix":
         hint = "export SSL_CERT_FILE=/path/to/authorities.pem"
-        return Finding(subject, "bad", _("this system has none"), hint, NetworkError.exit_code)
-    return Finding(subject, "good", store or _("the system's store"))
+        return Finding(subject, "bad", _("this system has none"), hint, NetworkError.exit_code, code)
+    return Finding(subject, "good", store or _("the system's store"), code=code)
 
 
 def _huggingface_token() -> Finding:
-    subject = _("Hugging Face token")
+    subject, code = _("Hugging Face token"), "hf-token"
     for variable in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         if os.environ.get(variable):
-            return Finding(subject, "good", _("found in {place}").format(place=variable))
-    if credentials.huggingface_token():
-        return Finding(
-            subject, "good", _("found in {place}").format(place=credentials.huggingface_token_file())
-        )
+            return Finding(subject, "good", _("found in {place}").format(place=variable), code=code)
+    if (said := _token_of_the_file("hf", subject, code)) is not None:
+        return said
+    if credentials.stored_huggingface_token():
+        place = credentials.huggingface_token_file()
+        return Finding(subject, "good", _("found in {place}").format(place=place), code=code)
     text = _("none; public models can be fetched, private and gated ones cannot")
-    return Finding(subject, "note", text, "export HF_TOKEN=hf_...   # https://huggingface.co/settings/tokens")
+    hint = "export HF_TOKEN=hf_...   # https://huggingface.co/settings/tokens"
+    return Finding(subject, "note", text, hint, code=code)
 
 
 def _modelscope_token() -> Finding:
-    subject = _("ModelScope token")
+    subject, code = _("ModelScope token"), "ms-token"
     if os.environ.get("MODELSCOPE_API_TOKEN"):
-        return Finding(subject, "good", _("found in {place}").format(place="MODELSCOPE_API_TOKEN"))
-    if credentials.modelscope_token():
+        return Finding(subject, "good", _("found in {place}").format(place="MODELSCOPE_API_TOKEN"), code=code)
+    if (said := _token_of_the_file("ms", subject, code)) is not None:
+        return said
+    if credentials.stored_modelscope_token():
         place = credentials.modelscope_cookie_file()
-        return Finding(subject, "good", _("found in {place}").format(place=place))
+        return Finding(subject, "good", _("found in {place}").format(place=place), code=code)
     return Finding(
         subject,
         "bad",
         _("none; nothing can be published on ModelScope"),
         "export MODELSCOPE_API_TOKEN=ms-...   # https://modelscope.cn/my/myaccesstoken",
         AccessError.exit_code,
+        code,
     )
+
+
+def _token_of_the_file(name: str, subject: str, code: str) -> Finding | None:
+    from hubferry.cli import examine_config
+
+    return examine_config.token(name, subject, code)
 
 
 def _huggingface() -> Finding:
     from hubferry.hubs.account import Login, huggingface_account
 
-    login = Login(side="source")
-    signed_in = credentials.huggingface_token() is not None
-    return _account(
-        "Hugging Face", credentials.huggingface_endpoint(), huggingface_account, login, signed_in=signed_in
-    )
+    endpoint, find = credentials.huggingface_endpoint(), credentials.huggingface_token
+    return account("Hugging Face", endpoint, huggingface_account, Login(side="source"), find, code="hf")
 
 
 def _modelscope() -> Finding:
     from hubferry.hubs.account import Login, modelscope_account
 
-    signed_in = credentials.modelscope_token() is not None
-    return _account(
-        "ModelScope", credentials.modelscope_endpoint(), modelscope_account, Login(), signed_in=signed_in
-    )
+    endpoint, find = credentials.modelscope_endpoint(), credentials.modelscope_token
+    return account("ModelScope", endpoint, modelscope_account, Login(), find, code="ms")
 
 
-def _account(
-    subject: str, endpoint: str, ask: Callable[[Login], str], login: Login, *, signed_in: bool
+def account(
+    subject: str,
+    endpoint: str,
+    ask: Callable[[Login], str],
+    login: Login,
+    find: Callable[[], str | None],
+    *,
+    code: str,
 ) -> Finding:
     """Ask a hub who we are; without a token it is enough that it answers."""
     from hubferry.hubs.account import HUGGINGFACE_NAME, MODELSCOPE_NAME, reachable
 
     try:
-        if not signed_in:
+        if find() is None:
             path = MODELSCOPE_NAME if subject == "ModelScope" else HUGGINGFACE_NAME
             reachable(endpoint, path, side=login.side)
-            return Finding(subject, "good", _("{endpoint} answers").format(endpoint=endpoint))
+            return Finding(subject, "good", _("{endpoint} answers").format(endpoint=endpoint), code=code)
         name = ask(login)
     except HubferryError as error:
-        return Finding(subject, "bad", error.message, error.hint, error.exit_code)
-    return Finding(
-        subject, "good", _("{endpoint} answers; signed in as {name}").format(endpoint=endpoint, name=name)
-    )
+        return Finding(subject, "bad", error.message, error.hint, error.exit_code, code)
+    text = _("{endpoint} answers; signed in as {name}").format(endpoint=endpoint, name=name)
+    return Finding(subject, "good", text, code=code)

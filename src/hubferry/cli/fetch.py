@@ -9,10 +9,11 @@ import click
 from hubferry.cli import options, output, present
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
+from hubferry.commits import commit_of, listing_digest_of
 from hubferry.i18n import _, ngettext
 
 if TYPE_CHECKING:
-    from hubferry.model import Fetched
+    from hubferry.model import Fetched, HubName
     from hubferry.options import Options
 
 
@@ -44,43 +45,46 @@ def bring(source: str, asked: Options, *, as_json: bool, quiet: bool) -> int:
     """Fetch, say what is there, and print the path."""
     from hubferry import api
     from hubferry.cli.memory import keep_freed_memory
+    from hubferry.typed import reference
 
     keep_freed_memory()
     with follow(quiet=quiet) as listen:
         fetched = api.fetch(source, asked, listen)
+    hub = reference(source, asked.source, "hf").hub
     if as_json:
-        output.document(_document(fetched))
+        output.document(_document(fetched, hub))
         return 0
     if not quiet:
-        output.talk(_sentence(fetched))
+        output.talk(_sentence(fetched, hub))
     output.data(str(fetched.path))
     return 0
 
 
-def _sentence(fetched: Fetched) -> str:
+def _sentence(fetched: Fetched, hub: HubName) -> str:
     whole = ngettext(
-        "whole and verified: {count} file, {size}, commit {commit}; fetched {fetched}",
-        "whole and verified: {count} files, {size}, commit {commit}; fetched {fetched}",
+        "whole and verified: {count} file, {size}, {commit}; fetched {fetched}",
+        "whole and verified: {count} files, {size}, {commit}; fetched {fetched}",
         fetched.files,
     )
     part = ngettext(
-        "part, as asked, and verified: {count} file, {size}, commit {commit}; fetched {fetched}",
-        "part, as asked, and verified: {count} files, {size}, commit {commit}; fetched {fetched}",
+        "part, as asked, and verified: {count} file, {size}, {commit}; fetched {fetched}",
+        "part, as asked, and verified: {count} files, {size}, {commit}; fetched {fetched}",
         fetched.files,
     )
     sentence = (whole if fetched.whole else part).format(
         count=fetched.files,
         size=output.size(fetched.size),
-        commit=fetched.commit[:12],
+        commit=present.state_words(hub, fetched.commit),
         fetched=output.size(fetched.fetched),
     )
     return sentence if fetched.asked else sentence + _(" (offline: the hub was not asked)")
 
 
-def _document(fetched: Fetched) -> dict[str, object]:
+def _document(fetched: Fetched, hub: HubName) -> dict[str, object]:
     return {
         "path": str(fetched.path),
-        "commit": fetched.commit,
+        "commit": commit_of(hub, fetched.commit),
+        "listing_digest": listing_digest_of(hub, fetched.commit),
         "files": fetched.files,
         "size": fetched.size,
         "fetched": fetched.fetched,

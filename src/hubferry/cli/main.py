@@ -25,7 +25,7 @@ from hubferry.errors import (
     PartialError,
     UsageError,
 )
-from hubferry.i18n import _
+from hubferry.i18n import _, set_language
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,7 @@ def _commands() -> dict[str, str]:
         "fetch": _("Bring a repository into the cache and print its path."),
         "check": _("Compare two repositories file by file, moving nothing."),
         "cache": _("Look into the cache, verify it, clean it."),
+        "config": _("Look at the configuration file: hubs by name, and what options are by default."),
         "serve": _("Run a hub for this machine or network."),
         "doctor": _("Find what would stop a copy: tokens, endpoints, disk, versions."),
         "demo": _("Watch a whole copy between two hubs on this machine: no account, no internet."),
@@ -121,6 +122,8 @@ def command_line() -> Commands:
 
 def main() -> int:
     """Run the command line and return its exit code."""
+    if "--json" in sys.argv[1:]:
+        set_language("en")  # a document is the same in every language, its sentences included
     output.prepare()
     arguments, tokens = secrets.take_tokens(sys.argv[1:])
     if tokens:
@@ -232,7 +235,7 @@ def _next_words(error: HubferryError, command: list[str]) -> str | None:
 
 def _explain(error: HubferryError, *, json: bool) -> int:
     for one in (error, *error.others):
-        output.talk(one.message, label=_("error:"), colour="red")
+        output.talk(one.sentence, label=_("error:"), colour="red")
         for failure in one.failures if isinstance(one, PartialError) else ():
             output.talk(f"  {output.visible(failure.path or '-')}: {failure.message}")
         if isinstance(one, DiskFullError):
@@ -248,6 +251,7 @@ def _described(error: HubferryError) -> dict[str, object]:
     described: dict[str, object] = {
         "kind": type(error).__name__,
         "message": error.message,
+        "doing": error.doing,
         "side": error.side,
         "path": error.path,
         "hint": error.hint,

@@ -197,7 +197,12 @@ def allowing() -> Callable[[Decorated], Decorated]:
 
 def offline() -> Callable[[Decorated], Decorated]:
     """Add that no hub may be asked."""
-    return click.option("--offline", is_flag=True, help=_("Ask no hub; answer from the cache alone."))
+    return click.option(
+        "--offline/--no-offline",
+        default=False,
+        show_default=False,
+        help=_("Ask no hub; answer from the cache alone."),
+    )
 
 
 def transfer() -> Callable[[Decorated], Decorated]:
@@ -238,6 +243,7 @@ def build(**words: Any) -> Options:
         exclude=tuple(words.get("exclude", ())),
         delete=words.get("delete", False),
         visibility=words.get("visibility"),
+        new_visibility="private" if words.get("new_visibility") == "private" else None,
         license=words.get("license"),
         message=words.get("message"),
         jobs=words.get("jobs"),

@@ -10,11 +10,14 @@ import sys
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from hubferry import units
 from hubferry.cli.secrets import redact
 from hubferry.i18n import _, language, set_language
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _STAND_INS = {
     "✅": "[ok]",
@@ -41,6 +44,8 @@ _STAND_INS = {
     "。": ".",
     "：": ":",
 }
+SCHEMA = 1
+"""Of every JSON document: raised when a key goes or comes to mean something else, not when one is added."""
 _COLOURS = {"red": 31, "yellow": 33, "cyan": 36}
 
 
@@ -130,9 +135,9 @@ def nowhere() -> TextIO:
     return Path(os.devnull).open("w", encoding="utf-8")
 
 
-def document(value: object) -> None:
-    """Print one JSON document, to stdout."""
-    print(redact(json.dumps(value, ensure_ascii=False, indent=2)))
+def document(value: Mapping[str, object], *, indent: int | None = 2) -> None:
+    """Print one JSON document, to stdout; docs/json.md says what the keys of each mean."""
+    print(redact(json.dumps({"schema": SCHEMA, **value}, ensure_ascii=False, indent=indent)))
 
 
 size = units.size

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from hubferry.cli import plan_counts
 from hubferry.cli.output import duration, iso_time, size, visible
+from hubferry.commits import commit_of, listing_digest_of, short
 from hubferry.findings import Kind
 from hubferry.i18n import _, ngettext
 from hubferry.model import Action
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from hubferry.findings import Finding
-    from hubferry.model import NewRepository, Plan, Report, Revision, Step
+    from hubferry.model import HubName, NewRepository, Plan, Report, Revision, Step
 
 _MOST_DOOMED = 20
 """Files to delete that are named before a run; a dry run lists all of them."""
@@ -35,10 +37,19 @@ def action_word(step: Step) -> str:
 
 
 def revision_words(revision: Revision) -> str:
-    """Return a repository with its commit: `hf:org/name @ 1a2b3c4d5e6f`."""
+    """Return a repository with its commit, where it has one: `hf:org/name @ 1a2b3c4d5e6f`."""
     if not revision.exists:
         return _("{ref} (to be created)").format(ref=revision.ref)
-    return f"{revision.ref} @ {revision.commit[:12]}"
+    commit = commit_of(revision.ref.hub, revision.commit)
+    return str(revision.ref) if commit is None else f"{revision.ref} @ {short(commit)}"
+
+
+def state_words(hub: HubName, name: str) -> str:
+    """Return the commit of a state in words; a hub that names none is said to."""
+    commit = commit_of(hub, name)
+    if commit is None:
+        return _("ModelScope names no commit") if hub == "ms" else _("a folder has no commit")
+    return _("commit {commit}").format(commit=short(commit))
 
 
 def plan_lines(plan: Plan) -> list[str]:
@@ -69,6 +80,15 @@ def creation_words(new: NewRepository) -> str:
     if new.visibility == "private":
         return _("will be created as private, licence {license}").format(license=new.license)
     return _("will be created as public, licence {license}").format(license=new.license)
+
+
+def created_words(new: NewRepository, there: Revision) -> str:
+    """Return how the destination was created."""
+    if new.branch_only:
+        return _("created: the branch of {ref}").format(ref=there.ref)
+    if new.visibility == "private":
+        return _("created: {ref}, private, licence {license}").format(ref=there.ref, license=new.license)
+    return _("created: {ref}, public, licence {license}").format(ref=there.ref, license=new.license)
 
 
 def only_there_words(plan: Plan) -> list[str]:
@@ -115,14 +135,7 @@ def plan_sum(plan: Plan) -> str:
         parts.append(_("fetch {size}").format(size=size(plan.fetch_bytes)))
     if plan.send_bytes:
         parts.append(_("send {size}").format(size=size(plan.send_bytes)))
-    for action, sentence in (
-        (Action.SAME, _("{count} the same")),
-        (Action.REUSE, _("{count} stored there already")),
-        (Action.DELETE, _("{count} to delete")),
-    ):
-        number = sum(not step.fetches for step in plan.of(action))
-        if number:
-            parts.append(sentence.format(count=number))
+    parts += plan_counts.plan_words(plan_counts.of(plan))
     return _("plan: {parts}").format(parts=_(", ").join(parts))
 
 
@@ -134,6 +147,7 @@ def report_lines(report: Report) -> list[str]:
     if report.plan.only_there:
         proof = _("verified: {files}, {size}, the same at {destination}")
     proof = proof.format(files=there, size=size(report.size), destination=report.plan.destination.ref)
+    counts = plan_counts.of(report.plan)
     if not report.commits:
         moved = _("nothing to do: no blob was asked for, no commit made")
     else:
@@ -150,8 +164,10 @@ def report_lines(report: Report) -> list[str]:
             reused=size(report.reused),
             commits=ngettext("{count} commit", "{count} commits", commits).format(count=commits),
         )
+        moved = _(", ").join([moved, *plan_counts.report_words(counts)])
     took = _("{moved} ({time})").format(moved=moved, time=duration(report.seconds))
-    return [proof, *only_there_words(report.plan), *_left_out_words(report.plan), took]
+    made = [] if report.plan.new is None else [created_words(report.plan.new, report.plan.destination)]
+    return [proof, *made, *only_there_words(report.plan), *_left_out_words(report.plan), took]
 
 
 def _left_out_words(plan: Plan) -> list[str]:
@@ -172,7 +188,8 @@ def report_document(report: Report) -> dict[str, object]:
         "fetched": report.fetched,
         "sent": report.sent,
         "reused": report.reused,
-        "commits": list(report.commits),
+        "commits": _commits(report),
+        "commit_count": len(report.commits),
         "created": _creation_document(report.plan.new),
         "adapted": sorted(report.plan.adapted),
         "findings": findings_document(report.plan.findings),
@@ -183,12 +200,18 @@ def report_document(report: Report) -> dict[str, object]:
     }
 
 
+def _commits(report: Report) -> list[str]:
+    """Return what the destination calls the commits that were made; a folder has none."""
+    return [] if report.plan.destination.ref.hub == "dir" else [name for name in report.commits if name]
+
+
 def plan_document(plan: Plan) -> dict[str, object]:
     """Return a plan as JSON takes it."""
     return {
         "source": _revision_document(plan.source),
         "destination": _revision_document(plan.destination),
         "nothing_to_do": plan.nothing_to_do,
+        "counts": plan_counts.document(plan_counts.of(plan)),
         "fetch_bytes": plan.fetch_bytes,
         "send_bytes": plan.send_bytes,
         "create": _creation_document(plan.new),
@@ -234,7 +257,11 @@ def _revision_document(revision: Revision) -> dict[str, object]:
     return {
         "hub": revision.ref.hub,
         "repository": revision.ref.repo_id,
-        "commit": revision.commit if revision.exists else None,
+        "named": revision.ref.named,
+        "type": revision.ref.repo_type if revision.ref.hub != "dir" else None,
+        "revision": revision.ref.revision,
+        "commit": commit_of(revision.ref.hub, revision.commit) if revision.exists else None,
+        "listing_digest": listing_digest_of(revision.ref.hub, revision.commit) if revision.exists else None,
         "exists": revision.exists,
         "private": revision.private,
         "gated": revision.gated,

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import suppress
 from functools import cache
+
+from hubferry.errors import HubferryError
 
 HIDDEN = "***"
 _TOKEN_VARIABLES = (
@@ -42,6 +45,10 @@ def _known() -> list[str]:
     known = [secret for name in _TOKEN_VARIABLES for secret in os.environ.get(name, "").split(",")]
     if "hubferry.hubs.credentials" in sys.modules:
         known += _stored()
+    if "hubferry.config.tokens" in sys.modules:
+        from hubferry.config import tokens
+
+        known += tokens.obtained()
     return [secret.strip() for secret in known if len(secret.strip()) >= _SHORTEST_SECRET]
 
 
@@ -49,7 +56,10 @@ def _known() -> list[str]:
 def _stored() -> tuple[str, ...]:
     from hubferry.hubs import credentials
 
-    return tuple(filter(None, (credentials.huggingface_token(), credentials.modelscope_token())))
+    found: list[str | None] = [credentials.stored_huggingface_token()]
+    with suppress(HubferryError):  # where the endpoint is not to be known no token of a login is read
+        found.append(credentials.stored_modelscope_token())
+    return tuple(filter(None, found))
 
 
 _BOTH_SIDES = ("HUBFERRY_SOURCE_TOKEN", "HUBFERRY_DESTINATION_TOKEN")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import json
 import signal
 import sys
 from dataclasses import dataclass, replace
@@ -274,7 +273,7 @@ async def _serve(wish: _Wish, application: web.Application) -> None:
 def _announce(wish: _Wish, running: RunningHub) -> None:
     url = wish.public.url or replace(running, host=serve_talk.reachable_host(wish.host)).url
     if wish.as_json:
-        sys.stdout.write(json.dumps({"url": url, "host": wish.host, "port": running.port}) + "\n")
+        output.document({"url": url, "host": wish.host, "port": running.port}, indent=None)
     else:
         output.data(url)
     if not (wish.as_json or wish.quiet):

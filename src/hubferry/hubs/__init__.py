@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hubferry.events import Listener, ignore
-from hubferry.hubs import credentials
+from hubferry.hubs.reaching import reach
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,32 +38,31 @@ def open_source(
 
     Args:
         ref: What is going to be read; its own `endpoint` comes first.
-        token: Instead of the one that the official tools would find.
-        endpoint: Instead of the environment's.
+        token: Instead of any other; see `reaching.reach`.
+        endpoint: Instead of the environment's and the configuration file's.
         connections: Most connections at a time.
         allow_insecure: Whether a token may travel unencrypted to another machine.
         folder: How to look at a folder, where `ref` names one.
 
     Raises:
         UsageError: A token would travel unencrypted, the endpoint is no web address, or HUBFERRY_XET no wish.
+        AccessError: The configuration file says where the token is, and there is none to be had.
     """
-    where = ref.endpoint or endpoint
     if ref.hub == "dir":
         from hubferry.hubs.folder.source import DirectorySource
 
         return DirectorySource(folder.allow, folder.records, folder.listen) if folder else DirectorySource()
+    at = reach(ref, token=token, endpoint=endpoint, insecure=allow_insecure)
     if ref.hub == "ms":
         from hubferry.hubs.modelscope.source import ModelScopeSource
 
-        where = where or credentials.modelscope_endpoint()
-        token = credentials.modelscope_token(endpoint=where) if token is None else token
-        return ModelScopeSource(where, token, connections=connections, allow_insecure=allow_insecure)
+        return ModelScopeSource(at.endpoint, at.token, connections=connections, allow_insecure=at.insecure)
     from hubferry.hubs.huggingface.source import HuggingFaceSource
     from hubferry.hubs.xet.source import with_xet
 
-    where = where or credentials.huggingface_endpoint()
-    token = credentials.huggingface_token() if token is None else token
-    return with_xet(HuggingFaceSource(where, token, connections=connections, allow_insecure=allow_insecure))
+    return with_xet(
+        HuggingFaceSource(at.endpoint, at.token, connections=connections, allow_insecure=at.insecure)
+    )
 
 
 def open_destination(
@@ -74,24 +73,22 @@ def open_destination(
     allow_insecure: bool = False,
     listen: Listener = ignore,
     wait: float | None = None,
+    unfinished: Path | None = None,
 ) -> Destination:
     """Open the hub of `ref` for writing; the arguments are those of `open_source`, and two for a folder.
 
     `listen` hears when another run has the folder; `wait` is how many seconds it may, None for ever.
+    `unfinished` is where uploads in parts are remembered for the next run, None for nowhere.
     """
-    where = ref.endpoint or endpoint
     if ref.hub == "dir":
         from hubferry.hubs.folder.destination import DirectoryDestination
 
         return DirectoryDestination(listen, wait)
+    at = reach(ref, token=token, endpoint=endpoint, insecure=allow_insecure)
     if ref.hub == "ms":
         from hubferry.hubs.modelscope.destination import ModelScopeDestination
 
-        where = where or credentials.modelscope_endpoint()
-        token = credentials.modelscope_token(endpoint=where) if token is None else token
-        return ModelScopeDestination(where, token, allow_insecure=allow_insecure)
+        return ModelScopeDestination(at.endpoint, at.token, allow_insecure=at.insecure)
     from hubferry.hubs.huggingface.destination import HuggingFaceDestination
 
-    where = where or credentials.huggingface_endpoint()
-    token = credentials.huggingface_token() if token is None else token
-    return HuggingFaceDestination(where, token, allow_insecure=allow_insecure)
+    return HuggingFaceDestination(at.endpoint, at.token, allow_insecure=at.insecure, unfinished=unfinished)

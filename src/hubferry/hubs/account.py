@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from hubferry.errors import AccessError, HubferryError
 from hubferry.findings import NOT_SAID, Finding, warning
-from hubferry.hubs import credentials
 from hubferry.hubs.http import mistaken
 from hubferry.hubs.http.addresses import endpoint_of
 from hubferry.hubs.http.client import HubClient, Request
 from hubferry.hubs.huggingface import wire as huggingface
 from hubferry.hubs.modelscope import wire as modelscope
+from hubferry.hubs.reaching import reach
 from hubferry.i18n import _
 from hubferry.model import RepoRef
 
 if TYPE_CHECKING:
     from hubferry.errors import Side
     from hubferry.hubs.http.answers import Answer
+    from hubferry.hubs.reaching import Reach
 
 HUGGINGFACE_NAME = "/api/whoami-v2"
 MODELSCOPE_NAME = "/openapi/v1/users/me"
@@ -32,12 +33,20 @@ _NAMES = ("Username", "username", "name", "preferred_username")
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """How to ask a hub who we are; None is what the official tools would find."""
+    """How to ask a hub who we are; None is what would be found, see `reaching.reach`.
+
+    `named` is what the configuration file calls it, where it is none of the two that everybody knows.
+    """
 
     token: str | None = None
     endpoint: str | None = None
     allow_insecure: bool = False
     side: Side = "destination"
+    named: str | None = None
+
+
+def _reached(ref: RepoRef, login: Login) -> Reach:
+    return reach(ref, token=login.token, insecure=login.allow_insecure)
 
 
 def modelscope_account(login: Login = Login()) -> str:
@@ -47,10 +56,10 @@ def modelscope_account(login: Login = Login()) -> str:
         AccessError: There is no token, or it is not taken.
         NetworkError: The hub cannot be reached.
     """
-    endpoint = login.endpoint or credentials.modelscope_endpoint()
-    token = login.token or credentials.modelscope_token(endpoint=endpoint)
+    at = _reached(RepoRef("ms", "account", endpoint=login.endpoint, named=login.named), login)
+    token = at.token
     client = HubClient(
-        endpoint, token, side=login.side, login=modelscope.login, allow_insecure=login.allow_insecure
+        at.endpoint, token, side=login.side, login=modelscope.login, allow_insecure=at.insecure
     )
     wire = modelscope.Wire(client)
     if token is None:
@@ -64,10 +73,10 @@ def modelscope_account(login: Login = Login()) -> str:
 
 def huggingface_account(login: Login = Login()) -> str:
     """Return the name of the Hugging Face account that the token belongs to; errors as for ModelScope."""
-    endpoint = login.endpoint or credentials.huggingface_endpoint()
-    token = login.token or credentials.huggingface_token()
+    at = _reached(RepoRef("hf", "account", endpoint=login.endpoint, named=login.named), login)
+    token = at.token
     client = HubClient(
-        endpoint, token, side=login.side, login=huggingface.login, allow_insecure=login.allow_insecure
+        at.endpoint, token, side=login.side, login=huggingface.login, allow_insecure=at.insecure
     )
     hint = _("Set HF_TOKEN to a token from {url}").format(url="https://huggingface.co/settings/tokens")
     if token is None:

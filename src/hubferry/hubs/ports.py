@@ -43,6 +43,32 @@ class FileBody(Protocol):
         ...
 
 
+@runtime_checkable
+class PartedBody(Protocol):
+    """A body that can go on where an attempt has ended, or an earlier run: for a hub that takes parts."""
+
+    @property
+    def furthest(self) -> int:
+        """Where the last part of those asked for began: everything before it is stored."""
+        ...
+
+    def __call__(self) -> AsyncGenerator[bytes, None]:
+        """Start reading, as any body."""
+        ...
+
+    def part(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes from `start` to `stop`, exactly or an error; the last of all only if all are right.
+
+        Together with those before `start`, as `digest` was told or as parts of this body were read to their
+        end, they are hashed: what changes in between is found at the end.
+        """
+        ...
+
+    async def digest(self, position: int) -> str:
+        """Return the sha256 of everything before `position`, which is read for that unless it was already."""
+        ...
+
+
 class Source(Protocol):
     """A hub one can copy from. It has no method that writes."""
 

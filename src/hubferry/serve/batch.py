@@ -10,7 +10,7 @@ from hubferry.serve.exchange import read_json
 from hubferry.serve.hub import hub_of
 from hubferry.serve.quota import require_room
 from hubferry.serve.refusal import Reason, Refusal
-from hubferry.serve.storage import put_address
+from hubferry.serve.storage import part_addresses, put_address
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -30,10 +30,15 @@ class Batch(msgspec.Struct, frozen=True):
 
     objects: list[BatchObject]
     operation: str = "upload"
+    transfers: list[str] = msgspec.field(default_factory=list)
 
 
-async def answer_batch(request: web.Request, repository: Repository) -> list[dict[str, object]]:
+async def answer_batch(
+    request: web.Request, repository: Repository, part_bytes: int | None = None
+) -> list[dict[str, object]]:
     """Return an answer for each blob asked about, with an upload action where it is missing.
+
+    A blob of more than `part_bytes` is to come in parts, if the client can do that; None never asks for it.
 
     Raises:
         Refusal: Not about uploads, about too many blobs, or about more than the repository may keep.
@@ -49,6 +54,11 @@ async def answer_batch(request: web.Request, repository: Repository) -> list[dic
     for blob in wish.objects:
         answer: dict[str, object] = {"oid": blob.oid, "size": blob.size}
         if hub.store.blobs.size(blob.oid) != blob.size:
-            answer["actions"] = {"upload": {"href": put_address(request, blob.oid, blob.size)}}
+            in_parts = part_bytes is not None and blob.size > part_bytes and "multipart" in wish.transfers
+            answer["actions"] = {
+                "upload": part_addresses(request, blob.oid, blob.size, part_bytes)
+                if in_parts and part_bytes is not None
+                else {"href": put_address(request, blob.oid, blob.size)}
+            }
         answers.append(answer)
     return answers

@@ -58,6 +58,11 @@ class Incoming:
         self._published = True
         return found
 
+    def set_aside(self) -> Path:
+        """Leave what arrived without a name of its own, to be joined with others; return where it is."""
+        self._file.close()
+        return self._path
+
     def discard(self) -> None:
         """Forget what arrived; harmless after `publish`."""
         self._file.close()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from aiohttp import web
 
 from hubferry.serve.access import Account, Policy
+from hubferry.serve.parts import PartUploads
 from hubferry.serve.public import Public
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.signing import Signer
@@ -119,6 +120,7 @@ class Hub:
     xet: XetStorage | None = None
     strict: Strictness = field(default_factory=Strictness)
     memory: Memory = field(default_factory=lambda: Memory(Windows(time.monotonic)))
+    parts: PartUploads = field(default_factory=PartUploads)
     public: Public = field(default_factory=Public)
 
 

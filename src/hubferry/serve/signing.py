@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from multidict import MultiMapping
 
+BELOW = {"get": "", "put": "", "part": "/part", "join": "/join"}
+"""What an address is for, and where below the blob's own it leads."""
+
 
 @dataclass(frozen=True, slots=True)
 class Signer:
@@ -31,11 +34,11 @@ class Signer:
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     def address(self, purpose: str, sha256: str, **claims: str) -> str:
-        """Return path and query of an address for `purpose` (`get`, `put`); claims come back on checking."""
+        """Return path and query of an address for `purpose` (see `BELOW`); claims come back on checking."""
         claims = {"expires": str(int(time.time() + self.lifetime)), **claims}
         claims["signature"] = self._sign(purpose, sha256, claims)
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in claims.items())
-        return f"/storage/{sha256}?{query}"
+        return f"/storage/{sha256}{BELOW[purpose]}?{query}"
 
     def check(self, purpose: str, sha256: str, query: MultiMapping[str]) -> Mapping[str, str]:
         """Return the claims of an address's query; nothing else of the query is to be believed.

@@ -72,6 +72,7 @@ class Strictness:
             blobs get their line, and whether a file is a blob follows from it.
         inline_bytes: Hugging Face's largest file that is no blob.
         inline_text: Hugging Face takes binary files as blobs only.
+        part_bytes: Hugging Face takes a blob of more bytes in parts of so many, from clients that offer it.
         folder_files: Hugging Face's most entries of a folder that a commit touches.
         repository_files: Hugging Face's most files of a repository.
         commit_bytes: Largest commit request.
@@ -97,6 +98,7 @@ class Strictness:
     attributes: bool = False
     inline_bytes: int | None = None
     inline_text: bool = False
+    part_bytes: int | None = None
     folder_files: int | None = None
     repository_files: int | None = None
     commit_bytes: int | None = None
@@ -124,6 +126,7 @@ class Strictness:
             attributes=True,
             inline_bytes=10 << 20,
             inline_text=True,
+            part_bytes=5 * 10**9,
             folder_files=10_000,
             repository_files=1_000_000,
             commit_bytes=100 << 20,

@@ -6,13 +6,16 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from hubferry.serve.hub import hub_of
+from hubferry.serve.parts import StoredPart, new_etag
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
+    import hashlib
     from collections.abc import AsyncIterator
 
     from aiohttp import web
 
+    from hubferry.serve.blobs import Incoming
     from hubferry.serve.hub import Hub, ServerLimits
 
 _BLOCK = 1 << 20
@@ -36,6 +39,36 @@ async def receive_blob(request: web.Request, sha256: str, size: int) -> None:
         await asyncio.to_thread(incoming.publish, sha256)
     finally:
         incoming.discard()
+
+
+async def receive_part(request: web.Request, size: int) -> StoredPart:
+    """Store a request's body as one part of a blob, whatever it holds.
+
+    Raises:
+        Refusal: Not of `size` bytes.
+    """
+    hub = hub_of(request)
+    incoming = await asyncio.to_thread(hub.store.blobs.receive)
+    digest, kept = new_etag(), False
+    try:
+        async for block in _blocks(request, hub):
+            if incoming.size + sum(map(len, block)) > size:
+                raise Refusal(Reason.WRONG_BYTES, f"more than {size} bytes arrived")
+            await asyncio.to_thread(_take, incoming, digest, block)
+        if incoming.size != size:
+            raise Refusal(Reason.WRONG_BYTES, f"{incoming.size} bytes arrived, not {size}")
+        path = incoming.set_aside()
+        kept = True
+        return StoredPart(digest.hexdigest(), path)
+    finally:
+        if not kept:
+            incoming.discard()
+
+
+def _take(incoming: Incoming, digest: hashlib._Hash, block: list[bytes]) -> None:
+    for piece in block:
+        digest.update(piece)
+    incoming.write(*block)
 
 
 async def _blocks(request: web.Request, hub: Hub) -> AsyncIterator[list[bytes]]:

@@ -144,6 +144,19 @@ class GrowingFile:
                 position += len(block)
                 sent(position)
 
+    async def read_part(
+        self, start: int, stop: int, hashes: hashlib._Hash
+    ) -> AsyncGenerator[list[bytes], None]:
+        """Yield a range in blocks, some at a time, as far as it is there; each is taken into `hashes`."""
+        loop = asyncio.get_running_loop()
+        while start < stop:
+            end = min(await self._beyond(start, self._readable), start + AHEAD, stop)
+            blocks = await loop.run_in_executor(
+                self._executor, _read_hashing, self.partial, start, end, hashes
+            )
+            start = end
+            yield blocks
+
     async def spans(self, sent: Callable[[int], None]) -> AsyncGenerator[Span, None]:
         """Yield the same as spans that nobody has read: for an upload that the system does by itself."""
         position, size = 0, self.partial.size
@@ -173,6 +186,13 @@ class GrowingFile:
 def _read_blocks(partial: PartialFile, start: int, stop: int) -> list[bytes]:
     with disk_errors(partial.path):
         return [partial.read(position, min(BLOCK, stop - position)) for position in range(start, stop, BLOCK)]
+
+
+def _read_hashing(partial: PartialFile, start: int, stop: int, hashes: hashlib._Hash) -> list[bytes]:
+    blocks = _read_blocks(partial, start, stop)
+    for block in blocks:
+        hashes.update(block)
+    return blocks
 
 
 def _hash_range(hashes: Hashes, partial: PartialFile, start: int, stop: int) -> None:

@@ -51,8 +51,8 @@ def adopt_command(folder: Path, repository: str | None, cache_dir: Path | None, 
 
 
 def _ref(folder: Path, repository: str | None) -> RepoRef:
-    from hubferry import refs
     from hubferry.cache.intake import repository_of
+    from hubferry.typed import repository as parsed
 
     name = repository or repository_of(folder)
     if name is None:
@@ -60,7 +60,7 @@ def _ref(folder: Path, repository: str | None) -> RepoRef:
             _("{path} does not say whose files these are").format(path=folder),
             hint=f"hubferry cache adopt {shlex.quote(str(folder))} hf:org/name",
         )
-    ref = refs.parse(name, default_hub="hf")
+    ref = parsed(name, "hf")
     if ref.hub == "dir":
         raise UsageError(_("{name} is a folder, not a repository").format(name=name))
     return ref

@@ -76,13 +76,12 @@ def _document(
 ) -> dict[str, object]:
     from hubferry.cache.listing import freed
 
-    document: dict[str, object] = {
+    return {
         "removed": [str(model.path) for model in gone],
         "freed": swept + freed(gone),
+        "kept": [str(model.path) for model in kept],
+        "dry_run": dry_run,
     }
-    if kept:
-        document["kept"] = [str(model.path) for model in kept]
-    return document | ({"dry_run": True} if dry_run else {})
 
 
 def choose(name: str, cache_dir: Path | None, *, pinned: bool) -> tuple[list[CachedModel], list[CachedModel]]:

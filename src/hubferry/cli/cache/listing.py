@@ -12,6 +12,7 @@ from hubferry.cli import output
 from hubferry.cli.cache import pages, selection, words
 from hubferry.cli.cache.table import table
 from hubferry.cli.command import Command
+from hubferry.errors import UsageError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ _NAMED = 10
     default="size",
     help=_("The largest first (size), the last used first (used), or by name."),
 )
-@click.option("--hub", type=click.Choice(["hf", "ms"]), help=_("Only models of this hub."))
+@click.option("--hub", metavar="NAME", help=_("Only models of this hub: hf, ms or one of the file."))
 @click.option("--pinned", is_flag=True, help=_("Only pinned models."))
 @click.option("--no-pager", is_flag=True, help=_("Print a long list at once on a terminal, too."))
 @selection.cache_dir()
@@ -60,11 +61,13 @@ def list_command(name: str | None, cache_dir: Path | None, **wishes: Any) -> Non
     """Run the command."""
     gc.disable()  # thousands of small values that all live until the process ends
     listing = selection.fitting(name, cache_dir)
+    if wishes["hub"] is not None:
+        _refuse_unknown_hub(wishes["hub"], listing)
     chosen = [
         model
         for model in listing.models
         if (model.pinned or not wishes["pinned"])
-        and (wishes["hub"] is None or (model.ref is not None and model.ref.hub == wishes["hub"]))
+        and (wishes["hub"] is None or wishes["hub"] in _prefixes(model))
     ]
     chosen.sort(key=_ORDERS[wishes["sort"]])
     if wishes["as_json"]:
@@ -74,6 +77,27 @@ def list_command(name: str | None, cache_dir: Path | None, **wishes: Any) -> Non
         rows = table(chosen, everything=None if name else listing, terminal=sys.stdout.isatty())
         pages.show(rows, paged=not wishes["no_pager"])
     _talk(listing, chosen, cache_dir)
+
+
+def _prefixes(model: CachedModel) -> set[str]:
+    """Return what a model's hub is called: by its records, and by the configuration file."""
+    from hubferry.typed import as_typed
+
+    return set() if model.ref is None else {model.ref.prefix, as_typed(model.ref).prefix}
+
+
+def _refuse_unknown_hub(name: str, listing: Listing) -> None:
+    """Refuse a hub that nobody knows by this name, with the nearest that is known."""
+    from difflib import get_close_matches
+
+    from hubferry.typed import sites
+
+    known = {"hf", "ms", *sites(), *(model.ref.prefix for model in listing.models if model.ref is not None)}
+    if name in known:
+        return
+    near = get_close_matches(name, known, n=1)
+    hint = _("Did you mean {name}?").format(name=near[0]) if near else "hubferry config show"
+    raise UsageError(_("No hub is called “{name}” here.").format(name=name), hint=hint)
 
 
 def _talk(listing: Listing, chosen: list[CachedModel], cache_dir: Path | None) -> None:

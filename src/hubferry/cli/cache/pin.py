@@ -34,9 +34,10 @@ _SECONDS = 5.0
 )
 @click.argument("name")
 @selection.cache_dir()
-def pin_command(name: str, cache_dir: Path | None) -> None:
+@selection.as_json()
+def pin_command(name: str, cache_dir: Path | None, *, as_json: bool) -> None:
     """Run the command."""
-    _set(name, cache_dir, pinned=True)
+    _set(name, cache_dir, pinned=True, as_json=as_json)
 
 
 @click.command(
@@ -47,12 +48,13 @@ def pin_command(name: str, cache_dir: Path | None) -> None:
 )
 @click.argument("name")
 @selection.cache_dir()
-def unpin_command(name: str, cache_dir: Path | None) -> None:
+@selection.as_json()
+def unpin_command(name: str, cache_dir: Path | None, *, as_json: bool) -> None:
     """Run the command."""
-    _set(name, cache_dir, pinned=False)
+    _set(name, cache_dir, pinned=False, as_json=as_json)
 
 
-def _set(name: str, cache_dir: Path | None, *, pinned: bool) -> None:
+def _set(name: str, cache_dir: Path | None, *, pinned: bool, as_json: bool) -> None:
     from hubferry.cache.directory import ModelDirectory
 
     model = _one(name, cache_dir, command="pin" if pinned else "unpin")
@@ -65,6 +67,8 @@ def _set(name: str, cache_dir: Path | None, *, pinned: bool) -> None:
     directory = ModelDirectory(model.path, model.ref)
     with directory.hold(wait=_SECONDS):
         directory.pin(pinned=pinned)
+    if as_json:
+        output.document({"name": model.name, "path": str(model.path), "pinned": pinned})
     sentence = _("pinned {model}") if pinned else _("{model} is no longer pinned")
     output.talk(sentence.format(model=output.visible(model.title)))
 

@@ -56,12 +56,15 @@ def dir_command(*, everything: bool, as_json: bool) -> None:
     help=_("Move this one instead of the cache that new models go to."),
 )
 @click.option("--link", is_flag=True, help=_("Leave a symbolic link, so that older tools find the models."))
-def move_command(directory: Path, origin: Path | None, *, link: bool) -> None:
+@selection.as_json()
+def move_command(directory: Path, origin: Path | None, *, link: bool, as_json: bool) -> None:
     """Run the command."""
     from hubferry.cache.moving import move
 
     source = default_root() if origin is None else origin.absolute()
     moved = move(source, directory.absolute(), link=link, on_model=_say)
+    if as_json:
+        output.document({"from": str(source), "root": str(moved.root), "unshared_bytes": moved.unshared})
     _talk(moved, source, is_default=origin is None and not link)
 
 

@@ -54,6 +54,7 @@ def _repair(model: CachedModel, asked: Options, words: dict[str, Any]) -> dict[s
     from hubferry import api
     from hubferry.cache.verify import Scope, verify
     from hubferry.cli.cache.reading import follow_reading
+    from hubferry.typed import as_typed
 
     with follow_reading() as listen:
         found = verify(model.path, scope=Scope(full=True), listen=listen)
@@ -65,7 +66,7 @@ def _repair(model: CachedModel, asked: Options, words: dict[str, Any]) -> dict[s
         )
     fetched = 0
     if found.broken:
-        source = str(replace(model.ref, revision=_pin(model)))
+        source = str(replace(as_typed(model.ref), revision=_pin(model)))
         asked = replace(asked, directory=model.path)
         if model.judged.selected:
             asked = replace(asked, include=tuple(glob.escape(one.path) for one in found.broken))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hubferry.cli import output
 from hubferry.cli.cache import words
+from hubferry.commits import commit_of, short
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -62,11 +63,12 @@ def _heads(*, bars: bool) -> list[str]:
 
 
 def _facts(model: CachedModel, *, largest: int, bars: bool) -> list[str]:
+    commit = None if model.ref is None else commit_of(model.ref.hub, model.commit)
     facts = [
         output.size(model.disk),
         words.state_word(model),
         str(model.files),
-        model.commit[:12] if model.commit else "-",
+        short(commit) if commit else "-",
         words.day(model.used),
     ]
     if bars:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hubferry.cache.check import State
 from hubferry.cli import output
+from hubferry.commits import commit_of, listing_digest_of
 from hubferry.i18n import _, ngettext
 from hubferry.units import moment
 
@@ -112,7 +113,9 @@ def model_document(model: CachedModel, sharing: Sequence[str] = ()) -> dict[str,
         "hub": None if ref is None else ref.hub,
         "type": None if ref is None else ref.repo_type,
         "revision": model.judged.revision,
-        "commit": model.commit,
+        "named": None if ref is None else ref.named,
+        "commit": None if ref is None else commit_of(ref.hub, model.commit),
+        "listing_digest": None if ref is None else listing_digest_of(ref.hub, model.commit),
         "path": str(model.path),
         "root": str(model.root),
         "state": model.state.value,

@@ -16,13 +16,12 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from hubferry import __version__
 from hubferry.errors import BusyError, HubferryError, NetworkError, Side, UsageError
-from hubferry.hubs.http import unpacking
+from hubferry.hubs.http import insecure, unpacking
 from hubferry.hubs.http.addresses import endpoint_of, host_of, origin, without_query
 from hubferry.hubs.http.answers import LARGEST_ANSWER, Answer, keep_out, used_up
 from hubferry.hubs.http.failures import FailuresNamed
 from hubferry.i18n import _
 from hubferry.wire import files
-from hubferry.wire.exemptions import is_loopback
 from hubferry.wire.failures import AddressError
 from hubferry.wire.place import Place
 from hubferry.wire.pool import Incoming, Outgoing, Pool
@@ -114,12 +113,8 @@ class HubClient:
                 side=side,
                 hint=_("An endpoint looks like https://hub.example.com"),
             )
-        if token and self._origin[0] == "http" and not (allow_insecure or is_loopback(self._origin[1])):
-            raise UsageError(
-                _("The token would travel unencrypted to {host}.").format(host=self._origin[1]),
-                side=side,
-                hint=_("Use https, or allow it in so many words if you trust the network in between."),
-            )
+        if token and not (allow_insecure or insecure.is_allowed(*self._origin)):
+            raise insecure.refusal(self.host, side)
 
     @property
     def host(self) -> str:

@@ -5,7 +5,6 @@ Wire facts: huggingface_hub 2.4.0, lfs.py and _commit_api.py.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from base64 import b64encode
 from contextlib import suppress
@@ -13,19 +12,22 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hubferry.errors import AccessError, NetworkError, NotFoundError, UsageError
+from hubferry.errors import AccessError, NetworkError, NotFoundError, UsageError, naming
 from hubferry.hubs.git_names import refused_names
 from hubferry.hubs.http.client import Request, json_body
 from hubferry.hubs.huggingface import refusals as huggingface_refusals
 from hubferry.hubs.huggingface.examine import Examination
 from hubferry.hubs.huggingface.lfs import BlobStorage
 from hubferry.hubs.huggingface.source import HuggingFaceSource
+from hubferry.hubs.huggingface.unfinished import Unfinished
 from hubferry.hubs.huggingface.wire import quoted_revision
 from hubferry.i18n import _
 from hubferry.model import BLOB_SUFFIXES, Blob, Limits, Revision
+from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
+    from pathlib import Path
 
     from hubferry.findings import Finding
     from hubferry.hubs.http.answers import Answer
@@ -58,10 +60,17 @@ _SAMPLE = 512
 class HuggingFaceDestination(HuggingFaceSource):
     """A Hugging Face server as a destination."""
 
-    def __init__(self, endpoint: str, token: str | None = None, *, allow_insecure: bool = False) -> None:
-        """Prepare; see `HubClient`."""
+    def __init__(
+        self,
+        endpoint: str,
+        token: str | None = None,
+        *,
+        allow_insecure: bool = False,
+        unfinished: Path | None = None,
+    ) -> None:
+        """Prepare; see `HubClient`. `unfinished` is where uploads in parts are remembered, if anywhere."""
         super().__init__(endpoint, token, allow_insecure=allow_insecure, side="destination")
-        self._storage = BlobStorage(self._wire)
+        self._storage = BlobStorage(self._wire, Unfinished(unfinished, token))
 
     @property
     def limits(self) -> Limits:
@@ -110,7 +119,7 @@ class HuggingFaceDestination(HuggingFaceSource):
                 self._wire.api(ref, f"/branch/{quoted_revision(ref.revision or '')}"), {}
             )
             if branch.status != _CONFLICT:
-                self._wire.checked(ref, branch)
+                await huggingface_refusals.checked(self._wire, ref, branch)
         return created
 
     async def _create(self, ref: RepoRef, owner: str, name: str, new: NewRepository) -> bool:
@@ -118,7 +127,7 @@ class HuggingFaceDestination(HuggingFaceSource):
         body = {"name": name, "organization": owner, "type": ref.repo_type, "private": private}
         answer = await self._post(f"{self._client.endpoint}/api/repos/create", body)
         if answer.status != _CONFLICT:
-            self._wire.checked(ref, answer)
+            await huggingface_refusals.checked(self._wire, ref, answer)
         return answer.status != _CONFLICT
 
     async def missing(self, ref: RepoRef, blobs: Sequence[Blob]) -> frozenset[str]:
@@ -127,7 +136,7 @@ class HuggingFaceDestination(HuggingFaceSource):
         unique = list({blob.sha256: blob for blob in blobs if blob.size}.values())
         size = self.limits.blobs_per_question
         groups = [unique[at : at + size] for at in range(0, len(unique), size)]
-        answers = await asyncio.gather(*(self._storage.missing(ref, group) for group in groups))
+        answers = await run_all(*(self._storage.missing(ref, group) for group in groups))
         return frozenset().union(*answers)
 
     async def upload(self, ref: RepoRef, blob: Blob, body: Body) -> None:
@@ -190,11 +199,12 @@ class HuggingFaceDestination(HuggingFaceSource):
             wanted |= {entry.get("path", "") for entry in entries or [] if entry.get("uploadMode") == "lfs"}
         stored = {_sha256(action): action for action in inline if action.path in wanted}
         absent = await self.missing(
-            ref, [Blob(sha256, len(action.content or b"")) for sha256, action in stored.items()]
+            ref, [Blob(sha256, len(one.content or b""), one.path) for sha256, one in stored.items()]
         )
         for sha256 in sorted(absent):
-            content = stored[sha256].content or b""
-            await self.upload(ref, Blob(sha256, len(content)), partial(_once, content))
+            content, path = stored[sha256].content or b"", stored[sha256].path
+            with naming(_("sending {path}").format(path=path), path):
+                await self.upload(ref, Blob(sha256, len(content), path), partial(_once, content))
         return frozenset(wanted)
 
     async def _post(self, url: str, value: Any) -> Answer:

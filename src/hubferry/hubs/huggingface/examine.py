@@ -6,7 +6,6 @@ Wire facts: huggingface_hub 2.4.0, hf_api.py: `auth_check(write=True)`, `whoami`
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,6 +18,7 @@ from hubferry.hubs.account import other_namespace
 from hubferry.hubs.http.answers import failure
 from hubferry.hubs.http.client import Request, json_body
 from hubferry.i18n import _
+from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ class Examination:
         Raises:
             NetworkError: The server could not be asked.
         """
-        answers = await asyncio.gather(self._rights(), self._branch(), self._card())
+        answers = await run_all(self._rights(), self._branch(), self._card())
         return tuple(finding for found in answers for finding in found)
 
     async def _rights(self) -> list[Finding]:

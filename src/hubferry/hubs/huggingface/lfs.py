@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
-from hubferry.errors import HubferryError, IntegrityError, NetworkError
+from hubferry.errors import HubferryError, NetworkError, naming
 from hubferry.hubs.http import mistaken, refusals
 from hubferry.hubs.http.addresses import host_of
 from hubferry.hubs.http.answers import LARGEST_LISTING, Answer, failure
 from hubferry.hubs.http.client import Request, json_body
 from hubferry.hubs.http.uploads import put, started
 from hubferry.hubs.huggingface import refusals as huggingface_refusals
+from hubferry.hubs.huggingface.parts import PartedUploads
+from hubferry.hubs.huggingface.unfinished import Addresses, Unfinished
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import Sequence
 
     from hubferry.hubs.huggingface.wire import Wire
     from hubferry.hubs.ports import Body
@@ -38,19 +39,17 @@ class _Link:
     """Where a blob goes, as the hub said at `since`.
 
     Attributes:
-        url: Of the PUT, or for a blob in parts of the question that joins them.
+        url: Of the PUT.
         headers: Of the PUT.
         verify: Where to report that it is stored, None if nobody asks.
-        parts: The addresses of the parts in order, none for a single PUT.
-        part_size: Bytes in each part but the last.
+        parts: Where its parts go, None for a single PUT.
         since: Seconds of the monotonic clock.
     """
 
     url: str = field(repr=False)
     headers: dict[str, str] = field(repr=False)
     verify: str | None = field(repr=False)
-    parts: tuple[str, ...] = field(repr=False)
-    part_size: int
+    parts: Addresses | None
     since: float
 
     @property
@@ -61,9 +60,10 @@ class _Link:
 class BlobStorage:
     """The blobs of one server."""
 
-    def __init__(self, wire: Wire) -> None:
-        """Store over `wire`."""
+    def __init__(self, wire: Wire, unfinished: Unfinished) -> None:
+        """Store over `wire`; what is not finished stands in `unfinished` for the next run."""
         self._wire = wire
+        self._parts = PartedUploads(wire.client, unfinished)
         self._links: dict[str, _Link] = {}
         self._gate = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
 
@@ -88,33 +88,56 @@ class BlobStorage:
                 raise mistaken.not_understood(answer, host=self._wire.client.host, side="destination")
             if not actions.get("upload"):
                 there.add(oid)
+                await self._parts.stored(self._key(ref, wanted[oid]))
                 continue
             self._links[oid] = self._link(answer, actions, wanted[oid])
         return frozenset(wanted) - there
 
     async def upload(self, ref: RepoRef, blob: Blob, body: Body) -> None:
         """Store one blob and report it where the hub wants that."""
+        key = self._key(ref, blob)
+        begun = await self._parts.find(key, blob)
+        if begun is not None and begun.asked and not await self.missing(ref, [blob]):
+            await self._parts.forget(key)  # joined, and only the answer was lost
+            return
+        if begun is None:
+            link = await self._where(ref, blob)
+            if link is None:
+                return
+            if link.parts is None:
+                stream = started(self._wire.client, link.url, body)
+                answer = await put(self._wire.client, link.url, stream, blob.size, headers=link.headers)
+                await self._stored(ref, answer, link.url)
+                await self._verify(ref, blob, link.verify)
+                return
+            begun = await self._parts.begin(key, link.parts)
+        await self._parts.send(key, begun, blob, body)
+        await self._verify(ref, blob, begun.addresses.verify)
+
+    def _key(self, ref: RepoRef, blob: Blob) -> tuple[object, ...]:
+        return (self._wire.client.endpoint, ref.repo_type, ref.repo_id, blob.sha256, blob.size)
+
+    async def _where(self, ref: RepoRef, blob: Blob) -> _Link | None:
+        """Return where a blob goes, asking where it is not known, or too old; None for one that is there."""
         link = self._links.pop(blob.sha256, None)
         if link is None or not link.fresh:
             if not await self.missing(ref, [blob]):
-                return
+                return None
             link = self._links.pop(blob.sha256, None)
         if link is None:
             raise NetworkError(
                 _("{host} does not say where a blob goes.").format(host=self._wire.client.host),
                 side="destination",
             )
-        if link.parts:
-            await self._in_parts(link, blob, body)
-        else:
-            stream = started(self._wire.client, link.url, body)
-            answer = await put(self._wire.client, link.url, stream, blob.size, headers=link.headers)
-            self._stored(ref, answer, link.url)
-        if link.verify:
+        return link
+
+    async def _verify(self, ref: RepoRef, blob: Blob, url: str | None) -> None:
+        """Report that a blob is stored, where the hub wants that."""
+        if url:
             told = {"oid": blob.sha256, "size": blob.size}
-            headers = {"Content-Type": "application/json"}
-            request = Request("POST", link.verify, headers, json_body(told))
-            self._wire.checked(ref, await self._wire.client.ask(request))
+            request = Request("POST", url, {"Content-Type": "application/json"}, json_body(told))
+            with naming(_("reporting {path} as stored").format(path=blob.path or blob.sha256[:12])):
+                await self._written(ref, await self._wire.client.ask(request))
 
     async def _ask(self, ref: RepoRef, group: Sequence[Blob]) -> Answer:
         question: dict[str, Any] = {
@@ -139,7 +162,7 @@ class BlobStorage:
             header = {str(key): str(value) for key, value in (upload.get("header") or {}).items()}
             size = int(header.pop("chunk_size", 0))
             numbers = sorted((int(key), key) for key in header if key.isdigit()) if size else []
-            parts = tuple(urljoin(answer.url, header.pop(key)) for _number, key in numbers)
+            parts = [urljoin(answer.url, header.pop(key)) for _number, key in numbers]
             right = len(parts) == -(-blob.size // size) if size else True
             url = urljoin(answer.url, upload["href"])
             report = urljoin(answer.url, verify["href"]) if verify else None
@@ -147,35 +170,21 @@ class BlobStorage:
             right = False
         if not right:
             raise mistaken.not_understood(answer, host=self._wire.client.host, side="destination")
-        return _Link(url, header, report, parts, size, time.monotonic())
+        addresses = Addresses(parts, size, url, report) if size else None
+        return _Link(url, header, report, addresses, time.monotonic())
 
-    async def _in_parts(self, link: _Link, blob: Blob, body: Body) -> None:
-        """Send a blob part by part out of one stream, then have the hub join them."""
-        done = []
-        async with aclosing(body()) as stream:
-            splitter = _Splitter(stream)
-            for number, url in enumerate(link.parts):
-                size = min(link.part_size, blob.size - number * link.part_size)
-                answer = await put(self._wire.client, url, splitter.take(size), size)
-                self._stored(None, answer, url)
-                done.append({"partNumber": number + 1, "etag": answer.headers.get("ETag", "")})
-            await splitter.expect_end()
-        request = Request(
-            "POST",
-            link.url,
-            {"Content-Type": _KIND, "Accept": _KIND},
-            json_body({"oid": blob.sha256, "parts": done}),
-        )
-        answer = await self._wire.client.ask(request)
+    async def _written(self, ref: RepoRef, answer: Answer) -> None:
+        """Raise unless the hub itself has taken something; a refusal names the account."""
         if not answer.ok:
-            raise failure(answer, host=host_of(link.url), side="destination")
+            error = self._wire.explained(ref, answer)
+            raise await huggingface_refusals.with_account(self._wire, ref, answer, error)
 
-    def _stored(self, ref: RepoRef | None, answer: Answer, url: str) -> None:
+    async def _stored(self, ref: RepoRef, answer: Answer, url: str) -> None:
         """Raise unless a PUT was taken. Storage that refuses an address of the hub's has seen it expire."""
         if answer.ok:
             return
-        if ref is not None and self._wire.client.is_own(url):
-            self._wire.checked(ref, answer)
+        if self._wire.client.is_own(url):
+            await self._written(ref, answer)
         error = failure(answer, host=host_of(url), side="destination")
         raise error if error.retryable else NetworkError(error.message, side="destination")
 
@@ -187,26 +196,3 @@ class BlobStorage:
             _("{host} does not take a blob: {said}").format(host=self._wire.client.host, said=said),
             side="destination",
         )
-
-
-class _Splitter:
-    """Cuts one stream into parts of given lengths."""
-
-    def __init__(self, stream: AsyncGenerator[bytes, None]) -> None:
-        self._stream = stream
-        self._rest = b""
-
-    async def take(self, size: int) -> AsyncGenerator[bytes, None]:
-        """Yield the next `size` bytes; fewer where the stream ends."""
-        while size:
-            piece = self._rest or await anext(self._stream, b"")
-            if not piece:
-                return
-            self._rest = piece[size:]
-            yield piece[:size]
-            size -= min(size, len(piece))
-
-    async def expect_end(self) -> None:
-        """Raise if there is more."""
-        if self._rest or await anext(self._stream, b""):
-            raise IntegrityError(_("A blob goes on after its end."), side="destination")

@@ -32,16 +32,20 @@ async def checked(wire: Wire, ref: RepoRef, answer: Answer) -> Answer:
     """Return the answer to a write if it is a success, else raise what it stands for."""
     if answer.ok:
         return answer
-    error = _refusal(wire, ref, answer)
-    if type(error) is AccessError and answer.status == HTTPStatus.FORBIDDEN:
-        raise refusals.no_right(
-            wire.client.host,
-            answer.text(),
-            namespace=ref.repo_id.partition("/")[0],
-            account=await name_behind(wire.client, HUGGINGFACE_NAME),
-            hint=error.hint or "",
-        )
-    raise error
+    raise await with_account(wire, ref, answer, _refusal(wire, ref, answer))
+
+
+async def with_account(wire: Wire, ref: RepoRef, answer: Answer, error: HubferryError) -> HubferryError:
+    """Let the refusal of a write, where it is about rights, name the account and the namespace."""
+    if type(error) is not AccessError or answer.status != HTTPStatus.FORBIDDEN:
+        return error
+    return refusals.no_right(
+        wire.client.host,
+        answer.text(),
+        namespace=ref.repo_id.partition("/")[0],
+        account=await name_behind(wire.client, HUGGINGFACE_NAME),
+        hint=error.hint or "",
+    )
 
 
 def _refusal(wire: Wire, ref: RepoRef, answer: Answer) -> HubferryError:

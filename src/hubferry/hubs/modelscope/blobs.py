@@ -100,9 +100,11 @@ class BlobStorage:
             self._wire.checked(ref, answer)
         except (AccessError, NotFoundError) as error:
             if client.is_own(link.url):
-                raise
+                raise await modelscope_refusals.with_account(self._wire, ref, answer, error) from None
             # Storage refuses an address that the hub has signed: it has expired; the next try gets a new one.
-            message = _("{host} does not take the blob any more.").format(host=host_of(link.url))
+            message = _("{host} does not take it any more; its address may have expired.").format(
+                host=host_of(link.url)
+            )
             raise NetworkError(message, side="destination") from error
 
     def _link(self, answer: Answer, entry: dict[str, Any]) -> _Link | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from base64 import b64encode
 from contextlib import suppress
 from dataclasses import replace
@@ -22,6 +21,7 @@ from hubferry.hubs.modelscope.source import ModelScopeSource, described
 from hubferry.hubs.modelscope.wire import DEFAULT_BRANCH, code
 from hubferry.i18n import _
 from hubferry.model import BLOB_SUFFIXES, Blob, Limits, Revision
+from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +126,7 @@ class ModelScopeDestination(ModelScopeSource):
         answer = await self._client.ask(Request("POST", url, {"Content-Type": kind}, payload))
         if _says_exists(answer):
             return False
-        self._wire.opened(ref, answer)
+        self._wire.opened(ref, await modelscope_refusals.checked(self._wire, ref, answer))
         return True
 
     async def missing(self, ref: RepoRef, blobs: Sequence[Blob]) -> frozenset[str]:
@@ -135,7 +135,7 @@ class ModelScopeDestination(ModelScopeSource):
         unique = list({blob.sha256: blob for blob in blobs}.values())
         size = self.limits.blobs_per_question
         groups = [unique[at : at + size] for at in range(0, len(unique), size)]
-        answers = await asyncio.gather(*(self._storage.missing(ref, group) for group in groups))
+        answers = await run_all(*(self._storage.missing(ref, group) for group in groups))
         return frozenset().union(*answers)
 
     async def upload(self, ref: RepoRef, blob: Blob, body: Body) -> None:

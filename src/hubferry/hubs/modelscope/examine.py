@@ -6,7 +6,6 @@ No call makes a branch, and none says in which organisations an account may writ
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from hubferry.errors import HubferryError, NetworkError, NotFoundError, UsageError
@@ -17,6 +16,7 @@ from hubferry.hubs.modelscope.listing import walk_requests
 from hubferry.hubs.modelscope.wire import DEFAULT_BRANCH
 from hubferry.i18n import _
 from hubferry.model import Action, RepoRef
+from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ async def examine(wire: Wire, plan: Plan) -> tuple[Finding, ...]:
         AccessError: The token is not taken.
         NetworkError: The server could not be asked.
     """
-    answers = await asyncio.gather(_namespace(wire, plan), _branch(wire, plan))
+    answers = await run_all(_namespace(wire, plan), _branch(wire, plan))
     return (*(finding for found in answers for finding in found), *_listing(plan))
 
 

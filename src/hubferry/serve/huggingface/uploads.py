@@ -98,6 +98,7 @@ def _is_blob(file: PreuploadFile, attributes: Attributes | None) -> bool:
 @routes.post(f"/{{kind:datasets}}/{NAME}.git/info/lfs/objects/batch", name="hf:batch")
 @routes.post(f"/{NAME}.git/info/lfs/objects/batch", name="hf:batch")
 async def batch(request: web.Request) -> web.Response:
-    """Answer which blobs have to be sent, and where to (git-lfs batch API, basic transfer)."""
+    """Answer which blobs have to be sent, and where to (git-lfs batch API, basic transfer and in parts)."""
     repository, _account = writable_repository_of(request)
-    return json_answer({"transfer": "basic", "objects": await answer_batch(request, repository)})
+    objects = await answer_batch(request, repository, hub_of(request).strict.part_bytes)
+    return json_answer({"transfer": "basic", "objects": objects})
