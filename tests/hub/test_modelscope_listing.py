@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
+import ssl
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 from scripted import scripted
 
 from hubferry import api
-from hubferry.errors import BusyError, HubferryError, NetworkError, UnlistableError
+from hubferry.errors import BusyError, CertificateError, HubferryError, NetworkError, UnlistableError
 from hubferry.events import Retrying, ignore
 from hubferry.hubs import open_destination, open_source
 from hubferry.hubs.modelscope import destination as modelscope_destination
@@ -221,6 +223,31 @@ async def test_a_failure_for_good_does_not_wait_for_the_others(small, make_hub):
     hub.store.add("org/model", many_folders())
     with pytest.raises(HubferryError, match="400"):
         await asyncio.wait_for(listed(hub, first=600), 20)
+
+
+async def test_a_certificate_that_is_not_accepted_ends_the_walk_at_once(small, make_hub):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(Path(__file__).parents[1] / "wire" / "loopback.pem")
+    other = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    elsewhere = f"https://127.0.0.1:{other.sockets[0].getsockname()[1]}/"
+
+    @web.middleware
+    async def middleware(request, handler):
+        root = request.query.get("Root")
+        if root is None:
+            return await handler(request)
+        return (
+            web.Response(status=302, headers={"Location": elsewhere})
+            if root == "d9"
+            else web.Response(status=500)
+        )
+
+    hub = make_hub(limits=small, seams=Seams([middleware]))
+    hub.store.add("org/model", many_folders())
+    with pytest.raises(CertificateError):
+        await asyncio.wait_for(listed(hub, first=600), 20)
+    other.close()
+    await other.wait_closed()
 
 
 # -------------------------------------------------------------------------------- what is impossible

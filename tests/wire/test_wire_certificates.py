@@ -11,7 +11,8 @@ import sys
 
 import pytest
 from asking import asking, everything, failing, secure, tls
-from lines import HEAD, answering, fetched, pool, talking
+from lines import HEAD, answering, fetched, get, pool, talking
+from proxying import Socks
 
 from hubferry.errors import CertificateError, HubferryError, NetworkError
 from hubferry.hubs.http.client import Request
@@ -19,6 +20,7 @@ from hubferry.i18n import set_language
 from hubferry.wire import authorities
 from hubferry.wire import failures as wire
 from hubferry.wire.place import Place
+from hubferry.wire.proxies import Proxy
 
 OK = HEAD + b"ok"
 BUNDLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -53,11 +55,25 @@ async def test_a_directory_serves_as_well_as_a_file(certificates, monkeypatch, v
         assert await answers(hub)
 
 
-async def test_a_list_of_directories_may_have_some_that_are_not_there(certificates, monkeypatch, tmp_path):
-    places = [tmp_path / "nowhere", tmp_path, certificates]
-    monkeypatch.setenv("SSL_CERT_DIR", os.pathsep.join(map(str, places)))
+async def test_a_directory_serves_whose_files_have_not_the_names_that_openssl_looks_for(
+    certificates, authority, monkeypatch, tmp_path
+):
+    shutil.copy(authority, tmp_path / "company.crt")
+    written(tmp_path / "else.crt", b"no certificate")
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     async with talking(answering(OK), ssl=tls(certificates / "good.pem")) as hub:
         assert await answers(hub)
+
+
+async def test_a_list_of_directories_may_have_some_that_are_not_there(
+    certificates, certificate, monkeypatch, tmp_path
+):
+    shutil.copy(certificate, tmp_path / "ours.pem")
+    places = [tmp_path / "nowhere", tmp_path, certificates]
+    monkeypatch.setenv("SSL_CERT_DIR", os.pathsep.join(map(str, places)))
+    for place in (certificate, certificates / "good.pem"):
+        async with talking(answering(OK), ssl=tls(place)) as hub:
+            assert await answers(hub)
 
 
 async def test_all_that_several_variables_name_is_believed(certificates, certificate, authority, monkeypatch):
@@ -82,7 +98,7 @@ BAD_PLACES = {
     "something else": lambda folder: written(folder / "else.pem", b"# no certificate\n"),
     "half of one": lambda folder: written(folder / "half.pem", b"-----BEGIN CERTIFICATE-----\nMIIB"),
     "an empty directory": lambda folder: folder,
-    "files that OpenSSL does not find": lambda folder: written(folder / "ours.pem", b"x").parent,
+    "a directory of something else": lambda folder: written(folder / "ours.pem", b"x").parent,
 }
 
 
@@ -154,6 +170,26 @@ async def test_what_is_wrong_with_a_certificate_is_said_and_what_to_do(certifica
         assert (error.retryable, error.exit_code) == (False, 5)
         other = await failing(secure(hub, "localhost"))
         assert reason in other.message
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_a_body_is_not_sent_to_a_host_whose_certificate_is_not_accepted(certificates):
+    taken = []
+
+    async def body():
+        taken.append(True)
+        yield memoryview(b"body")
+
+    async with talking(answering(OK), ssl=tls(certificates / "elsewhere.pem")) as hub:
+        socks = Socks(hub.port)
+        async with talking(socks.talk) as proxy, pool() as ours:
+            for way in (None, Proxy("socks5h", "127.0.0.1", proxy.port)):
+                request = get(method="PUT", body=body(), headers={"Content-Length": "4"})
+                with pytest.raises(wire.CertificateError) as wrong:
+                    await fetched(ours, Place("https", "127.0.0.1", hub.port, way), request)
+                assert wrong.value.proxy is None
+        assert len(socks.asked) == 1
+    assert taken == []
 
 
 @pytest.mark.usefixtures("trusted")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from asking import asking, everything, failing
 from lines import HEAD, answering, talking
@@ -172,3 +175,12 @@ def test_a_proxy_of_the_systems_settings_is_taken_where_the_environment_names_no
     assert proxy_for("https", "left.example") is None
     monkeypatch.setenv("http_proxy", "http://other:1")
     assert proxy_for("https", "hub.example") is None
+
+
+def test_what_only_a_socks_proxy_needs_is_not_loaded_without_one():
+    program = (
+        "import sys, hubferry.hubs.http.client, hubferry.wire.opening\n"
+        "print('python_socks' in sys.modules, 'hubferry.wire.socks' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False False\n"

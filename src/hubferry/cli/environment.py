@@ -44,5 +44,11 @@ def variables() -> tuple[tuple[str, str], ...]:
         ("HUBFERRY_PROGRESS", _("How to show progress: auto, bar, plain, json or none.")),
         ("HUBFERRY_DEBUG", _("Show where an unexpected error came from.")),
         ("HF_HUB_OFFLINE", _("Ask no hub; answer from the cache.")),
+        ("HTTPS_PROXY", _("Proxy to hubs: http, https, socks5h and others; as HTTP_PROXY and ALL_PROXY.")),
+        ("NO_PROXY", _("Hosts that are asked directly: names, addresses, networks.")),
+        (
+            "SSL_CERT_FILE",
+            _("Whose certificates to believe; as SSL_CERT_DIR, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE."),
+        ),
         ("NO_COLOR", _("Print without colours.")),
     )

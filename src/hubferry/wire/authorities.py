@@ -26,6 +26,7 @@ _USUAL_FILES = (
 """For a Python that was built elsewhere, and whose OpenSSL looks where there is nothing."""
 _HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
 """Names by which OpenSSL finds certificates in a directory; `openssl rehash` makes them."""
+_SUFFIXES = frozenset({".pem", ".crt", ".cer"})
 
 
 def named() -> list[tuple[str, str]]:
@@ -68,10 +69,8 @@ def system_store() -> str | None:
 def _load(context: ssl.SSLContext, variable: str, place: str) -> None:
     directories = [one for one in place.split(os.pathsep) if is_directory(Path(one))]
     if directories:
-        if not any(map(_has_hashed, directories)):
+        if not sum(_load_directory(context, directory) for directory in directories):
             raise AuthoritiesError(variable, place, None)
-        for directory in directories:
-            context.load_verify_locations(capath=directory)
         return
     try:
         context.load_verify_locations(cafile=place)
@@ -79,6 +78,20 @@ def _load(context: ssl.SSLContext, variable: str, place: str) -> None:
         raise AuthoritiesError(variable, place, None) from None
     except OSError as error:
         raise AuthoritiesError(variable, place, error.strerror or "?") from None
+
+
+def _load_directory(context: ssl.SSLContext, directory: str) -> bool:
+    """Take certificates by the names that OpenSSL looks for, else every one there is, as Go does."""
+    if _has_hashed(directory):
+        context.load_verify_locations(capath=directory)
+        return True
+    found = False
+    for file in sorted(Path(directory).glob("*")):
+        if file.suffix in _SUFFIXES:
+            with suppress(OSError):  # something else, or nothing
+                context.load_verify_locations(cafile=file)
+                found = True
+    return found
 
 
 def _has_hashed(directory: str) -> bool:

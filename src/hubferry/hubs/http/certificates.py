@@ -15,7 +15,7 @@ _OTHER_NAME = frozenset({62, 64})
 def message(error: CertificateError | AuthoritiesError, where: str) -> str:
     """Return the sentence for a certificate, or a list of them, that is not good."""
     if isinstance(error, AuthoritiesError):
-        reason = error.reason or _("no certificate is in it that is found")
+        reason = error.reason or _("there is no certificate in it")
         return _("The certificates that {variable}={place} names cannot be used: {reason}").format(
             variable=error.variable, place=error.place, reason=reason
         )
@@ -25,7 +25,7 @@ def message(error: CertificateError | AuthoritiesError, where: str) -> str:
 def hint(error: CertificateError | AuthoritiesError) -> str:
     """Return what to do about it."""
     if isinstance(error, AuthoritiesError):
-        return _("A file in PEM format is wanted, or a directory that `openssl rehash` has prepared.")
+        return _("A file in PEM format is wanted, or a directory of such files (.pem, .crt, .cer).")
     if error.code in (_NOT_YET, _EXPIRED):
         return _("Look at this machine's clock; if it is right, the host needs a new certificate.")
     if error.code in _OTHER_NAME:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hubferry.errors import HubferryError, NotFoundError, UsageError
+from hubferry.errors import HubferryError, NetworkError, NotFoundError, UsageError
 from hubferry.findings import Finding, refused, warning
 from hubferry.hubs.account import name_in, other_namespace
 from hubferry.hubs.http.client import Request
@@ -97,7 +97,7 @@ async def _branches(wire: Wire, plan: Plan) -> frozenset[str] | None:
     try:
         data = await wire.get(ref, wire.api(ref, "/revisions"))
     except HubferryError as error:
-        if error.retryable:
+        if isinstance(error, NetworkError):  # nothing was answered
             raise
         return None
     named = data.get("RevisionMap") if isinstance(data, dict) else None

@@ -110,6 +110,8 @@ class Listing:
                     try:
                         waiting += task.result()
                     except NetworkError as error:
+                        if not error.retryable:
+                            raise
                         turn.failed(error, running[task])
                     else:
                         turn.answered()
