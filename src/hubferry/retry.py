@@ -40,7 +40,7 @@ async def attempt(
         try:
             result = await action()
         except HubferryError as error:
-            if isinstance(error, (AccessError, NotFoundError)) and not error.retryable:
+            if isinstance(error, (AccessError, NotFoundError)):
                 account.progressed()  # it answered, if not as one would like
             if error.got_on:
                 trial.progressed()
