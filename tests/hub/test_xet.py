@@ -27,6 +27,8 @@ from hubferry.errors import NetworkError
 from hubferry.hubs import open_source
 from hubferry.model import RepoRef
 from hubferry.options import Access, Options
+from hubferry.patience import Account, Policy
+from hubferry.retry import RetryingSource
 from hubferry.serve import Seams
 
 if TYPE_CHECKING:
