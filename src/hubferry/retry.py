@@ -56,7 +56,7 @@ async def attempt(
         try:
             result = await action()
         except HubferryError as error:
-            if isinstance(error, (AccessError, NotFoundError)) and not error.retryable:
+            if isinstance(error, (AccessError, NotFoundError)):
                 account.progressed()  # it answered, if not as one would like
             elif error.retryable:
                 error.doing = error.doing or doing
