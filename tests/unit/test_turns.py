@@ -13,16 +13,17 @@ MB = 10**6
 
 
 class Line:
-    """A link of 1 MB/s, on which time passes with what is sent; everything that is sent is noted."""
+    """A link of 1 MB/s unless told, on which time passes with what is sent; all that is sent is noted."""
 
     def __init__(self):
         self.moved = 0
+        self.rate = MB
         self.begun: list[str] = []
         self.ended: list[str] = []
         self.open = self.most = 0
 
     def now(self):
-        return self.moved / MB
+        return self.moved / self.rate
 
     def send(self, name, size, piece=MB):
         async def send(turn):
@@ -58,7 +59,7 @@ async def test_on_a_thin_link_few_go_at_once_and_all_are_sent(line):
 
 async def test_small_ones_are_never_put_back(line):
     turns = Turns(12, line.now)
-    size = 3 * MB
+    size, line.rate = 3 * MB, MB // 4  # twelve of them take two minutes
     await asyncio.gather(*(turns.take(size, line.send(str(n), size, MB // 100)) for n in range(200)))
     assert len(line.begun) == len(line.ended) == 200
     assert line.most == 12
@@ -111,6 +112,7 @@ async def test_who_goes_away_while_it_waits_takes_nobodys_place(line):
     async def holds(_turn):
         await gate.wait()
         gone[0].cancel()
+        asyncio.get_running_loop().call_soon(gone[1].cancel)  # after its turn has come, before it knows
 
     turns = Turns(1, line.now)
     holding = asyncio.create_task(turns.take(MB, holds))
@@ -118,7 +120,6 @@ async def test_who_goes_away_while_it_waits_takes_nobodys_place(line):
     gone = [asyncio.create_task(turns.take(MB, line.send("gone", MB))) for _number in range(3)]
     stays = asyncio.create_task(turns.take(MB, line.send("stays", MB)))
     await asyncio.sleep(0)
-    gone[1].cancel()
     gate.set()
     await holding
     gone[2].cancel()
