@@ -8,9 +8,16 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar
 
-from hubferry.errors import AccessError, BusyError, HubferryError, NotFoundError, PolicyError, naming
+from hubferry.errors import (
+    AccessError,
+    BusyError,
+    HubferryError,
+    NetworkError,
+    NotFoundError,
+    PolicyError,
+    naming,
+)
 from hubferry.events import Listener, ignore
-from hubferry.hubs.ports import PartedBody
 from hubferry.hubs.wrapping import WrappedDestination, WrappedSource
 from hubferry.i18n import _, ngettext
 from hubferry.patience import Account, Trial
@@ -24,28 +31,32 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+_FEW = 3
+"""Tries of a file that comes wrong, after another one did so for as long as there was patience."""
+
 
 async def attempt(
     action: Callable[[], Awaitable[Result]],
     doing: str,
     account: Account,
     listen: Listener = ignore,
-    trial: Trial | None = None,
 ) -> Result:
     """Run `action` until it succeeds, fails for good, or patience ends; the last error comes out.
 
     `doing` is what it does, in a translated phrase: whoever waits for it hears that.
     """
-    trial = trial or Trial(account)
+    trial = Trial(account)
     while True:
         await trial.begin()
         try:
             result = await action()
         except HubferryError as error:
-            if isinstance(error, (AccessError, NotFoundError)):
+            if isinstance(error, (AccessError, NotFoundError)) and not error.retryable:
                 account.progressed()  # it answered, if not as one would like
-            elif error.retryable:
+            if error.retryable:
                 error.doing = error.doing or doing
+            if error.got_on:
+                trial.progressed()
             await trial.failed(error, doing, listen)
         else:
             account.progressed()
@@ -60,6 +71,7 @@ class RetryingSource(WrappedSource):
         super().__init__(source)
         self._account = account
         self._listen = listen
+        self._spent = False
 
     async def resolve(self, ref: RepoRef) -> Revision:
         """Resolve, trying again what may pass."""
@@ -73,8 +85,8 @@ class RetryingSource(WrappedSource):
         self, revision: Revision, file: RepoFile, start: int, stop: int | None
     ) -> AsyncGenerator[Piece, None]:
         """Yield the range; after a failure ask for the rest only. Progress renews the patience."""
-        position, trial, doing = start, Trial(self._account), _fetching(file)
-        with naming(doing, file.path):
+        position, trial = start, Trial(self._account)
+        with naming(_fetching(file), file.path):
             while True:
                 await trial.begin()
                 try:
@@ -85,14 +97,36 @@ class RetryingSource(WrappedSource):
                                 trial.progressed()
                             yield piece
                 except HubferryError as error:
-                    await trial.failed(error, doing, self._listen)
+                    await self._failed(trial, error, file)
                 else:
                     return
 
     async def whole(self, revision: Revision, file: RepoFile) -> bytes:
         """Return a small file, asking again from its start."""
+        trial = Trial(self._account)
         with naming(_fetching(file), file.path):
-            return await self._again(lambda: self._source.whole(revision, file), _fetching(file))
+            while True:
+                await trial.begin()
+                try:
+                    content = await self._source.whole(revision, file)
+                except HubferryError as error:
+                    await self._failed(trial, error, file)
+                else:
+                    self._account.progressed()
+                    return content
+
+    async def _failed(self, trial: Trial, error: HubferryError, file: RepoFile) -> None:
+        """Wait after a failure; once a file did not come right in all patience, others are not waited for.
+
+        That they are waited for one after the other would take a broken mirror's number of files times that.
+        """
+        of_the_file = error.retryable and not isinstance(error, NetworkError)
+        most = _FEW if of_the_file and self._spent else None
+        try:
+            await trial.failed(error, _fetching(file), self._listen, most)
+        except HubferryError:
+            self._spent = self._spent or of_the_file
+            raise
 
     async def _again(self, action: Callable[[], Awaitable[Result]], doing: str) -> Result:
         return await attempt(action, doing, self._account, self._listen)
@@ -138,25 +172,10 @@ class RetryingDestination(WrappedDestination):
             return await self._again(lambda: self._destination.missing(ref, blobs), doing)
 
     async def upload(self, ref: RepoRef, blob: Blob, body: Body) -> None:
-        """Send the blob again: from its first byte, for a PUT does not resume, or from the part that broke.
-
-        Each part that is stored renews the patience.
-        """
-        trial, stored = Trial(self._account), 0
-
-        async def once() -> None:
-            nonlocal stored
-            try:
-                await self._destination.upload(ref, blob, body)
-            except HubferryError:
-                if isinstance(body, PartedBody) and body.furthest > stored:
-                    stored = body.furthest
-                    trial.progressed()
-                raise
-
+        """Send the blob again: from its first byte, for a PUT does not resume, or from the part that broke."""
         doing = _("sending {path}").format(path=blob.path or blob.sha256[:12])
         with naming(doing, blob.path or None):
-            await attempt(once, doing, self._account, self._listen, trial)
+            await self._again(lambda: self._destination.upload(ref, blob, body), doing)
 
     async def commit(
         self, ref: RepoRef, actions: Sequence[CommitAction], message: str, parent: str | None = None

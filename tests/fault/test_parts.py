@@ -246,7 +246,7 @@ def forge(world, prefix):
     unfinished = Unfinished(record.parent, world.destination.token)
     unfinished._path = lambda _key: record
     known = unfinished.find(())
-    stored = [StoredPart(part.etag, sha256(prefix)) for part in known.stored]
+    stored = [StoredPart(part.number, part.etag, sha256(prefix)) for part in known.stored]
     unfinished.begin((), known.addresses, stored)
 
 

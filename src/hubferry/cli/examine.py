@@ -13,7 +13,7 @@ from urllib.request import getproxies
 
 from hubferry import __version__
 from hubferry.cli import output
-from hubferry.errors import AccessError, DiskError, HubferryError
+from hubferry.errors import AccessError, DiskError, HubferryError, NetworkError
 from hubferry.hubs import credentials
 from hubferry.i18n import _
 from hubferry.places import nearest_directory
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hubferry.hubs.account import Login
 
 State = Literal["good", "note", "bad"]
-_PACKAGES = ("huggingface_hub", "hf_xet", "httptools", "aiohttp", "uvloop", "click", "rich")
+_PACKAGES = ("huggingface_hub", "hf_xet", "httptools", "python-socks", "aiohttp", "uvloop", "click", "rich")
 _LITTLE_SPACE = 10 * 1024**3
 """Free bytes below which most models no longer fit."""
 
@@ -96,12 +96,53 @@ def _network_settings() -> list[Finding]:
     if _offline():
         text = _("HF_HUB_OFFLINE is set: no hub is asked, and nothing can be copied")
         found.append(Finding(_("network"), "bad", text, "unset HF_HUB_OFFLINE", 5))
-    proxies = getproxies()
+    return [*found, *_proxies(), _certificates()]
+
+
+def _proxies() -> list[Finding]:
+    """Look at the proxies that are named, each without its login."""
+    from hubferry.wire import proxies
+    from hubferry.wire.failures import ProxyKindError
+
+    found, settings = [], getproxies()
     for scheme in ("https", "http", "all"):
-        if scheme in proxies:
-            text = _("{scheme} goes through {address}").format(scheme=scheme, address=proxies[scheme])
-            found.append(Finding(_("proxy"), "note", text))
+        if not settings.get(scheme):
+            continue
+        variable = proxies.variable_for(scheme)
+        try:
+            proxy = proxies.read(settings[scheme], variable)
+        except ProxyKindError:
+            text = _("{variable} names no proxy that can be used").format(variable=variable or scheme)
+            found.append(Finding(_("proxy"), "bad", text, exit_code=NetworkError.exit_code))
+            continue
+        text = _("{scheme} goes through {address}").format(scheme=scheme, address=proxy)
+        found.append(Finding(_("proxy"), "note", f"{text} ({variable})" if variable else text))
+    if found and settings.get("no"):
+        text = _("asked directly: {hosts}").format(hosts=settings["no"])
+        found.append(Finding(_("proxy"), "note", text))
     return found
+
+
+def _certificates() -> Finding:
+    """Look at who may vouch for a hub's certificate, and at the variable that says so."""
+    from hubferry.hubs.http import certificates
+    from hubferry.wire import authorities
+    from hubferry.wire.failures import AuthoritiesError
+
+    subject = _("certificates")
+    try:
+        authorities.client_context()
+    except AuthoritiesError as error:
+        said = certificates.message(error, "")
+        return Finding(subject, "bad", said, certificates.hint(error), NetworkError.exit_code)
+    named = authorities.named()
+    if named:
+        return Finding(subject, "note", ", ".join(f"{variable}={place}" for variable, place in named))
+    store = authorities.system_store()
+    if store is None and os.name == "posix":
+        hint = "export SSL_CERT_FILE=/path/to/authorities.pem"
+        return Finding(subject, "bad", _("this system has none"), hint, NetworkError.exit_code)
+    return Finding(subject, "good", store or _("the system's store"))
 
 
 def _huggingface_token() -> Finding:
@@ -156,11 +197,12 @@ def _account(
     subject: str, endpoint: str, ask: Callable[[Login], str], login: Login, *, signed_in: bool
 ) -> Finding:
     """Ask a hub who we are; without a token it is enough that it answers."""
-    from hubferry.hubs.account import reachable
+    from hubferry.hubs.account import HUGGINGFACE_NAME, MODELSCOPE_NAME, reachable
 
     try:
         if not signed_in:
-            reachable(endpoint, side=login.side)
+            path = MODELSCOPE_NAME if subject == "ModelScope" else HUGGINGFACE_NAME
+            reachable(endpoint, path, side=login.side)
             return Finding(subject, "good", _("{endpoint} answers").format(endpoint=endpoint))
         name = ask(login)
     except HubferryError as error:

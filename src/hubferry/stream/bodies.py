@@ -89,7 +89,6 @@ class HashedBody:
         self._sha256 = sha256
         self._progress = progress
         self._states = {0: hashlib.sha256()}
-        self.furthest = 0
 
     def __call__(self) -> AsyncGenerator[bytes, None]:
         """Start reading at the first byte."""
@@ -99,7 +98,6 @@ class HashedBody:
         """Yield the bytes from `start` to `stop`; see `PartedBody.part`."""
         if start not in self._states:
             await self.digest(start)
-        self.furthest = max(self.furthest, start)
         hashes, position = self._states[start].copy(), start
         self._progress.go_back(start)
         async with aclosing(self._read(start, stop, hashes)) as reading:
