@@ -172,7 +172,7 @@ class RetryingDestination(WrappedDestination):
             return await self._again(lambda: self._destination.missing(ref, blobs), doing)
 
     async def upload(self, ref: RepoRef, blob: Blob, body: Body) -> None:
-        """Send the blob again: from its first byte, for a PUT does not resume, or from the part that broke."""
+        """Send the blob again: from its first byte, as a PUT does not resume, or from the part that broke."""
         doing = _("sending {path}").format(path=blob.path or blob.sha256[:12])
         with naming(doing, blob.path or None):
             await self._again(lambda: self._destination.upload(ref, blob, body), doing)

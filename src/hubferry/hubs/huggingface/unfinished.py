@@ -50,7 +50,7 @@ class Addresses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StoredPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A part that the storage has: its number from 0, its ETag, and the digest of everything up to its end."""
+    """A part that the storage has: its number from 0, its ETag, the digest of everything up to its end."""
 
     number: int
     etag: str
