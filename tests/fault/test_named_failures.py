@@ -160,9 +160,8 @@ def test_a_mistyped_source_is_what_is_reported_whatever_the_destination_is_about
 
 
 def test_a_source_that_fails_is_reported_and_not_what_that_did_to_the_uploads(world):
-    """The large file is on its way to the destination when the source refuses the rest of another."""
-    world.source_faults.plan(answer(403, b""), "storage:get", times=None, only=of(world, SECOND))
-    world.source_faults.plan(answer(403, b""), "hf:resolve", times=None, skip=1)
+    """The large file is on its way to the destination when the source goes away for good."""
+    world.source_faults.plan(answer(500, b""), "hf:resolve", "storage:get", times=None, skip=2)
     error, waits = told_of(world)
     assert error.side == "source"
     assert not isinstance(error, InterruptedRunError)
