@@ -12,6 +12,7 @@ from worlds import DESTINATION, FIRST, SECOND, sha256
 from hubferry.api import copy
 from hubferry.errors import (
     BusyError,
+    CertificateError,
     HubferryError,
     InterruptedRunError,
     NetworkError,
@@ -207,7 +208,7 @@ async def test_those_that_are_cancelled_have_ended_before_the_error_comes_out():
 def test_a_cause_tells_more_than_what_came_of_it():
     order = [
         ValueError("a mistake of ours"),
-        NotFoundError("n"),
+        CertificateError("a cause, too"),
         BusyError("b"),
         NetworkError("c"),
         InterruptedRunError("i"),
