@@ -18,7 +18,6 @@ from hubferry.errors import (
     naming,
 )
 from hubferry.events import Listener, ignore
-from hubferry.hubs.ports import PartedBody
 from hubferry.hubs.wrapping import WrappedDestination, WrappedSource
 from hubferry.i18n import _, ngettext
 from hubferry.patience import Account, Trial
@@ -44,13 +43,12 @@ async def attempt(
     doing: str,
     account: Account,
     listen: Listener = ignore,
-    trial: Trial | None = None,
 ) -> Result:
     """Run `action` until it succeeds, fails for good, or patience ends; the last error comes out.
 
     `doing` is what it does, in a translated phrase: whoever waits for it hears that.
     """
-    trial = trial or Trial(account)
+    trial = Trial(account)
     while True:
         await trial.begin()
         try:
@@ -177,25 +175,10 @@ class RetryingDestination(WrappedDestination):
             return await self._again(lambda: self._destination.missing(ref, blobs), doing)
 
     async def upload(self, ref: RepoRef, blob: Blob, body: Body) -> None:
-        """Send the blob again: from its first byte, for a PUT does not resume, or from the part that broke.
-
-        Each part that is stored renews the patience.
-        """
-        trial, stored = Trial(self._account), 0
-
-        async def once() -> None:
-            nonlocal stored
-            try:
-                await self._destination.upload(ref, blob, body)
-            except HubferryError:
-                if isinstance(body, PartedBody) and body.furthest > stored:
-                    stored = body.furthest
-                    trial.progressed()
-                raise
-
+        """Send the blob again: from its first byte, as a PUT does not resume, or from the part that broke."""
         doing = _("sending {path}").format(path=blob.path or blob.sha256[:12])
         with naming(doing, blob.path or None):
-            await attempt(once, doing, self._account, self._listen, trial)
+            await self._again(lambda: self._destination.upload(ref, blob, body), doing)
 
     async def commit(
         self, ref: RepoRef, actions: Sequence[CommitAction], message: str, parent: str | None = None

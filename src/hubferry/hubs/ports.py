@@ -49,11 +49,6 @@ class FileBody(Protocol):
 class PartedBody(Protocol):
     """A body that can go on where an attempt has ended, or an earlier run: for a hub that takes parts."""
 
-    @property
-    def furthest(self) -> int:
-        """Where the last part of those asked for began: everything before it is stored."""
-        ...
-
     def __call__(self) -> AsyncGenerator[bytes, None]:
         """Start reading, as any body."""
         ...
