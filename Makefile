@@ -36,6 +36,8 @@ format: $(STAMP)  ## rewrite the sources in the project's style
 	$(BIN)/ruff format .
 
 bench: $(STAMP)  ## hubferry against the others, on shaped links
+	@command -v /usr/sbin/nginx nginx >/dev/null || (apt-get install -y --no-install-recommends nginx-light >/dev/null 2>&1 \
+		|| echo "nginx-light cannot be installed here: nothing is measured over TLS")
 	$(BIN)/python -m benchmarks.copy_bench $(BENCH)
 
 growth: $(STAMP)  ## how the time grows with files and models

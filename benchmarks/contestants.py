@@ -32,12 +32,14 @@ class Task:
         source: Base URL of the source's hub.
         destination: Base URL of the destination's hub.
         revision: Branch of the source.
+        certificates: Whom to believe, where the hubs speak TLS.
     """
 
     repository: Repository
     source: str
     destination: str
     revision: str = "main"
+    certificates: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,10 @@ class Contestant:
 def environment(task: Task, home: Path) -> dict[str, str]:
     """Return the same small environment for everybody, with `home` for HOME, caches and temporary files."""
     (home / "tmp").mkdir(parents=True, exist_ok=True)
+    names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if task.certificates else ()
+    believed = dict.fromkeys(names, str(task.certificates))
     return {
+        **believed,
         "PATH": f"{_SCRIPTS}:{os.environ.get('PATH', os.defpath)}",
         "HOME": str(home),
         "TMPDIR": str(home / "tmp"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hubferry
-from benchmarks import matrix, offline, report, repositories, selfcheck
+from benchmarks import fronts, matrix, offline, report, repositories, selfcheck
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.hubs import running_hub, store_folder
 from benchmarks.links import LINKS
@@ -75,6 +75,9 @@ def _present(cells: list[Cell]) -> list[Cell]:
         if reason := CONTESTANTS[name].absent():
             absent[name] = reason
             _tell(reason)
+    if any(LINKS[cell.link].encrypted for cell in cells) and (reason := fronts.absent()):
+        _tell(reason)
+        cells = [cell for cell in cells if not LINKS[cell.link].encrypted]
     return [cell for cell in cells if set(cell.contestants) - set(absent)]
 
 

@@ -152,7 +152,8 @@ def hubferry(count: int, work: Work) -> None:
     """Read with hubferry.wire on uvloop."""
     import uvloop
 
-    from hubferry.wire.pool import Outgoing, Place, Pool
+    from hubferry.wire.place import Place
+    from hubferry.wire.pool import Outgoing, Pool
 
     async def everything() -> None:
         address = urlsplit(work[0][0])

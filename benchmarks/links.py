@@ -24,11 +24,19 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The way between a client and the two hubs."""
+    """The way between a client and the two hubs.
+
+    Attributes:
+        name: What the tables call it.
+        source: On the side of the source.
+        destination: On the side of the destination.
+        encrypted: Whether nginx stands before both hubs with TLS 1.3.
+    """
 
     name: str
     source: Rates
     destination: Rates
+    encrypted: bool = False
 
     def limit(self, size: int, largest: int) -> float | None:
         """Return the seconds that `size` bytes cannot undercut when the largest blob has `largest` bytes.
@@ -45,6 +53,8 @@ _WAN = Rates(25 * MEGABYTE, 100 * MEGABYTE, 0.030)
 LINKS = {
     link.name: link
     for link in (
+        Link("open-tls", Rates(), Rates(), encrypted=True),
+        Link("wan-tls", _WAN, _WAN, encrypted=True),
         Link("open", Rates(), Rates()),
         Link("wan", _WAN, _WAN),
         Link(

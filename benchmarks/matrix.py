@@ -44,17 +44,18 @@ class _Row:
 
 
 _ROWS = (
-    _Row("diffusers", "copy", "diffusers", ("open", "wan", "border"), COPIERS),
+    _Row("diffusers", "copy", "diffusers", ("open-tls", "wan-tls", "open", "wan", "border"), COPIERS),
     _Row("big", "copy", "big", ("open", "wan", "border"), SINGLE),
-    _Row("many", "copy", "many", ("open", "wan"), COPIERS),
-    _Row("again", "again", "diffusers", ("open", "wan"), COPIERS),
+    _Row("many", "copy", "many", ("open-tls", "wan-tls", "open", "wan"), COPIERS),
+    _Row("again", "again", "diffusers", ("open-tls", "open", "wan"), COPIERS),
     _Row("changed", "changed", "diffusers", ("wan",), COPIERS),
     _Row("killed", "killed", "diffusers", ("wan",), COPIERS),
     _Row("fetch", "fetch", "big", ("border",), ("hubferry-fetch", "aria2c")),
+    _Row("fetch-diffusers", "fetch", "diffusers", ("open-tls", "open"), ("hubferry-fetch",)),
     _Row("memory-small", "copy", "memory-small", ("open",), ("hubferry",)),
     _Row("memory-large", "copy", "memory-large", ("open",), ("hubferry",)),
 )
-_GROUPS = {"memory-small": "memory", "memory-large": "memory"}
+_GROUPS = {"memory-small": "memory", "memory-large": "memory", "fetch-diffusers": "fetch"}
 WITHOUT_HUBS = "startup"
 CHOICES = (*dict.fromkeys(_GROUPS.get(row.name, row.name) for row in _ROWS), WITHOUT_HUBS)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.contestants import DESTINATION, Contestant, Task, environment
+from benchmarks.fronts import front
 from benchmarks.hubs import HubProcess, running_hub, store_folder
 from benchmarks.links import LINKS
 from benchmarks.measure import run
@@ -27,6 +28,7 @@ KILL_SHARE = 0.75
 
 _KILL_WITHOUT_LIMIT = 2.0
 _OPEN = "open"
+"""The rates of every link that has none, encrypted or not."""
 _LOG_TAIL = 1500
 _PATIENCE = 1800.0
 """Seconds after which a run is ended and counts as failed."""
@@ -48,9 +50,12 @@ class Bench:
             store_folder(2 * repository.size) as store,
             running_hub(store, "destination") as destination,
             _home(self.homes) as home,
+            contextlib.ExitStack() as more,
         ):
             client = _Client(contestant, self.source, destination, home)
             task = Task(repository, self.source.url, destination.url)
+            if LINKS[cell.link].encrypted:
+                task = more.enter_context(_encrypted(task, self.homes))
             measured = self._carry_out(cell, client, task)
         return replace(measured, cell=cell.name, link=cell.link)
 
@@ -125,6 +130,15 @@ def _sum(a: Traffic, b: Traffic) -> Traffic:
         routes={name: a.routes.get(name, 0) + b.routes.get(name, 0) for name in {**a.routes, **b.routes}},
         cpu=a.cpu + b.cpu,
     )
+
+
+@contextlib.contextmanager
+def _encrypted(task: Task, folder: Path) -> Iterator[Task]:
+    """Give the same task with TLS before both hubs."""
+    with front(task.source) as source, front(task.destination) as destination:
+        believed = folder / "believed.pem"
+        believed.write_bytes(source.certificate.read_bytes() + destination.certificate.read_bytes())
+        yield replace(task, source=source.url, destination=destination.url, certificates=believed)
 
 
 @contextlib.contextmanager

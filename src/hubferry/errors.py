@@ -8,15 +8,20 @@
     │   ├── TooManyError          2   more files than the hub takes in one go
     │   └── UnlistableError       2   more entries than the hub lists, however often it is asked
     ├── NotFoundError             3   no such repository, revision or file
+    │   └── FileLackingError      3   listed, and not to be had at the moment
     ├── AccessError               4   there, but not for this token
+    │   ├── FileDeniedError       4   one file is not given, others are
     │   ├── GatedError            4   its terms must be accepted first
     │   └── QuotaError            4   the account may store no more there
     ├── NetworkError              5   trying again later may help
     │   ├── BusyError             5   the hub asked us to wait
     │   │   └── PolicyError       5   and to send less at once
+    │   ├── CertificateError      5   a certificate is not accepted; asking again does not help
+    │   ├── ProxyError            5   the proxy refuses us; asking again does not help
     │   ├── ConflictError         5   somebody else was faster
     │   └── TimedOutError         5   the hub did not finish in time
     ├── IntegrityError            6   bytes are not what they should be
+    │   └── WrongFileError        6   an answer that is not the file, as can be seen by its length
     ├── DiskError                 7   read-only, failing or not ours
     │   └── DiskFullError         7   no room
     ├── LockedError               8   another run holds the model
@@ -56,6 +61,8 @@ class HubferryError(Exception):
         self.hint = hint
         self.others: tuple[HubferryError, ...] = ()
         """What else would have stopped the run; see `hubferry.findings.together`."""
+        self.got_on = False
+        """Whether a part was done before this failed, so that asking again goes on where it stopped."""
 
 
 class UsageError(HubferryError):
@@ -94,10 +101,22 @@ class NotFoundError(HubferryError):
     exit_code = 3
 
 
+class FileLackingError(NotFoundError):
+    """Report a file that its hub lists and says not to have; the repository is there, so it may come yet."""
+
+    retryable = True
+
+
 class AccessError(HubferryError):
     """Report a missing, wrong or too weak token."""
 
     exit_code = 4
+
+
+class FileDeniedError(AccessError):
+    """Report a file that its hub lists and does not give, while the repository may be read."""
+
+    retryable = True
 
 
 class GatedError(AccessError):
@@ -114,6 +133,8 @@ class NetworkError(HubferryError):
     exit_code = 5
     retryable = True
     kind: Kind = "failing"
+    doubtful: bool = False
+    """Whether it may be a mistake in what was asked for; patience is short until the hub was heard."""
 
 
 class BusyError(NetworkError):
@@ -124,6 +145,18 @@ class BusyError(NetworkError):
     def __init__(self, message: str, *, retry_after: float | None = None, **details: str | None) -> None:
         super().__init__(message, **details)  # type: ignore[arg-type]  # the same keywords, passed through
         self.retry_after = retry_after
+
+
+class CertificateError(NetworkError):
+    """Report a certificate that is not accepted, or a list of authorities that cannot be read."""
+
+    retryable = False
+
+
+class ProxyError(NetworkError):
+    """Report a proxy that does not let us in or through, or one that the environment names wrongly."""
+
+    retryable = False
 
 
 class PolicyError(BusyError):
@@ -144,6 +177,12 @@ class IntegrityError(HubferryError):
     """Report bytes that do not match the digest or length that a hub listed."""
 
     exit_code = 6
+
+
+class WrongFileError(IntegrityError):
+    """Report an answer that is not the file that is listed, of another length; the next one may be it."""
+
+    retryable = True
 
 
 class DiskError(HubferryError):

@@ -49,6 +49,8 @@ _SILENCE = 60.0
 """Seconds of a try that count as waiting: after that much silence it would have ended, the rest was work."""
 _ROUNDING = 2.0
 """Seconds by which a pause that a hub names in whole seconds may exceed the patience."""
+_WHEN_DOUBTFUL = 0.1
+"""Of the patience: for what may be a mistake in what was typed, as long as the hub was never heard."""
 _RAMP = 1 / 64
 """Of the pace: tries that are closer together than that need not be kept apart."""
 _LATER: dict[Kind, float] = {"limited": 3600.0}
@@ -229,7 +231,7 @@ class Trial:
 
     def progressed(self) -> None:
         """Say that this very operation got on: what it failed before counts no more."""
-        self.failures = 0
+        self.failures, self._since = 0, None
         self._account.progressed()
 
     async def failed(
@@ -241,38 +243,44 @@ class Trial:
             error: Raised again, with the time to come again, when there is no patience left.
             what: Of which the person hears while it is waited for.
             listen: Hears of the wait.
-            most: Tries at most; those of the policy if None.
+            most: Tries at most, where those of the policy are not fewer.
         """
         if not error.retryable:
             raise error
         self.failures += 1
         account, policy, clock = self._account, self._account.policy, self._account.clock
-        self._reckon()
+        # A file that does not come as it is listed has a patience of its own: that others come renews none.
+        self._reckon(renewed=isinstance(error, NetworkError))
         account.failed(error)
         kind = error.kind if isinstance(error, NetworkError) else "failing"
-        asked, left = _asked(error), self._left()
-        most = policy.attempts if most is None else most
+        asked, left = _asked(error), self._left(error)
+        most = min((one for one in (policy.attempts, most) if one is not None), default=None)
         if left <= 0 or (asked or 0.0) > left + _ROUNDING or (most is not None and self.failures >= most):
-            raise come_again(error, clock, asked)
+            raise error if self._may_be_a_mistake(error) else come_again(error, clock, asked)
         # The last try is made at the very end of the patience: a window of as many minutes is over then.
         own = policy.pace if asked is not None else min(left, policy.wait(self.failures, kind))
         seconds = max(own, account.pause)
         listen(Retrying(what, error.message, self.failures, seconds, kind, clock.wall() + seconds))
         await clock.sleep(seconds)
 
-    def _reckon(self) -> None:
+    def _reckon(self, *, renewed: bool) -> None:
         """Move the begin of the time without progress: behind what was heard, and by what was work."""
         now = self._account.clock.now()
         if self._since is None:
             self._since = now
             return
         self._since += max(0.0, now - self._began - _SILENCE)
-        self._since = min(now, max(self._since, self._account.heard_at))
+        heard_at = self._account.heard_at if renewed else -math.inf
+        self._since = min(now, max(self._since, heard_at))
 
-    def _left(self) -> float:
-        """Return the seconds of patience left."""
-        policy = self._account.policy
-        return policy.patience - (0.0 if self._since is None else self._account.clock.now() - self._since)
+    def _left(self, error: HubferryError | None = None) -> float:
+        """Return the seconds of patience left; little, where `error` may be somebody's mistake."""
+        patience = self._account.policy.patience * (_WHEN_DOUBTFUL if self._may_be_a_mistake(error) else 1.0)
+        return patience - (0.0 if self._since is None else self._account.clock.now() - self._since)
+
+    def _may_be_a_mistake(self, error: HubferryError | None) -> bool:
+        """Return whether `error` may come from what was typed: nobody has been heard under that name."""
+        return isinstance(error, NetworkError) and error.doubtful and self._account.heard_at == -math.inf
 
 
 def _asked(error: HubferryError) -> float | None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar
 
-from hubferry.errors import AccessError, BusyError, HubferryError, NotFoundError, PolicyError
+from hubferry.errors import (
+    AccessError,
+    BusyError,
+    HubferryError,
+    NetworkError,
+    NotFoundError,
+    PolicyError,
+)
 from hubferry.events import Listener, ignore
 from hubferry.hubs.wrapping import WrappedDestination, WrappedSource
 from hubferry.patience import Account, Trial
@@ -19,6 +26,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+_FEW = 3
+"""Tries of a file that comes wrong, after another one did so for as long as there was patience."""
+
 
 async def attempt(
     action: Callable[[], Awaitable[Result]], what: str, account: Account, listen: Listener = ignore
@@ -30,8 +40,10 @@ async def attempt(
         try:
             result = await action()
         except HubferryError as error:
-            if isinstance(error, (AccessError, NotFoundError)):
+            if isinstance(error, (AccessError, NotFoundError)) and not error.retryable:
                 account.progressed()  # it answered, if not as one would like
+            if error.got_on:
+                trial.progressed()
             await trial.failed(error, what, listen)
         else:
             account.progressed()
@@ -46,6 +58,7 @@ class RetryingSource(WrappedSource):
         super().__init__(source)
         self._account = account
         self._listen = listen
+        self._spent = False
 
     async def resolve(self, ref: RepoRef) -> Revision:
         """Resolve, trying again what may pass."""
@@ -71,15 +84,34 @@ class RetryingSource(WrappedSource):
                             trial.progressed()
                         yield piece
             except HubferryError as error:
-                await trial.failed(error, file.path, self._listen)
+                await self._failed(trial, error, file)
             else:
                 return
 
     async def whole(self, revision: Revision, file: RepoFile) -> bytes:
         """Return a small file, asking again from its start."""
-        return await attempt(
-            lambda: self._source.whole(revision, file), file.path, self._account, self._listen
-        )
+        trial = Trial(self._account)
+        while True:
+            await trial.begin()
+            try:
+                content = await self._source.whole(revision, file)
+            except HubferryError as error:
+                await self._failed(trial, error, file)
+            else:
+                self._account.progressed()
+                return content
+
+    async def _failed(self, trial: Trial, error: HubferryError, file: RepoFile) -> None:
+        """Wait after a failure; once a file did not come right in all patience, others are not waited for.
+
+        That they are waited for one after the other would take a broken mirror's number of files times that.
+        """
+        of_the_file = error.retryable and not isinstance(error, NetworkError)
+        try:
+            await trial.failed(error, file.path, self._listen, _FEW if of_the_file and self._spent else None)
+        except HubferryError:
+            self._spent = self._spent or of_the_file
+            raise
 
 
 class RetryingDestination(WrappedDestination):

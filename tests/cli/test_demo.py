@@ -8,6 +8,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from desks import ROOT
@@ -91,6 +94,36 @@ def test_the_doctor_asks_no_hub_when_told_so(desk):
     assert desk.source.requests.records == []
 
 
+@pytest.mark.parametrize("named", ["socks5h://me:{}@host:1", "me:{}@host:1", "http://me:{}/@host:1"])
+def test_the_doctor_names_a_proxy_without_its_password(desk, named):
+    secret = "canary-of-the-proxy"
+    environment = {"ALL_PROXY": named.format(secret), "NO_PROXY": "intern.example,10.0.0.0/8"}
+    done = desk.ferry("doctor", environment=environment)
+    assert done.code == 0, done.said  # hubs of this machine are asked directly
+    assert re.search(r"- proxy: all goes through \w+://host:1 \(ALL_PROXY\)\n", done.out), done.out
+    assert "asked directly: intern.example,10.0.0.0/8" in done.out
+    assert secret not in done.said
+    wrong = desk.ferry("doctor", "--offline", environment={"HTTPS_PROXY": f"ftp://me:{secret}@host"})
+    assert wrong.code == 5
+    assert "! proxy: HTTPS_PROXY names no proxy that can be used" in wrong.out
+    assert secret not in wrong.said
+
+
+def test_the_doctor_says_whose_certificates_are_believed_and_by_which_variable(desk, tmp_path):
+    variables = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    authority = next((Path(__file__).parents[1] / "wire" / "certificates").glob("*.0"))
+    done = desk.ferry("doctor", "--offline", unset=variables)
+    assert re.search(r"= certificates: \S", done.out), done.out
+    named = {"CURL_CA_BUNDLE": str(authority)}
+    done = desk.ferry("doctor", "--offline", unset=variables[:3], environment=named)
+    assert f"- certificates: CURL_CA_BUNDLE={authority}\n" in done.out
+    (tmp_path / "empty.pem").touch()
+    named = {"REQUESTS_CA_BUNDLE": str(tmp_path / "empty.pem")}
+    done = desk.ferry("doctor", "--offline", unset=variables[:2], environment=named)
+    assert done.code == 5
+    assert f"The certificates that REQUESTS_CA_BUNDLE={tmp_path / 'empty.pem'} names" in done.out
+
+
 def redacted(text):
     """Take out what differs from run to run: commits, times, dates."""
     text = re.sub(r"\b[0-9a-f]{12}\b", "<commit>", text)
@@ -134,3 +167,40 @@ def every(error):
     yield error
     for child in error.__subclasses__():
         yield from every(child)
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_the_doctor_names_a_network_that_wants_a_login_first(desk, signed_in):
+    """A portal answers everything with its page, after sending whoever asks to a host of its own."""
+
+    class Portal(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if "localhost" not in self.headers["Host"]:
+                self.send_response(302)
+                self.send_header("Location", f"http://localhost:{self.server.server_port}/login?s=s3cret")
+                self.end_headers()
+                return
+            body = b"<!DOCTYPE html><html><body>Welcome to our guests' network</body></html>"
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_words):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Portal) as portal:
+        threading.Thread(target=portal.serve_forever, daemon=True).start()
+        away = f"http://127.0.0.1:{portal.server_port}"
+        done = desk.ferry(
+            "doctor",
+            environment={"HF_ENDPOINT": away, "MODELSCOPE_ENDPOINT": away},
+            unset=() if signed_in else ("HF_TOKEN", "MODELSCOPE_API_TOKEN"),
+        )
+        portal.shutdown()
+    named = f"localhost:{portal.server_port} answered with a web page instead of data"
+    assert done.out.count(named) == 2
+    assert f"Open http://localhost:{portal.server_port} in a browser" in done.out
+    assert "s3cret" not in done.said
+    assert done.code in {4, 5}

@@ -57,6 +57,16 @@ def test_the_command_says_what_failed_and_what_to_type_next(world, kind):
     world.converge()
 
 
+@pytest.mark.parametrize("variable", ["HF_ENDPOINT", "MODELSCOPE_ENDPOINT"])
+def test_a_name_that_is_not_known_is_said_with_the_variable_that_it_comes_from(world, variable):
+    name = "x" * 64  # longer than any name may be: no resolver has to be asked
+    done = world.command(**{variable: f"https://{name}", "HUBFERRY_PATIENCE": "0.02"})
+    assert done.code == 5
+    assert f"error: {name}: the host's name is not known\n" in done.err
+    assert f"hint: The name comes from {variable}: check how it is spelled.\n" in done.err
+    assert world.commits() == 0
+
+
 def test_a_source_that_cannot_be_reached_is_named(world):
     done = world.command("copy", "hf:org/model", "ms:mine/model", "--source-endpoint", "http://127.0.0.1:9")
     assert done.code == 5, done.said

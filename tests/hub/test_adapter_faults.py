@@ -28,6 +28,8 @@ from hubferry.hubs.http.client import HubClient, Request
 from hubferry.hubs.modelscope import blobs as modelscope_blobs
 from hubferry.hubs.modelscope.listing import Listing
 from hubferry.model import Blob, CommitAction, RepoFile, RepoRef, Revision
+from hubferry.patience import Account, Policy
+from hubferry.retry import attempt
 
 CONTENT = bytes(range(256)) * 16
 FILE = RepoFile("a.bin", len(CONTENT))
@@ -517,7 +519,8 @@ async def test_a_passing_denial_in_the_middle_of_a_walk_is_asked_again():
 
     async with scripted(hub_with_hiccups) as hub:
         source = open_source(MS, token=TOKEN, endpoint=hub.url)
-        files = await Listing(source._wire, MS, pause=0.01).files()
+        account = Account(Policy(attempts=4, first=0.01))
+        files = await attempt(Listing(source._wire, MS).files, "m", account)
         await source.close()
     assert len(files) == 5000
 
@@ -545,7 +548,7 @@ async def test_a_denial_that_does_not_pass_is_an_error_and_not_a_shorter_listing
     async with scripted(denying_below) as hub:
         source = open_source(MS, token=TOKEN, endpoint=hub.url)
         with pytest.raises(NetworkError):
-            await Listing(source._wire, MS, pause=0.001).files()
+            await Listing(source._wire, MS).files()
         await source.close()
 
 

@@ -12,12 +12,15 @@ from scripted import scripted
 
 from hubferry import api
 from hubferry.errors import BusyError, HubferryError, NetworkError, UnlistableError
-from hubferry.hubs import open_source
+from hubferry.events import Retrying, ignore
+from hubferry.hubs import open_destination, open_source
 from hubferry.hubs.modelscope import destination as modelscope_destination
 from hubferry.hubs.modelscope import listing as modelscope_listing
 from hubferry.hubs.modelscope.listing import Listing, walk_requests
-from hubferry.model import RepoRef
+from hubferry.model import CommitAction, RepoRef
 from hubferry.options import Access, Options
+from hubferry.patience import Account, Policy
+from hubferry.retry import attempt
 from hubferry.serve import Seams, ServerLimits
 from hubferry.serve.application import LABELS
 
@@ -45,10 +48,12 @@ def drawn_paths(seed):
     return sorted(paths | {"README.md"})
 
 
-async def listed(hub, ref=MODEL, pause=0.001, token=None):
-    source = open_source(ref, token=token, endpoint=hub.url)
+async def listed(hub, ref=MODEL, *, first=0.001, attempts=6, listen=ignore):
+    """List as a run does: what fails in passing is asked again within its patience."""
+    source = open_source(ref, endpoint=hub.url)
+    account = Account(Policy(attempts=attempts, first=first))
     try:
-        return await Listing(source._wire, ref, pause=pause).files()
+        return await attempt(Listing(source._wire, ref).files, str(ref), account, listen)
     finally:
         await source.close()
 
@@ -128,16 +133,82 @@ async def test_a_hub_that_wants_a_long_pause_in_the_middle_is_believed(small, ma
     assert caught.value.retry_after == 600.0
 
 
+async def test_a_walk_that_broke_off_goes_on_where_it_stopped_and_tells_its_waits(small, make_hub):
+    contents = many_folders()
+    hub = make_hub(limits=small, seams=failing(500, 40))
+    hub.store.add("org/model", contents)
+    waits = []
+    assert {file.path for file in await listed(hub, attempts=30, listen=waits.append)} == set(contents)
+    assert hub.requests.count("ms:files") == walk_requests(contents, CUT) + 40
+    assert waits
+    assert all(isinstance(one, Retrying) for one in waits)
+
+
+async def test_a_pause_in_the_middle_of_a_walk_stops_the_questions(small, make_hub):
+    hub = make_hub(limits=small, seams=failing(429, 10_000, **{"Retry-After": "600"}))
+    hub.store.add("org/model", {f"d{n}/e{m}.txt": b"x" for n in range(25) for m in range(4)})
+    with pytest.raises(BusyError):
+        await listed(hub)
+    assert hub.requests.count("ms:files") <= 2 + 16, "those that were on their way, and no more"
+
+
+@pytest.mark.parametrize("size", [20, 100])
+async def test_pages_that_fail_in_passing_are_asked_for_again_alone(size):
+    failures = iter([False, True, True, False, True] * 3)
+    page = paged(FILES, size=size, total=len(FILES))
+
+    async def hiccups(request):
+        return web.Response(status=500) if next(failures, False) else await page(request)
+
+    async with scripted(hiccups) as hub:
+        files = await listed(hub, DATA, attempts=20)
+        answered = [one.path.partition("PageNumber=")[2].partition("&")[0] for one in hub.seen]
+    assert [file.path for file in files] == [entry["Path"] for entry in FILES]
+    assert all(answered.count(number) <= 10 for number in answered)
+    assert len(answered) <= -(-len(FILES) // size) + 9
+
+
+async def test_a_listing_that_was_begun_before_a_commit_is_none_of_what_is_there_after_it(make_hub):
+    """The first listing breaks off; then somebody commits, and the next one is all new."""
+    broken = [True]
+
+    async def answer(request):
+        if request.method == "POST":
+            return web.json_response({"Code": 200, "Data": {"Sha": "1" * 40}})
+        if "repo/files" not in request.path:
+            return web.json_response({"Code": 200, "Data": {"Name": "model"}})
+        full = tree(*(f"x{number}" for number in range(3000)), kind="blob")
+        if "Root" in request.query:
+            entries = [] if request.query["Root"] == "b" else tree("a/f", kind="blob")
+            if request.query["Root"] == "b" and broken[0]:
+                return web.Response(status=500)
+        else:
+            entries = full if request.query["Recursive"] == "True" else tree("a", "b")
+        return web.json_response({"Code": 200, "Data": {"Files": entries}})
+
+    async with scripted(answer) as server:
+        destination = open_destination(MODEL, token="t", endpoint=server.url)
+        with pytest.raises(NetworkError):
+            await destination.resolve(MODEL)
+        first = len(server.asked("/repo/files"))
+        broken[0] = False
+        await destination.commit(MODEL, [CommitAction("delete", "a/f")], "message")
+        await destination.resolve(MODEL)
+        await destination.close()
+        assert first == 4
+        assert len(server.asked("/repo/files")) == 2 * first
+
+
 async def test_a_failure_that_does_not_pass_ends_the_walk_and_nothing_is_asked_afterwards(small, make_hub):
     hub = make_hub(limits=small, seams=failing(500, 10_000))
     hub.store.add("org/model", {f"d{n}/e{m}.txt": b"x" for n in range(25) for m in range(4)})
     source = open_source(MODEL, endpoint=hub.url)
     before = asyncio.all_tasks()
     with pytest.raises(NetworkError):
-        await Listing(source._wire, MODEL, pause=0.001).files()
+        await Listing(source._wire, MODEL).files()
     assert asyncio.all_tasks() == before
     await source.close()
-    assert hub.requests.count("ms:files") <= 2 + 16 * 6
+    assert hub.requests.count("ms:files") <= 2 + 2 * 16
 
 
 async def test_a_failure_for_good_does_not_wait_for_the_others(small, make_hub):
@@ -149,7 +220,7 @@ async def test_a_failure_for_good_does_not_wait_for_the_others(small, make_hub):
     hub = make_hub(limits=small, seams=Seams([middleware]))
     hub.store.add("org/model", many_folders())
     with pytest.raises(HubferryError, match="400"):
-        await asyncio.wait_for(listed(hub, pause=600), 20)
+        await asyncio.wait_for(listed(hub, first=600), 20)
 
 
 # -------------------------------------------------------------------------------- what is impossible

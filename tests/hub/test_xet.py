@@ -333,6 +333,67 @@ def test_left_to_itself_a_copy_whose_storage_keeps_failing_goes_on_by_xet(hub, s
     assert story.asked == 1
 
 
+def fetched_to(tmp_path, hub):
+    """Fetch the model; return the weights."""
+    wish = Options(source=Access(hub.token, hub.url), cache_root=tmp_path / "cache")
+    return (api.fetch("hf:org/model", wish).path / "weights.safetensors").read_bytes()
+
+
+def refusing_parts(status):
+    async def refuse(request, _handler):
+        is_part = request.path.startswith("/storage") and "Range" in request.headers
+        return web.Response(status=status) if is_part else None
+
+    return refuse
+
+
+@pytest.mark.parametrize("status", [416, 501])
+def test_left_to_itself_a_storage_that_gives_no_parts_is_read_by_xet(
+    hub, story, tmp_path, monkeypatch, status
+):
+    monkeypatch.setenv("HUBFERRY_XET", "auto")
+    story.instead = refusing_parts(status)
+    fetched = api.fetch(
+        "hf:org/model", Options(source=Access(hub.token, hub.url), cache_root=tmp_path / "cache")
+    )
+    assert (fetched.path / "weights.safetensors").read_bytes() == WEIGHTS
+    assert story.asked == 1
+    assert hub.requests.bytes_sent < len(WEIGHTS), "nothing was read whole by the plain way"
+
+
+@pytest.mark.parametrize("status", [416, 501])
+def test_without_hf_xet_a_storage_that_gives_no_parts_is_read_whole(
+    hub, story, tmp_path, monkeypatch, status
+):
+    monkeypatch.setenv("HUBFERRY_XET", "auto")
+    monkeypatch.setitem(sys.modules, "hf_xet", None)
+    story.instead = refusing_parts(status)
+    fetched = api.fetch(
+        "hf:org/model", Options(source=Access(hub.token, hub.url), cache_root=tmp_path / "cache")
+    )
+    assert (fetched.path / "weights.safetensors").read_bytes() == WEIGHTS
+    assert story.asked == 0
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_file_that_only_xet_would_give_names_the_way_to_get_it(
+    hub, story, tmp_path, monkeypatch, installed
+):
+    monkeypatch.setenv("HUBFERRY_XET", "auto")
+    if not installed:
+        monkeypatch.setitem(sys.modules, "hf_xet", None)
+
+    async def broken(request, _handler):
+        refused = request.path.startswith("/storage") or "xet-read-token" in request.path
+        return web.Response(status=416 if "Range" in request.headers else 500) if refused else None
+
+    story.instead = broken
+    with pytest.raises(NetworkError) as caught:
+        fetched_to(tmp_path, hub)
+    assert ("pip install hf-xet" in caught.value.hint) == (not installed)
+    assert "Come again after" in caught.value.hint
+
+
 async def test_no_token_is_in_an_error_or_a_log(hub, story, monkeypatch, caplog):
     caplog.set_level(logging.DEBUG)
     story.told["casUrl"] = "http://127.0.0.1:1/?signature=hidden-signature"

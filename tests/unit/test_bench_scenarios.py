@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from benchmarks import fronts
 from benchmarks.contestants import CONTESTANTS, Contestant
 from benchmarks.hubs import running_hub
 from benchmarks.matrix import Cell
@@ -37,6 +38,14 @@ def test_a_copy_is_seen_by_both_hubs_and_proven(bench: Bench) -> None:
     assert measured.destination.received >= size
     assert measured.destination.commits == 1
     assert measured.usage.disk >= size
+
+
+@pytest.mark.skipif(fronts.absent() is not None, reason=str(fronts.absent()))
+def test_everybody_copies_over_tls_where_nginx_stands_before_the_hubs(bench: Bench) -> None:
+    for name in ("hubferry", "download-then-upload", "hfms-bridge-4"):
+        if CONTESTANTS[name].absent() is None:
+            cell = Cell("diffusers", "copy", "diffusers", "open-tls", ())
+            assert bench.measure(cell, CONTESTANTS[name]).fault is None
 
 
 def test_a_replaced_shard_is_all_that_the_second_copy_moves(bench: Bench) -> None:

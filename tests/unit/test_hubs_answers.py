@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from hubferry.errors import AccessError, BusyError, HubferryError, NetworkError, NotFoundError, UsageError
-from hubferry.hubs.http.addresses import host_of, is_loopback, origin, without_query
-from hubferry.hubs.http.answers import Answer, failure, retry_after
+from hubferry.hubs.http.addresses import host_of, origin, without_query
+from hubferry.hubs.http.answers import LARGEST_LISTING, Answer, failure, retry_after, used_up
 from hubferry.hubs.http.client import HubClient
 from hubferry.hubs.huggingface.wire import login
 from hubferry.hubs.modelscope.licenses import license_name
+from hubferry.hubs.modelscope.wire import code
+from hubferry.wire.exemptions import is_loopback
 
 
 def client(endpoint, token="secret", **options):
@@ -68,6 +70,63 @@ def test_a_status_tells_whether_to_try_again(status, kind):
 )
 def test_a_hub_may_name_its_pause_and_is_believed_within_reason(headers, seconds):
     assert retry_after(headers, now=10.0) == seconds
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"RateLimit": '"resolvers";r=0;t=55'}, 55.0),
+        ({"RateLimit": '"resolvers";r=1;t=55'}, None),
+        ({"RateLimit": '"resolvers";r=0'}, None),
+        (
+            {"RateLimit": '"api";r=0', "RateLimit-Policy": '"fixed window";"api";q=1000;w=300'},
+            300.0,
+        ),
+        (
+            {
+                "RateLimit": '"pages";r=0',
+                "RateLimit-Policy": '"fixed window";"api";q=1000;w=300, "fixed window";"pages";q=100;w=60',
+            },
+            60.0,
+        ),
+        ({"RateLimit": '"api";r=0', "RateLimit-Policy": '"other";q=1000;w=300'}, None),
+        ({"RateLimit": '"api";r=0;t=0'}, None),
+        ({"RateLimit": '"api";r=0;t=-5'}, None),
+        ({"RateLimit": '"api";r=0;t=1e9'}, None),
+        ({"RateLimit": '"api";r=0;t=nan'}, None),
+        ({"RateLimit": ";;;,=,r=0"}, None),
+        ({"Retry-After": "7"}, None),
+        ({}, None),
+    ],
+)
+def test_a_limit_that_is_used_up_says_when_it_begins_anew(headers, seconds):
+    assert used_up(headers) == seconds
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b'{"a":' * 50_000,
+        b"[" * 900 + b"]" * 900 + b"x",
+        b"9" * 100_000,
+        b"[" + b"1," * 700_000 + b"1]",
+        b"[" + b"{}," * 300_000 + b"{}]",
+        b'{"a": NaN',
+    ],
+)
+def test_json_that_is_deep_or_endless_is_no_answer(body):
+    assert Answer(200, {}, body).json() is None
+
+
+def test_how_many_values_an_answer_may_have_goes_by_how_long_it_may_be():
+    body = b"[" + b"1," * 700_000 + b"1]"
+    assert len(Answer(200, {}, body, most=LARGEST_LISTING).json()) == 700_001
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"-1e999", b"1e400", b'"1e999"', b"2.5", b"true", b"9" * 4000])
+def test_an_absurd_number_is_no_code(number):
+    code(Answer(200, {}, b'{"Code": ' + number + b"}").json())
 
 
 def test_a_busy_hub_that_names_the_time_is_waited_for():

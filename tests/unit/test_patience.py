@@ -13,7 +13,18 @@ from pathlib import Path
 import pytest
 
 from hubferry import units
-from hubferry.errors import AccessError, BusyError, NetworkError, PolicyError, TimedOutError
+from hubferry.errors import (
+    AccessError,
+    BusyError,
+    CertificateError,
+    FileDeniedError,
+    FileLackingError,
+    NetworkError,
+    PolicyError,
+    ProxyError,
+    TimedOutError,
+    WrongFileError,
+)
 from hubferry.events import Retrying
 from hubferry.i18n import set_language
 from hubferry.model import Blob, RepoFile, RepoRef, Revision
@@ -111,6 +122,67 @@ async def test_progress_of_one_file_renews_the_patience_of_all(time, account):
     assert (await time.run(attempt(hub.answer, "f", account), trickle()))[0] == "here"
 
 
+class Files:
+    """A source of which some files never come as they are listed."""
+
+    def __init__(self, time, wrong, error):
+        self.time = time
+        self.wrong = wrong
+        self.error = error
+        self.asked = {}
+
+    async def whole(self, revision, file):
+        self.asked.setdefault(file.path, []).append(self.time.time)
+        await self.time.sleep(5)
+        if file.path in self.wrong:
+            raise self.error("not the file")
+        return b"x"
+
+
+WRONG_FILES = [WrongFileError, FileLackingError, FileDeniedError]
+
+
+@pytest.mark.parametrize("error", WRONG_FILES)
+async def test_a_file_that_never_comes_right_is_given_up_though_others_come(time, account, error):
+    hub = Files(time, {"bad"}, error)
+    source = RetryingSource(hub, account)
+
+    async def others():
+        for number in range(400):
+            await source.whole(REVISION, RepoFile(f"good {number}", 1))
+
+    failure, _none = await time.run(source.whole(REVISION, RepoFile("bad", 1)), others())
+    assert type(failure) is error
+    assert 290 <= hub.asked["bad"][-1] - hub.asked["bad"][0] <= 320
+    assert "Come again after" in failure.hint
+
+
+@pytest.mark.parametrize("error", WRONG_FILES)
+async def test_many_files_that_never_come_right_take_one_patience_and_not_one_each(time, account, error):
+    hub = Files(time, {f"bad {number}" for number in range(50)}, error)
+    source = RetryingSource(hub, account)
+    began = time.time
+
+    async def all_of_them():
+        for number in range(50):
+            with pytest.raises(error):
+                await source.whole(REVISION, RepoFile(f"bad {number}", 1))
+
+    await time.run(all_of_them())
+    assert len(hub.asked) == 50
+    assert time.time - began < 300 + 50 * 60
+
+
+async def test_what_got_on_before_it_failed_has_not_lost_its_patience(time, account):
+    hub = Hub(time, lambda: got_on(NetworkError("broken off")), back_at=time.time + 2000)
+    assert await time.run(attempt(hub.answer, "f", account)) == ["here"]
+
+
+def got_on(error):
+    error.got_on = True
+    return error
+
+
 async def test_a_byte_now_and_then_renews_the_patience(time, account):
     class Trickling:
         async def read(self, revision, file, start, stop):
@@ -183,6 +255,37 @@ async def test_a_refusal_is_not_waited_for(time, account):
 
 
 # ------------------------------------------------------------------------------------ never in a hurry
+
+
+def unknown_host():
+    error = NetworkError("the host's name is not known", side="source", hint="check how it is spelled")
+    error.kind, error.doubtful = "refused", True
+    return error
+
+
+async def test_what_may_be_a_mistake_in_what_was_typed_is_waited_for_a_tenth_of_the_patience(time, account):
+    hub = Hub(time, unknown_host)
+    (failure,) = await time.run(attempt(hub.answer, "f", account))
+    assert 30 <= hub.asked[-1] - hub.asked[0] <= 32
+    assert failure.hint == "check how it is spelled"  # and not: come again
+    assert len(hub.asked) > 3
+
+
+async def test_a_name_that_a_hub_was_heard_under_is_waited_for_as_long_as_anything(time, account):
+    account.progressed()
+    hub = Hub(time, unknown_host)
+    (failure,) = await time.run(attempt(hub.answer, "f", account))
+    assert 300 <= hub.asked[-1] - hub.asked[0] <= 302
+    assert "Come again" in failure.hint
+
+
+@pytest.mark.parametrize("kind", [CertificateError, ProxyError])
+async def test_a_certificate_or_a_proxy_that_is_wrong_is_not_waited_for(time, account, kind):
+    account.progressed()
+    hub = Hub(time, lambda: kind("not accepted", side="source", hint="set a variable"))
+    (failure,) = await time.run(attempt(hub.answer, "f", account))
+    assert len(hub.asked) == 1
+    assert failure.hint == "set a variable"
 
 
 @pytest.mark.parametrize("retry_after", [None, 0.0, 0.01, 1.0])

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from hubferry.wire.pool import Outgoing, Place, Pool
+from hubferry.wire.place import Place
+from hubferry.wire.pool import Outgoing, Pool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -51,16 +52,17 @@ class Server:
 
     def __init__(self) -> None:
         self.port = 0
+        self.scheme = "http"
         self.connections = 0
         self.heads: list[bytes] = []
 
     @property
     def place(self) -> Place:
-        return Place("http", "127.0.0.1", self.port)
+        return Place(self.scheme, "127.0.0.1", self.port)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
 
 @contextlib.asynccontextmanager

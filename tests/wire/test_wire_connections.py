@@ -10,16 +10,19 @@ from base64 import b64encode
 
 import pytest
 from lines import HEAD, answering, fetched, get, pool, talking
+from proxying import connecting
 
-from hubferry.wire import pool as module
+from hubferry.wire import opening as module
 from hubferry.wire.failures import (
     AddressError,
     BrokenOffError,
+    CertificateError,
+    EncryptionError,
     ProxyRefusedError,
     UnknownHostError,
     UnreachableError,
 )
-from hubferry.wire.pool import Place
+from hubferry.wire.place import Place
 from hubferry.wire.proxies import Proxy, proxy_for
 
 OK = HEAD + b"ok"
@@ -297,14 +300,14 @@ async def test_an_encrypted_connection_moves_bytes_both_ways(certificate, monkey
 
 async def test_a_certificate_that_nobody_vouches_for_is_refused(certificate):
     async with talking(answering(OK), ssl=tls(certificate)) as server, pool() as ours:
-        with pytest.raises(ssl.SSLCertVerificationError):
+        with pytest.raises(CertificateError):
             await fetched(ours, Place("https", "127.0.0.1", server.port))
 
 
 async def test_a_certificate_of_another_host_is_refused(certificate, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     async with talking(answering(OK), host="127.0.0.2", ssl=tls(certificate)) as server, pool() as ours:
-        with pytest.raises(ssl.SSLCertVerificationError):
+        with pytest.raises(CertificateError):
             await fetched(ours, Place("https", "127.0.0.2", server.port))
 
 
@@ -314,33 +317,11 @@ async def test_a_server_that_speaks_no_tls_is_refused():
         await line.say(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     async with talking(talk) as server, pool() as ours:
-        with pytest.raises((ssl.SSLError, UnreachableError)):
+        with pytest.raises((EncryptionError, UnreachableError)):
             await fetched(ours, Place("https", "127.0.0.1", server.port))
 
 
 # proxies
-
-
-def connecting(port, asked):
-    """A proxy that opens tunnels to `port` and passes what is for plain http on."""
-
-    async def talk(line):
-        head = await line.asked()
-        asked.append(head)
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        if head.startswith(b"CONNECT"):
-            await line.say(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        else:
-            writer.write(head)
-
-        async def pump(source, target):
-            while data := await source.read(65_536):
-                target.write(data)
-            target.close()
-
-        await asyncio.gather(pump(line.reader, writer), pump(reader, line.writer))
-
-    return talk
 
 
 async def test_a_tunnel_through_a_proxy_is_encrypted_to_the_host_itself(certificate, monkeypatch):
@@ -352,8 +333,7 @@ async def test_a_tunnel_through_a_proxy_is_encrypted_to_the_host_itself(certific
         talking(connecting(hub.port, asked)) as proxy,
         pool() as ours,
     ):
-        login = {"Proxy-Authorization": "Basic eDp5"}
-        place = Place("https", "localhost", hub.port, Proxy("127.0.0.1", proxy.port, headers=login))
+        place = Place("https", "localhost", hub.port, Proxy("http", "127.0.0.1", proxy.port, "x", "y"))
         for _number in range(2):
             assert await fetched(ours, place) == (200, content)
         assert len(asked) == 1
@@ -366,24 +346,20 @@ async def test_a_proxy_that_refuses_is_named_with_its_status(status):
     said = b"HTTP/1.1 %d No\r\nContent-Length: 2\r\n\r\nno" % status
     async with talking(answering(said)) as proxy, pool() as ours:
         with pytest.raises(ProxyRefusedError) as refused:
-            await fetched(ours, Place("https", "hub.example", 443, Proxy("127.0.0.1", proxy.port)))
+            await fetched(ours, Place("https", "hub.example", 443, Proxy("http", "127.0.0.1", proxy.port)))
         assert refused.value.status == status
 
 
 @pytest.mark.parametrize(
     ("named", "proxy"),
     [
-        ("http://proxy.example:3128", Proxy("proxy.example", 3128)),
-        ("proxy.example:3128", Proxy("proxy.example", 3128)),
-        ("http://proxy.example", Proxy("proxy.example", 80)),
-        ("https://proxy.example", Proxy("proxy.example", 443, encrypted=True)),
+        ("http://proxy.example:3128", Proxy("http", "proxy.example", 3128)),
+        ("proxy.example:3128", Proxy("http", "proxy.example", 3128)),
+        ("http://proxy.example", Proxy("http", "proxy.example", 80)),
+        ("https://proxy.example", Proxy("https", "proxy.example", 443)),
         (
             "http://me:p%40ss@proxy.example",
-            Proxy(
-                "proxy.example",
-                80,
-                headers={"Proxy-Authorization": "Basic " + b64encode(b"me:p@ss").decode()},
-            ),
+            Proxy("http", "proxy.example", 80, "me", "p@ss"),
         ),
     ],
 )
@@ -397,10 +373,10 @@ def test_the_environment_names_hosts_that_are_asked_directly(monkeypatch):
     monkeypatch.setenv("all_proxy", "http://proxy.example:1")
     monkeypatch.setenv("no_proxy", "hub.example")
     assert proxy_for("https", "hub.example") is None
-    assert proxy_for("https", "other.example") == Proxy("proxy.example", 1)
+    assert proxy_for("https", "other.example") == Proxy("http", "proxy.example", 1)
 
 
-@pytest.mark.parametrize("named", ["socks5://proxy.example:1080", "http://"])
+@pytest.mark.parametrize("named", ["ftp://proxy.example:1080", "http://"])
 def test_a_proxy_of_another_kind_is_refused(monkeypatch, named):
     monkeypatch.setenv("https_proxy", named)
     with pytest.raises(AddressError):
@@ -408,4 +384,6 @@ def test_a_proxy_of_another_kind_is_refused(monkeypatch, named):
 
 
 def test_a_password_of_a_proxy_is_not_shown():
-    assert "secret" not in repr(Proxy("host", 1, headers={"Proxy-Authorization": "secret"}))
+    proxy = Proxy("http", "host", 1, "me", "secret")
+    assert "secret" not in f"{proxy!r} {proxy}"
+    assert proxy.headers == {"Proxy-Authorization": "Basic " + b64encode(b"me:secret").decode()}

@@ -15,7 +15,6 @@ from hubferry import __version__
 from hubferry.cli import output
 from hubferry.errors import AccessError, DiskError, HubferryError, NetworkError
 from hubferry.hubs import credentials
-from hubferry.hubs.http.addresses import without_query
 from hubferry.i18n import _
 from hubferry.places import nearest_directory
 
@@ -24,9 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hubferry.hubs.account import Login
+    from hubferry.model import HubName
 
 State = Literal["good", "note", "bad"]
-_PACKAGES = ("huggingface_hub", "hf_xet", "httptools", "aiohttp", "uvloop", "click", "rich")
+_PACKAGES = ("huggingface_hub", "hf_xet", "httptools", "python-socks", "aiohttp", "uvloop", "click", "rich")
 _LITTLE_SPACE = 10 * 1024**3
 """Free bytes below which most models no longer fit."""
 
@@ -64,7 +64,7 @@ def examine(*, ask_hubs: bool) -> list[Finding]:
     found = examine_config.configuration()
     if any(one.state == "bad" for one in found):  # nothing else can be known
         return [_versions(), *found]
-    found += [*machine(), *_proxies()]
+    found += [*machine(), *_proxies(), _certificates()]
     found += [_huggingface_token(), _modelscope_token(), *examine_config.tokens()]
     if ask_hubs and not _offline():
         found += [_huggingface(), _modelscope(), *examine_config.hubs()]
@@ -113,13 +113,51 @@ def _offline_setting() -> list[Finding]:
 
 
 def _proxies() -> list[Finding]:
-    found, proxies = [], getproxies()
+    """Look at the proxies that are named, each without its login."""
+    from hubferry.wire import proxies
+    from hubferry.wire.failures import ProxyKindError
+
+    found, settings = [], getproxies()
     for scheme in ("https", "http", "all"):
-        if scheme in proxies:
-            address = without_query(proxies[scheme])
-            text = _("{scheme} goes through {address}").format(scheme=scheme, address=address)
-            found.append(Finding(_("proxy"), "note", text, code="proxy"))
+        if not settings.get(scheme):
+            continue
+        variable = proxies.variable_for(scheme)
+        try:
+            proxy = proxies.read(settings[scheme], variable)
+        except ProxyKindError:
+            text = _("{variable} names no proxy that can be used").format(variable=variable or scheme)
+            found.append(Finding(_("proxy"), "bad", text, exit_code=NetworkError.exit_code, code="proxy"))
+            continue
+        text = _("{scheme} goes through {address}").format(scheme=scheme, address=proxy)
+        found.append(Finding(_("proxy"), "note", f"{text} ({variable})" if variable else text, code="proxy"))
+    if found and settings.get("no"):
+        text = _("asked directly: {hosts}").format(hosts=settings["no"])
+        found.append(Finding(_("proxy"), "note", text, code="proxy"))
     return found
+
+
+def _certificates() -> Finding:
+    """Look at who may vouch for a hub's certificate, and at the variable that says so."""
+    from hubferry.hubs.http import certificates
+    from hubferry.wire import authorities
+    from hubferry.wire.failures import AuthoritiesError
+
+    subject, code = _("certificates"), "certificates"
+    try:
+        authorities.client_context()
+    except AuthoritiesError as error:
+        said = certificates.message(error, "")
+        return Finding(subject, "bad", said, certificates.hint(error), NetworkError.exit_code, code)
+    named = authorities.named()
+    if named:
+        return Finding(
+            subject, "note", ", ".join(f"{variable}={place}" for variable, place in named), code=code
+        )
+    store = authorities.system_store()
+    if store is None and os.name == "posix":
+        hint = "export SSL_CERT_FILE=/path/to/authorities.pem"
+        return Finding(subject, "bad", _("this system has none"), hint, NetworkError.exit_code, code)
+    return Finding(subject, "good", store or _("the system's store"), code=code)
 
 
 def _huggingface_token() -> Finding:
@@ -166,14 +204,14 @@ def _huggingface() -> Finding:
     from hubferry.hubs.account import Login, huggingface_account
 
     endpoint, find = credentials.huggingface_endpoint(), credentials.huggingface_token
-    return account("Hugging Face", endpoint, huggingface_account, Login(side="source"), find, code="hf")
+    return account("Hugging Face", endpoint, huggingface_account, Login(side="source"), find, kind="hf")
 
 
 def _modelscope() -> Finding:
     from hubferry.hubs.account import Login, modelscope_account
 
     endpoint, find = credentials.modelscope_endpoint(), credentials.modelscope_token
-    return account("ModelScope", endpoint, modelscope_account, Login(), find, code="ms")
+    return account("ModelScope", endpoint, modelscope_account, Login(), find, kind="ms")
 
 
 def account(
@@ -183,14 +221,16 @@ def account(
     login: Login,
     find: Callable[[], str | None],
     *,
-    code: str,
+    kind: HubName,
+    code: str = "",
 ) -> Finding:
     """Ask a hub who we are; without a token it is enough that it answers."""
-    from hubferry.hubs.account import reachable
+    from hubferry.hubs.account import HUGGINGFACE_NAME, MODELSCOPE_NAME, reachable
 
+    code = code or kind
     try:
         if find() is None:
-            reachable(endpoint, side=login.side)
+            reachable(endpoint, MODELSCOPE_NAME if kind == "ms" else HUGGINGFACE_NAME, side=login.side)
             return Finding(subject, "good", _("{endpoint} answers").format(endpoint=endpoint), code=code)
         name = ask(login)
     except HubferryError as error:

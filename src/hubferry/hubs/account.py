@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from hubferry.errors import AccessError, HubferryError
 from hubferry.findings import NOT_SAID, Finding, warning
+from hubferry.hubs.http import mistaken
+from hubferry.hubs.http.addresses import endpoint_of
 from hubferry.hubs.http.client import HubClient, Request
 from hubferry.hubs.huggingface import wire as huggingface
 from hubferry.hubs.modelscope import wire as modelscope
@@ -99,23 +101,35 @@ async def name_behind(client: HubClient, path: str) -> str | None:
         return None
 
 
-def reachable(endpoint: str, *, side: Side) -> None:
-    """Return when a server answers at `endpoint`, whatever it says.
+def reachable(endpoint: str, path: str, *, side: Side) -> None:
+    """Return when a hub answers at `endpoint`, whatever it says to a question about the account.
 
     Raises:
-        NetworkError: Nothing does.
+        NetworkError: Nothing does, or something else: a login page of the network, for instance.
     """
-    _ask(HubClient(endpoint, None, side=side, login=huggingface.login), "/")
+    _ask(HubClient(endpoint, None, side=side, login=huggingface.login), path)
 
 
 def _ask(client: HubClient, path: str) -> Answer:
+    """Ask once.
+
+    Raises:
+        NetworkError: There is no answer, or a web page that claims to be one.
+    """
+
     async def once() -> Answer:
         try:
             return await client.ask(Request("GET", client.endpoint + path, {"Accept": "application/json"}))
         finally:
             await client.close()
 
-    return asyncio.run(once())
+    answer = asyncio.run(once())
+    if answer.ok and mistaken.is_page(answer.body):
+        error = mistaken.not_understood(answer, host=client.host, side=client.side)
+        hint = _("Open {url} in a browser: the network may want a login there first.")
+        error.hint = hint.format(url=endpoint_of(answer.url))
+        raise error
+    return answer
 
 
 def _named(body: Any, otherwise: HubferryError) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hubferry.errors import (
     AccessError,
     DiskError,
+    FileDeniedError,
     GatedError,
     HubferryError,
     IntegrityError,
@@ -112,8 +113,8 @@ class Arrivals:
 class Failures:
     """Tell errors that end one file from those that end the run.
 
-    Wrong bytes, and a file that is not there, are always about their file. With `keep_going` so is what a hub
-    or a folder says about a single one, as long as it does not say that about everything.
+    Wrong bytes, and a file that is not there or not given, are always about their file. With `keep_going`
+    so is what a hub or a folder says about a single one, as long as it does not say that about everything.
     """
 
     def __init__(self, *, keep_going: bool) -> None:
@@ -127,7 +128,7 @@ class Failures:
 
     def concern_one_file(self, error: HubferryError) -> bool:
         """Return whether `error` says something about its file only, and the others may go on."""
-        if isinstance(error, (IntegrityError, NotFoundError)):
+        if isinstance(error, (IntegrityError, NotFoundError, FileDeniedError)):
             return True
         if not self._keep_going or isinstance(error, GatedError):
             return False

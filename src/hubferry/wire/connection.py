@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from hubferry.model import Span
-from hubferry.wire import files
+from hubferry.wire import encryption, files
 from hubferry.wire.failures import BrokenOffError
 from hubferry.wire.head import HeadParser
 
@@ -74,6 +74,7 @@ class Connection(asyncio.BufferedProtocol):
         self._ended = False
         self._paused = False
         self._surplus = False
+        self._ended_properly = False
 
     # -- what the event loop tells ------------------------------------------------------------------------
 
@@ -109,6 +110,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """Let the transport close."""
+        self._ended_properly = encryption.ended_properly(self._transport)
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -120,7 +122,7 @@ class Connection(asyncio.BufferedProtocol):
         if parser is None:
             self._on_lost(self)
         elif not self._ended:
-            if exc is None and parser.until_the_end:
+            if exc is None and parser.until_the_end and self._ended_properly:
                 self._end()
             else:
                 self._fail(exc or BrokenOffError())
@@ -245,7 +247,10 @@ class Connection(asyncio.BufferedProtocol):
                     await self._writable.wait()
                     if self._transport is None or self._transport.is_closing():
                         return  # why, the answer's side will say
-                    if isinstance(piece, Span):
+                    encrypting = getattr(self._transport, "send", None)
+                    if encrypting is not None:
+                        await encrypting(piece)
+                    elif isinstance(piece, Span):
                         await out.send(self._transport, piece)
                     else:
                         self._transport.write(piece)
@@ -392,11 +397,3 @@ class Connection(asyncio.BufferedProtocol):
     def _stop_watching(self) -> None:
         if self._silence is not None:
             self._silence.cancel()
-
-
-async def gone(connections: list[Connection]) -> None:
-    """Close connections and return when they are gone."""
-    for connection in connections:
-        connection.abort()
-    if connections:
-        await asyncio.wait([connection.lost for connection in connections], timeout=1.0)

@@ -107,6 +107,17 @@ async def writable(descriptor: int) -> None:
         loop.remove_writer(descriptor)
 
 
+async def readable(descriptor: int) -> None:
+    """Return when a socket has something to read, or would raise."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(descriptor, _settle, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(descriptor)
+
+
 def _at_hand(descriptor: int, position: int) -> bool | None:
     """Return whether a byte of a file is in memory, None where nobody can tell.
 

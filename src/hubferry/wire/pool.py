@@ -3,57 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections import defaultdict
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hubferry.wire.connection import Buffers, Connection, gone
-from hubferry.wire.failures import BrokenOffError, ProxyRefusedError, UnknownHostError, UnreachableError
+from hubferry.wire.connection import Buffers, Connection
+from hubferry.wire.failures import BrokenOffError, ProxyRefusedError
 from hubferry.wire.headers import request_head
+from hubferry.wire.opening import Opener
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-
-    from aiohappyeyeballs.types import AddrInfoType
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
     from hubferry.model import Span
     from hubferry.wire.head import Head
     from hubferry.wire.headers import Headers
-    from hubferry.wire.proxies import Proxy
+    from hubferry.wire.place import Place
 
 _SAFE = frozenset({"GET", "HEAD"})
-_OK = range(200, 300)
 _SHORT = 64 * 1024
-_CONNECT_PATIENCE = 0.25
-"""Seconds for one address of a host before the next is tried beside it (RFC 8305)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a connection leads."""
-
-    scheme: str
-    host: str
-    port: int
-    proxy: Proxy | None = None
-
-    @property
-    def encrypted(self) -> bool:
-        """Whether TLS is spoken with the host itself."""
-        return self.scheme == "https"
-
-    @property
-    def plain(self) -> bool:
-        """Whether nothing is encrypted on the way to it, or to the proxy that forwards."""
-        return not self.encrypted and (self.proxy is None or not self.proxy.encrypted)
-
-    @property
-    def authority(self) -> str:
-        """Host and port as a tunnel is asked for."""
-        return f"{bracketed(self.host)}:{self.port}"
+_PROXY_AUTHENTICATION_REQUIRED = 407
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +34,7 @@ class Outgoing:
         method: Such as GET.
         target: Path and query, or all of the address where a proxy forwards it.
         headers: All of them.
-        body: Bytes, or what yields as many as Content-Length says; spans only for a `plain` place.
+        body: Bytes, or what yields as many as Content-Length says; spans for a `plain` or `direct` place.
         silence: Seconds without a byte after which to give up.
     """
 
@@ -118,12 +88,10 @@ class Pool:
     def __init__(self, *, limit: int, connect_seconds: float, kept_seconds: float) -> None:
         """Begin without any."""
         self._places = asyncio.Semaphore(limit)
-        self._connect_seconds = connect_seconds
+        self._opener = Opener(self._made, connect_seconds)
         self._kept_seconds = kept_seconds
-        self._idle: defaultdict[Place, list[Connection]] = defaultdict(list)
+        self._idle: defaultdict[tuple[Place, bool], list[Connection]] = defaultdict(list)
         self._all: set[Connection] = set()
-        self._addresses: dict[tuple[str, int], asyncio.Task[Sequence[AddrInfoType]]] = {}
-        self._context: ssl.SSLContext | None = None
         self._closed = False
         self._buffers = Buffers()
 
@@ -139,7 +107,7 @@ class Pool:
             try:
                 yield Incoming(head.status, head.headers, head.length, url, connection)
             finally:
-                await self._give_back(place, connection)
+                await self._give_back(place, request, connection)
 
     async def ask(self, place: Place, request: Outgoing, most: int) -> tuple[Head, bytearray]:
         """Send a request and return its answer; of a body that is longer than `most` bytes not all.
@@ -152,35 +120,37 @@ class Pool:
             try:
                 return head, await connection.body(most)
             finally:
-                await self._give_back(place, connection)
+                await self._give_back(place, request, connection)
 
     async def close(self) -> None:
         """Close every connection; what still waits for an answer breaks off."""
         self._closed = True
-        for lookup in self._addresses.values():
-            lookup.cancel()
-        await gone(list(self._all))
+        self._opener.close()
+        await _gone(list(self._all))
         self._all.clear()
         self._idle.clear()
 
     async def _asked(self, place: Place, request: Outgoing) -> tuple[Connection, Head]:
         """Send a request; one that a resting connection lost before any answer is sent once more."""
         while True:
-            connection = self._resting(place) or await self._opened(place)
+            connection = self._resting(place, request) or await self._opened(place, request)
             try:
-                head = request_head(request.method, request.target, request.headers)
-                return connection, await connection.ask(request.method, head, request.body, request.silence)
+                sent = request_head(request.method, request.target, request.headers)
+                head = await connection.ask(request.method, sent, request.body, request.silence)
+                _require_to_be_let_in(place, head)
             except ConnectionError:
                 stale = connection.used and request.method in _SAFE and request.body is None
-                await self._give_back(place, connection)
+                await self._give_back(place, request, connection)
                 if not stale:
                     raise
             except BaseException:
-                await self._give_back(place, connection)
+                await self._give_back(place, request, connection)
                 raise
+            else:
+                return connection, head
 
-    def _resting(self, place: Place) -> Connection | None:
-        idle = self._idle[place]
+    def _resting(self, place: Place, request: Outgoing) -> Connection | None:
+        idle = self._idle[_lane(place, request)]
         oldest = asyncio.get_running_loop().time() - self._kept_seconds
         while idle:
             connection = idle.pop()
@@ -189,76 +159,21 @@ class Pool:
             connection.abort()
         return None
 
-    async def _give_back(self, place: Place, connection: Connection) -> None:
+    async def _give_back(self, place: Place, request: Outgoing, connection: Connection) -> None:
         await connection.release()
         if connection.is_open and not self._closed:
-            self._idle[place].append(connection)
+            self._idle[_lane(place, request)].append(connection)
         else:
             connection.abort()
             self._all.discard(connection)
 
-    async def _opened(self, place: Place) -> Connection:
+    async def _opened(self, place: Place, request: Outgoing) -> Connection:
         """Open a connection, in time."""
-        opening = asyncio.get_running_loop().create_task(self._open(place))
-        try:
-            # not `wait_for`: before Python 3.12 it may swallow a cancellation
-            await asyncio.wait({opening}, timeout=self._connect_seconds)
-            connection = _in_time(opening)
-        except BaseException:
-            opening.cancel()
-            for opened in await asyncio.gather(opening, return_exceptions=True):
-                if isinstance(opened, Connection):
-                    opened.abort()
-            raise
+        connection = await self._opener.open(place, in_thread=_lane(place, request)[1])
         if self._closed:
             connection.abort()
             raise BrokenOffError
         self._all.add(connection)
-        return connection
-
-    async def _open(self, place: Place) -> Connection:
-        proxy = place.proxy
-        if proxy is None:
-            return await self._connect(place.host, place.port, encrypted=place.encrypted)
-        connection = await self._connect(proxy.host, proxy.port, encrypted=proxy.encrypted)
-        if place.encrypted:
-            try:
-                await self._tunnel(connection, place, proxy)
-            except BaseException:
-                connection.abort()
-                raise
-        return connection
-
-    async def _tunnel(self, connection: Connection, place: Place, proxy: Proxy) -> None:
-        headers = {"Host": place.authority, **proxy.headers}
-        asked = request_head("CONNECT", place.authority, headers)
-        head = await connection.ask("CONNECT", asked, None, self._connect_seconds)
-        if head.status not in _OK:
-            raise ProxyRefusedError(head.status)
-        await connection.encrypt(self._tls(), place.host)
-
-    async def _connect(self, host: str, port: int, *, encrypted: bool) -> Connection:
-        loop = asyncio.get_running_loop()
-        context, name = (self._tls(), host) if encrypted else (None, None)
-        addresses = await self._resolved(host, port)
-        try:
-            if len(addresses) == 1:
-                family, _kind, proto, _name, address = addresses[0]
-                _transport, connection = await loop.create_connection(
-                    self._made, address[0], address[1], ssl=context, server_hostname=name,
-                    family=family, proto=proto,
-                )  # fmt: skip
-            else:
-                from aiohappyeyeballs import start_connection
-
-                raw = await start_connection(addresses, happy_eyeballs_delay=_CONNECT_PATIENCE)
-                _transport, connection = await loop.create_connection(
-                    self._made, sock=raw, ssl=context, server_hostname=name
-                )
-        except (ConnectionError, OSError) as error:
-            if _is_about_encryption(error):
-                raise
-            raise UnreachableError(error.errno, error.strerror) from None
         return connection
 
     def _made(self) -> Connection:
@@ -271,42 +186,23 @@ class Pool:
             with suppress(ValueError):
                 idle.remove(connection)
 
-    async def _resolved(self, host: str, port: int) -> Sequence[AddrInfoType]:
-        """Look a host's addresses up, once for all that want to know."""
-        lookup = self._addresses.get((host, port))
-        if lookup is None or (lookup.done() and (lookup.cancelled() or lookup.exception() is not None)):
-            lookup = self._addresses[host, port] = asyncio.get_running_loop().create_task(_lookup(host, port))
-        return await asyncio.shield(lookup)
 
-    def _tls(self) -> ssl.SSLContext:
-        if self._context is None:
-            import ssl
-
-            self._context = ssl.create_default_context()
-            self._context.set_alpn_protocols(["http/1.1"])
-        return self._context
+def _require_to_be_let_in(place: Place, head: Head) -> None:
+    """Tell an answer of the proxy apart from one of the host."""
+    if place.forwarded and head.status == _PROXY_AUTHENTICATION_REQUIRED:
+        error = ProxyRefusedError(head.status)
+        error.proxy = place.proxy
+        raise error
 
 
-async def _lookup(host: str, port: int) -> Sequence[AddrInfoType]:
-    loop = asyncio.get_running_loop()
-    try:
-        return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (socket.gaierror, UnicodeError):
-        raise UnknownHostError from None
+def _lane(place: Place, request: Outgoing) -> tuple[Place, bool]:
+    """Return which connections can carry a request: those that encrypt in a thread carry long bodies."""
+    return place, place.direct and request.body is not None and not isinstance(request.body, bytes)
 
 
-def _in_time(opening: asyncio.Task[Connection]) -> Connection:
-    if not opening.done():
-        raise TimeoutError
-    return opening.result()
-
-
-def _is_about_encryption(error: OSError) -> bool:
-    import ssl
-
-    return isinstance(error, ssl.SSLError)
-
-
-def bracketed(host: str) -> str:
-    """Write a host as it stands in an address."""
-    return f"[{host}]" if ":" in host else host
+async def _gone(connections: list[Connection]) -> None:
+    """Close connections and return when they are gone."""
+    for connection in connections:
+        connection.abort()
+    if connections:
+        await asyncio.wait([connection.lost for connection in connections], timeout=1.0)

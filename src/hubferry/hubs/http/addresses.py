@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 
@@ -33,13 +32,3 @@ def without_query(url: str) -> str:
 def endpoint_of(url: str) -> str:
     """Return an address's scheme, host and port, as an endpoint is written."""
     return f"{urlsplit(url).scheme}://{host_of(url)}"
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether what is sent to `host` stays on this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -26,6 +26,11 @@ _tokens: set[str] = set()
 _LONGEST_PAUSE = 86400.0
 """Seconds; a hub that names more has a wrong clock, or no wish to be asked."""
 _OK = range(200, 300)
+_BYTES_A_VALUE = 32
+"""Of the bytes that an answer may have, for each value in it: a value costs some hundred bytes of memory."""
+LARGEST_ANSWER = 1 << 24
+LARGEST_LISTING = 1 << 27
+"""Bytes of an answer, unpacked: of an ordinary one, and of one about all files of a repository."""
 _SERVER_ERRORS = range(500, 600)
 
 
@@ -43,6 +48,8 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     url: str = field(default="", repr=False)
+    most: int = LARGEST_ANSWER
+    """Bytes that it might have had."""
 
     @property
     def ok(self) -> bool:
@@ -50,7 +57,9 @@ class Answer:
         return self.status in _OK
 
     def json(self) -> Any:
-        """Decode the body; None when it is not JSON, or nested beyond reason."""
+        """Decode the body; None when it is not JSON, nested beyond reason, or of too many values."""
+        if sum(map(self.body.count, (b",", b"[", b"{"))) > self.most // _BYTES_A_VALUE:
+            return None
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
@@ -96,8 +105,19 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
         moment, here = _moment(asked), _moment(headers.get("Date", ""))
         here = here or (time.time() if now is None else now)
         seconds = None if moment is None else moment - here
-    named = (seconds, *_windows(headers.get("RateLimit", "")))
+    named = (seconds, *_windows(headers))
     return next((one for one in named if one is not None and 0 < one <= _LONGEST_PAUSE), None)
+
+
+def used_up(headers: Mapping[str, str]) -> float | None:
+    """Return in how many seconds a hub takes requests again, None where it says that it takes more now.
+
+    Wire fact: every answer of Hugging Face's says what is left of the limit that it counted for
+    (`RateLimit: "resolvers";r=0;t=55`), and how long its windows are (`RateLimit-Policy: …;w=300`).
+    """
+    if "RateLimit" not in headers:
+        return None
+    return next((one for one in _windows(headers) if 0 < one <= _LONGEST_PAUSE), None)
 
 
 def _seconds(text: str) -> float | None:
@@ -115,11 +135,26 @@ def _moment(text: str) -> float | None:
         return None
 
 
-def _windows(limits: str) -> list[float]:
+def _windows(headers: Mapping[str, str]) -> list[float]:
     """Return in how many seconds each limit begins anew of which nothing is left, the last one first."""
-    parameters = [_parameters(limit) for limit in limits.split(",")]
-    ends = [_seconds(one.get("t", "")) for one in parameters if one.get("r") == "0"]
+    limits = _limits(headers.get("RateLimit", ""))
+    lengths = _limits(headers.get("RateLimit-Policy", ""))
+    ends = [
+        _seconds(one["t"] if "t" in one else lengths.get(name, {}).get("w", ""))
+        for name, one in limits.items()
+        if one.get("r") == "0"
+    ]
     return sorted((end for end in ends if end is not None), reverse=True)
+
+
+def _limits(said: str) -> dict[str, dict[str, str]]:
+    """Return the parameters of each limit, by its name, which is the last item before them."""
+    found = {}
+    for limit in said.split(","):
+        items = [item.strip() for item in limit.split(";")]
+        names = [item for item in items if "=" not in item]
+        found[names[-1] if names else ""] = _parameters(limit)
+    return found
 
 
 def _parameters(limit: str) -> dict[str, str]:
@@ -145,17 +180,3 @@ def failure(answer: Answer, *, host: str, side: Side) -> HubferryError:
     if status in (404, 410):
         return NotFoundError(message, side=side)
     return HubferryError(message, side=side)
-
-
-def not_understood(answer: Answer, *, host: str, side: Side) -> NetworkError:
-    """Make an error of an answer that is not what the question calls for, an HTML page for instance."""
-    kind = answer.headers.get("Content-Type", "").partition(";")[0] or "?"
-    return NetworkError(
-        _("{host} gave an answer that makes no sense ({kind}, {size} bytes).").format(
-            host=host, kind=kind, size=len(answer.body)
-        ),
-        side=side,
-        hint=_(
-            "A proxy or a login page of the network may stand in between; hubferry doctor shows what it says."
-        ),
-    )

@@ -6,23 +6,25 @@ address into an error: object storage signs its addresses in the query.
 
 from __future__ import annotations
 
+import math
 import os
-import zlib
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from hubferry import __version__
-from hubferry.errors import HubferryError, NetworkError, Side, UsageError
-from hubferry.hubs.http import insecure
+from hubferry.errors import BusyError, HubferryError, NetworkError, Side, UsageError
+from hubferry.hubs.http import insecure, unpacking
 from hubferry.hubs.http.addresses import endpoint_of, host_of, origin, without_query
-from hubferry.hubs.http.answers import Answer, keep_out
+from hubferry.hubs.http.answers import LARGEST_ANSWER, Answer, keep_out, used_up
 from hubferry.hubs.http.failures import FailuresNamed
 from hubferry.i18n import _
 from hubferry.wire import files
-from hubferry.wire.failures import AddressError, BrokenOffError
-from hubferry.wire.pool import Incoming, Outgoing, Place, Pool
+from hubferry.wire.failures import AddressError
+from hubferry.wire.place import Place
+from hubferry.wire.pool import Incoming, Outgoing, Pool
 from hubferry.wire.proxies import basic, proxy_for
 
 if TYPE_CHECKING:
@@ -36,9 +38,9 @@ SILENCE_SECONDS = 60.0
 CONNECTIONS = 64
 _KEPT_OPEN_SECONDS = 15.0
 USER_AGENT = f"hubferry/{__version__}"
-LARGEST_ANSWER = 1 << 28
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 8
+_TOO_MANY = 429
 _RESERVED = ":/?#[]@!$&'()*+,;=%"
 
 
@@ -53,6 +55,7 @@ class Request:
         body: Bytes, or an asynchronous generator whose length a Content-Length header states.
         silence: Seconds without a byte after which to give up, None for what is usual.
         trusted: Whether `url`, when elsewhere than at the endpoint, may see the token nevertheless.
+        most: Bytes that the answer may have, unpacked, when it is read as a whole.
     """
 
     method: str
@@ -61,6 +64,7 @@ class Request:
     body: bytes | AsyncGenerator[memoryview | Span, None] | None = field(default=None, repr=False)
     silence: float | None = None
     trusted: bool = False
+    most: int = LARGEST_ANSWER
 
 
 class HubClient:
@@ -98,6 +102,7 @@ class HubClient:
         self.silence = silence_seconds()
         self._pool: Pool | None = None
         self._known_places: dict[str, tuple[Place, dict[str, str]]] = {}
+        self._resume_at = -math.inf
         self._origin = origin(self.endpoint)
         self._below = self.endpoint + "/"
         if self._origin is None:
@@ -126,14 +131,17 @@ class HubClient:
         Raises:
             NetworkError: No answer, or not all of it.
         """
-        answer = await self.ask_for(request, LARGEST_ANSWER, follow=follow)
-        body = answer.body
-        if len(body) <= LARGEST_ANSWER:
-            with self.failures_named():
-                body = _decoded(body, answer.headers.get("Content-Encoding", "identity"))
-        if len(body) > LARGEST_ANSWER:
-            raise NetworkError(_("{host} answered without end.").format(host=self.host), side=self.side)
-        return answer if body is answer.body else replace(answer, body=body)
+        answer = await self.ask_for(request, request.most, follow=follow)
+        body, encoding = answer.body, answer.headers.get("Content-Encoding", "identity").lower()
+        if len(body) <= request.most and body and unpacking.possible(encoding):
+            with self.failures_named(answer.url):
+                body = unpacking.unpack(body, request.most)
+        if len(body) > request.most:
+            message = _("{host} answered with more than {count} MiB where that cannot be.")
+            raise NetworkError(
+                message.format(host=host_of(answer.url), count=request.most >> 20), side=self.side
+            )
+        return replace(answer, body=body, most=request.most)
 
     async def ask_for(self, request: Request, most: int, *, follow: bool = True) -> Answer:
         """Send a request and read its answer as it came; of a body longer than `most` bytes not all.
@@ -144,10 +152,12 @@ class HubClient:
             NetworkError: No answer, or not all of it.
         """
         trusted, url = request.trusted or self.is_own(request.url), request.url
+        self._refuse_beyond_limit(url)
         for _hop in range(_MOST_REDIRECTS):
-            with self.failures_named(url):
+            with self.failures_named(url, request.url):
                 place, outgoing = self._outgoing(request, url, trusted=trusted)
                 head, body = await self._opened().ask(place, outgoing, most)
+            self._note_limit(url, head)
             target = self.redirect(request.method, url, head) if follow else None
             if target is None:
                 return Answer(head.status, head.headers, bytes(body), url)
@@ -163,9 +173,12 @@ class HubClient:
         Only GET and HEAD are followed to another origin. What is left unread costs the connection.
         """
         trusted, url = request.trusted or self.is_own(request.url), request.url
+        self._refuse_beyond_limit(url)
         for _hop in range(_MOST_REDIRECTS):
             async with AsyncExitStack() as stack:
-                response = await self._sent(stack, request, url, trusted=trusted)
+                with self.failures_named(url, request.url):
+                    response = await self._sent(stack, request, url, trusted=trusted)
+                self._note_limit(url, response)
                 target = self.redirect(request.method, url, response) if follow else None
                 if target is None:
                     yield response
@@ -177,9 +190,10 @@ class HubClient:
         raise self._circle()
 
     def sends_files(self, url: str) -> bool:
-        """Return whether a body for `url` may have spans: the system can send a file there by itself."""
+        """Return whether a body for `url` may have spans: it is sent there from the file, unread by us."""
         with self.failures_named(url):
-            return files.POSSIBLE and self._place(url)[0].plain
+            place = self._place(url)[0]
+        return files.POSSIBLE and (place.plain or place.direct)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -187,19 +201,42 @@ class HubClient:
         if pool is not None:
             await pool.close()
 
-    def failures_named(self, url: str | None = None) -> FailuresNamed:
-        """Turn what `hubferry.wire` raises in a `with` block into a NetworkError of ours."""
-        return FailuresNamed(self.endpoint if url is None else url, self.side)
+    def failures_named(self, url: str | None = None, asked: str | None = None) -> FailuresNamed:
+        """Turn what `hubferry.wire` raises in a `with` block into a NetworkError of ours.
+
+        Args:
+            url: What is asked for there; the endpoint if None.
+            asked: What was asked for before redirects.
+        """
+        return FailuresNamed(self.endpoint if url is None else url, self.side, asked)
+
+    def _note_limit(self, url: str, answer: Incoming | Head) -> None:
+        """Remember when the hub takes requests again, where this was the last one for now."""
+        seconds = used_up(answer.headers) if answer.status != _TOO_MANY and self.is_own(url) else None
+        if seconds is not None:
+            self._resume_at = max(self._resume_at, monotonic() + seconds)
+
+    def _refuse_beyond_limit(self, url: str) -> None:
+        """Send nothing that the hub has said beforehand to refuse.
+
+        Raises:
+            BusyError: With the time until the hub takes requests again.
+        """
+        seconds = self._resume_at - monotonic()
+        if seconds > 0 and self.is_own(url):
+            message = _("{host} takes no more requests for now: its limit is used up.")
+            error = BusyError(message.format(host=self.host), side=self.side, retry_after=seconds)
+            error.kind = "limited"
+            raise error
 
     async def _sent(self, stack: AsyncExitStack, request: Request, url: str, *, trusted: bool) -> Incoming:
-        with self.failures_named(url):
-            place, outgoing = self._outgoing(request, url, trusted=trusted)
-            return await stack.enter_async_context(self._opened().exchange(place, outgoing, url))
+        place, outgoing = self._outgoing(request, url, trusted=trusted)
+        return await stack.enter_async_context(self._opened().exchange(place, outgoing, url))
 
     def _outgoing(self, request: Request, url: str, *, trusted: bool) -> tuple[Place, Outgoing]:
         """Return where a request goes and what is sent there."""
         place, own = self._place(url)
-        target = url if place.proxy is not None and not place.encrypted else _target(url)
+        target = f"{place.scheme}://{own['Host']}{_target(url)}" if place.forwarded else _target(url)
         headers = {**own, **request.headers}
         if trusted and self.token:
             headers = {**self._login(self.token), **headers}
@@ -240,7 +277,7 @@ class HubClient:
             own["Accept-Encoding"] = "identity"
             if parts.username is not None:
                 own["Authorization"] = basic(parts.username, parts.password)
-            if proxy is not None and scheme == "http":
+            if proxy is not None and place.forwarded:
                 own |= proxy.headers
             known = self._known_places[key] = (place, own)
         return known
@@ -265,12 +302,11 @@ class HubClient:
     def _check_redirect(self, method: str, url: str, target: str) -> None:
         if origin(target) is None:
             raise NetworkError(
-                _("{host} redirects to no web address.").format(host=self.host), side=self.side
+                _("{host} redirects to no web address.").format(host=host_of(url)), side=self.side
             )
         if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
-            raise NetworkError(
-                _("{host} redirects to an unencrypted address.").format(host=self.host), side=self.side
-            )
+            message = _("{host} redirects to an unencrypted address at {other}.")
+            raise NetworkError(message.format(host=host_of(url), other=host_of(target)), side=self.side)
         if method not in ("GET", "HEAD") and origin(target) != origin(url):
             raise HubferryError(
                 _("{host} does not take changes: it sends them on to {other}.").format(
@@ -288,19 +324,6 @@ def _target(url: str) -> str:
     rest = url.partition("://")[2].partition("#")[0]
     at = min((found for found in (rest.find("/"), rest.find("?")) if found >= 0), default=len(rest))
     return rest[at:] if rest[at : at + 1] == "/" else "/" + rest[at:]
-
-
-def _decoded(body: bytes, encoding: str) -> bytes:
-    """Undo a content's encoding: gzip, which is the only one that is ever asked for.
-
-    What unpacks to more than an answer may have is cut off behind that.
-    """
-    if encoding.lower() not in ("gzip", "x-gzip"):
-        return body
-    try:
-        return zlib.decompressobj(wbits=31).decompress(body, LARGEST_ANSWER + 1)
-    except zlib.error:
-        raise BrokenOffError from None
 
 
 def silence_seconds() -> float:

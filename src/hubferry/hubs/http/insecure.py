@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 from hubferry.errors import UsageError
-from hubferry.hubs.http.addresses import is_loopback
 from hubferry.i18n import _
+from hubferry.wire.exemptions import is_loopback
 
 if TYPE_CHECKING:
     from hubferry.errors import Side

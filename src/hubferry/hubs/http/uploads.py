@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
 from hubferry.errors import HubferryError, IntegrityError, NetworkError, Side
+from hubferry.hubs.http import mistaken
 from hubferry.hubs.http.addresses import host_of
 from hubferry.hubs.http.client import HubClient, Request
 from hubferry.hubs.ports import FileBody
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 600.0
 """Storage may hash a large blob before it answers."""
 _PIECE = 1 << 18
+"""Bytes that even a slow line takes in time."""
+_LARGE_PIECE = 1 << 20
+_FAST_SECONDS = 0.5
+"""A line that took a piece in less takes a larger one: each costs the event loop a turn."""
 
 
 def started(client: HubClient, url: str, body: Body) -> AsyncGenerator[bytes | Span, None]:
@@ -87,13 +93,18 @@ class _Sending:
 
     async def pieces(self) -> AsyncGenerator[memoryview | Span, None]:
         """Yield the body in pieces so small that even a slow line takes one in time."""
+        most = _PIECE
         try:
             async with aclosing(self._body) as pieces:
                 async for piece in pieces:
                     whole = piece if isinstance(piece, Span) else memoryview(piece)
-                    for at in range(0, len(piece), _PIECE):
-                        yield self._counted(whole[at : at + _PIECE])
+                    at = 0
+                    while at < len(piece):
+                        part, begun = whole[at : at + most], time.monotonic()
+                        at += most
+                        yield self._counted(part)
                         self._waiting = False
+                        most = _LARGE_PIECE if time.monotonic() - begun < _FAST_SECONDS else _PIECE
             if self._handed != self._size:
                 raise self._wrong_size()  # noqa: TRY301 - kept below, like what the body itself raises
         except (GeneratorExit, asyncio.CancelledError):
@@ -111,11 +122,13 @@ class _Sending:
                 return
 
     def held_against(self, answer: Answer) -> Answer:
-        """Return the answer, unless it claims success for a body that was not sent to its end."""
+        """Return the answer, unless it claims success for what was not sent to its end, or is a web page."""
         if answer.ok and self._handed < self._size:
             raise NetworkError(
                 _("The hub says that it has a blob of which it took only a part."), side=self._side
             )
+        if answer.ok and mistaken.is_page(answer.body):
+            raise mistaken.not_understood(answer, host=host_of(answer.url), side=self._side)
         return answer
 
     def _counted(self, piece: memoryview | Span) -> memoryview | Span:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from hubferry.errors import HubferryError, IntegrityError, NetworkError
-from hubferry.hubs.http import refusals
+from hubferry.hubs.http import mistaken, refusals
 from hubferry.hubs.http.addresses import host_of
-from hubferry.hubs.http.answers import Answer, failure, not_understood
+from hubferry.hubs.http.answers import LARGEST_LISTING, Answer, failure
 from hubferry.hubs.http.client import Request, json_body
 from hubferry.hubs.http.uploads import put, started
 from hubferry.hubs.huggingface import refusals as huggingface_refusals
@@ -74,7 +74,7 @@ class BlobStorage:
         body = answer.json()
         entries = body.get("objects") if isinstance(body, dict) else None
         if not isinstance(entries, list):
-            raise not_understood(answer, host=self._wire.client.host, side="destination")
+            raise mistaken.not_understood(answer, host=self._wire.client.host, side="destination")
         wanted = {blob.sha256: blob for blob in group}
         there = set()
         for entry in entries:
@@ -85,7 +85,7 @@ class BlobStorage:
                 raise self._refused(entry["error"])
             actions = entry.get("actions") or {}
             if not isinstance(actions, dict):
-                raise not_understood(answer, host=self._wire.client.host, side="destination")
+                raise mistaken.not_understood(answer, host=self._wire.client.host, side="destination")
             if not actions.get("upload"):
                 there.add(oid)
                 continue
@@ -127,7 +127,9 @@ class BlobStorage:
             question["ref"] = {"name": ref.revision}
         url = self._wire.page(ref, ".git/info/lfs/objects/batch")
         headers = {"Content-Type": _KIND, "Accept": _KIND}
-        answer = await self._wire.client.ask(Request("POST", url, headers, json_body(question)))
+        # Hundreds of blobs may come with an address for each of their parts.
+        request = Request("POST", url, headers, json_body(question), most=LARGEST_LISTING)
+        answer = await self._wire.client.ask(request)
         return await huggingface_refusals.checked(self._wire, ref, answer)
 
     def _link(self, answer: Answer, actions: dict[str, Any], blob: Blob) -> _Link:
@@ -144,7 +146,7 @@ class BlobStorage:
         except (KeyError, TypeError, ValueError, AttributeError):
             right = False
         if not right:
-            raise not_understood(answer, host=self._wire.client.host, side="destination")
+            raise mistaken.not_understood(answer, host=self._wire.client.host, side="destination")
         return _Link(url, header, report, parts, size, time.monotonic())
 
     async def _in_parts(self, link: _Link, blob: Blob, body: Body) -> None:

@@ -8,11 +8,12 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from hubferry.errors import IntegrityError, NetworkError, NotFoundError
-from hubferry.hubs.http.answers import Answer, not_understood
+from hubferry.errors import NetworkError, NotFoundError
+from hubferry.hubs.entries_found import MOST_FILES, EntriesFound
+from hubferry.hubs.http import mistaken
+from hubferry.hubs.http.answers import Answer
 from hubferry.hubs.http.client import Request
 from hubferry.hubs.huggingface.wire import Wire, quoted, quoted_revision
-from hubferry.i18n import _
 from hubferry.model import RepoFile, Revision
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ _NEXT = re.compile(r"<([^>]*)>\s*;[^,]*\brel\s*=\s*\"?next\"?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHA1 = re.compile(r"[0-9a-f]{40}")
 _AT_ONCE = 16
+_MOST_BARREN = 16
+"""Pages in a row that may bring nothing new; a listing that goes on after those only repeats itself."""
 _PARTIAL_CONTENT = 206
 
 
@@ -32,55 +35,55 @@ class Listing:
         """List `revision` over `wire`."""
         self._wire = wire
         self._revision = revision
+        self._found = EntriesFound(revision.ref.repo_id, wire.client.side, MOST_FILES)
 
     async def files(self) -> list[RepoFile]:
         """Return every file, sorted by path.
 
         Raises:
-            NetworkError: The listing makes no sense, or is cut short.
+            NetworkError: The listing makes no sense, or is cut short, or leads back to where it was.
+            UnlistableError: It goes on without end.
             IntegrityError: It names one path twice with different content.
         """
-        found: dict[str, RepoFile] = {}
-        for entry in await self._entries():
-            file = _file(entry)
-            if file is None:
-                continue
-            if found.setdefault(file.path, file) != file:
-                raise IntegrityError(
-                    _("{path} is listed twice, with different content.").format(path=file.path),
-                    side=self._wire.client.side,
-                    path=file.path,
-                )
-        return await self._filled([found[path] for path in sorted(found)])
+        await self._read_pages()
+        return await self._filled(self._found.sorted())
 
-    async def _entries(self) -> list[Any]:
+    async def _read_pages(self) -> None:
         """Walk the pages of the recursive tree.
 
         Wire fact: hf_api.py `list_repo_tree`, utils/_pagination.py: the next page is in the Link header.
         """
         ref, commit = self._revision.ref, quoted_revision(self._revision.commit)
         url: str | None = self._wire.api(ref, f"/tree/{commit}?recursive=true&expand=false")
-        entries: list[Any] = []
         seen = set()
+        barren = 0
         while url is not None:
-            if url in seen:
-                raise NetworkError(
-                    _("The listing of {name} never ends.").format(name=ref.repo_id),
-                    side=self._wire.client.side,
-                )
-            seen.add(url)
+            if hash(url) in seen:
+                raise NetworkError(self._found.endless().message, side=self._wire.client.side)
+            seen.add(hash(url))
             try:
                 answer = await self._wire.get(ref, url)
             except NotFoundError:
                 if len(seen) > 1:
                     raise
-                return await self._siblings()
-            page = answer.json()
+                self._take(await self._siblings())
+                return
+            page, known = answer.json(), self._found.count
             if not isinstance(page, list):
-                raise not_understood(answer, host=self._wire.client.host, side=self._wire.client.side)
-            entries += page
+                raise self._not_understood(answer)
+            self._take(page)
+            barren = barren + 1 if self._found.count == known else 0
+            if barren > _MOST_BARREN:
+                raise self._found.endless()
             url = self._next(answer)
-        return entries
+
+    def _take(self, entries: list[Any]) -> None:
+        for entry in entries:
+            file = _file(entry)
+            if file is not None:
+                self._found.add(file)
+            elif isinstance(entry, dict) and isinstance(entry.get("path"), str):
+                self._found.add_folder(entry["path"])
 
     def _next(self, answer: Answer) -> str | None:
         """Return the next page's address, at our own endpoint: mirrors pass on the original hub's."""
@@ -103,7 +106,7 @@ class Listing:
         info = answer.json()
         siblings = info.get("siblings") if isinstance(info, dict) else None
         if not isinstance(siblings, list):
-            raise not_understood(answer, host=self._wire.client.host, side=self._wire.client.side)
+            raise self._not_understood(answer)
         return [
             {
                 "path": entry.get("rfilename"),
@@ -114,6 +117,9 @@ class Listing:
             for entry in siblings
             if isinstance(entry, dict)
         ]
+
+    def _not_understood(self, answer: Answer) -> NetworkError:
+        return mistaken.not_understood(answer, host=self._wire.client.host, side=self._wire.client.side)
 
     async def _filled(self, files: list[RepoFile]) -> list[RepoFile]:
         """Ask for the files one by one where the listing lacks sizes."""

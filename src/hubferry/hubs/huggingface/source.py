@@ -6,22 +6,23 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from hubferry.errors import GatedError, HubferryError, NetworkError, NotFoundError, Side
-from hubferry.hubs.http.client import HubClient
+from hubferry.hubs.http.client import HubClient, Request
 from hubferry.hubs.http.ranges import RangeReader
+from hubferry.hubs.http.refused import FileQuestion
 from hubferry.hubs.huggingface.listing import Listing
 from hubferry.hubs.huggingface.wire import Wire, login, quoted, quoted_revision
 from hubferry.i18n import _
 from hubferry.model import RepoFile, Revision
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator
 
-    from hubferry.hubs.http.answers import Answer
     from hubferry.hubs.ports import Piece
     from hubferry.model import RepoRef
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHORT_COMMIT = re.compile(r"[0-9a-f]{7,39}")
+_NOT_FOUND = 404
 _DEFAULTS = (None, "main", "master")
 
 
@@ -111,19 +112,33 @@ class HuggingFaceSource:
         self, revision: Revision, file: RepoFile, start: int, stop: int | None
     ) -> AsyncGenerator[Piece, None]:
         """Yield a range of a file at a commit; see `Source.read`."""
-        url, check = self._question(revision, file)
-        return self._reader.read(url, file, start, stop, check)
+        return self._reader.read(self._question(revision, file), start, stop)
 
     async def whole(self, revision: Revision, file: RepoFile) -> bytes:
         """Return a small file at a commit; see `Source.whole`."""
-        url, check = self._question(revision, file)
-        return await self._reader.whole(url, file, check)
+        return await self._reader.whole(self._question(revision, file))
 
-    def _question(self, revision: Revision, file: RepoFile) -> tuple[str, Callable[[Answer], Answer]]:
-        """Return the hub's address of a file, and what raises its refusals."""
-        commit = quoted_revision(file.revision or revision.commit)
-        url = self._wire.page(revision.ref, f"/resolve/{commit}/{quoted(file.path)}")
-        return url, lambda answer: self._wire.checked(revision.ref, answer, file.path)
+    def _question(self, revision: Revision, file: RepoFile) -> FileQuestion:
+        """Return how this hub is asked for a file."""
+        ref, commit = revision.ref, quoted_revision(file.revision or revision.commit)
+        url = self._wire.page(ref, f"/resolve/{commit}/{quoted(file.path)}")
+        return FileQuestion(
+            url,
+            ref,
+            file,
+            lambda answer: self._wire.checked(ref, answer, file.path),
+            lambda _denied: self._may_be_read(ref),
+        )
+
+    async def _may_be_read(self, ref: RepoRef) -> bool:
+        """Return whether the hub says that this account may read the repository; see `FileQuestion`.
+
+        Wire fact: hf_api.py `auth_check`. A server that does not know the question says 404 without a code.
+        """
+        answer = await self._client.ask(Request("GET", self._wire.api(ref, "/auth-check"), {}))
+        if answer.status == _NOT_FOUND and "X-Error-Code" not in answer.headers:
+            return False
+        return self._wire.checked(ref, answer).ok
 
     async def close(self) -> None:
         """Close every connection."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from hubferry.errors import AccessError, GatedError, HubferryError, NotFoundError, Side
-from hubferry.hubs.http.answers import Answer, failure, not_understood
+from hubferry.hubs.http import mistaken
+from hubferry.hubs.http.answers import LARGEST_LISTING, Answer, failure
 from hubferry.hubs.http.client import HubClient, Request, json_body
 from hubferry.i18n import _
 
@@ -45,7 +46,7 @@ class Wire:
         Raises:
             HubferryError: Any answer that is not a success, as the error it stands for.
         """
-        answer = await self.client.ask(Request("GET", url, {"Accept-Encoding": "gzip"}))
+        answer = await self.client.ask(Request("GET", url, {"Accept-Encoding": "gzip"}, most=LARGEST_LISTING))
         return self.checked(ref, answer)
 
     async def post(self, ref: RepoRef, url: str, value: Any, *, kind: str = "application/json") -> Any:
@@ -68,7 +69,7 @@ class Wire:
         """Return the JSON of an answer, which must be an object or a list."""
         value = answer.json()
         if not isinstance(value, (dict, list)):
-            raise not_understood(answer, host=self.client.host, side=self.client.side)
+            raise mistaken.not_understood(answer, host=self.client.host, side=self.client.side)
         return value
 
     def explained(self, ref: RepoRef, answer: Answer) -> HubferryError:

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from hubferry.errors import AccessError, HubferryError, NetworkError, NotFoundError
-from hubferry.hubs.http import refusals
+from hubferry.hubs.http import mistaken, refusals
 from hubferry.hubs.http.addresses import host_of
-from hubferry.hubs.http.answers import not_understood
 from hubferry.hubs.http.client import Request, json_body
 from hubferry.hubs.http.uploads import put, started
 from hubferry.hubs.modelscope import refusals as modelscope_refusals
@@ -122,7 +121,7 @@ class BlobStorage:
         return _Link(urljoin(answer.url, href), headers, time.monotonic())
 
     def _unclear(self, answer: Answer) -> NetworkError:
-        return not_understood(answer, host=self._wire.client.host, side="destination")
+        return mistaken.not_understood(answer, host=self._wire.client.host, side="destination")
 
     def _refused(self, error: Any) -> HubferryError:
         told = error if isinstance(error, dict) else {}

@@ -152,6 +152,7 @@ class ModelScopeDestination(ModelScopeSource):
         """
         del parent
         self._need_token()
+        self._begun.clear()  # a listing that was begun before is none of what is there afterwards
         body = json_body({"commit_message": message, "actions": [_operation(action) for action in actions]})
         url = self._wire.repos(ref, f"/commit/{quote(ref.revision or DEFAULT_BRANCH, safe='')}")
         request = Request("POST", url, {"Content-Type": "application/json"}, body, silence=_COMMIT_SECONDS)

@@ -11,29 +11,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from hubferry.errors import AccessError, BusyError, IntegrityError, NetworkError, UnlistableError
+from hubferry.errors import AccessError, BusyError, NetworkError, UnlistableError
+from hubferry.hubs.entries_found import MOST_FILES, EntriesFound
 from hubferry.hubs.modelscope.entries import entries_of, file_of, is_folder, path_of, total_of
 from hubferry.hubs.modelscope.wire import DEFAULT_BRANCH, Wire
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from hubferry.model import RepoFile, RepoRef
 
-Answered = TypeVar("Answered")
+Question = TypeVar("Question")
 
 CUT = 3000
 _PAGE = 200
 _AT_ONCE = 16
-_ATTEMPTS = 6
-_PATIENCE = 120.0
-"""Most seconds to wait in the middle of a walk when the hub names the time; else the walk begins anew."""
-MOST_FILES = 1_000_000
 MOST_FOLDERS = 200_000
-"""What goes on beyond is no listing: ten times the files that the hub advises, and a request a folder."""
+"""What goes on beyond is no listing: a request a folder."""
 _LONGEST_PATH = 4096
 
 
@@ -62,49 +60,77 @@ def walk_requests(paths: Iterable[str], cut: int = CUT) -> int:
 
 
 class Listing:
-    """One listing in the making; `pause` is the seconds before something is asked again, then doubled."""
+    """One listing in the making: what failed in passing is asked again when `files` is called again."""
 
-    def __init__(self, wire: Wire, ref: RepoRef, pause: float = 1.0) -> None:
+    def __init__(self, wire: Wire, ref: RepoRef) -> None:
         """List `ref` over `wire`."""
         self._wire = wire
         self._ref = ref
-        self._pause = pause
+        self._found = EntriesFound(ref.repo_id, wire.client.side, MOST_FILES)
         self._proven = False
-        self._resume_at = 0.0
-        self._folders: set[str] = set()
-        self._found: dict[str, RepoFile] = {}
+        self._roots: list[str | None] = [None]
+        self._walked: set[str] = set()
+        self._in_pages = ref.repo_type == "dataset"
+        self._pages = _Pages(_PAGE)
+        self.is_short = False
+        """Whether it ended before its end: then nothing of it is worth being asked for again."""
 
     async def files(self) -> list[RepoFile]:
         """Return every file, sorted by path.
 
         Raises:
-            NetworkError: The listing makes no sense, or cannot be had whole at the moment.
+            NetworkError: It cannot be had whole at the moment; what was answered is kept, but where it
+                `is_short`.
             UnlistableError: It can never be had whole.
             IntegrityError: It names one path twice with different content.
         """
-        await (self._pages() if self._ref.repo_type == "dataset" else self._walk())
-        return [self._found[path] for path in sorted(self._found)]
+        if not self._in_pages:
+            await self._each(self._roots, self._tree)
+        if self._in_pages:
+            await self._read_pages()
+        return self._found.sorted()
 
-    async def _walk(self) -> None:
-        """Ask for all, and folder by folder for what was cut, many at a time; the first failure ends it."""
-        waiting: list[str | None] = [None]
-        running: set[asyncio.Task[list[str]]] = set()
-        done: set[asyncio.Task[list[str]]] = set()
+    async def _each(
+        self, waiting: list[Question], ask: Callable[[Question], Coroutine[Any, Any, list[Question]]]
+    ) -> None:
+        """Ask what is `waiting`, and what follows from the answers, many at a time.
+
+        Raises:
+            NetworkError: Something failed in passing; it is waiting again, and the others were asked. As many
+                failures as are asked at once, and a hub that wants a pause, end the round.
+        """
+        turn: _Round[Question] = _Round()
+        running: dict[asyncio.Task[list[Question]], Question] = {}
         try:
-            while waiting or running:
-                while waiting and len(running) < _AT_ONCE:
-                    running.add(asyncio.create_task(self._tree(waiting.pop())))
-                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    waiting += task.result()
+            while running or (waiting and not turn.over):
+                while waiting and not turn.over and len(running) < _AT_ONCE:
+                    question = waiting.pop()
+                    running[asyncio.create_task(ask(question))] = question
+                for task in (await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED))[0]:
+                    try:
+                        waiting += task.result()
+                    except NetworkError as error:
+                        turn.failed(error, running[task])
+                    else:
+                        turn.answered()
+                    del running[task]
         finally:
-            await _end(running | done)  # several may fail at once, and one of them is told
+            waiting += turn.left
+            waiting += running.values()
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)  # several may fail; one of them is told
+        turn.end()
 
-    async def _tree(self, root: str | None) -> list[str]:
+    async def _tree(self, root: str | None) -> list[str | None]:
         """List all below `root`; return the folders that have to be asked for because the hub cut it."""
-        entries = (await self._ask("/repo/files", Recursive="True", **_rooted(root)))[0]
+        entries, total = await self._ask("/repo/files", Recursive="True", **_rooted(root))
         if len(entries) < CUT:
             self._take(entries)
+            if root is None and total is not None and total > len(entries):
+                # the hub itself has no pages of models, nor says how many entries there are
+                self._in_pages, self._pages = True, _Pages(max(1, len(entries)), "/repo/files")
+                self._pages.came(1, len(entries), total)
             return []
         level = (await self._ask("/repo/files", Recursive="False", **_rooted(root)))[0]
         if len(level) >= CUT:
@@ -120,111 +146,76 @@ class Listing:
     def _child(self, root: str, path: str) -> str:
         """Return a folder's path, which must lie in `root` and be new: the walk ends."""
         parent, _slash, name = path.rpartition("/")
-        if parent != root or not name or path in self._folders:
+        if parent != root or not name or path in self._walked:
             raise self._unlistable(
                 _("{name}: the hub lists {path} in the folder {folder}.").format(
                     name=self._ref.repo_id, path=path or "?", folder=root or "/"
                 )
             )
-        self._folders.add(path)
-        if len(self._folders) > MOST_FOLDERS or len(path) > _LONGEST_PATH:
-            raise self._endless()
+        self._walked.add(path)
+        if len(self._walked) > MOST_FOLDERS or len(path) > _LONGEST_PATH:
+            raise self._found.endless()
         return path
 
-    async def _pages(self) -> None:
-        """List a dataset, which comes in numbered pages, to the number of entries that it says it has.
+    async def _read_pages(self) -> None:
+        """List what comes in numbered pages to the number of entries that there are said to be.
 
         A server may give fewer a page than asked for. Whether `TotalCount` counts folders is not known:
         either the files reach it, or all entries do and the last page is short, or brings nothing new.
         """
-        page, total = await self._page(1)
-        size, number = len(page), 1
-        while not self._complete(total, short=len(page) < size):
-            known = self._count
-            missing = -(-(total - known) // size) if total is not None and size else 1
-            width = max(1, min(_AT_ONCE, missing))
-            asked = [self._page(number + more) for more in range(1, width + 1)]
-            page, _total = (await _together(asked))[-1]
-            number += width
-            if self._count == known:
+        pages, found = self._pages, self._found
+        while True:
+            await self._each(pages.waiting, self._page)
+            if found.count == pages.known or self._is_complete():
                 break
-        if total is not None and self._count < total:
+            pages.next(found.count, _AT_ONCE)
+        total = pages.total
+        if total is not None and found.count < total:
+            self.is_short = True
             raise NetworkError(
                 _("{host} listed {count} entries of {name}, which has {total}.").format(
-                    host=self._wire.client.host, count=self._count, name=self._ref.repo_id, total=total
+                    host=self._wire.client.host, count=found.count, name=self._ref.repo_id, total=total
                 ),
                 side=self._wire.client.side,
             )
 
-    @property
-    def _count(self) -> int:
-        return len(self._found) + len(self._folders)
-
-    def _complete(self, total: int | None, *, short: bool) -> bool:
+    def _is_complete(self) -> bool:
+        total = self._pages.total
         if total is None:
-            return short
-        return len(self._found) >= total or (short and self._count >= total)
+            return self._pages.ends_short
+        return len(self._found.files) >= total or (self._pages.ends_short and self._found.count >= total)
 
-    async def _page(self, number: int) -> tuple[list[Any], int | None]:
-        """Take one page; return it, and how many entries there are in all where the hub says so."""
+    async def _page(self, number: int) -> list[int]:
+        """Take one page."""
         entries, total = await self._ask(
-            "/repo/tree", Recursive="True", PageNumber=str(number), PageSize=str(_PAGE)
+            self._pages.rest, Recursive="True", PageNumber=str(number), PageSize=str(self._pages.size)
         )
         self._take(entries)
-        self._folders.update(path for path in map(path_of, filter(is_folder, entries)) if path)
-        return entries, total
+        self._pages.came(number, len(entries), total)
+        return []
 
     def _take(self, entries: list[Any]) -> None:
         for entry in entries:
             file = file_of(entry)
-            if file is not None and self._found.setdefault(file.path, file) != file:
-                raise IntegrityError(
-                    _("{path} is listed twice, with different content.").format(path=file.path),
-                    side=self._wire.client.side,
-                    path=file.path,
-                )
-        if len(self._found) > MOST_FILES:
-            raise self._endless()
+            if file is not None:
+                self._found.add(file)
+            elif is_folder(entry) and path_of(entry):
+                self._found.add_folder(path_of(entry))
 
     async def _ask(self, rest: str, **query: str) -> tuple[list[Any], int | None]:
         """Ask for one listing, and how many entries there are in all.
 
-        After a first success a denial is a passing fault of the hub, and what fails in passing is asked again
-        here: a walk of thousands of questions is not begun anew for one of them.
+        Raises:
+            NetworkError: Also for a denial after a first success, which is a passing fault of the hub.
         """
         url = self._wire.api(self._ref, rest, Revision=self._ref.revision or DEFAULT_BRANCH, **query)
-        for attempt in range(_ATTEMPTS):
-            await self._until_the_hub_is_ready()
-            try:
-                data = await self._wire.get(self._ref, url)
-            except (AccessError, NetworkError) as error:
-                if not self._proven:
-                    raise
-                if attempt == _ATTEMPTS - 1:
-                    raise NetworkError(error.message, side=error.side) from error
-                await self._pause_after(error, attempt)
-            else:
-                return self._understood(entries_of(data)), total_of(data)
-        raise AssertionError  # the loop returns or raises
-
-    async def _pause_after(self, error: AccessError | NetworkError, attempt: int) -> None:
-        """Wait before a question is asked again; when the hub named a time, nobody asks before it.
-
-        Raises:
-            BusyError: It named a longer one than a walk is kept waiting for.
-        """
-        seconds = self._pause * 2.0**attempt
-        if isinstance(error, BusyError) and error.retry_after is not None:
-            if error.retry_after > _PATIENCE:
-                raise error
-            now = asyncio.get_running_loop().time()
-            self._resume_at = max(self._resume_at, now + error.retry_after)
-        await asyncio.sleep(seconds)
-
-    async def _until_the_hub_is_ready(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if self._resume_at > now:
-            await asyncio.sleep(self._resume_at - now)
+        try:
+            data = await self._wire.get(self._ref, url)
+        except AccessError as error:
+            if not self._proven:
+                raise
+            raise NetworkError(error.message, side=error.side) from error
+        return self._understood(entries_of(data)), total_of(data)
 
     def _understood(self, entries: list[Any] | None) -> list[Any]:
         if entries is None:
@@ -237,26 +228,65 @@ class Listing:
         self._proven = True
         return entries
 
-    def _endless(self) -> UnlistableError:
-        return self._unlistable(_("The listing of {name} never ends.").format(name=self._ref.repo_id))
-
     def _unlistable(self, message: str, hint: str | None = None) -> UnlistableError:
         return UnlistableError(message, side=self._wire.client.side, hint=hint)
 
 
-async def _together(questions: list[Coroutine[Any, Any, Answered]]) -> list[Answered]:
-    """Ask at once; the first failure ends the others."""
-    tasks = [asyncio.ensure_future(question) for question in questions]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        await _end(tasks)
+@dataclass(slots=True)
+class _Round(Generic[Question]):
+    """What became of questions that were asked at about the same time; `left` has to be asked again."""
+
+    left: list[Question] = field(default_factory=list)
+    over: bool = False
+    _error: NetworkError | None = None
+    _got_on: bool = False
+    _in_a_row: int = 0
+
+    def answered(self) -> None:
+        self._got_on, self._in_a_row = True, 0
+
+    def failed(self, error: NetworkError, question: Question) -> None:
+        self.left.append(question)
+        self._in_a_row += 1
+        self.over = self.over or self._in_a_row >= _AT_ONCE or isinstance(error, BusyError)
+        if self._error is None or isinstance(error, BusyError):  # which may name the time
+            self._error = error
+
+    def end(self) -> None:
+        if self._error is not None:
+            self._error.got_on = self._got_on
+            raise self._error
 
 
-async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+@dataclass(slots=True)
+class _Pages:
+    """Numbered pages: which are waiting to be asked for, and what those that came say."""
+
+    size: int
+    rest: str = "/repo/tree"
+    waiting: list[int] = field(default_factory=lambda: [1])
+    known: int = -1
+    total: int | None = None
+    _lengths: dict[int, int] = field(default_factory=dict)
+    _last: int = 1
+
+    @property
+    def ends_short(self) -> bool:
+        """Whether the last page has fewer entries than the first."""
+        return self._lengths[self._last] < self._lengths[1]
+
+    def came(self, number: int, length: int, total: int | None) -> None:
+        self._lengths[number] = length
+        if number == 1:
+            self.waiting, self.total = [], total
+
+    def next(self, known: int, most: int) -> None:
+        """Say which pages come next, as many as what is still missing may fill, after so many are known."""
+        self.known, size = known, self._lengths[1]
+        missing = -(-(self.total - known) // size) if self.total is not None and size else 1
+        width = max(1, min(most, missing))
+        self.waiting = list(range(self._last + width, self._last, -1))
+        self._last += width
 
 
 def _parent(path: str) -> str:

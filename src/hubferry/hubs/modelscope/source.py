@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from hubferry.errors import NetworkError, Side
 from hubferry.hubs.http.client import HubClient
 from hubferry.hubs.http.ranges import RangeReader
+from hubferry.hubs.http.refused import FileQuestion
 from hubferry.hubs.modelscope.listing import Listing
 from hubferry.hubs.modelscope.wire import DEFAULT_BRANCH, Wire, login
 from hubferry.i18n import _
 from hubferry.model import RepoFile, Revision
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable
+    from collections.abc import AsyncGenerator, Iterable
 
-    from hubferry.hubs.http.answers import Answer
     from hubferry.hubs.ports import Piece
     from hubferry.model import RepoRef
 
@@ -48,6 +48,7 @@ class ModelScopeSource:
         self._wire = Wire(self._client)
         self._reader = RangeReader(self._client)
         self._listings: dict[str, list[RepoFile]] = {}
+        self._begun: dict[RepoRef, Listing] = {}
 
     @property
     def ignores_ranges(self) -> bool:
@@ -56,7 +57,7 @@ class ModelScopeSource:
 
     async def resolve(self, ref: RepoRef) -> Revision:
         """Pin a branch or tag by its listing, which `files` then need not ask for again."""
-        listing = asyncio.ensure_future(Listing(self._wire, ref).files())
+        listing = asyncio.ensure_future(self._listed(ref))
         try:
             info = await self._wire.get(ref, self._wire.api(ref))
             files = await listing
@@ -77,7 +78,7 @@ class ModelScopeSource:
         held = self._listings.get(revision.commit)
         if held is not None:
             return held
-        files = await Listing(self._wire, revision.ref).files()
+        files = await self._listed(revision.ref)
         if listing_digest(files) != revision.commit:
             raise NetworkError(
                 _("{name} has changed in the middle of the work.").format(name=revision.ref.repo_id),
@@ -86,26 +87,46 @@ class ModelScopeSource:
             )
         return files
 
+    async def _listed(self, ref: RepoRef) -> list[RepoFile]:
+        """List a repository, going on where an earlier try failed in passing."""
+        listing = self._begun.pop(ref, None) or Listing(self._wire, ref)
+        try:
+            return await listing.files()
+        except (NetworkError, asyncio.CancelledError):
+            if not listing.is_short:
+                self._begun[ref] = listing
+            raise
+
     def read(
         self, revision: Revision, file: RepoFile, start: int, stop: int | None
     ) -> AsyncGenerator[Piece, None]:
         """Yield a range of a file; see `Source.read`."""
-        url, check = self._question(revision, file)
-        return self._reader.read(url, file, start, stop, check)
+        return self._reader.read(self._question(revision, file), start, stop)
 
     async def whole(self, revision: Revision, file: RepoFile) -> bytes:
         """Return a small file; see `Source.whole`."""
-        url, check = self._question(revision, file)
-        return await self._reader.whole(url, file, check)
+        return await self._reader.whole(self._question(revision, file))
 
-    def _question(self, revision: Revision, file: RepoFile) -> tuple[str, Callable[[Answer], Answer]]:
-        """Return the hub's address of a file, and what raises its refusals.
+    def _question(self, revision: Revision, file: RepoFile) -> FileQuestion:
+        """Return how this hub is asked for a file.
 
         Wire fact: _legacy_api.py `get_download_url`; LFS files redirect to object storage.
         """
-        pinned = file.revision or revision.ref.revision or DEFAULT_BRANCH
-        url = self._wire.api(revision.ref, "/repo", Revision=pinned, FilePath=file.path)
-        return url, lambda answer: self._wire.checked(revision.ref, answer, file.path)
+        ref = revision.ref
+        pinned = file.revision or ref.revision or DEFAULT_BRANCH
+        url = self._wire.api(ref, "/repo", Revision=pinned, FilePath=file.path)
+        return FileQuestion(
+            url,
+            ref,
+            file,
+            lambda answer: self._wire.checked(ref, answer, file.path),
+            lambda denied: self._is_there(ref, denied=denied),
+        )
+
+    async def _is_there(self, ref: RepoRef, *, denied: bool) -> bool:
+        """Return whether the hub says that nothing is refused; a record says so of no file."""
+        await self._wire.get(ref, self._wire.api(ref))
+        return not denied
 
     async def close(self) -> None:
         """Close every connection."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from hubferry.errors import AccessError, HubferryError, NetworkError, NotFoundError
-from hubferry.hubs.http.answers import Answer, failure, not_understood
+from hubferry.hubs.http import mistaken
+from hubferry.hubs.http.answers import LARGEST_LISTING, Answer, failure
 from hubferry.hubs.http.client import HubClient, Request
 from hubferry.i18n import _
 
@@ -50,14 +51,15 @@ class Wire:
         Raises:
             HubferryError: A refusal, by status or by envelope, as the error it stands for.
         """
-        return self.opened(ref, await self.client.ask(Request("GET", url, {"Accept-Encoding": "gzip"})))
+        request = Request("GET", url, {"Accept-Encoding": "gzip"}, most=LARGEST_LISTING)
+        return self.opened(ref, await self.client.ask(request))
 
     def opened(self, ref: RepoRef, answer: Answer) -> Any:
         """Return what is in the envelope; without one, the body itself."""
         self.checked(ref, answer)
         body = answer.json()
         if not isinstance(body, dict):
-            raise not_understood(answer, host=self.client.host, side=self.client.side)
+            raise mistaken.not_understood(answer, host=self.client.host, side=self.client.side)
         return body.get("Data") if "Data" in body else body
 
     def checked(self, ref: RepoRef, answer: Answer, path: str | None = None) -> Answer:
@@ -130,7 +132,7 @@ def code(body: Any) -> int | None:
     raw = body.get("Code", body.get("code")) if isinstance(body, dict) else None
     try:
         return int(raw) if raw is not None else None
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

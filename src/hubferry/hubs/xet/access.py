@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from hubferry.hubs.http.addresses import is_loopback
 from hubferry.hubs.huggingface.wire import quoted_revision
+from hubferry.wire.exemptions import is_loopback
 
 if TYPE_CHECKING:
     from hubferry.hubs.huggingface.wire import Wire
@@ -83,4 +83,7 @@ def _fields(told: Any) -> tuple[str, str, int]:
     address, token, expires = (fields.get(name) for name in ("casUrl", "accessToken", "exp"))
     if not (isinstance(address, str) and isinstance(token, str) and isinstance(expires, (int, float))):
         raise NoXetError
-    return address, token, int(expires)
+    try:
+        return address, token, int(expires)
+    except (ValueError, OverflowError):
+        raise NoXetError from None

@@ -9,13 +9,14 @@ goes on at the byte where it stopped. docs/adr/0003-xet.md has the reasons and t
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import re
 import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal, cast
 
-from hubferry.errors import BusyError, HubferryError, NetworkError, UsageError
+from hubferry.errors import BusyError, HubferryError, UsageError
 from hubferry.hubs.xet import access as xet_access
 from hubferry.hubs.xet.access import NoXetError
 from hubferry.hubs.xet.chunks import Chunks
@@ -64,6 +65,11 @@ def silence_seconds(environment: Mapping[str, str] = os.environ) -> float:
     except ValueError:
         return SILENCE_SECONDS
     return seconds if seconds > 0 else SILENCE_SECONDS
+
+
+def is_installed() -> bool:
+    """Return whether the client for Xet is there."""
+    return importlib.util.find_spec("hf_xet") is not None
 
 
 def with_xet(plain: HuggingFaceSource) -> Source:
@@ -142,8 +148,14 @@ class XetSource:
         if start == 0 and file.path in self._begun:
             # Asked for from its first byte once more: what Xet brought was not what the hub lists.
             self._given_up = True
-        plain_is_worse = self._plain.ignores_ranges or self._plain_failures >= _PLAIN_FAILURES
-        return not self._given_up and (self._wish == "always" or plain_is_worse)
+        if not (self._wish == "always" or self._plain_is_worse):
+            return False
+        self._given_up = self._given_up or not is_installed()
+        return not self._given_up
+
+    @property
+    def _plain_is_worse(self) -> bool:
+        return self._plain.ignores_ranges or self._plain_failures >= _PLAIN_FAILURES
 
     async def _chunked(
         self, revision: Revision, file: RepoFile, start: int, stop: int
@@ -184,7 +196,15 @@ class XetSource:
             async with aclosing(self._plain.read(revision, file, start, stop)) as pieces:
                 async for piece in pieces:
                     yield piece
-        except NetworkError as error:
-            self._plain_failures += not isinstance(error, BusyError)
+        except HubferryError as error:
+            if error.retryable and not isinstance(error, BusyError):
+                self._plain_failures += 1
+                self._name_the_way(error, file)
             raise
         self._plain_failures = 0
+
+    def _name_the_way(self, error: HubferryError, file: RepoFile) -> None:
+        """Say in an error how to get the client that would bring this file, where it is not installed."""
+        if self._plain_is_worse and _HASH.fullmatch(file.xet_hash or "") and not is_installed():
+            hint = _("Hugging Face's own client may bring this file in another way: {command}")
+            error.hint = hint.format(command="pip install hf-xet")
