@@ -106,11 +106,11 @@ def test_a_mistake_is_named_with_its_line_and_the_nearest_key(file, text, line, 
 
 
 def test_every_mistake_is_named_in_the_order_of_the_lines(file):
-    found = wrong(LAB.replace('"hf"', "1").replace("= 4", "= 0") + "[defaults]\njobs = 0.5\n", file)
-    assert [line for line, _words, _hint in found] == [3, 7, 9]
+    text = LAB.replace('"hf"', "1").replace("= 4", "= 0") + "[defaults]\njobs = 0.5\n[other]\n"
+    assert [line for line, _words, _hint in wrong(text, file)] == [3, 7, 9, 10]
     with pytest.raises(UsageError) as caught:
         config.current()
-    assert len(caught.value.others) == 2
+    assert len(caught.value.others) == 3
 
 
 @pytest.mark.parametrize("name", ["X", "h", "Lab", "file", "https", "huggingface", "a.b", "-a"])
