@@ -79,7 +79,7 @@ def test_no_file_is_an_empty_one_and_a_file_that_is_named_has_to_be_there(tmp_pa
 @pytest.mark.parametrize(
     ("text", "line", "words", "hint"),
     [
-        ("[hub.lab]\n", 1, "the file has no key “hub”", "did you mean: hubs"),
+        ("[hub.lab]\n", 1, "there is no table [hub]", "did you mean: hubs"),
         (LAB + "endpont = 1\n", 8, "[hubs.lab] has no key “endpont”", "did you mean: endpoint"),
         (LAB.replace('"LAB_TOKEN"', "3"), 5, "env is the name of a variable", None),
         (LAB.replace("env", "evn"), 5, "[hubs.lab.token] has no key “evn”", "did you mean: env"),
