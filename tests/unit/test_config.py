@@ -12,9 +12,11 @@ import pytest
 from hubferry import config
 from hubferry.config.lines import line_of, positions
 from hubferry.errors import UsageError
+from hubferry.events import ignore
 from hubferry.hubs import credentials
 from hubferry.model import RepoRef
-from hubferry.options import Access
+from hubferry.options import Access, Options
+from hubferry.session import MOST_CONNECTIONS, Session
 from hubferry.typed import as_typed, reference, repository
 
 LAB = """
@@ -229,3 +231,15 @@ def test_start_up_does_not_pay_for_a_file_that_is_not_there(tmp_path):
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("source", "jobs", "most", "slots"),
+    [("lab", None, 4, 4), ("lab", 2, 2, 2), ("lab", 32, 4, 4), ("hf", None, MOST_CONNECTIONS, 4)],
+)
+def test_a_hub_gets_no_more_connections_than_the_file_allows(file, tmp_path, source, jobs, most, slots):
+    file(LAB)
+    options = Options(jobs=jobs, cache_root=tmp_path)
+    session = Session(f"{source}:org/name", "lab:mine/name", options, ignore)
+    assert session.connections.large.most == most
+    assert session.slots == slots
