@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest
 MEMORY := $(shell test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench growth nightly mutation coverage lock locale audit clean
+.PHONY: help demo test lint format bench growth nightly mutation coverage lock locale api audit clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -66,6 +66,9 @@ locale: $(STAMP)  ## take new sentences into the Chinese catalog and compile it
 	@sed -i.before -E '/^"(Report-Msgid|POT-Creation|PO-Revision|Last-Translator|Language-Team|Generated)/d' $(CATALOG)
 	@rm $(CATALOG).before
 	$(BIN)/pybabel -q compile -D hubferry -d src/hubferry/locale -l zh_CN
+
+api: $(STAMP)  ## write docs/api.md from the docstrings
+	$(BIN)/python docs/reference.py
 
 lock:  ## pin every dependency anew (needs uv)
 	uv pip compile pyproject.toml --group test --group lint --group build --group bench --group mutation --universal --python-version 3.10 \

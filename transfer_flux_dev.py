@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 try:
-    from hubferry import compat
+    from hubferry.cli.starting import dependencies
 except ImportError:  # run from a clone that is not installed
     sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
+    from hubferry.cli.starting import dependencies
+with dependencies():
     from hubferry import compat
-from hubferry.i18n import _
-
-MODEL = "black-forest-labs/FLUX.1-dev"
+    from hubferry.i18n import _
 
 
 def check_model_exists(directory: "str | Path | None" = None) -> bool:
@@ -26,15 +26,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=_("Move FLUX.1-dev from Hugging Face to ModelScope."))
     where = _("destination; <your account>/FLUX.1-dev unless given, also by FLUX_MS_MODEL")
     parser.add_argument("ms_model", nargs="?", help=where)
-    parser.add_argument("--ms-model", dest="named", default=os.environ.get("FLUX_MS_MODEL"), help=where)
+    parser.add_argument("--ms-model", default=os.environ.get("FLUX_MS_MODEL"), dest="named", help=where)
     options = compat.arguments(parser)
-    warning = _("⚠️  Note: this is a large model (~23GB), the download may take a while")
-    name = options.ms_model or options.named
     return compat.Transfer(
-        MODEL, name, compat.FLUX, warning=warning, verify_only=options.verify_only, public=options.public
-    ).run()
+        "black-forest-labs/FLUX.1-dev", options.ms_model or options.named, compat.FLUX,
+        warning=_("⚠️  Note: this is a large model (~23GB), the download may take a while"),
+        verify_only=options.verify_only, public=options.public,
+    ).run()  # fmt: skip
 
 
 if __name__ == "__main__":
-    compat.begin()
     sys.exit(compat.run(main))

@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 
 try:
-    from hubferry import compat, compat_cache
+    from hubferry.cli.starting import dependencies
 except ImportError:  # run from a clone that is not installed
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+    from hubferry.cli.starting import dependencies
+with dependencies():
     from hubferry import compat, compat_cache
-from hubferry.i18n import _
+    from hubferry.i18n import _
 
 
 def main() -> int:
@@ -33,5 +35,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    compat.begin()
     sys.exit(compat.run(main))

@@ -1,8 +1,9 @@
 """Copy models between hubs through a persistent, verified cache.
 
-The public names: `copy`, `fetch` and `check`, what they take (`Options`, `Access`) and return, and
-`check_model_exists`. `hubferry.errors` has everything that can go wrong, `hubferry.events` all that is told.
-They are imported when they are first used, so that importing the package costs nothing.
+The verbs (`copy`, `fetch`, `plan`, `check`, `verify`, and for looking `list_files`, `list_repositories`,
+`read_file`, `info`), what they take and return, and every error. `hubferry.aio` has the verbs to be awaited,
+`hubferry.events` all that is told meanwhile. Names are imported when they are first used: importing the
+package costs nothing.
 """
 
 from __future__ import annotations
@@ -12,48 +13,143 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from hubferry.api import check, copy, fetch
+    from hubferry import aio
+    from hubferry.api import (
+        check,
+        copy,
+        fetch,
+        info,
+        list_files,
+        list_repositories,
+        plan,
+        read_file,
+        verify,
+    )
     from hubferry.cache.check import check_model, check_model_exists
-    from hubferry.errors import HubferryError
-    from hubferry.model import Comparison, Fetched, Plan, Report
+    from hubferry.cache.verify import Verification
+    from hubferry.catalog import Owned, Repository
+    from hubferry.errors import (
+        AccessError,
+        BusyError,
+        CardError,
+        CertificateError,
+        ConflictError,
+        DiskError,
+        DiskFullError,
+        FileDeniedError,
+        FileLackingError,
+        GatedError,
+        HubferryError,
+        IntegrityError,
+        InterruptedRunError,
+        LockedError,
+        NetworkError,
+        NotFoundError,
+        PartialError,
+        PinnedError,
+        PolicyError,
+        ProxyError,
+        QuotaError,
+        TimedOutError,
+        TooLargeError,
+        TooManyError,
+        UnlistableError,
+        UsageError,
+        WrongFileError,
+    )
+    from hubferry.look import Known, Listed
+    from hubferry.model import Comparison, Fetched, Plan, RepoFile, Report
     from hubferry.options import Access, Options
-
-_HOMES = {
-    "check": "hubferry.api",
-    "copy": "hubferry.api",
-    "fetch": "hubferry.api",
-    "check_model": "hubferry.cache.check",
-    "check_model_exists": "hubferry.cache.check",
-    "HubferryError": "hubferry.errors",
-    "Comparison": "hubferry.model",
-    "Fetched": "hubferry.model",
-    "Plan": "hubferry.model",
-    "Report": "hubferry.model",
-    "Access": "hubferry.options",
-    "Options": "hubferry.options",
-}
+    from hubferry.progress import Standing
 
 __all__ = [
     "Access",
+    "AccessError",
+    "BusyError",
+    "CardError",
+    "CertificateError",
     "Comparison",
+    "ConflictError",
+    "DiskError",
+    "DiskFullError",
     "Fetched",
+    "FileDeniedError",
+    "FileLackingError",
+    "GatedError",
     "HubferryError",
+    "IntegrityError",
+    "InterruptedRunError",
+    "Known",
+    "Listed",
+    "LockedError",
+    "NetworkError",
+    "NotFoundError",
     "Options",
+    "Owned",
+    "PartialError",
+    "PinnedError",
     "Plan",
+    "PolicyError",
+    "ProxyError",
+    "QuotaError",
+    "RepoFile",
     "Report",
+    "Repository",
+    "Standing",
+    "TimedOutError",
+    "TooLargeError",
+    "TooManyError",
+    "UnlistableError",
+    "UsageError",
+    "Verification",
+    "WrongFileError",
+    "aio",
     "check",
     "check_model",
     "check_model_exists",
     "copy",
     "fetch",
+    "info",
+    "list_files",
+    "list_repositories",
+    "plan",
+    "read_file",
+    "verify",
 ]
+
+_HOMES = {
+    "Access": "hubferry.options",
+    "Comparison": "hubferry.model",
+    "Fetched": "hubferry.model",
+    "Known": "hubferry.look",
+    "Listed": "hubferry.look",
+    "Options": "hubferry.options",
+    "Owned": "hubferry.catalog",
+    "Plan": "hubferry.model",
+    "RepoFile": "hubferry.model",
+    "Report": "hubferry.model",
+    "Repository": "hubferry.catalog",
+    "Standing": "hubferry.progress",
+    "Verification": "hubferry.cache.verify",
+    "check_model": "hubferry.cache.check",
+    "check_model_exists": "hubferry.cache.check",
+}
+"""Where the names are that are neither errors nor verbs."""
 
 
 def __getattr__(name: str) -> object:
     """Import a public name from its home."""
     from importlib import import_module
 
-    if name not in _HOMES:
+    if name not in __all__:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    return getattr(import_module(_HOMES[name]), name)
+    if name == "aio":
+        return import_module("hubferry.aio")
+    otherwise = "hubferry.errors" if name.endswith("Error") else "hubferry.api"
+    return getattr(import_module(_HOMES.get(name, otherwise)), name)
+
+
+def __dir__() -> list[str]:
+    """Name what is public, and nothing else."""
+    return sorted(__all__)

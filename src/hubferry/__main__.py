@@ -13,9 +13,13 @@ times while modules are imported, none of which is garbage: a sixth of the start
 def main() -> int:
     """Run the command line and return its exit code."""
     gc.set_threshold(_YOUNG)
-    from hubferry.cli.main import main as run
+    from hubferry.cli.starting import dependencies
 
-    return run()
+    with dependencies():
+        from hubferry.cli import signals
+        from hubferry.cli.main import main as run
+
+    return signals.finish(run())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -155,6 +156,20 @@ class CacheHoldings(Holdings):
                 found = survey.known(layer, files) | survey.known(staged, files) | found
         return found
 
+    def place_of(self, file: RepoFile) -> Path | None:
+        """Return where the content of `file` is, proven, in any of the model's directories; None nowhere."""
+        layers = self._layers if self._options.directory is not None else [*self._layers, *self._others]
+        for layer in layers if self._options.cache else ():
+            with suppress(HubferryError):  # a place that may not be read holds nothing for us
+                if layer.known(file) is not None and layer.is_readable([file]):
+                    return layer.target(file.path)
+        return None
+
+    @cached_property
+    def _others(self) -> list[Layer]:
+        """The model's directories of other revisions."""
+        return [Layer(model, None) for model in self._cache.all_of(self._ref)]
+
     def adoptable(self, files: Sequence[RepoFile]) -> dict[str, Digests]:
         """Return what other caches of this machine claim to hold by name; nothing is read or linked."""
         found = adopt.find(files, self._ref, self._cache.roots)
@@ -241,7 +256,7 @@ class CacheHoldings(Holdings):
             DiskError: The cache is limited, and has no room for it whatever goes.
         """
         if self._options.cache:
-            needed = plan.fetch_bytes - self._landed(plan)
+            needed = self.resumed(plan).fetch_bytes
         else:
             sizes = sorted((step.file.size or 0 for step in plan.steps if step.fetches), reverse=True)
             needed = sum(sizes[: at_once + 2])
@@ -279,18 +294,33 @@ class CacheHoldings(Holdings):
         path = self.model.path
         return DiskFullError(message.format(path=path, **words), side="cache", path=str(path), hint=ROOM)
 
-    def _landed(self, plan: Plan) -> int:
-        """Count the bytes that an earlier run left in partial files."""
-        directory = self.model.partial_directory
-        with disk_errors(directory):
-            names = {entry.name for entry in disk.scandir(directory)}
-        landed = 0
+    def resumed(self, plan: Plan) -> Plan:
+        """Return a plan that counts what an earlier run has left in partial files; nothing is created."""
+        if not self._options.cache:
+            return plan
+        places = {place: self._unfinished(place) for place in self._partial_places()}
+        landed: dict[str, int] = {}
         for step in plan.steps:
             size = step.file.size or 0
-            path = partial_path(directory, step.file)
-            if step.fetches and path.name in names:
-                landed += size - sum(stop - start for start, stop in missing_ranges(path, size))
-        return landed
+            for place, names in places.items() if step.fetches else ():
+                path = partial_path(place, step.file)
+                if path.name in names:
+                    there = size - sum(stop - start for start, stop in missing_ranges(path, size))
+                    landed[path.name] = max(there, landed.get(path.name, 0))
+        return replace(plan, landed=sum(landed.values()))
+
+    def _partial_places(self) -> list[Path]:
+        """Return where partial files of this run are: while nothing is held, where they may be."""
+        if self._model is not None:
+            return [self._model.partial_place]
+        models = [layer.model for layer in self._layers]
+        return [one.partial_place for model in models for one in (update.staged(model), model) if one]
+
+    @staticmethod
+    def _unfinished(place: Path) -> set[str]:
+        with suppress(OSError):
+            return {entry.name for entry in disk.scandir(place)}
+        return set()
 
     def content(self, step: Step) -> bytes:
         """Read a small file; see `Holdings.content`."""

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubferry import places
-from hubferry.cli import main, output, secrets
+from hubferry.cli import logs, main, output, secrets, signals
 from hubferry.cli.memory import keep_freed_memory
-from hubferry.cli.progress import Follower
+from hubferry.cli.progress import hearer_of, style_of_environment
 from hubferry.cli.tally import content_of
 from hubferry.commits import commit_of
 from hubferry.errors import HubferryError, NetworkError, NotFoundError
@@ -39,16 +39,15 @@ _MOST_PROBLEMS = 5
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
-def begin() -> None:
-    """Speak Chinese unless HUBFERRY_LANG says otherwise, on whatever the output is."""
+def run(work: Callable[[], int | None]) -> int:
+    """Do `work` and return the exit code that the process should end with; the process of a signal dies here.
+
+    It speaks Chinese unless HUBFERRY_LANG says otherwise, on whatever the output is.
+    """
     if not os.environ.get("HUBFERRY_LANG"):
         set_language("zh")
     output.prepare()
-
-
-def run(work: Callable[[], int | None]) -> int:
-    """Do `work` and return the exit code that the process should end with."""
-    return main.guard(work, command=["python", *sys.argv])
+    return signals.finish(main.guard(work, command=["python", *sys.argv]))
 
 
 def arguments(parser: ArgumentParser) -> Namespace:
@@ -59,9 +58,10 @@ def arguments(parser: ArgumentParser) -> Namespace:
 
 
 def set_log_level(level: str) -> None:
-    """Show where an unexpected error came from when `level` is DEBUG."""
+    """Tell requests, retries, decisions, and where an unexpected error came from, if `level` is DEBUG."""
     if level == "DEBUG":
         os.environ["HUBFERRY_DEBUG"] = "1"
+        logs.to_stderr(2)
 
 
 def hide_token(token: str | None) -> None:
@@ -76,9 +76,10 @@ def hide_token(token: str | None) -> None:
 
 
 def say(sentence: str) -> None:
-    """Print a line where these scripts always printed: on stdout, at once."""
-    output.data(sentence)
-    sys.stdout.flush()
+    """Print a line where these scripts always printed: on stdout, at once, above what is drawn anew."""
+    with output.aside():
+        output.data(sentence)
+        sys.stdout.flush()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +116,17 @@ def check_directory(directory: Path) -> bool:
     say(_("🔍 Checking whether the model is there already..."))
     say(_("📁 Directory: {path}").format(path=from_home(directory)))
     from hubferry.cache.check import State, check_model, check_model_exists
+    from hubferry.cache.recorded import unfinished_bytes
 
     state = check_model(directory)
     if check_model_exists(directory):
         say(_("✅ The model is there and whole: {size:.2f} GB").format(size=state.size / _GIB))
         return True
-    if state.files and state.verdict is not State.ABSENT:
+    arriving = unfinished_bytes(directory)
+    if state.interrupted or (arriving and state.verdict in (State.PARTIAL, State.UNKNOWN)):
+        sentence = _("⏬ An earlier download has not finished: {size} are here, and it goes on from there")
+        say(sentence.format(size=output.size(state.size + arriving)))
+    elif state.files and state.verdict is not State.ABSENT:
         _say_problems(state)
     return False
 
@@ -223,10 +229,11 @@ class Transfer:
                 raise
             say(_("✅ Whole by its own files; the hub was not asked: {reason}").format(reason=error.message))
             return 0
-        sentence = _("✅ Verified: {count} files, {size:.2f} GB, commit {commit}")
+        sentence = _("✅ Verified: {count} files, {size}, commit {commit}")
         if commit_of(self.source.hub, fetched.commit) is None:
-            sentence = _("✅ Verified: {count} files, {size:.2f} GB")
-        say(sentence.format(count=fetched.files, size=fetched.size / _GIB, commit=fetched.commit[:12]))
+            sentence = _("✅ Verified: {count} files, {size}")
+        size = output.size(fetched.size)
+        say(sentence.format(count=fetched.files, size=size, commit=fetched.commit[:12]))
         return 0
 
     def _copy(self, options: Options, talker: Talker, destination: str, *, there: bool) -> Report:
@@ -261,16 +268,15 @@ def say_published(report: Report) -> None:
         say(_("✅ Upload finished: {name}").format(name=name))
     else:
         say(_("✅ ModelScope has all of it already, nothing to upload: {name}").format(name=name))
-    sentence = _("✅ Verified on ModelScope: {count} files, {size:.2f} GB, identical")
-    say(sentence.format(count=report.files, size=report.size / _GIB))
+    sentence = _("✅ Verified on ModelScope: {count} files, {size}, identical")
+    say(sentence.format(count=report.files, size=output.size(report.size)))
 
 
 class Talker:
     """Say on stdout when the download is over and the upload goes on; show progress on stderr."""
 
     def __init__(self, *, quiet: bool, downloaded: bool, uploading: str | None) -> None:
-        self._follower = Follower()
-        self._quiet = quiet
+        self._hearer = hearer_of(style_of_environment(), quiet=quiet)
         self._downloaded = downloaded
         self._uploading = uploading
         self._contents: dict[str, str] = {}
@@ -282,12 +288,15 @@ class Talker:
 
     def __exit__(self, *_error: object) -> None:
         """Take the progress off the terminal."""
-        self._follower.stop()
+        if self._hearer is not None:
+            self._hearer.stop()
 
     def hear(self, event: Event) -> None:
         """Take one event of the core."""
-        if not self._quiet:
-            self._follower.hear(event)
+        signals.watch()
+        logs.tell(event)
+        if self._hearer is not None:
+            self._hearer.hear(event)
         if isinstance(event, Planned):
             # Content that occurs twice arrives once, under either of its names.
             steps = [step for step in event.plan.steps if step.fetches]
@@ -301,10 +310,9 @@ class Talker:
                 self._finish_download()
 
     def _finish_download(self) -> None:
-        with self._follower.aside():
-            if not self._downloaded:
-                self._downloaded = True
-                say(_("✅ Download finished!"))
-            if self._uploading:
-                say(_("📤 Uploading to ModelScope: {name}").format(name=self._uploading.removeprefix("ms:")))
-                self._uploading = None
+        if not self._downloaded:
+            self._downloaded = True
+            say(_("✅ Download finished!"))
+        if self._uploading:
+            say(_("📤 Uploading to ModelScope: {name}").format(name=self._uploading.removeprefix("ms:")))
+            self._uploading = None

@@ -253,6 +253,6 @@ def most_telling(errors: Sequence[BaseException]) -> BaseException:
 def _vagueness(error: BaseException) -> int:
     if isinstance(error, InterruptedRunError):
         return 4
-    if not isinstance(error, NetworkError):
+    if not isinstance(error, NetworkError) or not error.retryable:
         return 0 if not isinstance(error, HubferryError) else 1
     return 2 if isinstance(error, (BusyError, ConflictError)) else 3

@@ -46,6 +46,10 @@ class Holdings(Protocol):
         """Look for the plan's files here, then in other caches; read what has to be read."""
         ...
 
+    def resumed(self, plan: Plan) -> Plan:
+        """Return a plan that counts what an earlier run has left of the files to fetch."""
+        return plan
+
     def check_space(self, plan: Plan, at_once: int) -> None:
         """Refuse a run that cannot fit, before its first byte; `at_once` blobs are on their way together."""
         ...

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hubferry.entries import POINTER_BYTES, is_pointer, is_weight, pattern
-from hubferry.errors import IntegrityError, NotFoundError
+from hubferry.errors import FileDeniedError, IntegrityError, NotFoundError
 from hubferry.findings import refused, warning
 from hubferry.i18n import _
 
@@ -53,7 +53,7 @@ def _may_be_pointer(file: RepoFile) -> bool:
 async def _is_pointer(source: Source, revision: Revision, file: RepoFile) -> bool:
     try:
         return is_pointer(await source.whole(revision, file))
-    except (IntegrityError, NotFoundError):  # whoever fetches it will say so
+    except (IntegrityError, NotFoundError, FileDeniedError):  # whoever fetches it will say so
         return False
 
 

@@ -276,6 +276,7 @@ class Plan:
         new: How the destination is to be created; None where it is there.
         card: The model card that is going to be published, where the destination reads it.
         adapted: Content that is published instead of the source's own, by path, as somebody asked.
+        landed: Bytes of what is to be fetched that an earlier run has left here, in files that are not whole.
     """
 
     source: Revision
@@ -287,6 +288,7 @@ class Plan:
     new: NewRepository | None = None
     card: bytes | None = field(default=None, repr=False)
     adapted: Mapping[str, bytes] = field(default_factory=dict)
+    landed: int = 0
 
     def of(self, *actions: Action) -> tuple[Step, ...]:
         """Return the steps whose action is one of `actions`."""
@@ -294,9 +296,9 @@ class Plan:
 
     @property
     def fetch_bytes(self) -> int:
-        """Bytes that would come from the source; content that occurs twice counts once."""
+        """Bytes that would come from the source: not what has landed, and of equal content only one."""
         wanted = {step.sha256 or step.file.path: step.file.size or 0 for step in self.steps if step.fetches}
-        return sum(wanted.values())
+        return sum(wanted.values()) - self.landed
 
     @property
     def send_bytes(self) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from hubferry.errors import UsageError
+from hubferry.i18n import _
 
+if TYPE_CHECKING:
     from hubferry.model import Visibility
 
 Card = Literal["exact", "fix-license"]
@@ -80,3 +82,22 @@ class Options:
     offline: bool = False
     source: Access = Access()
     destination: Access = Access()
+
+    def __post_init__(self) -> None:
+        """Take any collection for a list of words, and any path for a place.
+
+        Raises:
+            UsageError: A bare string where a list is meant: it would be taken letter by letter.
+        """
+        for name, kind in (("include", tuple), ("exclude", tuple), ("allow", frozenset)):
+            value = getattr(self, name)
+            if isinstance(value, (str, bytes)):
+                message = _("{name} is a list of words, and {value!r} is one word")
+                hint = f"{name}=[{value!r}]"
+                raise UsageError(message.format(name=name, value=value), hint=hint)
+            if not isinstance(value, kind):
+                object.__setattr__(self, name, kind(value))
+        for name in ("cache_root", "directory"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, Path):
+                object.__setattr__(self, name, Path(value).expanduser())

@@ -6,8 +6,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from hubferry import edited
-from hubferry import plan as planning
+from hubferry import edited, planning
 from hubferry.compare import verdict
 from hubferry.errors import (
     BusyError,

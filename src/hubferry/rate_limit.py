@@ -110,10 +110,6 @@ class _PacedParts(_Paced):
         super().__init__(body, paced)
         self._parted = body
 
-    @property
-    def furthest(self) -> int:
-        return self._parted.furthest
-
     def part(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         return self._paced(self._parted.part(start, stop))
 

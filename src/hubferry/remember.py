@@ -16,7 +16,7 @@ from hubferry.errors import IntegrityError, NotFoundError, UsageError
 from hubferry.events import Note
 from hubferry.i18n import _, ngettext
 from hubferry.model import Fetched
-from hubferry.plan import select
+from hubferry.planning import select
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ class Question:
     Attributes:
         ref: The repository, and the revision by its name.
         models: Its directories, the likeliest first.
-        include: Patterns of the files that are wanted; see `hubferry.plan.select`.
+        include: Patterns of the files that are wanted; see `hubferry.planning.select`.
         exclude: Likewise.
     """
 
@@ -50,7 +50,9 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class Answer:
+    """A directory of the cache that answers, and the files of its commit that were asked for."""
+
     model: ModelDirectory
     known: Manifest
     commit: str
@@ -125,6 +127,24 @@ def from_cache(question: Question, listen: Listener) -> Fetched:
     )
 
 
+def recall(question: Question) -> Answer:
+    """Return what the cache knows of a revision, whether or not all of it is here.
+
+    Raises:
+        NotFoundError: Nothing of it.
+    """
+    for model in question.models:
+        known = model.manifest
+        if known is not None and known.commit is not None and _is_meant(known, known.commit, question.ref):
+            files = select(listed(known), question.include, question.exclude)
+            return Answer(model, known, known.commit, files)
+    raise NotFoundError(
+        _("the cache has nothing of {ref}, and the hub is not asked").format(ref=question.ref),
+        side="cache",
+        hint="hubferry cache list",
+    )
+
+
 def name_strangers(model: ModelDirectory, listen: Listener) -> None:
     """Say which files of a directory are not of its commit: they were put there, and stay."""
     known = model.manifest
@@ -144,7 +164,7 @@ def name_strangers(model: ModelDirectory, listen: Listener) -> None:
     listen(Note(message.format(count=len(strange), path=model.path, names=names)))
 
 
-def _answer(question: Question) -> _Answer | None:
+def _answer(question: Question) -> Answer | None:
     """Return the first directory that is of that revision and has all that is asked for."""
     for model in question.models:
         known = model.manifest
@@ -152,7 +172,7 @@ def _answer(question: Question) -> _Answer | None:
             continue
         files = select(listed(known), question.include, question.exclude)
         if files and _has(known, files, everything=not (question.include or question.exclude)):
-            return _Answer(model, known, known.commit, files)
+            return Answer(model, known, known.commit, files)
     return None
 
 

@@ -18,7 +18,6 @@ from hubferry.errors import (
     naming,
 )
 from hubferry.events import Listener, ignore
-from hubferry.hubs.ports import PartedBody
 from hubferry.hubs.wrapping import WrappedDestination, WrappedSource
 from hubferry.i18n import _, ngettext
 from hubferry.patience import Account, Trial
@@ -26,8 +25,11 @@ from hubferry.patience import Account, Trial
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
+    from hubferry.catalog import Account as Login
+    from hubferry.catalog import Owned, Repository
+    from hubferry.errors import GatedError
     from hubferry.findings import Finding
-    from hubferry.hubs.ports import Body, Destination, Piece, Source
+    from hubferry.hubs.ports import Body, Catalog, Destination, Piece, Source
     from hubferry.model import Blob, CommitAction, NewRepository, Plan, RepoFile, RepoRef, Revision
 
 Result = TypeVar("Result")
@@ -41,19 +43,18 @@ async def attempt(
     doing: str,
     account: Account,
     listen: Listener = ignore,
-    trial: Trial | None = None,
 ) -> Result:
     """Run `action` until it succeeds, fails for good, or patience ends; the last error comes out.
 
     `doing` is what it does, in a translated phrase: whoever waits for it hears that.
     """
-    trial = trial or Trial(account)
+    trial = Trial(account)
     while True:
         await trial.begin()
         try:
             result = await action()
         except HubferryError as error:
-            if isinstance(error, (AccessError, NotFoundError)) and not error.retryable:
+            if isinstance(error, (AccessError, NotFoundError)):
                 account.progressed()  # it answered, if not as one would like
             elif error.retryable:
                 error.doing = error.doing or doing
@@ -174,25 +175,10 @@ class RetryingDestination(WrappedDestination):
             return await self._again(lambda: self._destination.missing(ref, blobs), doing)
 
     async def upload(self, ref: RepoRef, blob: Blob, body: Body) -> None:
-        """Send the blob again: from its first byte, for a PUT does not resume, or from the part that broke.
-
-        Each part that is stored renews the patience.
-        """
-        trial, stored = Trial(self._account), 0
-
-        async def once() -> None:
-            nonlocal stored
-            try:
-                await self._destination.upload(ref, blob, body)
-            except HubferryError:
-                if isinstance(body, PartedBody) and body.furthest > stored:
-                    stored = body.furthest
-                    trial.progressed()
-                raise
-
+        """Send the blob again: from its first byte, as a PUT does not resume, or from the part that broke."""
         doing = _("sending {path}").format(path=blob.path or blob.sha256[:12])
         with naming(doing, blob.path or None):
-            await attempt(once, doing, self._account, self._listen, trial)
+            await self._again(lambda: self._destination.upload(ref, blob, body), doing)
 
     async def commit(
         self, ref: RepoRef, actions: Sequence[CommitAction], message: str, parent: str | None = None
@@ -218,6 +204,50 @@ class RetryingDestination(WrappedDestination):
 
     async def _again(self, action: Callable[[], Awaitable[Result]], doing: str) -> Result:
         return await attempt(action, doing, self._account, self._listen)
+
+
+class RetryingCatalog:
+    """A catalog that asks again what failed in passing."""
+
+    def __init__(self, catalog: Catalog, account: Account, listen: Listener = ignore) -> None:
+        """Wrap `catalog`."""
+        self._catalog = catalog
+        self._account = account
+        self._listen = listen
+
+    @property
+    def endpoint(self) -> str:
+        """The wrapped catalog's."""
+        return self._catalog.endpoint
+
+    async def repository(self, ref: RepoRef) -> Repository:
+        """Describe, asking again what may pass."""
+        return await attempt(lambda: self._catalog.repository(ref), _asking(ref), self._account, self._listen)
+
+    async def files(self, revision: Revision) -> list[RepoFile]:
+        """List, asking again what may pass."""
+        doing = _listing(revision)
+        return await attempt(lambda: self._catalog.files(revision), doing, self._account, self._listen)
+
+    async def owned(self, owner: RepoRef) -> Owned:
+        """List an owner's repositories, asking again what may pass."""
+        return await attempt(lambda: self._catalog.owned(owner), _asking(owner), self._account, self._listen)
+
+    async def terms(self, ref: RepoRef) -> GatedError | None:
+        """Ask about the terms, again where that may help."""
+        return await attempt(lambda: self._catalog.terms(ref), _asking(ref), self._account, self._listen)
+
+    async def account(self) -> Login | None:
+        """Ask whose token it is, again where that may help."""
+        return await attempt(self._catalog.account, _("asking for the account"), self._account, self._listen)
+
+    async def reach(self) -> None:
+        """Pass on: whether it answers now is the question."""
+        await self._catalog.reach()
+
+    async def close(self) -> None:
+        """Close the wrapped catalog."""
+        await self._catalog.close()
 
 
 def committing(ref: RepoRef, count: int) -> str:

@@ -15,12 +15,12 @@ from hubferry.cached import CacheHoldings
 from hubferry.config import tokens
 from hubferry.errors import DiskError
 from hubferry.holdings import FolderHoldings
-from hubferry.hubs import FolderAccess, open_destination, open_source
+from hubferry.hubs import FolderAccess, open_catalog, open_destination, open_source
 from hubferry.hubs.reaching import concurrency_of, prepare
 from hubferry.move import SLOTS, Moved, Tools, move, send
 from hubferry.patience import Policy, account_at
 from hubferry.rate_limit import RateLimitedDestination, RateLimitedSource
-from hubferry.retry import RetryingDestination, RetryingSource
+from hubferry.retry import RetryingCatalog, RetryingDestination, RetryingSource
 from hubferry.stream.concurrency import ConcurrencyLimit, ConcurrencyLimitedSource
 from hubferry.stream.download import ConnectionLimits
 from hubferry.stream.upload import Upload
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from hubferry.cache.directory import ModelDirectory
+    from hubferry.errors import Side
     from hubferry.events import Listener
-    from hubferry.hubs.ports import Destination, Source
+    from hubferry.hubs.ports import Catalog, Destination, Source
     from hubferry.layered import LayerHoldings
     from hubferry.model import Digests, Plan, RepoRef, Step
     from hubferry.options import Options
@@ -159,6 +160,25 @@ class Session:
         with suppress(DiskError):  # nowhere to remember it: then the folder is read each time
             records = folder_records(self.cache.root)
         return FolderAccess(self.options.allow, records, self.listen)
+
+    def catalog(self, side: Side = "source", *, hash_files: bool = False) -> Catalog:
+        """Open one side's hub for looking; whoever asks closes it. See `hubs.open_catalog`."""
+        at_source = side == "source"
+        ref, access = (
+            (self.source_ref, self.options.source)
+            if at_source
+            else (self.destination_ref, self.options.destination)
+        )
+        catalog = open_catalog(
+            ref,
+            token=access.token,
+            endpoint=access.endpoint,
+            allow_insecure=access.insecure,
+            side=side,
+            folder=self._folder_access() if hash_files and at_source else None,
+        )
+        account = account_at(ref.hub, access.endpoint, Policy.from_environment())
+        return RetryingCatalog(catalog, account, self.listen)
 
     async def look_at_source(self) -> SourceSide:
         """List the source; see `survey.look_at_source`. A folder that is published is not brought here."""

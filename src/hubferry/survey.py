@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubferry import admission, cards, edited, entries
-from hubferry import plan as planning
+from hubferry import admission, cards, edited, entries, planning
 from hubferry.cache.names import check_paths
 from hubferry.commits import commit_of, short
 from hubferry.errors import IntegrityError, NotFoundError, UsageError

@@ -6,8 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hubferry import admission, overlap, publish, remember, survey
-from hubferry import plan as planning
+from hubferry import admission, overlap, planning, publish, remember, survey
 from hubferry.cached import CacheHoldings
 from hubferry.compare import compare
 from hubferry.errors import AccessError, NetworkError, PartialError
@@ -58,7 +57,7 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
                 here.check_space(survey.draft(seen, session.destination, held, options), session.slots)
                 seen = await _create(session, seen, plan)
                 options = admission.created(plan, options)
-            plan = await survey.decide(seen, session.destination, held, options)
+            plan = here.resumed(await survey.decide(seen, session.destination, held, options))
             here.check_space(plan, session.slots)
             admission.refuse(plan, options, _SHOWN)  # a hub may have created it otherwise than it was told
             plan = admission.admitted(plan, examined)
@@ -82,7 +81,7 @@ async def plan(source: str, destination: str, options: Options, listen: Listener
         held = session.holdings.known(seen.source.files)
         held |= session.holdings.adoptable([file for file in seen.source.files if file.path not in held])
         made = await survey.decide(seen, session.destination, held, options)
-        made = await survey.examine(made, session.source, session.destination)
+        made = await survey.examine(session.holdings.resumed(made), session.source, session.destination)
         listen(Planned(made))
         return made
 
@@ -105,7 +104,7 @@ async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
         async with session.open(plan) as place:
             assert not isinstance(place, FolderHoldings)  # noqa: S101 - as above
             held = await place.hold(side.files, plan)
-            plan = survey.everything(side, held)
+            plan = place.resumed(survey.everything(side, held))
             listen(Planned(plan))
             place.check_space(plan, session.slots)
             moved = await session.move(plan, held)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import time
 
 import pytest
-from desks import publish
+from desks import lying_about_sizes, publish
 from servers import READ_TOKEN, Seams, running_hub
 
 import models
@@ -58,6 +59,16 @@ def test_a_repository_that_is_not_there_is_not_found(desk):
     error, hint = error_of(done)
     assert "org/absent" in error
     assert hint
+
+
+def test_a_mistyped_source_says_nothing_about_the_destination_that_was_asked_meanwhile(desk):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        done = desk.ferry(
+            "copy", "hf:org/absent", PAIR[1], "-v", environment={"MODELSCOPE_ENDPOINT": endpoint}
+        )
+    assert done.code == 3
+    assert [line.partition(":")[0] for line in done.err.splitlines()] == ["error", "hint"], done.err
 
 
 def test_a_revision_that_is_not_there_is_not_found(desk, model):
@@ -136,23 +147,6 @@ def test_a_file_over_the_destinations_limit_is_refused_before_anything_moves(des
     assert desk.destination.requests.commits == 0
 
 
-class lying_about_sizes:  # noqa: N801  # reads as a sentence
-    """Make a hub list one file as larger than it is."""
-
-    def __init__(self, hub, path, size):
-        self._repository, self._path, self._size = hub.store.find("org/model"), path, size
-
-    def __enter__(self):
-        import msgspec
-
-        tree = self._repository.tree(self._repository.resolve(None))
-        self._before = tree.files[self._path]
-        tree.files[self._path] = msgspec.structs.replace(self._before, size=self._size)
-
-    def __exit__(self, *_error):
-        self._repository.tree(self._repository.resolve(None)).files[self._path] = self._before
-
-
 @pytest.fixture
 def slow_desk(desk, tmp_path):
     """A desk whose source hands out a quarter of a mebibyte a second of a large model."""
@@ -188,7 +182,7 @@ def test_a_run_that_is_interrupted_says_how_to_continue(slow_desk, number):
     time.sleep(0.5)
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
-    assert process.returncode == 130, seen + err
+    assert process.returncode == -number, seen + err
     assert "Traceback" not in err
     assert "error: interrupted" in err
     assert "hint: hubferry copy hf:org/model ms:mine/model" in err

@@ -112,7 +112,7 @@ def test_a_token_option_is_taken_out_and_its_neighbours_are_not(desk, model, spe
     desk.source.store.find("org/model").change(private=True)
     done = desk.script(HF_TO_MS, *words, unset=("HF_TOKEN",))
     assert done.code == 0, done.said
-    assert "警告： 命令行中的令牌可能被他人看到" in done.err
+    assert "警告：命令行中的令牌可能被他人看到" in done.err
     assert desk.destination.requests.records == []
 
 

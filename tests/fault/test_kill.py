@@ -121,7 +121,7 @@ def test_an_interrupted_run_says_how_to_continue_and_writes_nothing_afterwards(w
         asked = len(world.source_faults.seen), len(world.destination_faults.seen)
         written, published = world.snapshot(), world.published()
     assert struck.struck == 1
-    assert process.returncode == 130, err
+    assert process.returncode == -getattr(signal, name), err
     assert f"hubferry copy {SOURCE} {DESTINATION}" in err
     assert "Traceback" not in err
     assert out == ""

@@ -12,6 +12,7 @@ from worlds import DESTINATION, FIRST, SECOND, sha256
 from hubferry.api import copy
 from hubferry.errors import (
     BusyError,
+    CertificateError,
     HubferryError,
     InterruptedRunError,
     NetworkError,
@@ -160,9 +161,8 @@ def test_a_mistyped_source_is_what_is_reported_whatever_the_destination_is_about
 
 
 def test_a_source_that_fails_is_reported_and_not_what_that_did_to_the_uploads(world):
-    """The large file is on its way to the destination when the source refuses the rest of another."""
-    world.source_faults.plan(answer(403, b""), "storage:get", times=None, only=of(world, SECOND))
-    world.source_faults.plan(answer(403, b""), "hf:resolve", times=None, skip=1)
+    """The large file is on its way to the destination when the source goes away for good."""
+    world.source_faults.plan(answer(500, b""), "hf:resolve", "storage:get", times=None, skip=2)
     error, waits = told_of(world)
     assert error.side == "source"
     assert not isinstance(error, InterruptedRunError)
@@ -208,7 +208,7 @@ async def test_those_that_are_cancelled_have_ended_before_the_error_comes_out():
 def test_a_cause_tells_more_than_what_came_of_it():
     order = [
         ValueError("a mistake of ours"),
-        NotFoundError("n"),
+        CertificateError("a cause, too"),
         BusyError("b"),
         NetworkError("c"),
         InterruptedRunError("i"),

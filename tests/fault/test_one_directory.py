@@ -32,7 +32,7 @@ from hubferry.cache.store import Cache
 from hubferry.errors import HubferryError
 from hubferry.model import RepoRef
 from hubferry.options import Access, Options
-from hubferry.plan import select
+from hubferry.planning import select
 from hubferry.serve.records import Delete, Put
 
 PATHS = ("config.json", "a/vocab.txt", "a/b/c.json", "w.safetensors", "w-1.safetensors", "x")

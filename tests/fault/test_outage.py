@@ -104,7 +104,7 @@ def test_a_wait_is_shown_and_ends_at_once_with_ctrl_c(world):
             assert line
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == -signal.SIGINT
     assert "HTTP 429" in line
 
 

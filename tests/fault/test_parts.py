@@ -15,6 +15,7 @@ from worlds import FIRST, KIB, SECOND, sha256
 from hubferry.api import copy
 from hubferry.errors import HubferryError
 from hubferry.events import FileStarted
+from hubferry.hubs.huggingface.unfinished import StoredPart, Unfinished
 from hubferry.options import Access
 from hubferry.serve import Strictness
 
@@ -60,7 +61,15 @@ def again(world, **changes):
 
 
 def records(world):
+    """What is remembered; others that were on their way when a run failed are remembered, too."""
     return list((world.home / ".local" / "state" / "hubferry" / "uploads").glob("*"))
+
+
+def record(world):
+    """Where the first file's upload is remembered, if it is."""
+    hub, content = world.destination, world.content[FIRST]
+    place = world.home / ".local" / "state" / "hubferry" / "uploads"
+    return Unfinished(place, hub.token)._path((hub.url, "model", "mine/model", sha256(content), len(content)))
 
 
 ONCE = Counter(range(1, COUNT + 1))
@@ -143,15 +152,15 @@ def test_a_run_that_leaves_nothing_here_remembers_nothing(world):
 def test_what_is_remembered_is_sealed_and_private(world):
     breaks(world, 9, times=None)
     assert world.attempt(to=HUB).code == 5
-    (record,) = records(world)
-    assert stat.S_IMODE(record.stat().st_mode) == 0o600
-    assert stat.S_IMODE(record.parent.stat().st_mode) == 0o700
-    content = record.read_bytes()
+    kept = record(world)
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
+    content = kept.read_bytes()
     for _route, path, _head in world.destination_faults.seen:
         for signature in re.findall(r"signature=([0-9a-f]+)", path):
             assert signature.encode() not in content
     assert b"http" not in content
-    assert sha256(world.content[FIRST]).encode() not in content + record.name.encode()
+    assert sha256(world.content[FIRST]).encode() not in content + kept.name.encode()
 
 
 def test_an_upload_that_the_hub_has_forgotten_begins_anew(world):
@@ -192,7 +201,7 @@ def test_nothing_stays_remembered_of_a_blob_that_is_stored_although_its_run_did_
     world.destination_faults.plan(lose_answer, "storage:join", times=None, only=of_first(world))
     world.destination_faults.plan(answer(503, b""), "hf:batch", times=None, after="storage:join")
     assert world.attempt(to=HUB).code == 5
-    assert len(records(world)) == 1
+    assert record(world).exists()
     assert again(world) == Counter()
     assert records(world) == []
 
@@ -210,7 +219,7 @@ def test_parts_that_the_hub_refuses_to_join_at_once_end_the_run(world):
     outcome = world.attempt(to=HUB)
     assert outcome.code == 1
     assert sent(world) == ONCE
-    assert records(world) == []
+    assert not record(world).exists()
     again(world)
 
 
@@ -240,13 +249,11 @@ def test_parts_of_an_earlier_run_that_had_other_bytes_are_sent_again(world):
 
 def forge(world, prefix):
     """Let the record say that what is stored hashes as `prefix` does."""
-    from hubferry.hubs.huggingface.unfinished import StoredPart, Unfinished
-
-    (record,) = records(world)
-    unfinished = Unfinished(record.parent, world.destination.token)
-    unfinished._path = lambda _key: record
+    kept = record(world)
+    unfinished = Unfinished(kept.parent, world.destination.token)
+    unfinished._path = lambda _key: kept
     known = unfinished.find(())
-    stored = [StoredPart(part.etag, sha256(prefix)) for part in known.stored]
+    stored = [StoredPart(part.number, part.etag, sha256(prefix)) for part in known.stored]
     unfinished.begin((), known.addresses, stored)
 
 
@@ -256,4 +263,4 @@ def test_a_refusal_of_every_part_ends_the_run_and_publishes_nothing(world):
     assert outcome.code == 5
     assert isinstance(outcome.error, HubferryError)
     assert world.destination.requests.commits == 0
-    assert records(world) == []
+    assert not record(world).exists()

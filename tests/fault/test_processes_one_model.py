@@ -107,7 +107,7 @@ def test_a_run_that_is_stopped_gives_the_model_back(world, kind):
         await_that(lambda: holder(world) == process.pid)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == -signal.SIGTERM
     assert holder(world) is None
     assert not locks.is_held(world.model / RECORDS)
 

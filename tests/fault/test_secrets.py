@@ -105,6 +105,19 @@ def test_no_secret_is_written_whatever_goes_wrong(guarded, scene):
     assert_clean(guarded, done.said)
 
 
+@pytest.mark.parametrize(
+    "scene", ["good", "source-knows-too-much", "storage-tells-all", "upload-breaks", "signature-expires"]
+)
+def test_no_secret_is_written_by_the_most_talkative_run_either(guarded, scene):
+    SCENES[scene](guarded)
+    talkative = ("-vv", "--log-file", "run.log", "--progress", "json")
+    done = guarded.command(*COPY, *talkative, HUBFERRY_RETRIES="2")
+    log = next(guarded.home.rglob("run.log")).read_text()
+    assert "hubferry.hubs.http.client: GET http" in log
+    assert "hubferry.hubs.http.client: GET http" in done.err
+    assert_clean(guarded, done.said, log)
+
+
 @pytest.mark.parametrize("scene", ["source-tells-all", "upload-tells-all", "nonsense-batch"])
 def test_no_secret_is_written_in_chinese_or_by_other_verbs_either(guarded, scene):
     SCENES[scene](guarded)

@@ -105,10 +105,15 @@ async def test_an_empty_page_in_the_middle_is_no_end():
 @pytest.mark.parametrize("kind", ["file", "directory"])
 async def test_pages_without_end_are_bounded_by_their_entries(monkeypatch, kind):
     monkeypatch.setattr(huggingface_listing, "MOST_FILES", 200)
+    asked = []
+
+    def endless(number):
+        asked.append(number)
+        return [file(f"p{number}/{n}") | {"type": kind} for n in range(30)], number + 1
+
     with pytest.raises(UnlistableError, match="never ends"):
-        await listed(
-            lambda number: ([file(f"p{number}/{n}") | {"type": kind} for n in range(30)], number + 1)
-        )
+        await listed(endless)
+    assert len(asked) == 200 // 30 + 1
 
 
 async def test_names_that_are_long_without_end_are_bounded_by_their_bytes():

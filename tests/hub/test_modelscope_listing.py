@@ -6,6 +6,7 @@ import asyncio
 import gc
 import random
 import ssl
+import threading
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from hubferry.hubs.modelscope.listing import Listing, walk_requests
 from hubferry.model import CommitAction, RepoRef
 from hubferry.options import Access, Options
 from hubferry.patience import Account, Policy
-from hubferry.retry import attempt
+from hubferry.retry import RetryingSource, attempt
 from hubferry.serve import Seams, ServerLimits
 from hubferry.serve.application import LABELS
 
@@ -152,6 +153,36 @@ async def test_a_pause_in_the_middle_of_a_walk_stops_the_questions(small, make_h
     with pytest.raises(BusyError):
         await listed(hub)
     assert hub.requests.count("ms:files") <= 2 + 16, "those that were on their way, and no more"
+
+
+@pytest.mark.parametrize("after", [0, 1, 5, 12, 18, 21])
+async def test_a_walk_that_is_broken_off_by_another_question_asks_for_no_folder_twice(small, make_hub, after):
+    """The record of the repository fails while the folders are being listed."""
+    contents = many_folders()
+    enough_now, asked, failed = threading.Event(), [], []
+
+    @web.middleware
+    async def middleware(request, handler):
+        route = LABELS.get(request.match_info.handler, "")
+        if route == "ms:files":
+            asked.append(request.query.get("Root"))
+            if len(asked) > after:
+                enough_now.set()
+            return await handler(request)
+        if route == "ms:info" and not failed:
+            failed.append(route)
+            while not enough_now.is_set():  # noqa: ASYNC110 - the answers are counted, not waited for
+                await asyncio.sleep(0.001)
+            return web.Response(status=500)
+        return await handler(request)
+
+    hub = make_hub(limits=small, seams=Seams([middleware]))
+    hub.store.add("org/model", contents)
+    source = RetryingSource(open_source(MODEL, endpoint=hub.url), Account(Policy(first=0.001)))
+    revision = await source.resolve(MODEL)
+    assert {file.path for file in await source.files(revision)} == set(contents)
+    await source.close()
+    assert failed
 
 
 @pytest.mark.parametrize("size", [20, 100])

@@ -191,7 +191,7 @@ def test_names_that_no_hub_can_hold_are_refused_and_shown_safely(root):
 def test_the_pattern_of_a_hint_leaves_out_just_that_entry(path):
     import shlex
 
-    from hubferry import plan as planning
+    from hubferry import planning
     from hubferry.findings import left_out
 
     (typed,) = shlex.split(entries.pattern(path))
@@ -201,7 +201,7 @@ def test_the_pattern_of_a_hint_leaves_out_just_that_entry(path):
 
 
 def test_what_stands_below_a_folder_is_meant_by_any_selection_of_files():
-    from hubferry import plan as planning
+    from hubferry import planning
     from hubferry.findings import left_out
 
     found = [left_out("x", "x", path) for path in ("sub/", "a.bin", "a.json")]

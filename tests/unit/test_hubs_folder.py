@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from hubferry import plan as planning
+from hubferry import planning
 from hubferry.errors import DiskError, DiskFullError, HubferryError, IntegrityError, LockedError
 from hubferry.events import Waiting
 from hubferry.hubs import open_destination

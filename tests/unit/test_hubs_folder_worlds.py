@@ -11,8 +11,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hubferry import admission
-from hubferry import plan as planning
+from hubferry import admission, planning
 from hubferry.findings import refusals
 from hubferry.hubs import open_destination
 from hubferry.hubs.folder.destination import LIMITS

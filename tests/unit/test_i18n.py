@@ -13,6 +13,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from hubferry import i18n
+from hubferry.cli import output
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "src" / "hubferry"
@@ -66,6 +67,28 @@ def test_every_translation_has_the_blanks_of_its_sentence():
         assert found <= allowed, name
         if isinstance(name, str):
             assert found == allowed, name
+
+
+UNEVEN = re.compile(
+    r"[一-鿿](\{|[A-Za-z0-9])|(\}|[A-Za-z0-9])[一-鿿]"  # a blank between Chinese and anything else
+    r"|[：，；。！？（）“”] | [：，；。！？（）]"  # none beside punctuation that brings its own
+    r"|[一-鿿)][,;:!?]|[,;:!?(][一-鿿]|[一-鿿]\("  # and full-width punctuation beside Chinese
+)
+OF_OLD = re.compile(r"[✅💾📁📤📥🧹]|用法: ?|缺少\{param_type\}")
+"""What the scripts have always printed; click's own colon; a word of ours in a sentence of click's."""
+
+
+def test_chinese_is_spaced_and_punctuated_alike_everywhere():
+    for message in catalog().values():
+        for form in forms(message.string):
+            text = form.replace("[y/N] ", "")
+            assert OF_OLD.match(form) or not UNEVEN.search(text), form
+
+
+def test_no_label_and_its_text_have_a_blank_after_a_full_width_colon():
+    assert output.blank_after("错误：") == ""
+    assert output.blank_after("error:") == " "
+    assert output.blank_after("") == ""
 
 
 def test_the_compiled_catalog_is_that_of_the_sources():

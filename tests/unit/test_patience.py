@@ -438,7 +438,7 @@ async def test_in_chinese_too(time, account):
     set_language("zh")
     hub = Hub(time, lambda: NetworkError("gone", hint="请检查网络。"))
     (failure,) = await time.run(attempt(hub.answer, "f", account))
-    assert re.match(r"请检查网络。请在 (.+ )?\d\d:\d\d 之后再来", failure.hint)
+    assert re.match(r"请检查网络。请在 (.+ )?\d\d:\d\d 之后重试", failure.hint)
 
 
 def test_a_clock_time_of_another_day_has_its_date():

@@ -1,6 +1,6 @@
 import pytest
 
-from hubferry import plan as planning
+from hubferry import planning
 from hubferry.errors import UsageError
 from hubferry.model import Action, Digests, Limits, RepoFile, RepoRef, Revision, Step
 

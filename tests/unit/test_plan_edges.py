@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from hubferry import plan as planning
+from hubferry import planning
 from hubferry.compare import compare
 from hubferry.errors import UsageError
 from hubferry.model import Action, Comparison, Digests, Limits, RepoFile, RepoRef, Revision, Step, Verdict

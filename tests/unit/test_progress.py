@@ -81,14 +81,14 @@ def test_content_that_occurs_twice_counts_for_both_names():
     assert (now.files_done, now.files, now.send.total) == (2, 2, 10)
 
 
-def test_bytes_of_an_earlier_run_count_as_done_and_bytes_moved_again_do_not():
+def test_bytes_of_an_earlier_run_are_part_of_their_file_and_of_nothing_that_moves_now():
     tally = Tally()
     tally.take(Planned(plan_of(step("a", 100))))
     tally.take(FileStarted("fetch", "a", 100, done=40))
     tally.take(Progress("fetch", "a", 30))
     tally.take(Progress("fetch", "a", -30))
     now = tally.snapshot(0.0)
-    assert now.fetch.done == 40
+    assert (now.fetch.done, now.fetch.rate) == (0, 0.0)
     assert [(direction, path, meter.done) for direction, path, meter in now.flight] == [("fetch", "a", 40)]
 
 
@@ -152,7 +152,7 @@ def test_a_plain_line_says_files_both_directions_and_the_time_left():
     [
         (Resolved("source", SOURCE), "source: hf:org/model @ 1a2b3c4d5e6f"),
         (Resolved("destination", DESTINATION), "destination: ms:mine/model (to be created)"),
-        (WAIT, f"waiting until {CLOCK} (4.0 s), then attempt 3: commit: busy"),
+        (WAIT, f"waiting until {CLOCK} (4.0 s), then retry 2: commit: busy"),
         (Waiting(SOURCE.ref, "process 7"), "waiting: another run holds hf:org/model (process 7)"),
         (Committed("0123456789abcdef", 3, 1, 2), "commit 1 of 2: 0123456789ab (3 files)"),
         (Note("so it is"), "so it is"),
@@ -183,7 +183,7 @@ def test_on_a_terminal_a_wait_is_one_line_that_is_drawn_anew(monkeypatch, capsys
     follower = progress.Follower()
     for event in waits(61):
         follower.hear(event)
-    assert follower._live is not None
+    assert follower._display is not None
     follower.stop()
     assert "file 3" not in capsys.readouterr().err
 

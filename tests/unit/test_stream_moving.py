@@ -595,6 +595,37 @@ async def test_no_more_uploads_run_at_once_than_there_are_slots(stage):
     assert len(port.blobs) == 9
 
 
+@pytest.mark.parametrize("growing", [False, True])
+async def test_an_upload_that_is_put_back_begins_anew_counts_once_and_is_right(stage, growing, monkeypatch):
+    """Nothing of the attempt that was broken off is stored, and none of its bytes are told twice."""
+    contents = {"a.bin": BIG, "b.bin": OTHER}
+    files = [file_of(path, content) for path, content in contents.items()]
+    times = []
+
+    def put_back(self, count, _now, active):
+        if count and len(active) > 1 and len(times) < 3:
+            times.append(active[-1])
+            return [active[-1]]
+        return ()
+
+    monkeypatch.setattr("hubferry.stream.turns.Abreast.moved", put_back)
+    monkeypatch.setattr("hubferry.stream.turns._WORTH_PUTTING_BACK", 1)
+    port = Port()
+    upload = stage.upload(port)
+    if growing:
+        download = stage.download(Hub(contents))
+        download.add(files)
+        jobs = [upload.send_growing(file, file.sha256, download) for file in files]
+        await asyncio.gather(download.run(), *jobs)
+    else:
+        files = [stored(stage, path, content) for path, content in contents.items()]
+        await asyncio.gather(*(upload.send_cached(file, file.sha256) for file in files))
+    assert len(times) == 3
+    assert port.blobs == {file.sha256: contents[file.path] for file in files}
+    assert stage.progress("send") == upload.sent == len(BIG) + len(OTHER)
+    assert not stage.open_files()
+
+
 async def test_everything_is_told_of_the_file_that_it_is_about(stage):
     contents = {"big.bin": BIG, "small.bin": b"small"}
     files = {path: file_of(path, content) for path, content in contents.items()}

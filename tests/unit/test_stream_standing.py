@@ -13,7 +13,7 @@ from hubferry.errors import DiskError, IntegrityError, NotFoundError
 from hubferry.findings import Kind
 from hubferry.model import Digests, RepoFile, RepoRef, Revision
 from hubferry.options import Options
-from hubferry.plan import Side
+from hubferry.planning import Side
 from hubferry.stream.bodies import changed
 from hubferry.stream.standing import StandingFolder
 

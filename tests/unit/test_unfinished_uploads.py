@@ -14,7 +14,7 @@ KEY = ("https://hub.example", "model", "org/m", "0" * 64, 30)
 ADDRESSES = Addresses(
     [f"https://s.example/{n}?sig=s3cret" for n in (1, 2, 3)], 10, "https://hub.example/join"
 )
-PARTS = [StoredPart('"e1"', "a" * 64), StoredPart('"e2"', "b" * 64)]
+PARTS = [StoredPart(0, '"e1"', "a" * 64), StoredPart(1, '"e2"', "b" * 64)]
 
 
 @pytest.fixture
@@ -119,9 +119,20 @@ def test_a_line_that_was_being_written_counts_as_not_written(kept, place, length
 
 
 def test_a_record_with_more_parts_than_there_are_is_not_believed(kept, place):
-    kept.stored(KEY, PARTS[0])
-    kept.stored(KEY, PARTS[0])
+    for number in (2, 3):
+        kept.stored(KEY, StoredPart(number, "e", "c" * 64))
     assert found(place) is None
+
+
+def test_two_runs_that_write_down_the_same_part_are_no_trouble(kept, place):
+    kept.stored(KEY, PARTS[1])
+    assert found(place).stored == PARTS
+
+
+def test_parts_behind_a_gap_do_not_count(kept, place):
+    kept.begin(KEY, ADDRESSES, PARTS[:1])
+    kept.stored(KEY, StoredPart(2, "e", "c" * 64))
+    assert found(place).stored == PARTS[:1]
 
 
 def test_a_record_that_is_too_old_for_any_address_is_removed(kept, place):

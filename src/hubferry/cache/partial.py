@@ -25,7 +25,7 @@ CHUNK = 256 * 1024
 """Bytes that one mark of the map stands for."""
 _WINDOW = 16 * 1024 * 1024
 """Bytes of the disk that are reserved at a time: what has just begun should not take the room of it all."""
-MAP_SUFFIX = ".map"
+SUFFIX, MAP_SUFFIX = ".part", ".map"
 _OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -130,7 +130,7 @@ class PartialFile:
 def partial_path(directory: Path, file: RepoFile) -> Path:
     """Return where the partial of a file lies: named by its content, so that any run of it can go on."""
     name = file.sha256 or file.git_sha1 or hashlib.sha256(file.path.encode()).hexdigest()
-    return directory / f"{name}.part"
+    return directory / f"{name}{SUFFIX}"
 
 
 def missing_ranges(path: Path, size: int) -> list[tuple[int, int]]:
@@ -141,6 +141,18 @@ def missing_ranges(path: Path, size: int) -> list[tuple[int, int]]:
             marks = disk.read_record(path.with_name(path.name + MAP_SUFFIX), count)
     marks = marks or b""
     return _gaps(marks if len(marks) == count else bytes(count), size)
+
+
+def landed_bytes(place: Path) -> int:
+    """Return the bytes that have landed in the partials at `place`, if there is such a directory."""
+    landed = 0
+    with suppress(OSError):
+        for entry in disk.scandir(place):
+            if entry.name.endswith(SUFFIX):
+                path = place / entry.name
+                size = disk.stat(path).st_size
+                landed += size - sum(stop - start for start, stop in missing_ranges(path, size))
+    return landed
 
 
 def _gaps(marks: bytes | bytearray, size: int) -> list[tuple[int, int]]:

@@ -13,6 +13,7 @@ from hubferry.cache.layers import only_read
 from hubferry.cache.manifest import Manifest, Pinned, Publication, Published, Used
 from hubferry.cache.memory import Memory
 from hubferry.cache.names import RECORDS
+from hubferry.cache.partial import landed_bytes
 from hubferry.cache.roots import make_directories
 from hubferry.errors import LockedError
 from hubferry.i18n import _
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from hubferry.cache.manifest import Record
     from hubferry.model import RepoFile, RepoRef, Revision
 
-_PARTIAL = "partial"
+PARTIAL = "partial"
 _CLAIM_SECONDS = 10.0
 _CLAIM_PAUSE = 0.05
 
@@ -51,9 +52,14 @@ class RecordedDirectory:
         return self._records
 
     @property
+    def partial_place(self) -> Path:
+        """Where unfinished files are, if there are any."""
+        return self._records / PARTIAL
+
+    @property
     def partial_directory(self) -> Path:
         """Where unfinished files are, created on demand."""
-        path = self._records / _PARTIAL
+        path = self.partial_place
         with self.disk_errors():
             make_directories(path)
         return path
@@ -88,7 +94,7 @@ class RecordedDirectory:
     def reload(self) -> None:
         """Look again at what is known, and remove what a killed run left; only who holds the lock may."""
         self._memory.reload()
-        placing.sweep(self._records, self._records / _PARTIAL)
+        placing.sweep(self._records, self._records / PARTIAL)
 
     def claim(self) -> bool:
         """Write down whose directory this is unless that is known; return whether it is this repository's."""
@@ -167,3 +173,8 @@ class RecordedDirectory:
     def touch(self) -> None:
         """Write down that the model was used now."""
         self._memory.record([Used(time.time())])
+
+
+def unfinished_bytes(directory: Path) -> int:
+    """Return the bytes of files that have not arrived whole in a model's directory; nothing is created."""
+    return landed_bytes(directory / RECORDS / PARTIAL)

@@ -54,12 +54,14 @@ def check(source: str, destination: str, **words: Any) -> int:
     from hubferry import api
 
     pinned = options.source_words(source, words)
-    with follow(quiet=words["quiet"]) as listen:
+    with follow(quiet=words["quiet"], style=words["progress"]) as listen:
         found = api.check(pinned, destination, options.build(**words), listen)
     if words["as_json"]:
         output.document(_document(found))
     else:
-        _print(found, only_differences=words["differences"], quiet=words["quiet"])
+        _print(
+            found, only_differences=words["differences"], quiet=words["quiet"] or words["progress"] == "json"
+        )
     return 0 if all(one.verdict is Verdict.SAME for one in found) else IntegrityError.exit_code
 
 

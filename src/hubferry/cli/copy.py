@@ -105,12 +105,12 @@ def copy(source: str, destination: str, **words: Any) -> int | None:
     if words["verify_only"]:
         from hubferry.cli.fetch import bring
 
-        return bring(pinned, asked, as_json=words["as_json"], quiet=words["quiet"])
+        return bring(pinned, asked, as_json=words["as_json"], quiet=words["quiet"], style=words["progress"])
     from hubferry import api
     from hubferry.cli.memory import keep_freed_memory
 
     keep_freed_memory()
-    with follow(quiet=words["quiet"]) as listen:
+    with follow(quiet=words["quiet"], style=words["progress"]) as listen:
         report = api.copy(pinned, destination, asked, listen)
     if words["as_json"]:
         output.document(present.report_document(report))

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubferry.cli import output
+from hubferry.cli import options, output
 from hubferry.cli.command import Command
+from hubferry.errors import UsageError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -21,21 +22,36 @@ _SIGNS = {"good": "=", "note": "-", "bad": "!"}
     help=_(
         "Look at tokens (never shown), endpoints, proxies, disk and versions, and say what would stop a copy "
         "from Hugging Face to ModelScope.\n\n"
+        "With SOURCE and DESTINATION the question is whether this very copy would begin: both hubs are asked "
+        "about login, role, terms and the right to write, its plan is made, and nothing is written.\n\n"
         "\b\n"
         "= good\n"
         "- worth knowing\n"
         "! would stop a copy\n\n"
         "Exit code 0 when nothing would stop a copy, else that of the first thing that would."
     ),
-    examples=("hubferry doctor", "hubferry doctor --offline", "hubferry doctor --json"),
+    examples=(
+        "hubferry doctor",
+        "hubferry doctor hf:org/name ms:my-org/name",
+        "hubferry doctor --offline",
+        "hubferry doctor --json",
+    ),
 )
+@click.argument("source", required=False)
+@click.argument("destination", required=False)
+@options.group(
+    _("What to copy"),
+    options.selection(),
+    options.allowing(),
+    click.option("--private", "visibility", flag_value="private", help=_("As for `hubferry copy`.")),
+    click.option("--public", "visibility", flag_value="public", help=_("As for `hubferry copy`.")),
+)
+@options.group(_("How"), options.place(), options.both_access())
 @click.option("--offline", is_flag=True, help=_("Ask no hub; look at this machine only."))
 @click.option("--json", "as_json", is_flag=True, help=_("Print one JSON document instead of text."))
-def doctor(**words: Any) -> int:
+def doctor(source: str | None, destination: str | None, **words: Any) -> int:
     """Run the command."""
-    from hubferry.cli.examine import examine
-
-    found = examine(ask_hubs=not words["offline"])
+    found = _found(source, destination, words)
     if words["as_json"]:
         output.document(_document(found))
     else:
@@ -44,10 +60,27 @@ def doctor(**words: Any) -> int:
     return next((one.exit_code for one in found if one.exit_code), 0)
 
 
+def _found(source: str | None, destination: str | None, words: dict[str, Any]) -> list[Finding]:
+    if source is None or destination is None:
+        if source is not None:
+            message = _("where would {source} be copied to? DESTINATION is missing")
+            raise UsageError(message.format(source=source), hint=f"hubferry doctor {source} ms:my-org/name")
+        from hubferry.cli.examine import examine
+
+        return examine(ask_hubs=not words["offline"])
+    if words["offline"]:
+        raise UsageError(_("whether a copy would begin cannot be said without asking the hubs"))
+    from hubferry.cli.examine_copy import examine_copy
+
+    pinned = options.source_words(source, words)
+    return examine_copy(pinned, destination, options.build(**words | {"offline": False}))
+
+
 def _lines(found: list[Finding]) -> list[str]:
     lines = []
     for one in found:
-        lines.append(f"{_SIGNS[one.state]} {one.subject}: {one.text}")
+        said = _("{subject}: {text}").format(subject=one.subject, text=one.text)
+        lines.append(f"{_SIGNS[one.state]} {said}")
         if one.hint and one.state != "good":
             lines.append(f"    {_('hint:')} {one.hint}")
     stops = sum(one.state == "bad" for one in found)
@@ -60,6 +93,7 @@ def _lines(found: list[Finding]) -> list[str]:
 
 def _document(found: list[Finding]) -> dict[str, object]:
     return {
+        "schema": 1,
         "ready": all(one.state != "bad" for one in found),
         "findings": [
             {

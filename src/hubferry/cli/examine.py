@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hubferry.hubs.account import Login
 
 State = Literal["good", "note", "bad"]
-_PACKAGES = ("huggingface_hub", "hf_xet", "httptools", "python-socks", "aiohttp", "uvloop", "click", "rich")
+_PACKAGES = ("huggingface_hub", "hf_xet", "httptools", "python-socks", "aiohttp", "uvloop", "click")
 _LITTLE_SPACE = 10 * 1024**3
 """Free bytes below which most models no longer fit."""
 
@@ -53,7 +53,7 @@ class Finding:
 
 def machine(cache_root: Path | None = None) -> list[Finding]:
     """Look at this machine alone: versions, the cache's disk, what forbids the network."""
-    return [_versions(), _disk(cache_root), *_offline_setting()]
+    return [_versions(), _disk(cache_root), *_offline_setting(), _certificates()]
 
 
 def examine(*, ask_hubs: bool) -> list[Finding]:
@@ -63,7 +63,7 @@ def examine(*, ask_hubs: bool) -> list[Finding]:
     found = examine_config.configuration()
     if any(one.state == "bad" for one in found):  # nothing else can be known
         return [_versions(), *found]
-    found += [*machine(), *_proxies(), _certificates()]
+    found += [*machine(), *_proxies()]
     found += [_huggingface_token(), _modelscope_token(), *examine_config.tokens()]
     if ask_hubs and not _offline():
         found += [_huggingface(), _modelscope(), *examine_config.hubs()]
@@ -116,7 +116,7 @@ def _proxies() -> list[Finding]:
     from hubferry.wire import proxies
     from hubferry.wire.failures import ProxyKindError
 
-    found, settings = [], getproxies()
+    found, settings, code = [], getproxies(), "proxy"
     for scheme in ("https", "http", "all"):
         if not settings.get(scheme):
             continue
@@ -125,13 +125,15 @@ def _proxies() -> list[Finding]:
             proxy = proxies.read(settings[scheme], variable)
         except ProxyKindError:
             text = _("{variable} names no proxy that can be used").format(variable=variable or scheme)
-            found.append(Finding(_("proxy"), "bad", text, None, NetworkError.exit_code, "proxy"))
+            exit_code = NetworkError.exit_code
+            found.append(Finding(_("proxy"), "bad", text, exit_code=exit_code, code=code))
             continue
         text = _("{scheme} goes through {address}").format(scheme=scheme, address=proxy)
-        found.append(Finding(_("proxy"), "note", f"{text} ({variable})" if variable else text, code="proxy"))
+        text = f"{text} ({variable})" if variable else text
+        found.append(Finding(_("proxy"), "note", text, code=code))
     if found and settings.get("no"):
         text = _("asked directly: {hosts}").format(hosts=settings["no"])
-        found.append(Finding(_("proxy"), "note", text, code="proxy"))
+        found.append(Finding(_("proxy"), "note", text, code="no-proxy"))
     return found
 
 
@@ -225,6 +227,7 @@ def account(
     """Ask a hub who we are; without a token it is enough that it answers."""
     from hubferry.hubs.account import HUGGINGFACE_NAME, MODELSCOPE_NAME, reachable
 
+    code = "hf" if login.side == "source" else "ms"
     try:
         if find() is None:
             path = MODELSCOPE_NAME if subject == "ModelScope" else HUGGINGFACE_NAME

@@ -13,6 +13,7 @@ from hubferry.commits import commit_of, listing_digest_of
 from hubferry.i18n import _, ngettext
 
 if TYPE_CHECKING:
+    from hubferry.cli.progress import Style
     from hubferry.model import Fetched, HubName
     from hubferry.options import Options
 
@@ -38,23 +39,29 @@ if TYPE_CHECKING:
 def fetch(source: str, **words: Any) -> int:
     """Run the command."""
     pinned = options.source_words(source, words)
-    return bring(pinned, options.build(**words), as_json=words["as_json"], quiet=words["quiet"])
+    return bring(
+        pinned,
+        options.build(**words),
+        as_json=words["as_json"],
+        quiet=words["quiet"],
+        style=words["progress"],
+    )
 
 
-def bring(source: str, asked: Options, *, as_json: bool, quiet: bool) -> int:
+def bring(source: str, asked: Options, *, as_json: bool, quiet: bool, style: Style) -> int:
     """Fetch, say what is there, and print the path."""
     from hubferry import api
     from hubferry.cli.memory import keep_freed_memory
     from hubferry.typed import reference
 
     keep_freed_memory()
-    with follow(quiet=quiet) as listen:
+    with follow(quiet=quiet, style=style) as listen:
         fetched = api.fetch(source, asked, listen)
     hub = reference(source, asked.source, "hf").hub
     if as_json:
         output.document(_document(fetched, hub))
         return 0
-    if not quiet:
+    if not quiet and style != "json":
         output.talk(_sentence(fetched, hub))
     output.data(str(fetched.path))
     return 0

@@ -1,107 +1,126 @@
-"""Lines that redraw themselves on a terminal: one for the whole, one for each large file in flight."""
+"""Redraw a frame of lines at the end of a terminal, in place, below whatever else is said."""
 
 from __future__ import annotations
 
+import locale
+import os
+import shutil
+import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from threading import Event as Flag
+from threading import RLock, Thread
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Column, Table
-from rich.text import Text
-
-from hubferry.cli import output
-from hubferry.cli.waiting import waiting_words
-from hubferry.i18n import _
+from hubferry.cli import cells, frame, output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hubferry.cli.tally import Meter, Snapshot, Tally
-    from hubferry.events import Direction
+    from hubferry.cli.tally import Tally
 
-_ARROWS: dict[Direction, str] = {"fetch": "↓", "send": "↑"}
-_ASCII_ARROWS: dict[Direction, str] = {"fetch": "<", "send": ">"}
-_MOST_LINES = 12
-_SMALL_FILE = 1024 * 1024
-"""Files under this many bytes come and go too fast to read."""
-_PER_SECOND = 5
-_BAR_COLUMNS = 20
+_SECONDS = 0.2
+_OF_PYTHON = ("C.UTF-8", "C.utf8", "UTF-8")
+"""What Python itself sets where the locale is C (PEP 538): that says nothing of the terminal."""
+_DOUBTFUL = ("zh", "ja", "ko")
+"""Languages of terminals in which arrows and lines may take two cells."""
 
 
 class LiveLines:
-    """Draw a tally several times a second in a thread of rich's, whatever the rate of events."""
+    """Draw a tally several times a second, whatever the rate of events.
+
+    The cursor rests at the beginning of the last line: what a terminal echoes of Ctrl-C moves nothing.
+    """
 
     def __init__(self, tally: Tally) -> None:
+        """Begin to draw, and let everything that is said come above it."""
         self._tally = tally
-        self._console = Console(stderr=True, highlight=False, emoji=False, markup=False)
-        self._arrows = _ASCII_ARROWS if self._console.options.ascii_only else _ARROWS
-        self._live = Live(
-            get_renderable=self._draw,
-            console=self._console,
-            refresh_per_second=_PER_SECOND,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._live.start()
-
-    def say(self, sentence: str) -> None:
-        """Print a line above the ones that redraw."""
-        self._console.print(Text(sentence))
+        self._glyphs = _glyphs()
+        self._drawn: list[str] = []
+        self._drawing = RLock()
+        self._over = Flag()
+        output.frame = self
+        self._draw()
+        self._thread = Thread(target=self._run, name="hubferry-progress", daemon=True)
+        self._thread.start()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Take the lines away while somebody else prints."""
-        self._live.stop()
-        try:
-            yield
-        finally:
-            self._live.start()
+        with self._drawing:
+            self._write(self._erased())
+            try:
+                yield
+            finally:
+                if not self._over.is_set():
+                    self._draw()
 
     def stop(self) -> None:
         """Take the lines off the terminal."""
-        self._live.stop()
+        if output.frame is self:
+            output.frame = None
+        self._over.set()
+        self._thread.join()
+        with self._drawing:
+            self._write(self._erased())
 
-    def _draw(self) -> Group:
-        now = self._tally.snapshot(time.monotonic())
-        room = max(1, min(_MOST_LINES, self._console.height - 4))
-        large = [one for one in now.flight if one[2].total >= _SMALL_FILE]
-        grid = Table.grid(
-            Column(ratio=1, no_wrap=True, overflow="ellipsis"),
-            Column(width=_BAR_COLUMNS),
-            Column(justify="right", no_wrap=True),
-            Column(justify="right", no_wrap=True),
-            Column(justify="right", no_wrap=True),
-            padding=(0, 1),
-            expand=True,
-        )
-        for direction in ("fetch", "send"):
-            meter = now.fetch if direction == "fetch" else now.send
-            if meter.total:
-                self._row(grid, self._whole(direction, now), meter)
-        for direction, path, meter in large[:room]:
-            self._row(grid, f"  {self._arrows[direction]} {output.visible(path)}", meter)
-        if now.waiting is None:
-            return Group(grid)
-        words = waiting_words(now.waiting, max(0.0, now.waiting.until - time.time()))
-        return Group(grid, Text(output.presentable(words), no_wrap=True, overflow="ellipsis"))
+    def _run(self) -> None:
+        while not self._over.wait(_SECONDS):
+            with self._drawing:
+                if not self._over.is_set() and _in_the_foreground():
+                    self._draw()
 
-    def _whole(self, direction: Direction, now: Snapshot) -> str:
-        counted = _("{done} of {files} files").format(done=now.files_done, files=now.files)
-        word = _("fetched") if direction == "fetch" else _("sent")
-        alone = direction == "send" or not now.send.total
-        return f"{word} ({counted})" if alone else word
+    def _draw(self) -> None:
+        columns, height = _size()
+        space = frame.Space(columns, height, self._glyphs, _as_shown)
+        lines = frame.lines(self._tally.snapshot(time.monotonic()), space, time.time())
+        begin, self._drawn = self._up(columns), lines
+        self._write(begin + "\r\n".join(f"{line}\x1b[K" for line in lines) + "\x1b[J\r")
 
-    @staticmethod
-    def _row(grid: Table, name: str, meter: Meter) -> None:
-        left = meter.seconds_left
-        grid.add_row(
-            Text(name),
-            ProgressBar(total=max(meter.total, 1), completed=meter.done, width=_BAR_COLUMNS),
-            Text(f"{output.size(meter.done)}/{output.size(meter.total)}"),
-            Text(f"{output.size(round(meter.rate))}/s"),
-            Text("-" if left is None else output.duration(left)),
-        )
+    def _erased(self) -> str:
+        begin, self._drawn = self._up(_size()[0]), []
+        return begin + "\x1b[J"
+
+    def _up(self, columns: int) -> str:
+        """Return the way from the last line of what is drawn to its first, also after the window changed."""
+        rows = sum(max(1, -(-cells.width(line) // columns)) for line in self._drawn)
+        return "\r" + (f"\x1b[{rows - 1}A" if rows > 1 else "")
+
+    def _write(self, text: str) -> None:
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            self._over.set()
+
+
+def _size() -> tuple[int, int]:
+    """Return columns and lines: of the terminal itself, else of the environment."""
+    with suppress(OSError, ValueError):
+        columns, lines = os.get_terminal_size(sys.stderr.fileno())
+        if columns and lines:
+            return columns, lines
+    size = shutil.get_terminal_size()
+    return size.columns, size.lines
+
+
+def _in_the_foreground() -> bool:
+    """Return whether the terminal is ours now: a job in the background draws over somebody else's lines."""
+    try:
+        return os.tcgetpgrp(sys.stderr.fileno()) == os.getpgrp()
+    except (OSError, AttributeError, ValueError):
+        return True
+
+
+def _glyphs() -> frame.Glyphs:
+    """Return what this terminal shows in one cell each, for certain."""
+    said = [os.environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG")]
+    said[1] = "" if said[1] in _OF_PYTHON else said[1]
+    named = next(filter(None, said), "")
+    unicode = "utf" in (sys.stderr.encoding or "").lower() and ("utf" in named.lower() or os.name == "nt")
+    return frame.PLAIN if not unicode or named.lower().startswith(_DOUBTFUL) else frame.Glyphs()
+
+
+def _as_shown(text: str) -> str:
+    encoding = sys.stderr.encoding or locale.getpreferredencoding(do_setlocale=False)
+    return text.encode(encoding, "hubferry").decode(encoding, "replace")

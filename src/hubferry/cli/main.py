@@ -5,15 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import shlex
-import signal
 import sys
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hubferry import __version__
-from hubferry.cli import output, room, secrets
+from hubferry.cli import interrupted, output, room, secrets, signals, starting
 from hubferry.cli.command import Command
 from hubferry.errors import (
     DiskError,
@@ -28,7 +28,7 @@ from hubferry.errors import (
 from hubferry.i18n import _, set_language
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _READER_GONE = 128 + 13  # what a shell reports for a process that died of SIGPIPE
@@ -39,6 +39,9 @@ def _commands() -> dict[str, str]:
         "copy": _("Copy a repository to another hub, and prove it."),
         "fetch": _("Bring a repository into the cache and print its path."),
         "check": _("Compare two repositories file by file, moving nothing."),
+        "ls": _("List the files of a repository, or the repositories of an owner."),
+        "cat": _("Print one file of a repository."),
+        "info": _("Say what is known about a repository: commit, size, licence, terms, what is cached."),
         "cache": _("Look into the cache, verify it, clean it."),
         "config": _("Look at the configuration file: hubs by name, and what options are by default."),
         "serve": _("Run a hub for this machine or network."),
@@ -47,8 +50,30 @@ def _commands() -> dict[str, str]:
     }
 
 
+class _PastClickError(Exception):
+    """Carry past click what it has answers of its own to, which are not ours."""
+
+
+@contextmanager
+def _past_click() -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, BrokenPipeError) as error:
+        raise _PastClickError from error
+
+
 class Commands(click.Group):
     """A group that imports a command's module only when that command runs."""
+
+    def make_context(self, *words: Any, **more: Any) -> click.Context:
+        """Read the command line, and print the help if that is asked for."""
+        with _past_click():
+            return super().make_context(*words, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _past_click():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the help."""
@@ -132,7 +157,10 @@ def main() -> int:
     debug = _take_debug(arguments)
 
     def run() -> int | None:
-        result: Any = command_line().main(arguments, prog_name="hubferry", standalone_mode=False)
+        try:
+            result: Any = command_line().main(arguments, prog_name="hubferry", standalone_mode=False)
+        except _PastClickError as carried:
+            raise carried.__cause__ or carried from None
         return result if isinstance(result, int) else 0
 
     return guard(run, command=["hubferry", *arguments], debug=debug)
@@ -160,26 +188,38 @@ def guard(work: Callable[[], int | None], *, command: list[str], debug: bool = F
         command: What the person typed, for the hint that says how to continue.
         debug: Whether to show a traceback; HUBFERRY_DEBUG asks for one, too.
     """
-    _treat_signals_as_ctrl_c()
+    with signals.heard():
+        try:
+            return _done(work)
+        except BrokenPipeError:
+            # Python flushes stdout once more at exit; that must not complain a second time.
+            sys.stdout = output.nowhere()
+            return _READER_GONE
+        except click.exceptions.Exit as end:
+            return end.exit_code
+        except click.exceptions.NoArgsIsHelpError as nothing:
+            output.talk(nothing.format_message())
+            return UsageError.exit_code
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # whatever it is, it gets a sentence and a code
+            if isinstance(error, KeyboardInterrupt):
+                signals.stopped()
+                output.begin_line()
+            _give_up_what_cannot_be_written()
+            if debug or os.environ.get("HUBFERRY_DEBUG"):
+                import traceback
+
+                output.talk(traceback.format_exc())
+            return _explain(_as_ours(error, command), json="--json" in command)
+
+
+def _done(work: Callable[[], int | None]) -> int:
+    """Do `work`, and write what it has printed, also when it ends in the middle as argparse does."""
     try:
         code = work() or 0
+    except SystemExit:
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Python flushes stdout once more at exit; that must not complain a second time.
-        sys.stdout = output.nowhere()
-        return _READER_GONE
-    except click.exceptions.Exit as end:
-        return end.exit_code
-    except click.exceptions.NoArgsIsHelpError as nothing:
-        output.talk(nothing.format_message())
-        return UsageError.exit_code
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # whatever it is, it gets a sentence and a code
-        _give_up_what_cannot_be_written()
-        if debug or os.environ.get("HUBFERRY_DEBUG"):
-            import traceback
-
-            output.talk(traceback.format_exc())
-        return _explain(_as_ours(error, command), json="--json" in command)
+        raise
+    sys.stdout.flush()
     return code
 
 
@@ -191,13 +231,6 @@ def _give_up_what_cannot_be_written() -> None:
         sys.stdout = output.nowhere()
 
 
-def _treat_signals_as_ctrl_c() -> None:
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
-
-
 def _as_ours(error: BaseException, command: list[str]) -> HubferryError:
     typed = shlex.join(command)
     if isinstance(error, HubferryError):
@@ -207,14 +240,14 @@ def _as_ours(error: BaseException, command: list[str]) -> HubferryError:
         error.hint = error.hint or _next_words(error, command)
         return error
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
-        return InterruptedRunError(
-            _("interrupted; what has arrived is kept, and the same command continues there"), hint=typed
-        )
-    if isinstance(error, click.UsageError):
-        path = error.ctx.command_path if error.ctx else command[0]
-        return UsageError(error.format_message(), hint=f"{path} --help")
+        return InterruptedRunError(interrupted.sentence(command), hint=typed)
     if isinstance(error, click.ClickException):
-        return UsageError(error.format_message())
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        return UsageError(
+            error.format_message(), hint=f"{context.command_path if context else command[0]} --help"
+        )
+    if isinstance(error, ModuleNotFoundError) and starting.is_missing(error):
+        return HubferryError(starting.missing(error))
     if isinstance(error, OSError) and error.errno in _DISK_ERRNOS:
         return DiskError(str(error))
     return HubferryError(
@@ -234,6 +267,18 @@ def _next_words(error: HubferryError, command: list[str]) -> str | None:
 
 
 def _explain(error: HubferryError, *, json: bool) -> int:
+    if output.errors_as_lines:
+        from hubferry.cli import progress_json
+
+        progress_json.write({"event": "error", **_described(error)})
+    else:
+        _tell(error)
+    if json:
+        output.document({"error": _described(error)})
+    return error.exit_code
+
+
+def _tell(error: HubferryError) -> None:
     for one in (error, *error.others):
         output.talk(one.sentence, label=_("error:"), colour="red")
         for failure in one.failures if isinstance(one, PartialError) else ():
@@ -242,9 +287,6 @@ def _explain(error: HubferryError, *, json: bool) -> int:
             room.tell_what_pruning_frees(one)
         if one.hint:
             output.talk(one.hint, label=_("hint:"), colour="cyan")
-    if json:
-        output.document({"error": _described(error)})
-    return error.exit_code
 
 
 def _described(error: HubferryError) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -13,7 +14,6 @@ from hubferry.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from hubferry.options import Access, Options
 
@@ -21,6 +21,8 @@ Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
 
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b?)(?:/s)?", re.IGNORECASE)
 _CAP = re.compile(r"\d+|\d+(\.\d+)?%")
+STYLES = ("auto", "bar", "plain", "json", "none")
+"""Of showing progress."""
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
@@ -205,6 +207,11 @@ def offline() -> Callable[[Decorated], Decorated]:
     )
 
 
+def place() -> Callable[[Decorated], Decorated]:
+    """Add where the cache is that is looked into."""
+    return click.option("--cache-dir", metavar="DIR", type=PlaceType(), help=_("Look into this cache."))
+
+
 def transfer() -> Callable[[Decorated], Decorated]:
     """Add how bytes move and where they are kept."""
     return together(
@@ -222,7 +229,29 @@ def talking() -> Callable[[Decorated], Decorated]:
     return together(
         click.option("--json", "as_json", is_flag=True, help=_("Print one JSON document instead of text.")),
         click.option("--quiet", "-q", is_flag=True, help=_("Say nothing but errors.")),
-    )
+        click.option("--progress", type=click.Choice(STYLES), default="auto", envvar="HUBFERRY_PROGRESS",
+                     show_default=False,
+                     help=_("How to show progress; auto is a bar on a terminal, else plain lines.")),
+        click.option("--verbose", "-v", count=True, expose_value=False, callback=_begin_to_log,
+                     help=_("Tell retries and decisions; -vv every request, too.")),
+        click.option("--log-file", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+                     expose_value=False, callback=_log_to_file,
+                     help=_("Write requests, retries and decisions to the end of FILE.")),
+    )  # fmt: skip
+
+
+def _begin_to_log(_context: click.Context, _parameter: click.Parameter, verbosity: int) -> None:
+    if verbosity:
+        from hubferry.cli import logs
+
+        logs.to_stderr(verbosity)
+
+
+def _log_to_file(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
+    if path is not None:
+        from hubferry.cli import logs
+
+        logs.to_file(path)
 
 
 def access(token: str | None, endpoint: str | None, *, insecure: bool) -> Access:

@@ -7,10 +7,10 @@ import io
 import json
 import os
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from hubferry import units
 from hubferry.cli.secrets import redact
@@ -18,6 +18,7 @@ from hubferry.i18n import _, language, set_language
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
 _STAND_INS = {
     "✅": "[ok]",
@@ -93,6 +94,27 @@ def visible(name: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
 
 
+class Frame(Protocol):
+    """Lines at the end of a terminal that are drawn anew, and give way to what is said."""
+
+    def aside(self) -> AbstractContextManager[None]:
+        """Take the lines away while somebody prints."""
+        ...
+
+
+frame: Frame | None = None
+"""What is drawn on this terminal now."""
+
+
+errors_as_lines = False
+"""Whether a program reads stderr, as lines of JSON."""
+
+
+def aside() -> AbstractContextManager[None]:
+    """Make room for lines above what is drawn anew."""
+    return nullcontext() if frame is None else frame.aside()
+
+
 def presentable(text: str) -> str:
     """Return `text` without secrets and without control characters, line by line."""
     return "\n".join(visible(line.expandtabs()) for line in redact(text).split("\n"))
@@ -115,14 +137,27 @@ def talk(text: str = "", *, label: str = "", colour: str = "") -> None:
         sys.stdout.flush()
     painted = f"\x1b[1;{_COLOURS[colour]}m{label}\x1b[0m" if colour and has_colours() else label
     try:
-        print(" ".join(filter(None, (painted, presentable(text)))), file=sys.stderr, flush=True)
+        with aside():
+            print(painted + blank_after(label) + presentable(text), file=sys.stderr, flush=True)
     except BrokenPipeError:
         sys.stderr = nowhere()
 
 
+def blank_after(label: str) -> str:
+    """Return what stands between a label and its text; a full-width colon brings its own blank."""
+    return "" if not label or label.endswith("：") else " "
+
+
+def begin_line() -> None:
+    """Leave the line in which a terminal has echoed Ctrl-C."""
+    if is_terminal():
+        talk()
+
+
 def is_terminal() -> bool:
     """Return whether a person watches stderr on a terminal that can redraw a line."""
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    term = os.environ.get("TERM") or ("windows" if os.environ.get("WT_SESSION") else "dumb")
+    return sys.stderr.isatty() and term != "dumb"
 
 
 def has_colours() -> bool:

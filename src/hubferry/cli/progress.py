@@ -1,44 +1,28 @@
-"""Show how a run goes: lines that redraw on a terminal, plain lines elsewhere, nothing when quiet."""
+"""Show how a run goes: lines that redraw on a terminal, else plain lines; JSON for programs, or nothing."""
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import contextmanager
 from threading import Event as Flag
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from hubferry.cli import output, present
-from hubferry.cli.tally import Snapshot, Tally
-from hubferry.cli.waiting import waiting_words
-from hubferry.events import (
-    Committed,
-    FileDone,
-    FileStarted,
-    Finished,
-    Note,
-    Planned,
-    Progress,
-    Resolved,
-    Retrying,
-    Waiting,
-)
-from hubferry.i18n import _
+from hubferry.cli import logs, output, signals
+from hubferry.cli.options import STYLES
+from hubferry.cli.sentences import line_of, sentence_of
+from hubferry.cli.tally import Tally
+from hubferry.events import FileDone, FileStarted, Finished, Planned, Progress, Resolved, Retrying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Protocol
 
-    from hubferry.cli.live import LiveLines
     from hubferry.events import Event, Listener
 
-    class Stoppable(Protocol):
-        """A display that runs until it is stopped."""
-
-        def stop(self) -> None:
-            """Draw no more."""
-
-
+Style: TypeAlias = str
+"""One of `options.STYLES`."""
+VARIABLE = "HUBFERRY_PROGRESS"
 _PLAIN_SECONDS = 5.0
 """Between two plain lines: a log of an hour's copy stays under a thousand lines."""
 _WAIT_SECONDS = 30.0
@@ -46,30 +30,64 @@ _WAIT_SECONDS = 30.0
 _COUNTED = (Progress, FileStarted, FileDone)
 
 
+class Hearer(Protocol):
+    """Somebody who shows a run."""
+
+    def hear(self, event: Event) -> None:
+        """Take one event."""
+
+    def stop(self) -> None:
+        """Show no more."""
+
+
+class Stoppable(Protocol):
+    """A display that runs until it is stopped."""
+
+    def stop(self) -> None:
+        """Draw no more."""
+
+
 @contextmanager
-def follow(*, quiet: bool) -> Iterator[Listener]:
+def follow(*, quiet: bool, style: Style = "auto") -> Iterator[Listener]:
     """Give a listener that shows a run on stderr until the block is left."""
-    if quiet:
-        yield _silent
-        return
-    follower = Follower()
+    hearer = hearer_of(style, quiet=quiet)
+
+    def hear(event: Event) -> None:
+        signals.watch()
+        logs.tell(event)
+        if hearer is not None:
+            hearer.hear(event)
+
     try:
-        yield follower.hear
+        yield hear
     finally:
-        follower.stop()
+        if hearer is not None:
+            hearer.stop()
 
 
-def _silent(_event: Event) -> None:
-    """Hear and say nothing."""
+def hearer_of(style: Style, *, quiet: bool) -> Hearer | None:
+    """Return who shows a run; only a program that asked for JSON hears of one that is to be quiet."""
+    if style == "json":
+        from hubferry.cli.progress_json import JsonLines
+
+        return JsonLines()
+    return None if quiet else Follower(style)
+
+
+def style_of_environment() -> Style:
+    """Return what HUBFERRY_PROGRESS asks for; anything else than a style asks for nothing."""
+    asked = os.environ.get(VARIABLE, "")
+    return asked if asked in STYLES else "auto"
 
 
 class Follower:
     """Hear events, say the rare ones, count the many, and draw the counts while bytes move."""
 
-    def __init__(self) -> None:
+    def __init__(self, style: Style = "auto") -> None:
         self._tally = Tally()
+        self._silent = style == "none"
+        self._redraws = style in ("auto", "bar") and output.is_terminal()
         self._display: Stoppable | None = None
-        self._live: LiveLines | None = None
         self._source_named = False
         self._waiting: Resolved | None = None
         self._told: Retrying | None = None
@@ -103,7 +121,7 @@ class Follower:
 
     def _wait(self, event: Retrying) -> None:
         """Show what is waited for: in a line that is drawn anew, else in few sentences."""
-        if output.is_terminal():
+        if self._redraws:
             self._start()
             return
         begun = event.until - event.seconds
@@ -112,35 +130,25 @@ class Follower:
             self._told = event
             self._say(event)
 
-    def _say(self, event: Event) -> None:
+    @staticmethod
+    def _say(event: Event) -> None:
         sentence = sentence_of(event)
-        if sentence and self._live is not None:
-            self._live.say(output.presentable(sentence))
-        elif sentence:
+        if sentence:
             output.talk(sentence)
-
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Make room for lines that somebody else prints."""
-        if self._live is None:
-            yield
-            return
-        with self._live.aside():
-            yield
 
     def stop(self) -> None:
         """Draw no more; the terminal is left as it was."""
-        display, self._display, self._live = self._display, None, None
+        display, self._display = self._display, None
         if display is not None:
             display.stop()
 
     def _start(self) -> None:
-        if self._display is not None:
+        if self._display is not None or self._silent:
             return
-        if output.is_terminal():
+        if self._redraws:
             from hubferry.cli.live import LiveLines
 
-            self._display = self._live = LiveLines(self._tally)
+            self._display = LiveLines(self._tally)
         else:
             self._display = PlainLines(self._tally)
 
@@ -164,48 +172,3 @@ class PlainLines:
     def _run(self) -> None:
         while not self._over.wait(self._seconds):
             output.talk(line_of(self._tally.snapshot(time.monotonic())))
-
-
-def line_of(now: Snapshot) -> str:
-    """Return the whole as one line: files, both directions with their rates, time left."""
-    parts = [_("{done} of {files} files").format(done=now.files_done, files=now.files)]
-    if now.fetch.total:
-        parts.append(
-            _("fetched {done} of {total} ({rate}/s)").format(
-                done=output.size(now.fetch.done),
-                total=output.size(now.fetch.total),
-                rate=output.size(round(now.fetch.rate)),
-            )
-        )
-    if now.send.total:
-        parts.append(
-            _("sent {done} of {total} ({rate}/s)").format(
-                done=output.size(now.send.done),
-                total=output.size(now.send.total),
-                rate=output.size(round(now.send.rate)),
-            )
-        )
-    left = now.seconds_left
-    if left:
-        parts.append(_("{time} left").format(time=output.duration(left)))
-    if now.waiting is not None:
-        parts.append(waiting_words(now.waiting))
-    return _(", ").join(parts)
-
-
-def sentence_of(event: Event) -> str | None:
-    """Return what to say about an event, None for those that are only counted or end the run."""
-    if isinstance(event, Resolved):
-        side = _("source:") if event.side == "source" else _("destination:")
-        return f"{side} {present.revision_words(event.revision)}"
-    if isinstance(event, Planned):
-        return "\n".join([*present.circumstances(event.plan), present.plan_sum(event.plan)])
-    if isinstance(event, Retrying):
-        return waiting_words(event)
-    if isinstance(event, Waiting):
-        return _("waiting: another run holds {ref} ({holder})").format(ref=event.ref, holder=event.holder)
-    if isinstance(event, Committed):
-        return _("commit {number} of {of}: {commit} ({files} files)").format(
-            number=event.number, of=event.of, commit=event.commit[:12], files=event.files
-        )
-    return event.message if isinstance(event, Note) else None

@@ -32,6 +32,13 @@ class Meter:
     done: int = 0
     samples: deque[tuple[float, int]] = field(default_factory=deque)
 
+    def move(self, count: int) -> None:
+        """Count bytes; those that have to be moved again, and were here before, are expected now."""
+        self.done += count
+        if self.done < 0:
+            self.total -= self.done
+            self.done = 0
+
     def sample(self, now: float) -> None:
         """Remember where it stands at `now`, in seconds of a steady clock."""
         self.samples.append((now, self.done))
@@ -96,7 +103,7 @@ class Tally:
         """Count one event; those that move no bytes change nothing."""
         with self._lock:
             if isinstance(event, Progress):
-                self._meters[event.direction].done += event.count
+                self._meters[event.direction].move(event.count)
                 meter = self._flight.get((event.direction, event.path))
                 if meter is not None:
                     meter.done += event.count
@@ -125,10 +132,8 @@ class Tally:
         self._meters["send"].total = sum(sizes.values())
 
     def _start(self, event: FileStarted) -> None:
-        key = (event.direction, event.path)
-        if key not in self._flight:
-            self._meters[event.direction].done += event.done
-        self._flight[key] = Meter(event.size, event.done)
+        """Begin a file; what was there of it is part of it, and of nothing that moves now."""
+        self._flight[event.direction, event.path] = Meter(event.size, event.done)
 
     def snapshot(self, now: float, wall: float | None = None) -> Snapshot:
         """Return where everything stands, the largest files first.

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 def waiting_words(event: Retrying, left: float | None = None) -> str:
     """Return what is waited for, why and until when; `left` is the seconds of it, the whole wait if None."""
     now = event.until - (event.seconds if left is None else left)
-    return _("waiting until {clock} ({time}), then attempt {attempt}: {what}: {reason}").format(
+    return _("waiting until {clock} ({time}), then retry {number}: {what}: {reason}").format(
         clock=units.clock(event.until, now, seconds=True),
         time=output.duration(event.seconds if left is None else left),
-        attempt=event.attempt + 1,
+        number=event.attempt,
         what=event.what,
         reason=event.reason,
     )

@@ -11,8 +11,9 @@ from hubferry.hubs.reaching import reach
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hubferry.errors import Side
     from hubferry.events import Listener
-    from hubferry.hubs.ports import Destination, Source
+    from hubferry.hubs.ports import Catalog, Destination, Source
     from hubferry.model import RepoRef
 
 
@@ -92,3 +93,36 @@ def open_destination(
     from hubferry.hubs.huggingface.destination import HuggingFaceDestination
 
     return HuggingFaceDestination(at.endpoint, at.token, allow_insecure=at.insecure, unfinished=unfinished)
+
+
+def open_catalog(
+    ref: RepoRef,
+    *,
+    token: str | None = None,
+    endpoint: str | None = None,
+    allow_insecure: bool = False,
+    side: Side = "source",
+    folder: FolderAccess | None = None,
+) -> Catalog:
+    """Open the hub of `ref` for looking; the arguments are those of `open_source`, and `side` for errors.
+
+    Without `folder` a folder's files come without digests, and nothing of them is read.
+    """
+    if ref.hub == "dir":
+        from hubferry.hubs.folder.catalog import FolderCatalog
+        from hubferry.hubs.folder.source import DirectorySource
+
+        source = DirectorySource(folder.allow, folder.records, folder.listen) if folder else DirectorySource()
+        return FolderCatalog(source, hash_files=folder is not None)
+    at = reach(ref, token=token, endpoint=endpoint, insecure=allow_insecure)
+    if ref.hub == "ms":
+        from hubferry.hubs.modelscope.catalog import ModelScopeCatalog
+        from hubferry.hubs.modelscope.source import ModelScopeSource
+
+        return ModelScopeCatalog(
+            ModelScopeSource(at.endpoint, at.token, allow_insecure=at.insecure, side=side)
+        )
+    from hubferry.hubs.huggingface.catalog import HuggingFaceCatalog
+    from hubferry.hubs.huggingface.source import HuggingFaceSource
+
+    return HuggingFaceCatalog(HuggingFaceSource(at.endpoint, at.token, allow_insecure=at.insecure, side=side))

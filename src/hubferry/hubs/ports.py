@@ -11,6 +11,8 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
+    from hubferry.catalog import Account, Owned, Repository
+    from hubferry.errors import GatedError
     from hubferry.findings import Finding
     from hubferry.model import (
         Blob,
@@ -46,11 +48,6 @@ class FileBody(Protocol):
 @runtime_checkable
 class PartedBody(Protocol):
     """A body that can go on where an attempt has ended, or an earlier run: for a hub that takes parts."""
-
-    @property
-    def furthest(self) -> int:
-        """Where the last part of those asked for began: everything before it is stored."""
-        ...
 
     def __call__(self) -> AsyncGenerator[bytes, None]:
         """Start reading, as any body."""
@@ -180,6 +177,57 @@ class Destination(Protocol):
             CardError: Nothing was done: the hub does not take the model card.
             AccessError: Nothing was done: no right to write there, or (QuotaError) no room.
             NetworkError: The answer was lost: the commit may have been made. Look before trying again.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class Catalog(Protocol):
+    """A hub one can look at: its repositories and who asks. Nothing of it writes, or downloads a file."""
+
+    @property
+    def endpoint(self) -> str:
+        """Where the hub is; empty for a folder."""
+        ...
+
+    async def repository(self, ref: RepoRef) -> Repository:
+        """Describe a repository at a revision, whether or not this account may download it.
+
+        Raises:
+            NotFoundError: No such repository or revision, or it is hidden from this token.
+            AccessError: The token is wrong.
+            NetworkError: The hub cannot be reached.
+        """
+        ...
+
+    async def files(self, revision: Revision) -> list[RepoFile]:
+        """As `Source.files`."""
+        ...
+
+    async def owned(self, owner: RepoRef) -> Owned:
+        """List what an owner has of one kind: `owner.repo_id` is the name, `owner.repo_type` the kind."""
+        ...
+
+    async def terms(self, ref: RepoRef) -> GatedError | None:
+        """Return why this account may not download a gated repository; None where it may, or nobody says."""
+        ...
+
+    async def account(self) -> Account | None:
+        """Return whose token it is; None without a token, or where the hub does not know the question.
+
+        Raises:
+            AccessError: The token is not taken.
+        """
+        ...
+
+    async def reach(self) -> None:
+        """Return when the hub has answered anything at all.
+
+        Raises:
+            NetworkError: It cannot be reached.
         """
         ...
 

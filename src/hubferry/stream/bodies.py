@@ -37,14 +37,16 @@ class SendProgress:
     def __init__(
         self,
         listen: Listener,
-        path: str,
-        size: int,
+        file: RepoFile,
+        moved: Callable[[int, int], None],
         tell: Callable[[str, int], None] = lambda _path, _position: None,
     ) -> None:
+        """Take who hears of events, of bytes (where all are sent up to, how many now), and of positions."""
         self.there = 0
         self._listen = listen
-        self._path = path
-        self._size = size
+        self._path = file.path
+        self._size = file.size or 0
+        self._moved = moved
         self._tell = tell
         self._told = 0
         self._begun = False
@@ -57,10 +59,12 @@ class SendProgress:
 
     def __call__(self, position: int) -> None:
         """Say how far it has come."""
-        if position != self._told:
-            self._listen(Progress("send", self._path, position - self._told))
+        count = position - self._told
+        if count:
+            self._listen(Progress("send", self._path, count))
         self._told = position
         self._tell(self._path, position)
+        self._moved(position, count)
 
     def go_back(self, position: int = 0) -> None:
         """Say that an attempt begins at `position`, whatever an earlier one has sent."""
@@ -85,7 +89,6 @@ class HashedBody:
         self._sha256 = sha256
         self._progress = progress
         self._states = {0: hashlib.sha256()}
-        self.furthest = 0
 
     def __call__(self) -> AsyncGenerator[bytes, None]:
         """Start reading at the first byte."""
@@ -95,7 +98,6 @@ class HashedBody:
         """Yield the bytes from `start` to `stop`; see `PartedBody.part`."""
         if start not in self._states:
             await self.digest(start)
-        self.furthest = max(self.furthest, start)
         hashes, position = self._states[start].copy(), start
         self._progress.go_back(start)
         async with aclosing(self._read(start, stop, hashes)) as reading:

@@ -70,7 +70,7 @@ def _repair(model: CachedModel, asked: Options, words: dict[str, Any]) -> dict[s
         asked = replace(asked, directory=model.path)
         if model.judged.selected:
             asked = replace(asked, include=tuple(glob.escape(one.path) for one in found.broken))
-        with follow(quiet=words["quiet"]) as hear:
+        with follow(quiet=words["quiet"], style=words["progress"]) as hear:
             fetched = api.fetch(source, asked, hear).fetched
     if not words["as_json"] and not words["quiet"]:
         output.data(_sentence(model, found, fetched))

@@ -6,6 +6,7 @@ address into an error: object storage signs its addresses in the query.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -38,6 +39,7 @@ SILENCE_SECONDS = 60.0
 CONNECTIONS = 64
 _KEPT_OPEN_SECONDS = 15.0
 USER_AGENT = f"hubferry/{__version__}"
+_LOGGER = logging.getLogger(__name__)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 8
 _TOO_MANY = 429
@@ -156,8 +158,10 @@ class HubClient:
         for _hop in range(_MOST_REDIRECTS):
             with self.failures_named(url, request.url):
                 place, outgoing = self._outgoing(request, url, trusted=trusted)
+                begun = monotonic()
                 head, body = await self._opened().ask(place, outgoing, most)
             self._note_limit(url, head)
+            _note(request.method, url, head.status, begun)
             target = self.redirect(request.method, url, head) if follow else None
             if target is None:
                 return Answer(head.status, head.headers, bytes(body), url)
@@ -176,9 +180,11 @@ class HubClient:
         self._refuse_beyond_limit(url)
         for _hop in range(_MOST_REDIRECTS):
             async with AsyncExitStack() as stack:
+                begun = monotonic()
                 with self.failures_named(url, request.url):
                     response = await self._sent(stack, request, url, trusted=trusted)
                 self._note_limit(url, response)
+                _note(request.method, url, response.status, begun)
                 target = self.redirect(request.method, url, response) if follow else None
                 if target is None:
                     yield response
@@ -317,6 +323,12 @@ class HubClient:
                     endpoint=endpoint_of(target)
                 ),
             )
+
+
+def _note(method: str, url: str, status: int, begun: float) -> None:
+    """Write down a request that was answered, for `-vv`: without its query, in which signatures are."""
+    if _LOGGER.isEnabledFor(logging.DEBUG):
+        _LOGGER.debug("%s %s %d %.3f s", method, without_query(url), status, monotonic() - begun)
 
 
 def _target(url: str) -> str:

@@ -7,7 +7,6 @@ Wire facts: huggingface_hub 2.4.0, hf_api.py: `auth_check(write=True)`, `whoami`
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -15,32 +14,23 @@ from hubferry import cards
 from hubferry.errors import AccessError, UsageError
 from hubferry.findings import Finding, refused, warning
 from hubferry.hubs.account import other_namespace
-from hubferry.hubs.http.answers import failure
 from hubferry.hubs.http.client import Request, json_body
+from hubferry.hubs.huggingface.accounts import DENIED, account_behind, asked
 from hubferry.i18n import _
 from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hubferry.catalog import Account
     from hubferry.hubs.http.answers import Answer
     from hubferry.hubs.huggingface.wire import Wire
     from hubferry.model import Plan
 
-_DENIED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _DEFAULTS = (None, "main", "master")
 _LONG_LIST = re.compile(r"\[([^\],]*, [^\],]*, [^\],]*),[^\]]*\]")
 """What may stand in a field, which can be a hundred words."""
 _TOKENS = "https://huggingface.co/settings/tokens"
-
-
-@dataclass(frozen=True, slots=True)
-class _Account:
-    """Whose token it is: its name, the namespaces it may create in, and whether it may only read."""
-
-    name: str
-    namespaces: frozenset[str]
-    reads_only: bool
 
 
 class Examination:
@@ -65,10 +55,10 @@ class Examination:
         there = self._plan.destination
         if there.exists or there.branchless:
             answer = await self._get(self._wire.api(self._ref, "/auth-check/write"))
-            denied = answer.status in _DENIED
-            account = await self._account() if denied else None
+            denied = answer.status in DENIED
+            account = await account_behind(self._wire) if denied else None
             return [refused("may-not-write", self._denied(account))] if denied else []
-        account = await self._account()
+        account = await account_behind(self._wire)
         if account is None:
             return []
         if account.reads_only:
@@ -123,30 +113,7 @@ class Examination:
                 hint = _("--card fix-license sends it with the licence's name as this hub knows it")
             yield refused("card", UsageError(message, side="destination", path=cards.NAME, hint=hint))
 
-    async def _account(self) -> _Account | None:
-        """Return whose token it is; None where the server does not tell.
-
-        Raises:
-            AccessError: The token is not taken.
-        """
-        answer = await self._get(f"{self._wire.client.endpoint}/api/whoami-v2")
-        if answer.status in _DENIED:
-            raise AccessError(
-                _("{host} does not take this token.").format(host=self._host),
-                side="destination",
-                hint=_("Set HF_TOKEN to a token that may write there ({url}).").format(url=_TOKENS),
-            )
-        body = answer.json() if answer.ok else None
-        if not isinstance(body, dict) or not isinstance(body.get("name"), str):
-            return None
-        token = body.get("auth", {}).get("accessToken", {}) if isinstance(body.get("auth"), dict) else {}
-        organizations = [one for one in _list(body.get("orgs")) if isinstance(one, dict)]
-        writable = {one.get("name") for one in organizations if one.get("roleInOrg") != "read"}
-        names = {name for name in (body["name"], *writable) if isinstance(name, str)}
-        reads_only = isinstance(token, dict) and token.get("role") == "read"
-        return _Account(body["name"], frozenset(names), reads_only)
-
-    def _denied(self, account: _Account | None) -> AccessError:
+    def _denied(self, account: Account | None) -> AccessError:
         if account is None:
             message = _("{host} does not let this token write to {name}")
         elif account.reads_only:
@@ -167,16 +134,7 @@ class Examination:
         return self._wire.client.host
 
     async def _get(self, url: str) -> Answer:
-        """Ask a question that a server need not know.
-
-        Raises:
-            NetworkError: It did not answer, for the moment.
-        """
-        answer = await self._wire.client.ask(Request("GET", url, {"Accept-Encoding": "gzip"}))
-        error = None if answer.ok else failure(answer, host=self._host, side="destination")
-        if error is not None and error.retryable:
-            raise error
-        return answer
+        return await asked(self._wire, url)
 
 
 def _remarks(told: dict[str, Any]) -> Iterator[Finding]:

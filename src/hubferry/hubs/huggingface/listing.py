@@ -75,7 +75,7 @@ class Listing:
             barren = barren + 1 if self._found.count == known else 0
             if barren > _MOST_BARREN:
                 raise self._found.endless()
-            url = self._next(answer)
+            url = next_page(self._wire, answer)
 
     def _take(self, entries: list[Any]) -> None:
         for entry in entries:
@@ -84,16 +84,6 @@ class Listing:
                 self._found.add(file)
             elif isinstance(entry, dict) and isinstance(entry.get("path"), str):
                 self._found.add_folder(entry["path"])
-
-    def _next(self, answer: Answer) -> str | None:
-        """Return the next page's address, at our own endpoint: mirrors pass on the original hub's."""
-        link = _NEXT.search(answer.headers.get("Link", ""))
-        if link is None:
-            return None
-        target = urlsplit(urljoin(answer.url, link[1]))
-        base = urlsplit(self._wire.client.endpoint)
-        prefix = "" if target.path.startswith(f"{base.path}/") else base.path
-        return f"{base.scheme}://{base.netloc}{prefix}{target.path}?{target.query}"
 
     async def _siblings(self) -> list[Any]:
         """List by the model's own record, for a server that has no tree.
@@ -164,6 +154,17 @@ class Listing:
             git_sha1=file.git_sha1 or (tag if _SHA1.fullmatch(tag) else None),
             lfs=file.lfs or bool(_SHA256.fullmatch(tag)),
         )
+
+
+def next_page(wire: Wire, answer: Answer) -> str | None:
+    """Return the next page's address, at our own endpoint: mirrors pass on the original hub's."""
+    link = _NEXT.search(answer.headers.get("Link", ""))
+    if link is None:
+        return None
+    target = urlsplit(urljoin(answer.url, link[1]))
+    base = urlsplit(wire.client.endpoint)
+    prefix = "" if target.path.startswith(f"{base.path}/") else base.path
+    return f"{base.scheme}://{base.netloc}{prefix}{target.path}?{target.query}"
 
 
 def _file(entry: Any) -> RepoFile | None:

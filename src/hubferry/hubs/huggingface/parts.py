@@ -121,11 +121,15 @@ class PartedUploads:
     async def _send_parts(
         self, key: tuple[object, ...], upload: PartedUpload, blob: Blob, body: PartedBody | _InOneGo
     ) -> None:
-        size = upload.addresses.part_size
-        for number in range(len(upload.stored), len(upload.addresses.parts)):
+        size, before = upload.addresses.part_size, len(upload.stored)
+        for number in range(before, len(upload.addresses.parts)):
             start, stop = number * size, min((number + 1) * size, blob.size)
-            etag = await self._sent(key, upload, number, body.part(start, stop), stop - start)
-            part = StoredPart(etag, await body.digest(stop))
+            try:
+                etag = await self._sent(key, upload, number, body.part(start, stop), stop - start)
+            except HubferryError as error:
+                error.got_on = number > before
+                raise
+            part = StoredPart(number, etag, await body.digest(stop))
             upload.stored.append(part)
             await asyncio.to_thread(self._unfinished.stored, key, part)
 

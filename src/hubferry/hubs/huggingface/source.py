@@ -64,7 +64,11 @@ class HuggingFaceSource:
         return revision
 
     async def look(self, ref: RepoRef) -> Revision:
-        """Resolve without asking whether this account may download.
+        """Resolve without asking whether this account may download."""
+        return (await self.record(ref))[0]
+
+    async def record(self, ref: RepoRef) -> tuple[Revision, dict[str, Any]]:
+        """Return a revision, and the hub's own record of the repository at it.
 
         Wire fact: hf_api.py `model_info`: `sha`, `private`, `gated` (false, "auto" or "manual"), `cardData`.
         """
@@ -83,13 +87,14 @@ class HuggingFaceSource:
             commit = ref.revision
         await self._check_name(ref, commit)
         self._named[commit] = _siblings(info)
-        return Revision(
+        revision = Revision(
             ref,
             commit,
             private=bool(info.get("private")),
             gated=bool(info.get("gated")),
-            license=_license(info),
+            license=license_of(info),
         )
+        return revision, info
 
     async def files(self, revision: Revision) -> list[RepoFile]:
         """List a commit's files, complete or an error; see `Source.files`.
@@ -199,7 +204,7 @@ def _siblings(info: dict[str, Any]) -> frozenset[str]:
     return frozenset(path for path in paths if isinstance(path, str))
 
 
-def _license(info: dict[str, Any]) -> str | None:
+def license_of(info: dict[str, Any]) -> str | None:
     """Return the licence of a model card's front matter; the first where it names several."""
     card = info.get("cardData")
     named = card.get("license") if isinstance(card, dict) else None
@@ -208,5 +213,6 @@ def _license(info: dict[str, Any]) -> str | None:
     if isinstance(named, str) and named.strip():
         return named.strip()
     tags = info.get("tags")
-    tagged = [tag for tag in tags if isinstance(tag, str) and tag.startswith("license:")] if tags else []
+    listed = tags if isinstance(tags, list) else []
+    tagged = [tag for tag in listed if isinstance(tag, str) and tag.startswith("license:")]
     return tagged[0].removeprefix("license:") if tagged else None

@@ -13,6 +13,7 @@ import stat
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -49,8 +50,9 @@ class Addresses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StoredPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A part that the storage has, by its ETag; `digest` is of everything up to its end."""
+    """A part that the storage has: its number from 0, its ETag, the digest of everything up to its end."""
 
+    number: int
     etag: str
     digest: str
 
@@ -104,8 +106,11 @@ class Unfinished:
             stored = [_part_decoder.decode(part) for part in parts]
         except _UNREADABLE:
             return None
-        known = Remembered(told.addresses, stored)
-        return known if told.schema == _SCHEMA and len(stored) <= len(told.addresses.parts) else None
+        # Two runs that send one blob at a time both write what they have stored: it is the same.
+        by_number = {part.number: part for part in stored}
+        first = [by_number[number] for number in takewhile(by_number.__contains__, count())]
+        known = Remembered(told.addresses, first)
+        return known if told.schema == _SCHEMA and len(first) <= len(told.addresses.parts) else None
 
     def begin(self, key: Sequence[object], addresses: Addresses, stored: Sequence[StoredPart] = ()) -> None:
         """Write down where an upload goes, in the place of what was known of it."""

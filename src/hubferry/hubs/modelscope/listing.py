@@ -117,11 +117,13 @@ class Listing:
                         turn.answered()
                     del running[task]
         finally:
-            waiting += turn.left
-            waiting += running.values()
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)  # several may fail; one of them is told
+            for task, question in running.items():
+                answered = not task.cancelled() and task.exception() is None
+                waiting += task.result() if answered else [question]
+            waiting += turn.left
         turn.end()
 
     async def _tree(self, root: str | None) -> list[str | None]:

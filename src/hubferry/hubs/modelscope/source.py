@@ -57,6 +57,10 @@ class ModelScopeSource:
 
     async def resolve(self, ref: RepoRef) -> Revision:
         """Pin a branch or tag by its listing, which `files` then need not ask for again."""
+        return (await self.record(ref))[0]
+
+    async def record(self, ref: RepoRef) -> tuple[Revision, dict[str, Any]]:
+        """Return a revision, and the hub's own record of the repository."""
         listing = asyncio.ensure_future(self._listed(ref))
         try:
             info = await self._wire.get(ref, self._wire.api(ref))
@@ -67,7 +71,12 @@ class ModelScopeSource:
             raise
         commit = listing_digest(files)
         self._listings[commit] = files
-        return described(ref, commit, info)
+        return described(ref, commit, info), info if isinstance(info, dict) else {}
+
+    @property
+    def wire(self) -> Wire:
+        """The server itself, for what else it may be asked as the same account."""
+        return self._wire
 
     async def files(self, revision: Revision) -> list[RepoFile]:
         """Return the listing that `revision` stands for.

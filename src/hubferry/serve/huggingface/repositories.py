@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 routes = web.RouteTableDef()
 _REPOSITORIES_A_PAGE = 1_000
+_ALWAYS = frozenset({"_id", "id", "modelId"})
 _NAME = re.compile(r"\w(?:[\w.-]{0,94}\w)?", re.ASCII)
 _NAME_RULES = (
     "Only regular characters and '-', '_', '.' are accepted. '--' and '..' are forbidden. '-' and '.' cannot "
@@ -120,8 +121,18 @@ async def find(request: web.Request) -> web.Response:
         and author in (None, repository.record.repo_id.partition("/")[0])
     ]
     part = window(request, _REPOSITORIES_A_PAGE)
-    shown = [_described(repository, repository.resolve(None)) for repository in found[part]]
+    shown = [_shown(request, repository) for repository in found[part]]
     return page_answer(request, part, shown, len(found))
+
+
+def _shown(request: web.Request, repository: Repository) -> dict[str, object]:
+    """Describe a repository in a list: what `expand` names, with `full` also its files."""
+    commit = repository.resolve(None)
+    described = _described(repository, commit)
+    if flag(request, "full"):
+        described["siblings"] = [{"rfilename": path} for path in repository.tree(commit).paths]
+    wanted = {name for key in ("expand", "expand[]") for name in request.query.getall(key, ())}
+    return {name: described[name] for name in described if name in wanted | _ALWAYS} if wanted else described
 
 
 @routes.put(f"{REPO}/settings", name="hf:settings")

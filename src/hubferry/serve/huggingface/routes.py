@@ -42,7 +42,8 @@ def next_page(request: web.Request, part: slice, total: int) -> dict[str, str]:
     """Return the Link header that leads on, nothing on the last page (huggingface_hub.utils._pagination)."""
     if part.stop >= total:
         return {}
-    query = urlencode({**request.query, "cursor": str(part.stop)})
+    asked = [(name, value) for name, value in request.query.items() if name != "cursor"]
+    query = urlencode([*asked, ("cursor", str(part.stop))])
     return {"Link": f'<{absolute(request, quote(request.path))}?{query}>; rel="next"'}
 
 

@@ -131,6 +131,8 @@ def _open_described(repository: Repository) -> dict[str, object]:
         "downloads": 0,
         "likes": 0,
         "tags": [],
+        "created_at": int(record.created),
+        "last_modified": int(record.changed),
     }
 
 

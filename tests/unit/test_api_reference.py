@@ -1,0 +1,35 @@
+"""docs/api.md is what the docstrings say, and says something about every public name."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hubferry
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/api.md"
+
+
+def test_the_page_is_current():
+    done = subprocess.run([sys.executable, str(ROOT / "docs/reference.py"), "--check"], check=False)
+    assert done.returncode == 0, "run `make api`"
+
+
+@pytest.mark.parametrize("name", [name for name in hubferry.__all__ if name != "aio"])
+def test_every_public_name_is_described(name):
+    text = PAGE.read_text(encoding="utf-8")
+    assert f"### `{name}`" in text or f"| `{name}` (" in text
+    assert inspect.getdoc(getattr(hubferry, name))
+
+
+@pytest.mark.parametrize("name", [name for name in dir(hubferry.aio) if name in hubferry.__all__])
+def test_a_verb_and_its_awaited_form_take_the_same(name):
+    plain, awaited = getattr(hubferry, name), getattr(hubferry.aio, name)
+    if inspect.isfunction(plain):
+        assert inspect.iscoroutinefunction(awaited)
+        assert inspect.signature(plain) == inspect.signature(awaited)
