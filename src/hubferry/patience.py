@@ -241,7 +241,7 @@ class Trial:
             error: Raised again, with the time to come again, when there is no patience left.
             what: Of which the person hears while it is waited for.
             listen: Hears of the wait.
-            most: Tries at most, where those of the policy are not fewer.
+            most: Tries at most; those of the policy if None.
         """
         if not error.retryable:
             raise error
@@ -252,7 +252,7 @@ class Trial:
         account.failed(error)
         kind = error.kind if isinstance(error, NetworkError) else "failing"
         asked, left = _asked(error), self._left()
-        most = min((one for one in (policy.attempts, most) if one is not None), default=None)
+        most = policy.attempts if most is None else most
         if left <= 0 or (asked or 0.0) > left + _ROUNDING or (most is not None and self.failures >= most):
             raise come_again(error, clock, asked)
         # The last try is made at the very end of the patience: a window of as many minutes is over then.

@@ -107,8 +107,11 @@ class RetryingSource(WrappedSource):
         That they are waited for one after the other would take a broken mirror's number of files times that.
         """
         of_the_file = error.retryable and not isinstance(error, NetworkError)
+        most = self._account.policy.attempts
+        if of_the_file and self._spent:
+            most = _FEW if most is None else min(most, _FEW)
         try:
-            await trial.failed(error, file.path, self._listen, _FEW if of_the_file and self._spent else None)
+            await trial.failed(error, file.path, self._listen, most)
         except HubferryError:
             self._spent = self._spent or of_the_file
             raise
