@@ -243,7 +243,7 @@ class Trial:
             error: Raised again, with the time to come again, when there is no patience left.
             what: What was being done, which the person hears while it is waited for.
             listen: Hears of the wait.
-            most: Tries at most, instead of the policy's.
+            most: Tries at most; those of the policy if None.
         """
         if not error.retryable:
             raise error

@@ -95,6 +95,10 @@ def works_through_everything(person: Person, model: Path) -> None:
     person.types("hubferry cache clean", "cache", "clean", "--force")
     person.types("hubferry cache dir", "cache", "dir")
     person.types("hubferry cache move", "cache", "move", str(home / "moved"))
+    person.types("hubferry ls", "ls", "hf:org/model")
+    person.types("hubferry ls OWNER", "ls", "hf:org")
+    person.types("hubferry info", "info", "hf:org/model")
+    person.types("hubferry doctor", "doctor", "hf:org/model", "ms:mine/other")
     person.types("hubferry doctor", "doctor")
     person.types("hubferry doctor", "doctor", code=5, HF_HUB_OFFLINE="1")
     person.types("hubferry config path", "config", "path")
@@ -238,7 +242,7 @@ def test_every_command_with_a_document_has_its_section():
     }
     sections_of_commands = {title for title in sections() if title.startswith("hubferry ")}
     assert with_document - sections_of_commands == {"hubferry cache unpin"}  # described with its other half
-    assert sections_of_commands - with_document == {"hubferry copy --dry-run"}
+    assert sections_of_commands - with_document == {"hubferry copy --dry-run", "hubferry ls OWNER"}
 
 
 def test_the_line_of_a_hub_has_the_keys_of_the_page(tmp_path):
