@@ -249,3 +249,25 @@ def test_the_scripts_log_level_debug_tells_requests_and_its_default_does_not(des
     assert "DEBUG hubferry.hubs.http.client: GET " in done.err
     assert "INFO hubferry.run: " in done.err
     assert desk.source.token not in done.said
+
+
+def test_a_verification_is_one_line_that_fits_too(desk):
+    """Of a verification that is under way by a path that is longer than the terminal is wide."""
+    program = (
+        "from hubferry.cli.cache.reading import follow_reading\n"
+        "from hubferry.events import FileStarted, Progress\n"
+        "with follow_reading() as listen:\n"
+        "    for number in range(40):\n"
+        "        listen(FileStarted('verify', '模型/' * 30 + f'model-{number:05}-of-00040.safetensors', 9))\n"
+        "        listen(Progress('verify', 'x', 1))\n"
+        "        __import__('time').sleep(0.02)\n"
+        "    input()\n"
+    )
+    environment = desk.environment | {"TERM": "xterm", "LANG": "en_US.UTF-8", "PYTHONIOENCODING": "utf-8"}
+    with terminal([sys.executable, "-c", program], environment, desk.home, columns=60) as screen:
+        screen.wait_for(lambda text: "-of-00040" in text)
+        while screen.drawn.count(b"\x1b[K") < 3:
+            assert screen.read(5)
+        assert len(screen.text.splitlines()) == 1
+        screen.type(b"\n")
+        assert screen.end() == 0

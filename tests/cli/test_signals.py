@@ -75,7 +75,11 @@ def test_a_second_signal_ends_at_once_and_loses_nothing_as_who_waits_is_told(slo
         "import time, hubferry.session as session\n"
         "async def close(self, *_error):\n"
         "    print('STOPPING', flush=True)\n"
-        "    time.sleep(3600)\n"
+        "    while True:\n"
+        "        try:\n"
+        "            time.sleep(3600)\n"
+        "        except KeyboardInterrupt:\n"
+        "            pass\n"
         "session.Session.__aexit__ = close\n"
     )
     slow_desk.environment["PYTHONPATH"] = str(stuck)

@@ -12,9 +12,11 @@ import pytest
 from hubferry import config
 from hubferry.config.lines import line_of, positions
 from hubferry.errors import UsageError
+from hubferry.events import ignore
 from hubferry.hubs import credentials
 from hubferry.model import RepoRef
-from hubferry.options import Access
+from hubferry.options import Access, Options
+from hubferry.session import MOST_CONNECTIONS, Session
 from hubferry.typed import as_typed, reference, repository
 
 LAB = """
@@ -79,7 +81,7 @@ def test_no_file_is_an_empty_one_and_a_file_that_is_named_has_to_be_there(tmp_pa
 @pytest.mark.parametrize(
     ("text", "line", "words", "hint"),
     [
-        ("[hub.lab]\n", 1, "the file has no key “hub”", "did you mean: hubs"),
+        ("[hub.lab]\n", 1, "there is no table [hub]", "did you mean: hubs"),
         (LAB + "endpont = 1\n", 8, "[hubs.lab] has no key “endpont”", "did you mean: endpoint"),
         (LAB.replace('"LAB_TOKEN"', "3"), 5, "env is the name of a variable", None),
         (LAB.replace("env", "evn"), 5, "[hubs.lab.token] has no key “evn”", "did you mean: env"),
@@ -106,11 +108,11 @@ def test_a_mistake_is_named_with_its_line_and_the_nearest_key(file, text, line, 
 
 
 def test_every_mistake_is_named_in_the_order_of_the_lines(file):
-    found = wrong(LAB.replace('"hf"', "1").replace("= 4", "= 0") + "[defaults]\njobs = 0.5\n", file)
-    assert [line for line, _words, _hint in found] == [3, 7, 9]
+    text = LAB.replace('"hf"', "1").replace("= 4", "= 0") + "[defaults]\njobs = 0.5\n[other]\n"
+    assert [line for line, _words, _hint in wrong(text, file)] == [3, 7, 9, 10]
     with pytest.raises(UsageError) as caught:
         config.current()
-    assert len(caught.value.others) == 2
+    assert len(caught.value.others) == 3
 
 
 @pytest.mark.parametrize("name", ["X", "h", "Lab", "file", "https", "huggingface", "a.b", "-a"])
@@ -229,3 +231,15 @@ def test_start_up_does_not_pay_for_a_file_that_is_not_there(tmp_path):
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("source", "jobs", "most", "slots"),
+    [("lab", None, 4, 4), ("lab", 2, 2, 2), ("lab", 32, 4, 4), ("hf", None, MOST_CONNECTIONS, 4)],
+)
+def test_a_hub_gets_no_more_connections_than_the_file_allows(file, tmp_path, source, jobs, most, slots):
+    file(LAB)
+    options = Options(jobs=jobs, cache_root=tmp_path)
+    session = Session(f"{source}:org/name", "lab:mine/name", options, ignore)
+    assert session.connections.large.most == most
+    assert session.slots == slots

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubferry.cli import cells, frame
+from hubferry.cli import cells, frame, live
 from hubferry.cli.tally import Meter, Snapshot
 from hubferry.events import Retrying
 from hubferry.i18n import set_language
@@ -17,7 +17,7 @@ MIB = 1024 * 1024
 UNICODE = frame.Glyphs()
 WALL = 1_000_000.0
 SHARDS = tuple(f"model-{number:05}-of-00003.safetensors" for number in (1, 2, 3))
-NAMES = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Mn")), min_size=1, max_size=80)
+NAMES = st.text("abcz0123456789-_./模型😀é\u0301…", min_size=1, max_size=80)
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +64,16 @@ def test_no_line_is_as_wide_as_the_terminal_and_no_frame_as_high(columns, lines,
         frames = drawn(columns, tuple(names), lines, glyphs, waiting=waiting)
         assert all(cells.width(line) < columns for line in frames)
         assert len(frames) <= max(lines - 1, 6)
+
+
+def test_the_way_to_the_first_line_is_counted_in_lines_of_the_window_as_it_is_now():
+    """Terminals break lines anew when they get narrower."""
+    drawing = object.__new__(live.LiveLines)
+    drawing._drawn = ["x" * 79, "y" * 20, "模" * 30]
+    assert drawing._up(80) == "\r\x1b[2A"
+    assert drawing._up(40) == "\r\x1b[4A"
+    drawing._drawn = []
+    assert drawing._up(80) == "\r"
 
 
 def test_the_total_comes_first_and_then_each_direction():

@@ -218,6 +218,22 @@ async def test_an_upload_that_breaks_after_hours_is_tried_again_for_its_work_is_
     assert hub.tries == 4
 
 
+async def test_who_waits_for_an_upload_hears_of_its_file_and_not_of_a_digest(time, account):
+    class Breaking:
+        tries = 0
+
+        async def upload(self, ref, blob, body):
+            self.tries += 1
+            if self.tries < 2:
+                raise NetworkError("broken off")
+
+    heard = []
+    blob = Blob("0" * 64, 1, "weights/model.safetensors")
+    await time.run(RetryingDestination(Breaking(), account, heard.append).upload(REF, blob, None))
+    assert [event.what for event in heard] == ["weights/model.safetensors"]
+    assert blob == Blob("0" * 64, 1)
+
+
 async def test_an_upload_that_is_never_taken_ends_all_the_same(time, account):
     class Never:
         tries = 0

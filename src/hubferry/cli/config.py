@@ -101,9 +101,8 @@ def _show(*, as_json: bool) -> None:
         output.data("")
         output.data(_("options, unless the command line says otherwise"))
         for name, value in said.items():
-            output.data(
-                f"  --{name.replace('_', '-')} {value.value}  {origin_words(value.origin, value.name)}"
-            )
+            option = f"--{name.replace('_', '-')} {_shown(value)}"
+            output.data(f"  {option}  {origin_words(value.origin, value.name)}")
 
 
 def _hub_lines(hub: Hub) -> list[str]:

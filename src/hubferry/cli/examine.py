@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hubferry.hubs.account import Login
+    from hubferry.model import HubName
 
 State = Literal["good", "note", "bad"]
 _PACKAGES = ("huggingface_hub", "hf_xet", "httptools", "python-socks", "aiohttp", "uvloop", "click")
@@ -63,7 +64,7 @@ def examine(*, ask_hubs: bool) -> list[Finding]:
     found = examine_config.configuration()
     if any(one.state == "bad" for one in found):  # nothing else can be known
         return [_versions(), *found]
-    found += [*machine(), *_proxies()]
+    found += [*machine(), *_proxies(), _certificates()]
     found += [_huggingface_token(), _modelscope_token(), *examine_config.tokens()]
     if ask_hubs and not _offline():
         found += [_huggingface(), _modelscope(), *examine_config.hubs()]
@@ -205,14 +206,14 @@ def _huggingface() -> Finding:
     from hubferry.hubs.account import Login, huggingface_account
 
     endpoint, find = credentials.huggingface_endpoint(), credentials.huggingface_token
-    return account("Hugging Face", endpoint, huggingface_account, Login(side="source"), find, code="hf")
+    return account("Hugging Face", endpoint, huggingface_account, Login(side="source"), find, kind="hf")
 
 
 def _modelscope() -> Finding:
     from hubferry.hubs.account import Login, modelscope_account
 
     endpoint, find = credentials.modelscope_endpoint(), credentials.modelscope_token
-    return account("ModelScope", endpoint, modelscope_account, Login(), find, code="ms")
+    return account("ModelScope", endpoint, modelscope_account, Login(), find, kind="ms")
 
 
 def account(
@@ -222,16 +223,16 @@ def account(
     login: Login,
     find: Callable[[], str | None],
     *,
-    code: str,
+    kind: HubName,
+    code: str = "",
 ) -> Finding:
     """Ask a hub who we are; without a token it is enough that it answers."""
     from hubferry.hubs.account import HUGGINGFACE_NAME, MODELSCOPE_NAME, reachable
 
-    code = "hf" if login.side == "source" else "ms"
+    code = code or kind
     try:
         if find() is None:
-            path = MODELSCOPE_NAME if subject == "ModelScope" else HUGGINGFACE_NAME
-            reachable(endpoint, path, side=login.side)
+            reachable(endpoint, MODELSCOPE_NAME if kind == "ms" else HUGGINGFACE_NAME, side=login.side)
             return Finding(subject, "good", _("{endpoint} answers").format(endpoint=endpoint), code=code)
         name = ask(login)
     except HubferryError as error:

@@ -56,4 +56,6 @@ def _asked(hub: config.HubSettings) -> Finding:
 
     ask = modelscope_account if hub.kind == "ms" else huggingface_account
     login = Login(endpoint=hub.endpoint, named=hub.name, side="source")
-    return account(hub.name, str(hub.endpoint), ask, login, lambda: finding.obtain(hub), code=hub.name)
+    return account(
+        hub.name, str(hub.endpoint), ask, login, lambda: finding.obtain(hub), kind=hub.kind, code=hub.name
+    )

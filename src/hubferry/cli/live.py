@@ -35,7 +35,7 @@ class LiveLines:
     def __init__(self, tally: Tally) -> None:
         """Begin to draw, and let everything that is said come above it."""
         self._tally = tally
-        self._glyphs = _glyphs()
+        self._glyphs = terminal_glyphs()
         self._drawn: list[str] = []
         self._drawing = RLock()
         self._over = Flag()
@@ -71,14 +71,14 @@ class LiveLines:
                     self._draw()
 
     def _draw(self) -> None:
-        columns, height = _size()
-        space = frame.Space(columns, height, self._glyphs, _as_shown)
+        columns, height = terminal_size()
+        space = frame.Space(columns, height, self._glyphs, as_shown)
         lines = frame.lines(self._tally.snapshot(time.monotonic()), space, time.time())
         begin, self._drawn = self._up(columns), lines
         self._write(begin + "\r\n".join(f"{line}\x1b[K" for line in lines) + "\x1b[J\r")
 
     def _erased(self) -> str:
-        begin, self._drawn = self._up(_size()[0]), []
+        begin, self._drawn = self._up(terminal_size()[0]), []
         return begin + "\x1b[J"
 
     def _up(self, columns: int) -> str:
@@ -94,7 +94,7 @@ class LiveLines:
             self._over.set()
 
 
-def _size() -> tuple[int, int]:
+def terminal_size() -> tuple[int, int]:
     """Return columns and lines: of the terminal itself, else of the environment."""
     with suppress(OSError, ValueError):
         columns, lines = os.get_terminal_size(sys.stderr.fileno())
@@ -112,7 +112,7 @@ def _in_the_foreground() -> bool:
         return True
 
 
-def _glyphs() -> frame.Glyphs:
+def terminal_glyphs() -> frame.Glyphs:
     """Return what this terminal shows in one cell each, for certain."""
     said = [os.environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG")]
     said[1] = "" if said[1] in _OF_PYTHON else said[1]
@@ -121,6 +121,7 @@ def _glyphs() -> frame.Glyphs:
     return frame.PLAIN if not unicode or named.lower().startswith(_DOUBTFUL) else frame.Glyphs()
 
 
-def _as_shown(text: str) -> str:
+def as_shown(text: str) -> str:
+    """Return a text as the encoding of stderr shows it."""
     encoding = sys.stderr.encoding or locale.getpreferredencoding(do_setlocale=False)
     return text.encode(encoding, "hubferry").decode(encoding, "replace")

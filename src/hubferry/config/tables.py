@@ -230,8 +230,8 @@ class Reader:
         words = list(known)
         for key in table:
             if key not in words:
-                where = f"[{'.'.join(at)}]" if at else _("the file")
-                message = _("{where} has no key “{key}”").format(where=where, key=key)
+                message = _("[{table}] has no key “{key}”") if at else _("there is no table [{key}]")
+                message = message.format(table=".".join(at), key=key)
                 near = get_close_matches(key.lower().replace("-", "_"), words, n=1)
                 hint = _("did you mean: {names}").format(names=near[0] if near else _(", ").join(words))
                 self._mistake((*at, key), message, hint)

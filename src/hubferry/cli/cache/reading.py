@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hubferry.cli import output
+from hubferry.cli import cells, live, output
 from hubferry.cli.tally import Meter
 from hubferry.events import FileDone, FileStarted, Progress, ignore
 from hubferry.i18n import _
@@ -64,11 +64,15 @@ class _Line:
         sys.stderr.flush()
 
     def _draw(self) -> None:
+        columns, _lines = live.terminal_size()
+        dots = live.terminal_glyphs().ellipsis
         sentence = _("{files} files, {size} read ({rate}/s): {path}").format(
             files=self._files,
             size=output.size(self._meter.done),
             rate=output.size(round(self._meter.rate)),
-            path=output.visible(self._path)[-40:],
+            path="",
         )
-        sys.stderr.write(f"\r{sentence}\x1b[K")
+        room = max(1, columns - 1 - cells.width(sentence))
+        (path,) = cells.shortened([live.as_shown(output.visible(self._path))], room, dots)
+        sys.stderr.write(f"\r{cells.cut(sentence + path, columns - 1, dots)}\x1b[K")
         sys.stderr.flush()
