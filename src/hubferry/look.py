@@ -187,5 +187,5 @@ def _owned_in_cache(session: Session, owner: RepoRef) -> Owned:
     return Owned(owner, tuple(found[name] for name in sorted(found)))
 
 
-def _owner_key(ref: RepoRef) -> tuple[str, str, str]:
-    return ref.hub, ref.repo_type, ref.repo_id.partition("/")[0].lower()
+def _owner_key(ref: RepoRef) -> tuple[str, str | None, str, str]:
+    return ref.hub, ref.home, ref.repo_type, ref.repo_id.partition("/")[0].lower()

@@ -206,3 +206,20 @@ def test_a_default_visibility_is_no_wish_for_what_is_there(desk, model):
     desk.inside("copy", "hf:org/model", str(desk.home / "folder"), check_code=0)
     planned = desk.inside("copy", "hf:org/model", "ms:mine/new", "--dry-run", check_code=0)
     assert "will be created as private" in planned.out
+
+
+def test_a_named_hub_is_looked_at_like_any_other_and_offline_kept_apart(desk, model, lab, other):
+    write(desk, table(lab))
+    publish(lab, other, "org/model")
+    lab.store.find("org/model").change(private=True)
+    words = {"environment": {"LAB_TOKEN": TOKEN}, "check_code": 0}
+    assert desk.inside("ls", "lab:org", **words).out.split()[-1] == "lab:org/model"
+    assert "config.json" in desk.inside("ls", "lab:org/model", **words).out
+    shown = desk.inside("cat", "lab:org/model/config.json", **words).out
+    assert shown == (other / "config.json").read_text(encoding="utf-8")
+    assert "visibility   private" in desk.inside("info", "lab:org/model", **words).out
+    desk.inside("fetch", "hf:org/model", **words)
+    assert desk.inside("ls", "lab:org", "--offline", **words | {"check_code": 3}).out == ""
+    desk.inside("fetch", "lab:org/model", **words)
+    assert desk.inside("ls", "lab:org", "--offline", **words).out.split()[-1] == "lab:org/model"
+    assert desk.inside("ls", "hf:org", "--offline", **words).out.split()[-1] == "hf:org/model"

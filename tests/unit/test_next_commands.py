@@ -29,7 +29,7 @@ NAMED = re.compile(r"(?<![\w./:@-])hubferry (?=[a-z])")
 ENDS = re.compile(r"[\n`;|)\"，。；、：（）]|\s#|, |\. |: | — |\s->")
 OPTION = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*)")
 ELSEWHERE = {"--no-cache-dir", "--help", "--version", "--debug"}
-PROSE = {"knows"}
+PROSE = {"knows", "needs"}
 """Words that follow the name where it is the product's."""
 CODE = re.compile(r"^```[a-z]*\n(.*?)^```|`([^`\n]+)`|^(?: {4}|\t)([^\n]*)$", re.MULTILINE | re.DOTALL)
 
@@ -98,7 +98,7 @@ def pages():
 
 def commands_in(text):
     """Yield the words behind each `hubferry ` of a text, up to where the command must have ended."""
-    text = re.sub(r"\{[^{}]*\}", GAP, text)
+    text = re.sub(r"\{[^{}]*\}", GAP, text).replace("\\|", "|")
     for match in NAMED.finditer(text):
         rest = ENDS.split(text[match.end() :], maxsplit=1)[0]
         try:
@@ -146,7 +146,8 @@ def wrong(where, text):
             if OPTION.fullmatch(name) and name not in options_of(command):
                 yield f"{where}: {' '.join(words)!r} has no option {name}"
         alone = at == 0 or re.fullmatch(r"[A-Z_]+=\S+ ", text[:at])
-        if alone and left and not _has_gap(words) and not isinstance(command, click.Group):
+        said = any(not word.startswith("-") for word in left)  # options alone name a way of using it
+        if alone and said and not _has_gap(words) and not isinstance(command, click.Group):
             yield from unparsed(where, command, left, words)
 
 
