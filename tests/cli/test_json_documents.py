@@ -33,6 +33,7 @@ VARYING = (
     (re.compile(r'("seconds": )[\d.]+'), r"\1SECONDS"),
     (re.compile(r"http://127\.0\.0\.1:\d+|127\.0\.0\.1:\d+"), "HUB"),
     (re.compile(r"\d+(\.\d+)? [KMGT]iB free"), "FREE"),
+    (re.compile(r"\d+ ms\b"), "MILLISECONDS"),
 )
 
 
@@ -73,6 +74,10 @@ def works_through_everything(person: Person, model: Path) -> None:
     fetched = person.types("hubferry fetch", "fetch", "ms:mine/model")
     person.types("hubferry fetch", "fetch", "hf:org/model", "--include", "*.json", "--offline")
     person.types("hubferry fetch", "fetch", "hf:org/empty")
+    person.types("hubferry ls", "ls", "hf:org/model")
+    person.types("hubferry ls OWNER", "ls", "hf:org")
+    person.types("hubferry info", "info", "hf:org/model")
+    person.types("hubferry doctor", "doctor", "hf:org/model", "ms:mine/other")
     person.types("hubferry check", "check", "hf:org/model", "ms:mine/model", code=6)
     person.types("errors", "fetch", "hf:org/nothing", code=3)
     person.types("errors", "copy", "hf:org/broken", "ms:mine/broken", code=9)
@@ -95,10 +100,6 @@ def works_through_everything(person: Person, model: Path) -> None:
     person.types("hubferry cache clean", "cache", "clean", "--force")
     person.types("hubferry cache dir", "cache", "dir")
     person.types("hubferry cache move", "cache", "move", str(home / "moved"))
-    person.types("hubferry ls", "ls", "hf:org/model")
-    person.types("hubferry ls OWNER", "ls", "hf:org")
-    person.types("hubferry info", "info", "hf:org/model")
-    person.types("hubferry doctor", "doctor", "hf:org/model", "ms:mine/other")
     person.types("hubferry doctor", "doctor")
     person.types("hubferry doctor", "doctor", code=5, HF_HUB_OFFLINE="1")
     person.types("hubferry config path", "config", "path")
