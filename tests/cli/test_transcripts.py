@@ -63,7 +63,7 @@ class Redaction:
         text = re.sub(r"(<clock> )+<clock>", "<clock>", text)
         text = re.sub(r"\d+ (min|分) \d+ (s\b|秒)|\d+(\.\d+)? (s\b|秒)", "<time>", text)
         text = re.sub(r"(process|进程) \d+", r"\1 <number>", text)
-        return re.sub(r"\d+(\.\d)? [KMGT]iB", "<size>", text) if sizes else text
+        return re.sub(r"\d+(\.\d)? [KMGTP]iB", "<size>", text) if sizes else text
 
 
 FRAME = re.compile(r"\r(?:\x1b\[\d+A)?(?:[^\x1b\n]*\x1b\[K(?:\r+\n)?)*\x1b\[J\r?")
