@@ -53,6 +53,7 @@ def demo() -> None:
             "HF_TOKEN": token,
             "MODELSCOPE_ENDPOINT": destination(),
             "MODELSCOPE_API_TOKEN": token,
+            "HUBFERRY_PATIENCE": "0.1",  # a hub of this machine that is gone was stopped, and stays away
         }
         demo_model.write(home / "tiny-llama")
         for sentence, words in _acts():
