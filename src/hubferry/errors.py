@@ -37,6 +37,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from hubferry.i18n import _
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -74,7 +76,9 @@ class HubferryError(Exception):
     @property
     def sentence(self) -> str:
         """What was being done, and what came in between."""
-        return f"{self.doing}: {self.message}" if self.doing else self.message
+        if self.doing is None:
+            return self.message
+        return _("{doing}: {message}").format(doing=self.doing, message=self.message)
 
 
 class UsageError(HubferryError):

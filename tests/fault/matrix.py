@@ -171,8 +171,8 @@ def _of_a_busy_hub(function: str, params: dict[str, Any]) -> Cell | None:
     return (COMMIT, f"busy: {params['kind']}") if "busy" in function else None
 
 
-def _of_a_command(_function: str, params: dict[str, Any]) -> Cell:
-    return BY_ROUTE[params["route_of_kind"]], params["kind"]
+def _of_a_command(_function: str, params: dict[str, Any]) -> Cell | None:
+    return (BY_ROUTE[params["route_of_kind"]], params["kind"]) if "route_of_kind" in params else None
 
 
 def _of_a_name(function: str, params: dict[str, Any]) -> Cell | None:

@@ -86,5 +86,5 @@ def test_a_passing_fault_is_told_and_gone_over(world):
     world.source_faults.plan(answer(503, b""), "storage:get")
     done = world.command()
     assert done.code == 0, done.said
-    assert "attempt 2" in done.err
+    assert "then retry 1: fetching model-0000" in done.err
     assert world.published() == world.expected

@@ -226,7 +226,7 @@ def test_a_file_is_read_again_when_it_changes_and_not_before(file, monkeypatch):
 def test_start_up_does_not_pay_for_a_file_that_is_not_there(tmp_path):
     code = "import sys; from hubferry import config; config.current(); print('tomllib' in sys.modules)"
     environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "HOME": str(tmp_path)}
-    environment.pop("HUBFERRY_CONFIG")
+    environment.pop("HUBFERRY_CONFIG", None)
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )

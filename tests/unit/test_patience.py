@@ -230,7 +230,7 @@ async def test_who_waits_for_an_upload_hears_of_its_file_and_not_of_a_digest(tim
     heard = []
     blob = Blob("0" * 64, 1, "weights/model.safetensors")
     await time.run(RetryingDestination(Breaking(), account, heard.append).upload(REF, blob, None))
-    assert [event.what for event in heard] == ["weights/model.safetensors"]
+    assert [event.what for event in heard] == ["sending weights/model.safetensors"]
     assert blob == Blob("0" * 64, 1)
 
 

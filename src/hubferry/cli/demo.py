@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -53,7 +54,6 @@ def demo() -> None:
             "HF_TOKEN": token,
             "MODELSCOPE_ENDPOINT": destination(),
             "MODELSCOPE_API_TOKEN": token,
-            "HUBFERRY_PATIENCE": "0.1",  # a hub of this machine that is gone was stopped, and stays away
         }
         demo_model.write(home / "tiny-llama")
         for sentence, words in _acts():
@@ -88,19 +88,42 @@ def _say(sentence: str) -> None:
 def _run(words: tuple[str, ...], environment: dict[str, str], home: Path) -> None:
     output.talk(" ".join(("hubferry", *words)), label="$", colour="cyan")
     sys.stdout.flush()
-    done = subprocess.run(  # noqa: S603  # our own command
-        [sys.executable, "-m", "hubferry", *words],
-        env=environment,
-        cwd=home,
-        stdin=subprocess.DEVNULL,
-        check=False,
-        start_new_session=True,  # Ctrl-C is heard here, and a Python that is only starting says nothing of it
-    )
-    if done.returncode:
+    with _held_signals() as release:
+        process = subprocess.Popen(  # noqa: S603  # our own command
+            [sys.executable, "-m", "hubferry", *words],
+            env=environment,
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is heard here, and a Python that is only starting says nothing
+        )
+        try:
+            release()
+            code = process.wait()
+        finally:
+            process.kill()
+            process.wait()
+    if code:
         raise HubferryError(
-            _("the demo's command ended with exit code {code}").format(code=done.returncode),
+            _("the demo's command ended with exit code {code}").format(code=code),
             hint="HUBFERRY_DEBUG=1 hubferry demo",
         )
+
+
+@contextmanager
+def _held_signals() -> Iterator[Callable[[], None]]:
+    """Hold signals back until what is given is called: one in the middle of a start leaves a process behind."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield lambda: None
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield lambda: _set_mask(before)
+    finally:
+        _set_mask(before)
+
+
+def _set_mask(signals: set[signal.Signals] | set[int]) -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, signals)
 
 
 @contextmanager

@@ -49,5 +49,8 @@ def _usual() -> Path | None:
     """Return `~/.config/hubferry/config.toml`, or its like on this system; None without a home."""
     import platformdirs
 
-    path = Path(platformdirs.user_config_dir("hubferry", appauthor=False)) / _NAME
+    try:
+        path = Path(platformdirs.user_config_dir("hubferry", appauthor=False)) / _NAME
+    except RuntimeError:  # no home
+        return None
     return path if path.is_absolute() else None
