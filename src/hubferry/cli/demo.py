@@ -111,7 +111,7 @@ def _run(words: tuple[str, ...], environment: dict[str, str], home: Path) -> Non
 
 @contextmanager
 def _held_signals() -> Iterator[Callable[[], None]]:
-    """Hold signals back until what is given is called: one in the middle of a start leaves a process behind."""
+    """Hold signals back until what is given is called: one in the middle of a start leaves a process."""
     if not hasattr(signal, "pthread_sigmask"):
         yield lambda: None
         return
