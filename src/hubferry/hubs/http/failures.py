@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -135,7 +136,7 @@ def _unreachable(error: wire.UnreachableError) -> str:
         return _("the name cannot be looked up at the moment")
     if isinstance(error, wire.OpeningTimedOutError):
         return _("no connection in time")
-    return error.strerror or _("no connection")
+    return _unreached(error.errno)
 
 
 def _refusal(error: wire.ProxyRefusedError) -> str:
@@ -150,6 +151,18 @@ def _refusal(error: wire.ProxyRefusedError) -> str:
     if error.login:
         return _("{reason}: it wants a user and a password, or does not take these").format(reason=words)
     return words
+
+
+def _unreached(number: int | None) -> str:
+    """Return what the system's number of a connection that was not made means."""
+    known = {
+        errno.ECONNREFUSED: _("nobody listens there"),
+        errno.ENETUNREACH: _("the network cannot be reached"),
+        errno.EHOSTUNREACH: _("the host cannot be reached"),
+    }
+    if number is None:
+        return _("no connection")
+    return known.get(number) or os.strerror(number)
 
 
 def _meanings() -> dict[int, str]:
