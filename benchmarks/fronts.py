@@ -45,10 +45,7 @@ http {{
             proxy_max_temp_file_size 0;
             proxy_buffers 16 64k;
             proxy_buffer_size 64k;
-            proxy_redirect http:// https://;
-            sub_filter "http://127.0.0.1:{port}" "https://127.0.0.1:{port}";
-            sub_filter_types application/json application/vnd.git-lfs+json;
-            sub_filter_once off;
+            proxy_set_header X-Forwarded-Proto https;
         }}
     }}
 }}

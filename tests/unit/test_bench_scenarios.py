@@ -42,7 +42,7 @@ def test_a_copy_is_seen_by_both_hubs_and_proven(bench: Bench) -> None:
 
 @pytest.mark.skipif(fronts.absent() is not None, reason=str(fronts.absent()))
 def test_everybody_copies_over_tls_where_nginx_stands_before_the_hubs(bench: Bench) -> None:
-    for name in ("hubferry", "download-then-upload", "hfms-bridge-4"):
+    for name in ("hubferry", "download-then-upload"):
         if CONTESTANTS[name].absent() is None:
             cell = Cell("diffusers", "copy", "diffusers", "open-tls", ())
             assert bench.measure(cell, CONTESTANTS[name]).fault is None
