@@ -75,7 +75,7 @@ async def test_after_growing_a_window_passes_before_it_is_judged(clock):
     assert concurrency.limit == 25
 
 
-async def test_a_gate_that_reached_its_most_settles_there(clock):
+async def test_a_limit_that_reached_its_most_settles_there(clock):
     concurrency = ConcurrencyLimit(most=9, start=8)
     await enter(concurrency, 8)
     window(concurrency, clock, 1000)
@@ -90,7 +90,7 @@ async def test_a_gate_that_reached_its_most_settles_there(clock):
     assert concurrency.limit == 9
 
 
-async def test_a_gate_looks_again_after_a_while_and_begins_with_a_window_to_settle(clock):
+async def test_a_limit_looks_again_after_a_while_and_begins_with_a_window_to_settle(clock):
     concurrency = ConcurrencyLimit(most=32, start=4)
     await enter(concurrency, 4)
     window(concurrency, clock, 1000)
@@ -144,7 +144,7 @@ class Recorded:
         self.heard.append(("close",))
 
 
-async def test_a_gated_source_passes_everything_on(clock):
+async def test_a_limited_source_passes_everything_on(clock):
     inner = Recorded()
     source = ConcurrencyLimitedSource(inner, concurrency := ConcurrencyLimit(4, 4))
     file = RepoFile("f", 9)
@@ -166,7 +166,7 @@ async def test_a_gated_source_passes_everything_on(clock):
     assert concurrency.rate == 7
 
 
-async def test_every_gate_of_a_source_is_narrowed_when_the_hub_is_busy(clock):
+async def test_every_limit_of_a_source_is_narrowed_when_the_hub_is_busy(clock):
     class Busy(Recorded):
         async def read(self, revision, file, start, stop):
             yield b"x"
