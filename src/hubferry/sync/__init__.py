@@ -1,0 +1,1 @@
+"""Mirrors: a file says what mirrors what, and this keeps it so."""
