@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -67,9 +66,7 @@ async def run(file: SyncFile, entries: Sequence[Entry], asked: Asked, hear: Hear
     for lost in expansion.failed:
         take(Outcome(lost.job, "failed", started, error=lost.error))
     runner = asked.runner or LocalRunner(file.jobs)
-    async with aclosing(runner.run(expansion.jobs, asked.manner, hear, halt)) as ending:
-        async for outcome in ending:
-            take(outcome)
+    await runner.run(expansion.jobs, asked.manner, hear, take, halt)
     begun = {outcome.job for outcome in outcomes}
     for job in expansion.jobs:
         if job not in begun:
