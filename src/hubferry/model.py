@@ -363,6 +363,7 @@ class Report:
         seconds: Wall time.
         files: How many files the destination now holds as the source has them.
         size: Their bytes.
+        digests: What content hashes to that was read in this run or is in the cache, by path.
     """
 
     plan: Plan
@@ -374,6 +375,7 @@ class Report:
     seconds: float = 0.0
     files: int = 0
     size: int = 0
+    digests: Mapping[str, Digests] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

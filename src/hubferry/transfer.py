@@ -15,7 +15,7 @@ from hubferry.findings import refusals
 from hubferry.holdings import FolderHoldings
 from hubferry.i18n import ngettext
 from hubferry.model import Action, Fetched, NewRepository, Report
-from hubferry.move import give_up_together
+from hubferry.move import Moved, give_up_together
 from hubferry.session import Session
 from hubferry.tasks import run_all
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from hubferry.errors import HubferryError
     from hubferry.events import Listener
     from hubferry.model import Comparison, Digests, Plan, RepoFile, Step
-    from hubferry.move import Moved
     from hubferry.options import Options
     from hubferry.survey import Survey
 
@@ -41,14 +40,15 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
     async with run as session:
         here = session.holdings
         seen = await _guarded(session, options)
-        plan = survey.draft(seen, session.destination, here.known(seen.source.files), options)
+        known = here.known(seen.source.files)
+        plan = survey.draft(seen, session.destination, known, options)
         if plan.nothing_to_do:
             listen(Planned(plan))
             admission.refuse(plan, options)
             if not refusals(plan.findings):
                 here.note_same(plan)
             overlap.sweep(session.destination_ref)
-            return _finish(session, plan, started)
+            return _finish(session, plan, started, Moved(dict(known)))
         examined = await survey.examine(plan, session.source, session.destination)
         admission.refuse(examined, options)
         async with session.open(plan) as here:
@@ -221,22 +221,23 @@ def _changes(step: Step, listed: RepoFile | None, digests: dict[str, Digests]) -
 
 
 def _finish(
-    session: Session, plan: Plan, started: float, moved: Moved | None = None, commits: tuple[str, ...] = ()
+    session: Session, plan: Plan, started: float, moved: Moved, commits: tuple[str, ...] = ()
 ) -> Report:
-    failures = (moved.failures if moved else {}) | _refused_entries(plan)
+    failures = moved.failures | _refused_entries(plan)
     good = [
         step for step in plan.steps if step.action is not Action.DELETE and step.file.path not in failures
     ]
     report = Report(
         plan=plan,
         commits=commits,
-        fetched=moved.fetched if moved else 0,
-        sent=moved.sent if moved else 0,
+        fetched=moved.fetched,
+        sent=moved.sent,
         reused=sum(step.file.size or 0 for step in plan.of(Action.REUSE)),
         verified=not failures,
         seconds=time.monotonic() - started,
         files=len(good),
         size=sum(step.file.size or 0 for step in good),
+        digests=moved.digests,
     )
     session.listen(Finished(report))
     if failures:

@@ -170,8 +170,29 @@ class Job:
         entry: The line that it comes from.
         source: `hf:org/name`, always with its hub; no revision unless the entry has one.
         target: Likewise, or a folder.
+        proven: Tags and branches that an earlier run left right, by name: the source's commit, the target's.
     """
 
     entry: Entry
     source: str
     target: str
+    proven: Mapping[str, tuple[str, str]] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How jobs are done, wherever they are; no secret either.
+
+    Attributes:
+        connections: Most connections of one copy in each direction; None adapts.
+        fetch_rate: Bytes a second from each source; None for no limit.
+        send_rate: Bytes a second to each target.
+        cache_root: Another cache root than the default one.
+        proof: Whether each file is to be named with its sha256, for a receipt.
+    """
+
+    connections: int | None = None
+    fetch_rate: int | None = None
+    send_rate: int | None = None
+    cache_root: Path | None = None
+    proof: bool = False

@@ -1,0 +1,134 @@
+"""One repository of a mirror, brought up to date: a copy, its names, and what became of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hubferry import transfer
+from hubferry.errors import HubferryError
+from hubferry.events import Committed, Finished
+from hubferry.findings import Kind
+from hubferry.i18n import _
+from hubferry.options import Options
+from hubferry.sync.outcome import Change, FileProof, Outcome
+
+if TYPE_CHECKING:
+    from hubferry.events import Event, Listener
+    from hubferry.model import Plan, Report
+    from hubferry.sync.spec import Job, Manner
+
+
+async def mirror(job: Job, manner: Manner, listen: Listener) -> Outcome:
+    """Bring one target up to date, and say what became of it; only being cancelled comes out as an error."""
+    started, clock = time.time(), time.monotonic()
+    kept = _Kept(listen)
+    try:
+        report = await transfer.copy(job.source, job.target, options_of(job, manner), kept.hear)
+        return _done(job, report, manner, started)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other repositories go on
+        failed = (
+            Outcome(job, "failed", started)
+            if kept.report is None
+            else _done(job, kept.report, manner, started)
+        )
+        return replace(
+            failed,
+            status="failed",
+            seconds=time.monotonic() - clock,
+            commits=tuple(kept.commits),
+            error=_as_ours(error),
+        )
+
+
+class _Kept:
+    """Pass events on, and keep what a copy that fails has done all the same."""
+
+    def __init__(self, listen: Listener) -> None:
+        self._listen = listen
+        self.commits: list[str] = []
+        self.report: Report | None = None
+
+    def hear(self, event: Event) -> None:
+        """Take one event."""
+        if isinstance(event, Committed):
+            self.commits.append(event.commit)
+        elif isinstance(event, Finished):
+            self.report = event.report
+        self._listen(event)
+
+
+async def look_ahead(job: Job, manner: Manner, listen: Listener) -> Change:
+    """Return what `mirror` would do."""
+    try:
+        plan = await transfer.plan(job.source, job.target, options_of(job, manner), listen)
+    except Exception as error:  # noqa: BLE001 - as above
+        return Change(job, error=_as_ours(error))
+    return Change(job, plan, _notes(plan))
+
+
+def options_of(job: Job, manner: Manner) -> Options:
+    """Return what a copy is told for a job; logins are found where the copy is made."""
+    entry = job.entry
+    return Options(
+        include=entry.include,
+        exclude=entry.exclude,
+        delete=entry.delete.wanted,
+        max_delete=entry.delete.most,
+        visibility=None if entry.visibility == "source" else entry.visibility,
+        license=entry.license,
+        message=entry.message,
+        jobs=manner.connections,
+        fetch_rate=manner.fetch_rate,
+        send_rate=manner.send_rate,
+        cache=entry.cache,
+        cache_root=manner.cache_root,
+        keep_going=entry.keep_going,
+        allow=entry.allow,
+        card=entry.card,
+    )
+
+
+def _done(job: Job, report: Report, manner: Manner, started: float) -> Outcome:
+    plan = report.plan
+    changed = report.commits or not plan.nothing_to_do
+    return Outcome(
+        job,
+        "copied" if changed else "same",
+        started,
+        report.seconds,
+        plan.source.commit,
+        report.commits[-1] if report.commits else plan.destination.commit,
+        report.commits,
+        report.fetched,
+        report.sent,
+        report.files,
+        report.size,
+        proof=_proof(report) if manner.proof else (),
+        notes=_notes(plan),
+    )
+
+
+def _proof(report: Report) -> tuple[FileProof, ...]:
+    """Name each file by what the listings and our own reading know of it."""
+    proofs = []
+    for step in report.plan.steps:
+        if step.action.value == "delete":
+            continue
+        known = report.digests.get(step.file.path)
+        sha256 = step.sha256 or step.file.sha256 or (known.sha256 if known else None)
+        size = step.file.size if step.file.size is not None else (known.size if known else 0)
+        proofs.append(FileProof(step.file.path, size, sha256, step.file.git_sha1))
+    return tuple(proofs)
+
+
+def _notes(plan: Plan) -> tuple[str, ...]:
+    return tuple(one.sentence for one in plan.findings if one.kind is not Kind.REFUSED)
+
+
+def _as_ours(error: Exception) -> HubferryError:
+    if isinstance(error, HubferryError):
+        return error
+    message = _("unexpected {kind}: {reason}").format(kind=type(error).__name__, reason=error)
+    return HubferryError(message, hint="hubferry doctor")

@@ -1,0 +1,142 @@
+"""A whole run of a mirror file: what there is to do, done side by side, remembered, summed up."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from hubferry.errors import UsageError
+from hubferry.events import Note
+from hubferry.i18n import _
+from hubferry.options import Options
+from hubferry.sync import jobs as expanding
+from hubferry.sync import one
+from hubferry.sync.events import Ended, Expanded, Happened, Looked, unheard
+from hubferry.sync.outcome import Change, Outcome, Summary
+from hubferry.sync.runner import LocalRunner
+from hubferry.sync.spec import Manner
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hubferry.sync.events import Hear
+    from hubferry.sync.jobs import Expansion
+    from hubferry.sync.runner import Runner
+    from hubferry.sync.spec import Entry, Job, SyncFile
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one run of a file was asked for.
+
+    Attributes:
+        only: Names of entries, or of repositories that they come to, globs among them; empty for all.
+        fail_fast: Begin nothing more after a failure.
+        manner: How each copy is made.
+        runner: Where; None for this process, as many at once as the file says.
+    """
+
+    only: tuple[str, ...] = ()
+    fail_fast: bool = False
+    manner: Manner = field(default_factory=Manner)
+    runner: Runner | None = None
+
+
+async def run(file: SyncFile, entries: Sequence[Entry], asked: Asked, hear: Hear = unheard) -> Summary:
+    """Bring the targets of `entries` up to date once.
+
+    Raises:
+        UsageError: `only` names nothing.
+    """
+    started, clock = time.time(), time.monotonic()
+    expansion = await _expanded(entries, asked, hear)
+    halt = asyncio.Event()
+    outcomes: list[Outcome] = []
+
+    def take(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        hear(Ended(outcome))
+        if asked.fail_fast and not outcome.good:
+            halt.set()
+
+    for lost in expansion.failed:
+        take(Outcome(lost.job, "failed", started, error=lost.error))
+    runner = asked.runner or LocalRunner(file.jobs)
+    await runner.run(expansion.jobs, asked.manner, hear, take, halt)
+    begun = {outcome.job for outcome in outcomes}
+    for job in expansion.jobs:
+        if job not in begun:
+            take(Outcome(job, "skipped", time.time()))
+    return Summary(started, time.monotonic() - clock, _in_order(expansion, outcomes))
+
+
+async def check(
+    file: SyncFile, entries: Sequence[Entry], asked: Asked, hear: Hear = unheard
+) -> tuple[Change, ...]:
+    """Return what `run` would change, repository by repository; nothing is written.
+
+    Raises:
+        UsageError: `only` names nothing.
+    """
+    expansion = await _expanded(entries, asked, hear)
+    places = asyncio.Semaphore(file.jobs)
+
+    async def look(job: Job) -> Change:
+        async with places:
+            change = await one.look_ahead(job, asked.manner, lambda event: hear(Happened(job, event)))
+        hear(Looked(change))
+        return change
+
+    lost = [Change(one.job, error=one.error) for one in expansion.failed]
+    return (*lost, *await asyncio.gather(*(look(job) for job in expansion.jobs)))
+
+
+async def _expanded(entries: Sequence[Entry], asked: Asked, hear: Hear) -> Expansion:
+    """Return the jobs that are asked for, and tell of them."""
+    wanted = _wanted(entries, asked.only)
+    found = await expanding.expand(wanted, Options(), lambda event: hear(Happened(None, event)))
+    if asked.only:
+        found = replace(
+            found,
+            jobs=tuple(job for job in found.jobs if _is_meant(job, asked.only)),
+            failed=tuple(lost for lost in found.failed if _is_meant(lost.job, asked.only)),
+        )
+        if not found.jobs and not found.failed:
+            raise _nothing_named(entries, asked.only)
+    for note in found.notes:
+        hear(Happened(None, Note(note)))
+    hear(Expanded(found.jobs))
+    return found
+
+
+def _wanted(entries: Sequence[Entry], only: Sequence[str]) -> list[Entry]:
+    """Return the entries that `only` names, and those whose repositories it may name."""
+    if not only:
+        return list(entries)
+    strange = [word for word in only if not any(fnmatchcase(entry.name, word) for entry in entries)]
+    return [entry for entry in entries if _matches(entry.name, only) or (entry.is_pattern and strange)]
+
+
+def _is_meant(job: Job, only: Sequence[str]) -> bool:
+    return any(_matches(name, only) for name in (job.entry.name, job.source, job.target))
+
+
+def _matches(name: str, words: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, word) for word in words)
+
+
+def _nothing_named(entries: Sequence[Entry], only: Sequence[str]) -> UsageError:
+    names = [entry.name for entry in entries]
+    near = get_close_matches(only[0], names, n=1)
+    hint = _("did you mean: {names}").format(names=near[0] if near else _(", ").join(names))
+    return UsageError(_("--only {word} names nothing in the file").format(word=only[0]), hint=hint)
+
+
+def _in_order(expansion: Expansion, outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    """Return the outcomes in the order of the file, what could not be expanded first."""
+    place = {job: number for number, job in enumerate(expansion.jobs)}
+    return tuple(sorted(outcomes, key=lambda outcome: place.get(outcome.job, -1)))
