@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from worlds import by_source, entry, small_model
 
 from hubferry.errors import NotFoundError, UsageError
@@ -94,12 +95,9 @@ def test_only_takes_an_entry_a_repository_of_an_owner_or_a_glob(world):
 
 def test_only_that_names_nothing_is_refused_with_the_nearest_name(world):
     world.publish("org/a")
-    try:
+    with pytest.raises(UsageError) as refused:
         world.run(entry("hf:org/a", "ms:mine/a", name="flux"), asked=Asked(only=("fluxx",)))
-    except UsageError as error:
-        assert "flux" in str(error.hint)
-    else:
-        raise AssertionError
+    assert "flux" in str(refused.value.hint)
 
 
 def test_nothing_is_deleted_from_an_empty_source(world):
