@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
+import pytest
 from worlds import by_source, entry, small_model
 
 from hubferry.errors import NotFoundError, UsageError
+from hubferry.sync import run as running
+from hubferry.sync.events import Started
 from hubferry.sync.run import Asked
 from hubferry.sync.spec import Deletion, Selection
 
@@ -94,12 +100,9 @@ def test_only_takes_an_entry_a_repository_of_an_owner_or_a_glob(world):
 
 def test_only_that_names_nothing_is_refused_with_the_nearest_name(world):
     world.publish("org/a")
-    try:
+    with pytest.raises(UsageError) as refused:
         world.run(entry("hf:org/a", "ms:mine/a", name="flux"), asked=Asked(only=("fluxx",)))
-    except UsageError as error:
-        assert "flux" in str(error.hint)
-    else:
-        raise AssertionError
+    assert "flux" in str(refused.value.hint)
 
 
 def test_nothing_is_deleted_from_an_empty_source(world):
@@ -135,4 +138,27 @@ def test_check_says_what_would_change_and_changes_nothing(world):
         entry("hf:org/a", "ms:mine/a"), entry("hf:org/b", "ms:mine/b"), entry("hf:org/gone", "ms:mine/c")
     )
     assert [None if one.plan is None else one.plan.nothing_to_do for one in changes] == [True, False, None]
+    assert {one.record.repo_id for one in world.target.store.repositories()} == {"mine/a"}
+
+
+def test_every_outcome_is_kept_in_order_also_of_a_run_that_is_broken_off(world):
+    for name in ("a", "b", "c"):
+        world.publish(f"org/{name}")
+    kept = []
+    entries = [entry(f"hf:org/{name}", f"ms:mine/{name}") for name in ("a", "b", "c")]
+
+    async def broken_off() -> None:
+        file = world.file(*entries, jobs=1)
+
+        def hear(told) -> None:
+            if isinstance(told, Started) and told.job.source == "hf:org/b":
+                asyncio.get_running_loop().call_soon(task.cancel)
+
+        asked = Asked(keep=lambda outcome: kept.append((outcome.job.source, outcome.status)))
+        task = asyncio.ensure_future(running.run(file, file.entries, asked, hear))
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(broken_off())
+    assert kept == [("hf:org/a", "copied"), ("hf:org/b", "stopped"), ("hf:org/c", "skipped")]
     assert {one.record.repo_id for one in world.target.store.repositories()} == {"mine/a"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubferry.sync import run as running
@@ -14,6 +13,7 @@ from hubferry.sync.spec import Entry, SyncFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from servers import TestHub
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hubferry.sync.outcome import Change, Summary
 
 KIB = 1024
+EVERYTHING = Asked()
 
 
 @dataclass
@@ -41,12 +42,12 @@ class World:
         """Return a mirror file that says so."""
         return SyncFile(self.home / "hubferry-sync.yaml", entries, **words)
 
-    def run(self, *entries: Entry, asked: Asked = Asked(), **words) -> Summary:
+    def run(self, *entries: Entry, asked: Asked = EVERYTHING, **words) -> Summary:
         """Bring these up to date."""
         file = self.file(*entries, **words)
         return asyncio.run(running.run(file, file.entries, asked, self.told.append))
 
-    def check(self, *entries: Entry, asked: Asked = Asked(), **words) -> tuple[Change, ...]:
+    def check(self, *entries: Entry, asked: Asked = EVERYTHING, **words) -> tuple[Change, ...]:
         file = self.file(*entries, **words)
         return asyncio.run(running.check(file, file.entries, asked, self.told.append))
 

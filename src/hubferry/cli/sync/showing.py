@@ -27,12 +27,19 @@ _WAIT_SECONDS = 30.0
 
 
 @contextmanager
-def follow(*, quiet: bool, style: Style = "auto") -> Iterator[Hear]:
-    """Give a listener that shows a run on stderr until the block is left."""
+def follow(*, quiet: bool, style: Style = "auto", stays: bool = False) -> Iterator[Hear]:
+    """Give a listener that shows runs on stderr until the block is left.
+
+    Args:
+        quiet: Whether to show nothing.
+        style: How to show progress.
+        stays: Whether there is one run after another, and signals are somebody else's.
+    """
     shown: _Lines | _Json | None = _Json() if style == "json" else None if quiet else _Lines(style)
 
     def hear(told: Told) -> None:
-        signals.watch()
+        if not stays:
+            signals.watch()
         if isinstance(told, Happened):
             logs.tell(told.event, told.job.source if told.job else None)
         if shown is not None:
