@@ -45,8 +45,8 @@ class HubSettings:
         token: Where its token comes from; None where the file does not say.
         insecure: Whether the token may travel there over plain http.
         concurrency: Most connections at once, None for no limit of its own.
-        commits_per_hour: Most commits in any hour, None for no limit of its own.
         line: Of the table in the file, None where it cannot be told.
+        commits_per_hour: Most commits in any hour, by everything that runs; None for no limit.
     """
 
     name: str
@@ -55,8 +55,8 @@ class HubSettings:
     token: TokenSource | None = None
     insecure: bool = False
     concurrency: int | None = None
-    commits_per_hour: int | None = None
     line: int | None = None
+    commits_per_hour: int | None = None
 
     @property
     def is_usual(self) -> bool:

@@ -97,7 +97,7 @@ class Reader:
         insecure = self._typed(table, "insecure", bool, at) or False
         if kind is None or (name not in _KINDS and endpoint is None):
             return None
-        return HubSettings(name, kind, endpoint, token, insecure, limit, commits, self._line(at))
+        return HubSettings(name, kind, endpoint, token, insecure, limit, self._line(at), commits)
 
     def _is_name(self, name: str, at: tuple[str, ...]) -> bool:
         if name in _RESERVED or not _NAME.fullmatch(name):
