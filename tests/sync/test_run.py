@@ -162,3 +162,18 @@ def test_every_outcome_is_kept_in_order_also_of_a_run_that_is_broken_off(world):
     asyncio.run(broken_off())
     assert kept == [("hf:org/a", "copied"), ("hf:org/b", "stopped"), ("hf:org/c", "skipped")]
     assert {one.record.repo_id for one in world.target.store.repositories()} == {"mine/a"}
+
+
+def test_where_nothing_changed_each_repository_costs_three_requests_a_side_at_most(world):
+    names = [f"m{number:02}" for number in range(30)]
+    for name in names:
+        world.publish(f"org/{name}", small_model(name, 2048))
+    owner = entry("hf:org/*", "ms:mine/{name}", repos=Selection())
+    world.run(owner)
+    for hub in (world.source, world.target):
+        hub.requests.clear()
+    summary = world.run(owner)
+    assert {one.status for one in summary.outcomes} == {"same"}
+    listing = 1
+    assert len(world.source.requests.records) <= 3 * len(names) + listing
+    assert len(world.target.requests.records) <= 3 * len(names)
