@@ -188,7 +188,7 @@ class Session:
             side=side,
             folder=self._folder_access() if hash_files and at_source else None,
         )
-        account = account_at(ref.hub, access.endpoint, Policy.from_environment())
+        account = account_at(ref.hub, ref.endpoint or access.endpoint, Policy.from_environment())
         return RetryingCatalog(catalog, account, self.listen)
 
     def reference_writer(self, catalog: Catalog) -> ReferenceWriter | None:
