@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hubferry.cli import cells, output
+from hubferry.cli.sentences import counted
 from hubferry.cli.waiting import waiting_words
 from hubferry.i18n import _
 
@@ -101,7 +102,7 @@ def lines(now: Snapshot, space: Space, wall: float) -> list[str]:
     room, dots = max(1, space.columns - 1), space.glyphs.ellipsis
     drawn = []
     whole = [_Row(space.shown(word), meter) for word, meter in _directions(now) if meter.total]
-    if whole:
+    if whole or now.of_repositories:
         drawn.append(cells.cut(space.shown(_sum(now)), room, dots))
     waiting = _waiting(now, space, room, wall)
     most = max(0, min(_MOST_FILES, space.lines - 2 - len(drawn) - len(whole) - len(waiting)))
@@ -115,9 +116,8 @@ def _directions(now: Snapshot) -> tuple[tuple[str, Meter], tuple[str, Meter]]:
 
 
 def _sum(now: Snapshot) -> str:
-    counted = _("{done} of {files} files").format(done=now.files_done, files=now.files)
-    left = now.seconds_left
-    return _(", ").join([counted, _("{time} left").format(time=output.duration(left))] if left else [counted])
+    done, left = counted(now), now.seconds_left
+    return _(", ").join([done, _("{time} left").format(time=output.duration(left))] if left else [done])
 
 
 def _waiting(now: Snapshot, space: Space, room: int, wall: float) -> list[str]:

@@ -10,14 +10,23 @@ import time
 from contextlib import contextmanager, suppress
 from threading import Event as Flag
 from threading import RLock, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hubferry.cli import cells, frame, output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hubferry.cli.tally import Tally
+    from hubferry.cli.tally import Snapshot
+
+
+class Counted(Protocol):
+    """Something that says where everything stands."""
+
+    def snapshot(self, now: float) -> Snapshot:
+        """Return it at `now`, in seconds of a steady clock."""
+        ...
+
 
 _SECONDS = 0.2
 _OF_PYTHON = ("C.UTF-8", "C.utf8", "UTF-8")
@@ -32,7 +41,7 @@ class LiveLines:
     The cursor rests at the beginning of the last line: what a terminal echoes of Ctrl-C moves nothing.
     """
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: Counted) -> None:
         """Begin to draw, and let everything that is said come above it."""
         self._tally = tally
         self._glyphs = terminal_glyphs()

@@ -65,12 +65,13 @@ class _Spoken(logging.Handler):
             output.talk(self.format(record))
 
 
-def tell(event: Event) -> None:
-    """Write an event down, where somebody asked for that."""
+def tell(event: Event, repository: str | None = None) -> None:
+    """Write an event down, where somebody asked for that; of several repositories with its name."""
     if _LOGGER.isEnabledFor(logging.INFO):
+        before = f"{repository}: " if repository else ""
         for level, text in _lines(event):
             if _LOGGER.isEnabledFor(level):
-                _LOGGER.log(level, "%s", output.presentable(text))
+                _LOGGER.log(level, "%s", output.presentable(before + text))
 
 
 def _lines(event: Event) -> Iterator[tuple[int, str]]:

@@ -42,6 +42,7 @@ def _commands() -> dict[str, str]:
         "ls": _("List the files of a repository, or the repositories of an owner."),
         "cat": _("Print one file of a repository."),
         "info": _("Say what is known about a repository: commit, size, licence, terms, what is cached."),
+        "sync": _("Keep mirrors by a file that says what mirrors what."),
         "cache": _("Look into the cache, verify it, clean it."),
         "config": _("Look at the configuration file: hubs by name, and what options are by default."),
         "serve": _("Run a hub for this machine or network."),

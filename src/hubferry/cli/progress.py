@@ -18,6 +18,7 @@ from hubferry.events import FileDone, FileStarted, Finished, Planned, Progress, 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hubferry.cli.live import Counted
     from hubferry.events import Event, Listener
 
 Style: TypeAlias = str
@@ -156,7 +157,7 @@ class Follower:
 class PlainLines:
     """Print a line every few seconds, also when nothing moves: that is when one wants to know."""
 
-    def __init__(self, tally: Tally, seconds: float = _PLAIN_SECONDS) -> None:
+    def __init__(self, tally: Counted, seconds: float = _PLAIN_SECONDS) -> None:
         self._tally = tally
         self._seconds = seconds
         self._over = Flag()

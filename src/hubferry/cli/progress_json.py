@@ -45,7 +45,7 @@ class JsonLines:
             return
         if isinstance(event, Finished):
             self.stop()
-        told = _described(event)
+        told = described(event)
         if told is not None:
             write(told)
         if isinstance(event, Planned) and not event.plan.nothing_to_do and self._thread is None:
@@ -86,7 +86,8 @@ def write(told: dict[str, object]) -> None:
         sys.stderr.flush()
 
 
-def _described(event: Event) -> dict[str, object] | None:  # noqa: PLR0911  # one a kind
+def described(event: Event) -> dict[str, object] | None:  # noqa: PLR0911  # one a kind
+    """Return an event as a line has it; None for those that are only counted."""
     if isinstance(event, Resolved):
         ref, exists = event.revision.ref, event.revision.exists
         commit = event.revision.commit if exists and ref.hub == "hf" else None  # elsewhere it is no commit

@@ -59,9 +59,16 @@ def here_words(plan: Plan) -> list[str]:
     return [sentence.format(size=size, count=count, landed=landed)]
 
 
+def counted(now: Snapshot) -> str:
+    """Return how many of how many are done."""
+    if now.of_repositories:
+        return _("{done} of {all} repositories").format(done=now.files_done, all=now.files)
+    return _("{done} of {files} files").format(done=now.files_done, files=now.files)
+
+
 def line_of(now: Snapshot) -> str:
     """Return the whole as one line: files, both directions with their rates, time left."""
-    parts = [_("{done} of {files} files").format(done=now.files_done, files=now.files)]
+    parts = [counted(now)]
     if now.fetch.total:
         parts.append(
             _("fetched {done} of {total} ({rate}/s)").format(

@@ -72,6 +72,8 @@ class Snapshot:
     files: int
     flight: tuple[tuple[Direction, str, Meter], ...]
     waiting: Retrying | None = None
+    of_repositories: bool = False
+    """Whether what is counted, and in flight, are whole repositories."""
 
     @property
     def seconds_left(self) -> float | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -16,18 +15,23 @@ from hubferry.i18n import _
 from hubferry.options import Options
 from hubferry.sync import jobs as expanding
 from hubferry.sync import one
-from hubferry.sync.events import Ended, Expanded, Happened, Looked, unheard
+from hubferry.sync.events import Ended, Expanded, Happened, Looked, Started, unheard
+from hubferry.sync.keeping import Keeper
 from hubferry.sync.outcome import Change, Outcome, Summary
 from hubferry.sync.runner import LocalRunner
 from hubferry.sync.spec import Manner
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from hubferry.sync.events import Hear
+    from hubferry.sync.events import Hear, Told
     from hubferry.sync.jobs import Expansion
     from hubferry.sync.runner import Runner
     from hubferry.sync.spec import Entry, Job, SyncFile
+
+
+def _forget(_outcome: Outcome) -> None:
+    """Keep nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,14 @@ class Asked:
         fail_fast: Begin nothing more after a failure.
         manner: How each copy is made.
         runner: Where; None for this process, as many at once as the file says.
+        keep: Called with each outcome, off the event loop, one after another: to remember it.
     """
 
     only: tuple[str, ...] = ()
     fail_fast: bool = False
     manner: Manner = field(default_factory=Manner)
     runner: Runner | None = None
+    keep: Callable[[Outcome], None] = _forget
 
 
 async def run(file: SyncFile, entries: Sequence[Entry], asked: Asked, hear: Hear = unheard) -> Summary:
@@ -54,27 +60,55 @@ async def run(file: SyncFile, entries: Sequence[Entry], asked: Asked, hear: Hear
         UsageError: `only` names nothing.
     """
     started, clock = time.time(), time.monotonic()
-    expansion = await _expanded(entries, asked, hear)
-    halt = asyncio.Event()
-    outcomes: list[Outcome] = []
+    async with Keeper(asked.keep) as keeper:
+        course = _Course(asked, hear, keeper)
+        expansion = await _expanded(entries, asked, hear)
+        for lost in expansion.failed:
+            course.take(Outcome(lost.job, "failed", time.time(), error=lost.error))
+        runner = asked.runner or LocalRunner(file.jobs)
+        try:
+            await runner.run(expansion.jobs, asked.manner, course.hear, course.take, course.halt)
+        finally:
+            course.end(expansion.jobs)
+    return Summary(started, time.monotonic() - clock, _in_order(expansion, course.outcomes))
 
-    def take(outcome: Outcome) -> None:
-        outcomes.append(outcome)
-        hear(Ended(outcome))
-        if asked.fail_fast and not outcome.good:
-            halt.set()
 
-    for lost in expansion.failed:
-        take(Outcome(lost.job, "failed", started, error=lost.error))
-    runner = asked.runner or LocalRunner(file.jobs)
-    async with aclosing(runner.run(expansion.jobs, asked.manner, hear, halt)) as ending:
-        async for outcome in ending:
-            take(outcome)
-    begun = {outcome.job for outcome in outcomes}
-    for job in expansion.jobs:
-        if job not in begun:
-            take(Outcome(job, "skipped", time.time()))
-    return Summary(started, time.monotonic() - clock, _in_order(expansion, outcomes))
+class _Course:
+    """What has become of each repository of one run so far."""
+
+    def __init__(self, asked: Asked, hear: Hear, keeper: Keeper) -> None:
+        self._asked = asked
+        self._hear = hear
+        self._keeper = keeper
+        self._begun: dict[Job, float] = {}
+        self.outcomes: list[Outcome] = []
+        self.halt = asyncio.Event()
+
+    def hear(self, told: Told) -> None:
+        """Pass on what is told, and see what begins."""
+        if isinstance(told, Started):
+            self._begun[told.job] = time.time()
+        self._hear(told)
+
+    def take(self, outcome: Outcome) -> None:
+        """Take what became of a repository."""
+        self.outcomes.append(outcome)
+        self._keeper.take(outcome)
+        self._hear(Ended(outcome))
+        if self._asked.fail_fast and not outcome.good:
+            self.halt.set()
+
+    def end(self, jobs: Sequence[Job]) -> None:
+        """Account for what did not come to its end: what was broken off, and what never began."""
+        over = {outcome.job for outcome in self.outcomes}
+        for job in jobs:
+            if job in over:
+                continue
+            began = self._begun.get(job)
+            if began is None:
+                self.take(Outcome(job, "skipped", time.time()))
+            else:
+                self.take(Outcome(job, "stopped", began, time.time() - began))
 
 
 async def check(

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from hubferry.sync import one
 from hubferry.sync.events import Happened, Started
+from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    import asyncio
+    from collections.abc import Sequence
 
     from hubferry.events import Listener
     from hubferry.sync.events import Hear
     from hubferry.sync.outcome import Outcome
     from hubferry.sync.spec import Job, Manner
 
+Take = Callable[["Outcome"], None]
+"""Called on the event loop with what became of each job, as it ends."""
+
 
 class Runner(Protocol):
-    """Do jobs, and yield what becomes of each as it ends.
+    """Do jobs. Being cancelled ends them in good order: nothing is written after."""
 
-    Closing the generator, or cancelling who iterates, ends the jobs in good order: nothing is written after.
-    """
-
-    def run(
-        self, jobs: Sequence[Job], manner: Manner, hear: Hear, halt: asyncio.Event
-    ) -> AsyncGenerator[Outcome, None]:
+    async def run(
+        self, jobs: Sequence[Job], manner: Manner, hear: Hear, take: Take, halt: asyncio.Event
+    ) -> None:
         """Do `jobs`; once `halt` is set no other one begins, and those that did are finished."""
         ...
 
@@ -38,36 +40,19 @@ class LocalRunner:
         self._at_once = at_once
 
     async def run(
-        self, jobs: Sequence[Job], manner: Manner, hear: Hear, halt: asyncio.Event
-    ) -> AsyncGenerator[Outcome, None]:
+        self, jobs: Sequence[Job], manner: Manner, hear: Hear, take: Take, halt: asyncio.Event
+    ) -> None:
         """Do `jobs`; see `Runner.run`."""
         waiting = iter(jobs)
-        ended: asyncio.Queue[Outcome | None] = asyncio.Queue()
 
         async def work() -> None:
-            try:
-                for job in waiting:
-                    if halt.is_set():
-                        return
-                    hear(Started(job))
-                    ended.put_nowait(await one.mirror(job, manner, _passing(job, hear)))
-            finally:
-                ended.put_nowait(None)
+            for job in waiting:
+                if halt.is_set():
+                    return
+                hear(Started(job))
+                take(await one.mirror(job, manner, _passing(job, hear)))
 
-        workers = [asyncio.create_task(work()) for _number in range(min(self._at_once, len(jobs)))]
-        try:
-            left = len(workers)
-            while left:
-                outcome = await ended.get()
-                if outcome is None:
-                    left -= 1
-                else:
-                    yield outcome
-            await asyncio.gather(*workers)
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+        await run_all(*(work() for _number in range(min(self._at_once, len(jobs)))))
 
 
 def _passing(job: Job, hear: Hear) -> Listener:

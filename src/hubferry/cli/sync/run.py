@@ -1,0 +1,62 @@
+"""`hubferry sync run`: bring every target up to date once, and say what became of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hubferry.cli import options, output
+from hubferry.cli.command import Command
+from hubferry.cli.sync import options as sync_options
+from hubferry.cli.sync import words as saying
+from hubferry.cli.sync.showing import follow
+from hubferry.errors import PartialError
+from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command(
+    "run",
+    cls=Command,
+    help=_(
+        "Bring the target of every repository in FILE up to date, and prove each. What fails stops nobody "
+        "else; run again, it goes on where it stopped.\n\n"
+        "Exit code 0 when every target is proven, 9 when some are not: the table says which and why."
+    ),
+    examples=(
+        "hubferry sync run",
+        "hubferry sync run mirrors.yaml --only flux --receipts ./receipts",
+        "hubferry sync run --jobs 8 --bwlimit 50M:10M",
+        "hubferry sync run --quiet --json",
+    ),
+)
+@sync_options.file()
+@options.group(
+    _("What to do"),
+    sync_options.choosing(),
+    click.option("--fail-fast", is_flag=True, help=_("Begin nothing more after a failure.")),
+)
+@options.group(_("How"), sync_options.moving())
+@options.group(_("What to say"), options.talking())
+def run_command(file: Path, **words: Any) -> int:
+    """Run the command."""
+    from hubferry.cli.memory import keep_freed_memory
+    from hubferry.events import ignore
+    from hubferry.running import run as on_a_loop
+    from hubferry.sync import run
+    from hubferry.sync.care import only_run_of
+
+    read_file = sync_options.opened(file, words)
+    asked = sync_options.asked(read_file, words)
+    keep_freed_memory()
+    with only_run_of(read_file.path), follow(quiet=words["quiet"], style=words["progress"]) as hear:
+        summary = on_a_loop(lambda _listen: run.run(read_file, read_file.entries, asked, hear), ignore)
+    if words["as_json"]:
+        output.document(saying.summary_document(summary))
+    elif not words["quiet"]:
+        for line in saying.summary_lines(summary):
+            output.data(line)
+    return PartialError.exit_code if summary.failed else 0

@@ -1,0 +1,124 @@
+"""Show a run of a mirror file: the sum and each repository in flight, a sentence for what ends."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from hubferry.cli import logs, output, progress, progress_json, signals
+from hubferry.cli.sentences import sentence_of
+from hubferry.cli.sync import words
+from hubferry.cli.sync.tally import SyncTally
+from hubferry.events import Note, Planned, Retrying, Waiting
+from hubferry.i18n import ngettext
+from hubferry.sync.events import Ended, Expanded, Happened, Looked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hubferry.cli.progress import Stoppable, Style
+    from hubferry.events import Event
+    from hubferry.sync.events import Hear, Told
+    from hubferry.sync.spec import Job
+
+_WAIT_SECONDS = 30.0
+"""Between two sentences about waits of one kind where no line can be drawn anew."""
+
+
+@contextmanager
+def follow(*, quiet: bool, style: Style = "auto", stays: bool = False) -> Iterator[Hear]:
+    """Give a listener that shows runs on stderr until the block is left.
+
+    Args:
+        quiet: Whether to show nothing.
+        style: How to show progress.
+        stays: Whether there is one run after another, and signals are somebody else's.
+    """
+    shown: _Lines | _Json | None = _Json() if style == "json" else None if quiet else _Lines(style)
+
+    def hear(told: Told) -> None:
+        if not stays:
+            signals.watch()
+        if isinstance(told, Happened):
+            logs.tell(told.event, told.job.source if told.job else None)
+        if shown is not None:
+            shown.hear(told)
+
+    try:
+        yield hear
+    finally:
+        if shown is not None:
+            shown.stop()
+
+
+class _Lines:
+    def __init__(self, style: Style) -> None:
+        self._tally = SyncTally()
+        self._silent = style == "none"
+        self._redraws = style in ("auto", "bar") and output.is_terminal()
+        self._display: Stoppable | None = None
+        self._told: dict[str, float] = {}
+
+    def hear(self, told: Told) -> None:
+        """Take one; the many that only count cost no drawing."""
+        self._tally.take(told)
+        if isinstance(told, Expanded) and told.jobs:
+            count = len(told.jobs)
+            sentence = ngettext("{count} repository to look at", "{count} repositories to look at", count)
+            output.talk(sentence.format(count=count))
+            self._start()
+        elif isinstance(told, Ended):
+            if told.outcome.status != "same":
+                output.talk(words.outcome_line(told.outcome))
+        elif isinstance(told, Happened):
+            self._happened(told.job, told.event)
+
+    def _happened(self, job: Job | None, event: Event) -> None:
+        if isinstance(event, Retrying):
+            begun = event.until - event.seconds
+            if self._redraws or begun - self._told.get(event.kind, -_WAIT_SECONDS) < _WAIT_SECONDS:
+                return
+            self._told[event.kind] = begun
+        elif not isinstance(event, Waiting) and not (isinstance(event, Note) and job is None):
+            return
+        sentence = sentence_of(event)
+        if sentence:
+            output.talk(sentence if job is None else f"{job.source}: {sentence}")
+
+    def _start(self) -> None:
+        if self._display is not None or self._silent:
+            return
+        if self._redraws:
+            from hubferry.cli.live import LiveLines
+
+            self._display = LiveLines(self._tally)
+        else:
+            self._display = progress.PlainLines(self._tally)
+
+    def stop(self) -> None:
+        """Draw no more."""
+        display, self._display = self._display, None
+        if display is not None:
+            display.stop()
+
+
+class _Json:
+    """Write a line for each repository that begins, is planned, waits and ends."""
+
+    def __init__(self) -> None:
+        output.errors_as_lines = True
+
+    def hear(self, told: Told) -> None:
+        """Take one."""
+        if isinstance(told, Expanded):
+            progress_json.write({"event": "expanded", "repositories": len(told.jobs)})
+        elif isinstance(told, Ended):
+            progress_json.write({"event": "ended", **words.outcome_document(told.outcome)})
+        elif isinstance(told, Looked):
+            progress_json.write({"event": "looked", **words.change_document(told.change)})
+        elif isinstance(told, Happened) and isinstance(told.event, (Planned, Retrying, Waiting, Note)):
+            described = progress_json.described(told.event) or {}
+            progress_json.write({**described, "source": told.job.source if told.job else None})
+
+    def stop(self) -> None:
+        """Nothing is drawn."""

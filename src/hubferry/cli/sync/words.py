@@ -1,0 +1,203 @@
+"""Runs of a mirror file in words, in columns and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hubferry.cli import output, plan_counts, present
+from hubferry.cli.cache.words import aligned
+from hubferry.cli.output import duration, iso_time, size
+from hubferry.findings import refusals
+from hubferry.i18n import _, ngettext
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hubferry.errors import HubferryError
+    from hubferry.sync.outcome import Change, Outcome, Status, Summary
+
+
+def status_word(status: Status) -> str:
+    """Return how a repository ended, in a word."""
+    return {
+        "same": _("the same"),
+        "copied": _("copied"),
+        "failed": _("failed"),
+        "skipped": _("not begun"),
+        "stopped": _("stopped"),
+    }[status]
+
+
+def outcome_line(outcome: Outcome) -> str:
+    """Return a sentence about a repository that has ended."""
+    job = outcome.job
+    if outcome.error is not None:
+        return _("{source} -> {target}: failed: {reason}").format(
+            source=job.source, target=job.target, reason=outcome.error.sentence
+        )
+    words = {"source": job.source, "target": job.target, "status": status_word(outcome.status)}
+    if outcome.status != "copied":
+        return _("{source} -> {target}: {status}").format(**words)
+    return _("{source} -> {target}: {status}, {size} ({time})").format(
+        size=size(outcome.sent), time=duration(outcome.seconds), **words
+    )
+
+
+def summary_lines(summary: Summary) -> Iterator[str]:
+    """Yield a table of what was not simply the same, errors with what to type, and the sum."""
+    told = [one for one in summary.outcomes if one.status != "same"]
+    if told:
+        heads = (_("STATUS"), _("FILES"), _("FETCHED"), _("SENT"), _("TIME"), _("REPOSITORY"))
+        yield from aligned([heads, *(_row(one) for one in told)], right=(1, 2, 3, 4))
+    for one in told:
+        if one.error is not None:
+            yield from _error_lines(one.job.source, one.error)
+    yield summary_line(summary)
+
+
+def _row(outcome: Outcome) -> tuple[str, ...]:
+    job = outcome.job
+    moved = (str(outcome.files), size(outcome.fetched), size(outcome.sent), duration(outcome.seconds))
+    numbers = moved if outcome.status in ("copied", "failed") and outcome.seconds else ("-", "-", "-", "-")
+    return status_word(outcome.status), *numbers, output.visible(f"{job.source} -> {job.target}")
+
+
+def _error_lines(name: str, error: HubferryError) -> Iterator[str]:
+    for one in (error, *error.others):
+        yield f"{name}: {one.sentence}"
+        if one.hint:
+            yield "  " + _("hint:") + output.blank_after(_("hint:")) + one.hint
+
+
+def summary_line(summary: Summary) -> str:
+    """Return what a run comes to, in a line."""
+    by_status = {
+        status: sum(one.status == status for one in summary.outcomes)
+        for status in ("copied", "same", "failed", "skipped", "stopped")
+    }
+    sentences = {
+        "copied": _("{count} copied"),
+        "same": _("{count} the same"),
+        "failed": _("{count} failed"),
+        "skipped": _("{count} not begun"),
+        "stopped": _("{count} stopped"),
+    }
+    parts = [sentences[status].format(count=count) for status, count in by_status.items() if count]
+    fetched, sent = (sum(getattr(one, name) for one in summary.outcomes) for name in ("fetched", "sent"))
+    if fetched or sent:
+        parts.append(_("fetched {fetched}, sent {sent}").format(fetched=size(fetched), sent=size(sent)))
+    commits = sum(len(one.commits) for one in summary.outcomes)
+    if commits:
+        parts.append(ngettext("{count} commit", "{count} commits", commits).format(count=commits))
+    said = _(", ").join(parts) or _("nothing to do")
+    return _("{moved} ({time})").format(moved=said, time=duration(summary.seconds))
+
+
+def summary_document(summary: Summary) -> dict[str, object]:
+    """Return a run as JSON takes it."""
+    return {
+        "started": iso_time(summary.started),
+        "seconds": round(summary.seconds, 3),
+        "good": not summary.failed,
+        "repositories": [outcome_document(one) for one in summary.outcomes],
+    }
+
+
+def outcome_document(outcome: Outcome) -> dict[str, object]:
+    """Return what became of a repository as JSON takes it."""
+    return {
+        "entry": outcome.job.entry.name,
+        "source": outcome.job.source,
+        "target": outcome.job.target,
+        "status": outcome.status,
+        "started": iso_time(outcome.started),
+        "seconds": round(outcome.seconds, 3),
+        "source_commit": outcome.source_commit or None,
+        "target_commit": outcome.target_commit or None,
+        "commits": list(outcome.commits),
+        "fetched": outcome.fetched,
+        "sent": outcome.sent,
+        "files": outcome.files,
+        "size": outcome.size,
+        "names": [
+            {
+                "name": one.name,
+                "kind": one.kind,
+                "source_commit": one.source_commit,
+                "target_commit": one.target_commit,
+            }
+            for one in outcome.names
+        ],
+        "notes": list(outcome.notes),
+        "error": None if outcome.error is None else error_document(outcome.error),
+    }
+
+
+def error_document(error: HubferryError) -> dict[str, object]:
+    """Return why a repository failed as JSON takes it."""
+    return {
+        "kind": type(error).__name__,
+        "message": error.sentence,
+        "side": error.side,
+        "path": error.path,
+        "hint": error.hint,
+        "exit_code": error.exit_code,
+    }
+
+
+def change_lines(changes: Sequence[Change]) -> Iterator[str]:
+    """Yield what a run would do: a line for each repository that is not as it should be, and the sum."""
+    same = [one for one in changes if one.plan is not None and one.plan.nothing_to_do and not _refused(one)]
+    for change in changes:
+        if change not in same:
+            yield from _change_lines(change)
+    sentence = ngettext("{count} repository is up to date", "{count} repositories are up to date", len(same))
+    yield _("{same}, {others} to copy, {failed} with errors").format(
+        same=sentence.format(count=len(same)),
+        others=sum(one.plan is not None and one not in same and not _refused(one) for one in changes),
+        failed=sum(one.plan is None or _refused(one) for one in changes),
+    )
+
+
+def _refused(change: Change) -> bool:
+    return change.plan is not None and bool(refusals(change.plan.findings))
+
+
+def _change_lines(change: Change) -> Iterator[str]:
+    name = f"{change.job.source} -> {change.job.target}"
+    if change.error is not None:
+        yield f"! {name}"
+        yield from ("    " + line for line in _error_lines(change.job.source, change.error))
+        return
+    plan = change.plan
+    assert plan is not None  # noqa: S101 - one of the two is there
+    sign = "!" if _refused(change) else "+" if not plan.destination.exists else "*"
+    yield f"{sign} {name}"
+    for line in (*present.circumstances(plan), present.plan_sum(plan)):
+        yield "    " + line
+    for finding in refusals(plan.findings):
+        if finding.error is not None:
+            yield from ("    " + line for line in _error_lines(change.job.source, finding.error))
+
+
+def changes_document(changes: Sequence[Change]) -> dict[str, object]:
+    """Return what a run would do as JSON takes it."""
+    return {"repositories": [change_document(one) for one in changes]}
+
+
+def change_document(change: Change) -> dict[str, object]:
+    """Return what would be done with one repository as JSON takes it."""
+    plan = change.plan
+    return {
+        "entry": change.job.entry.name,
+        "source": change.job.source,
+        "target": change.job.target,
+        "nothing_to_do": None if plan is None else plan.nothing_to_do,
+        "new": None if plan is None else not plan.destination.exists,
+        "counts": None if plan is None else plan_counts.document(plan_counts.of(plan)),
+        "fetch_bytes": None if plan is None else plan.fetch_bytes,
+        "send_bytes": None if plan is None else plan.send_bytes,
+        "findings": [] if plan is None else present.findings_document(plan.findings),
+        "notes": list(change.notes),
+        "error": None if change.error is None else error_document(change.error),
+    }

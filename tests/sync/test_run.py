@@ -1,0 +1,164 @@
+"""A run of a mirror file, through real hubs: each target proven, each failure alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+from worlds import by_source, entry, small_model
+
+from hubferry.errors import NotFoundError, UsageError
+from hubferry.sync import run as running
+from hubferry.sync.events import Started
+from hubferry.sync.run import Asked
+from hubferry.sync.spec import Deletion, Selection
+
+
+def test_each_target_holds_what_its_source_has(world):
+    for name in ("a", "b", "c"):
+        world.publish(f"org/{name}")
+    entries = [entry(f"hf:org/{name}", f"ms:mine/{name}") for name in ("a", "b", "c")]
+    summary = world.run(*entries)
+    assert by_source(summary) == dict.fromkeys(("hf:org/a", "hf:org/b", "hf:org/c"), "copied")
+    for name in ("a", "b", "c"):
+        assert world.held(f"mine/{name}") == world.original(f"org/{name}")
+
+
+def test_a_second_run_finds_everything_the_same_and_makes_no_commit(world):
+    world.publish("org/a")
+    world.run(entry("hf:org/a", "ms:mine/a"))
+    world.target.requests.clear()
+    summary = world.run(entry("hf:org/a", "ms:mine/a"))
+    assert by_source(summary) == {"hf:org/a": "same"}
+    assert world.target.requests.commits == 0
+
+
+def test_a_repository_that_fails_stops_nobody_else(world):
+    world.publish("org/a")
+    world.publish("org/c")
+    summary = world.run(
+        entry("hf:org/a", "ms:mine/a"), entry("hf:org/gone", "ms:mine/b"), entry("hf:org/c", "ms:mine/c")
+    )
+    assert by_source(summary) == {"hf:org/a": "copied", "hf:org/gone": "failed", "hf:org/c": "copied"}
+    assert isinstance(summary.failed[0].error, NotFoundError)
+
+
+def test_after_a_failure_nothing_more_begins_when_that_was_asked_for(world):
+    world.publish("org/z")
+    summary = world.run(
+        entry("hf:org/gone", "ms:mine/b"),
+        entry("hf:org/z", "ms:mine/z"),
+        asked=Asked(fail_fast=True),
+        jobs=1,
+    )
+    assert by_source(summary) == {"hf:org/gone": "failed", "hf:org/z": "skipped"}
+
+
+def test_an_owner_is_mirrored_by_rules(world):
+    for name in ("Qwen3-8B", "Qwen3-8B-GGUF", "Qwen2-7B"):
+        world.publish(f"Qwen/{name}")
+    rules = Selection(allow=("Qwen3-.*",), deny=(".*-GGUF",))
+    summary = world.run(entry("hf:Qwen/*", "ms:mirror/{owner}-{name}", repos=rules))
+    assert by_source(summary) == {"hf:Qwen/Qwen3-8B": "copied"}
+    assert world.held("mirror/Qwen-Qwen3-8B") == world.original("Qwen/Qwen3-8B")
+
+
+def test_an_owner_who_has_nothing_is_a_failure_and_no_success(world):
+    summary = world.run(entry("hf:nobody/*", "ms:mirror/{name}", repos=Selection()))
+    assert [one.status for one in summary.outcomes] == ["failed"]
+
+
+def test_two_sources_with_one_target_are_refused_and_the_named_one_has_it(world):
+    world.publish("org/a")
+    world.publish("other/a")
+    summary = world.run(
+        entry("hf:other/*", "ms:mine/{name}", repos=Selection()), entry("hf:org/a", "ms:mine/a")
+    )
+    assert by_source(summary) == {"hf:other/a": "failed", "hf:org/a": "copied"}
+    assert world.held("mine/a") == world.original("org/a")
+
+
+def test_a_repository_that_two_entries_mean_is_copied_once(world):
+    world.publish("org/a")
+    summary = world.run(
+        entry("hf:org/*", "ms:mine/{name}", repos=Selection()), entry("hf:org/a", "ms:mine/a")
+    )
+    assert by_source(summary) == {"hf:org/a": "copied"}
+
+
+def test_only_takes_an_entry_a_repository_of_an_owner_or_a_glob(world):
+    for name in ("a", "b"):
+        world.publish(f"org/{name}")
+    owner = entry("hf:org/*", "ms:mine/{name}", repos=Selection())
+    assert by_source(world.run(owner, asked=Asked(only=("hf:org/b",)))) == {"hf:org/b": "copied"}
+    assert by_source(world.run(owner, asked=Asked(only=("ms:mine/*",)))) == {
+        "hf:org/a": "copied",
+        "hf:org/b": "same",
+    }
+
+
+def test_only_that_names_nothing_is_refused_with_the_nearest_name(world):
+    world.publish("org/a")
+    with pytest.raises(UsageError) as refused:
+        world.run(entry("hf:org/a", "ms:mine/a", name="flux"), asked=Asked(only=("fluxx",)))
+    assert "flux" in str(refused.value.hint)
+
+
+def test_nothing_is_deleted_from_an_empty_source(world):
+    world.publish("org/a")
+    world.run(entry("hf:org/a", "ms:mine/a"))
+    before = world.held("mine/a")
+    world.source.store.delete("org/a")
+    world.source.store.create("org/a")
+    summary = world.run(entry("hf:org/a", "ms:mine/a", delete=Deletion(wanted=True, most="100%")))
+    assert [one.status for one in summary.outcomes] == ["failed"]
+    assert world.held("mine/a") == before
+
+
+def test_more_deletions_than_allowed_stop_the_copy_and_delete_nothing(world):
+    world.publish("org/a", small_model("a") | {f"old-{n}.txt": b"x" for n in range(6)})
+    world.run(entry("hf:org/a", "ms:mine/a"))
+    world.source.store.delete("org/a")
+    world.publish("org/a", small_model("a"))
+    before = world.held("mine/a")
+    summary = world.run(entry("hf:org/a", "ms:mine/a", delete=Deletion(wanted=True, most="10%")))
+    assert [one.status for one in summary.outcomes] == ["failed"]
+    assert world.held("mine/a") == before
+    summary = world.run(entry("hf:org/a", "ms:mine/a", delete=Deletion(wanted=True, most="100%")))
+    assert [one.status for one in summary.outcomes] == ["copied"]
+    assert world.held("mine/a") == world.original("org/a")
+
+
+def test_check_says_what_would_change_and_changes_nothing(world):
+    world.publish("org/a")
+    world.publish("org/b")
+    world.run(entry("hf:org/a", "ms:mine/a"))
+    changes = world.check(
+        entry("hf:org/a", "ms:mine/a"), entry("hf:org/b", "ms:mine/b"), entry("hf:org/gone", "ms:mine/c")
+    )
+    assert [None if one.plan is None else one.plan.nothing_to_do for one in changes] == [True, False, None]
+    assert {one.record.repo_id for one in world.target.store.repositories()} == {"mine/a"}
+
+
+def test_every_outcome_is_kept_in_order_also_of_a_run_that_is_broken_off(world):
+    for name in ("a", "b", "c"):
+        world.publish(f"org/{name}")
+    kept = []
+    entries = [entry(f"hf:org/{name}", f"ms:mine/{name}") for name in ("a", "b", "c")]
+
+    async def broken_off() -> None:
+        file = world.file(*entries, jobs=1)
+
+        def hear(told) -> None:
+            if isinstance(told, Started) and told.job.source == "hf:org/b":
+                asyncio.get_running_loop().call_soon(task.cancel)
+
+        asked = Asked(keep=lambda outcome: kept.append((outcome.job.source, outcome.status)))
+        task = asyncio.ensure_future(running.run(file, file.entries, asked, hear))
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(broken_off())
+    assert kept == [("hf:org/a", "copied"), ("hf:org/b", "stopped"), ("hf:org/c", "skipped")]
+    assert {one.record.repo_id for one in world.target.store.repositories()} == {"mine/a"}
