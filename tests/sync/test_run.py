@@ -12,7 +12,7 @@ from hubferry.errors import NotFoundError, UsageError
 from hubferry.sync import run as running
 from hubferry.sync.events import Started
 from hubferry.sync.run import Asked
-from hubferry.sync.spec import Deletion, Selection
+from hubferry.sync.spec import Deletion, Names, Selection
 
 
 def test_each_target_holds_what_its_source_has(world):
@@ -177,3 +177,16 @@ def test_where_nothing_changed_each_repository_costs_three_requests_a_side_at_mo
     listing = 1
     assert len(world.source.requests.records) <= 3 * len(names) + listing
     assert len(world.target.requests.records) <= 3 * len(names)
+
+
+def test_tags_are_copied_with_their_repository_and_a_second_run_finds_them_the_same(world):
+    first = world.publish("org/a")
+    world.source.store.find("org/a").add_tag("v1", first)
+    world.publish("org/a", {"notes.txt": b"more"})
+    tagged = entry("hf:org/a", "ms:mine/a", tags=Names())
+    summary = world.run(tagged)
+    assert [(one.status, [name.name for name in one.names]) for one in summary.outcomes] == [
+        ("copied", ["main", "v1"])
+    ]
+    assert [change.names for change in world.check(tagged)] == [()]
+    assert [one.status for one in world.run(tagged).outcomes] == ["same"]
