@@ -50,6 +50,8 @@ def summary_lines(summary: Summary) -> Iterator[str]:
         heads = (_("STATUS"), _("FILES"), _("FETCHED"), _("SENT"), _("TIME"), _("REPOSITORY"))
         yield from aligned([heads, *(_row(one) for one in told)], right=(1, 2, 3, 4))
     for one in told:
+        for note in one.notes:
+            yield f"{one.job.source}: {note}"
         if one.error is not None:
             yield from _error_lines(one.job.source, one.error)
     yield summary_line(summary)
