@@ -12,7 +12,7 @@ from worlds import by_source, entry, small_model
 from hubferry.errors import NotFoundError, UsageError
 from hubferry.sync import run as running
 from hubferry.sync.events import Started
-from hubferry.sync.outcome import Past
+from hubferry.sync.history.values import Memory
 from hubferry.sync.run import Asked
 from hubferry.sync.spec import Deletion, Names, Selection
 
@@ -200,17 +200,11 @@ def test_what_failed_often_and_of_late_is_left_alone_unless_it_is_named(world):
     entries = [entry("hf:org/a", "ms:mine/a"), entry("hf:org/b", "ms:mine/b")]
 
     def recall(jobs):
-        return {job: Past(failures=4, ended=time.time()) for job in jobs if job.source == "hf:org/a"}
+        failed = Memory("hf:org/a", "ms:mine/a", "failed", time.time(), 4, time.time() + 600)
+        return {job: failed for job in jobs if job.source == failed.source}
 
     summary = world.run(*entries, asked=Asked(recall=recall))
     assert by_source(summary) == {"hf:org/a": "skipped", "hf:org/b": "copied"}
     assert summary.failed[0].notes
     named = world.run(*entries, asked=Asked(only=("hf:org/a",), recall=recall))
     assert by_source(named) == {"hf:org/a": "copied"}
-
-
-def test_a_first_failure_is_tried_again_at_once(world):
-    world.publish("org/a")
-    recall = lambda jobs: {job: Past(failures=1, ended=time.time()) for job in jobs}  # noqa: E731
-    summary = world.run(entry("hf:org/a", "ms:mine/a"), asked=Asked(recall=recall))
-    assert by_source(summary) == {"hf:org/a": "copied"}

@@ -87,21 +87,6 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """What earlier runs made of a source and its target.
-
-    Attributes:
-        failures: How often it failed in a row, up to the last time.
-        ended: When the last time ended, in seconds since 1970.
-        names: Tags and branches that were left right.
-    """
-
-    failures: int = 0
-    ended: float = 0.0
-    names: tuple[NameCopied, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
     """What `check` found for one job: a plan and the names to make, or why there is none."""
 

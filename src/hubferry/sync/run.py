@@ -16,10 +16,9 @@ from hubferry.i18n import _
 from hubferry.options import Options
 from hubferry.sync import jobs as expanding
 from hubferry.sync import one
-from hubferry.sync.care import pause_after
 from hubferry.sync.events import Ended, Expanded, Happened, Looked, Started, unheard
 from hubferry.sync.keeping import Keeper
-from hubferry.sync.outcome import Change, Outcome, Past, Summary
+from hubferry.sync.outcome import Change, Outcome, Summary
 from hubferry.sync.runner import LocalRunner
 from hubferry.sync.spec import Manner
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hubferry.sync.events import Hear, Told
+    from hubferry.sync.history.values import Memory
     from hubferry.sync.jobs import Expansion
     from hubferry.sync.runner import Runner
     from hubferry.sync.spec import Entry, Job, SyncFile
@@ -36,7 +36,7 @@ def _forget(_outcome: Outcome) -> None:
     """Keep nothing."""
 
 
-def _unknown(_jobs: Sequence[Job]) -> Mapping[Job, Past]:
+def _unknown(_jobs: Sequence[Job]) -> Mapping[Job, Memory]:
     """Remember nothing."""
     return {}
 
@@ -59,7 +59,7 @@ class Asked:
     manner: Manner = field(default_factory=Manner)
     runner: Runner | None = None
     keep: Callable[[Outcome], None] = _forget
-    recall: Callable[[Sequence[Job]], Mapping[Job, Past]] = _unknown
+    recall: Callable[[Sequence[Job]], Mapping[Job, Memory]] = _unknown
 
 
 async def run(file: SyncFile, entries: Sequence[Entry], asked: Asked, hear: Hear = unheard) -> Summary:
@@ -91,15 +91,17 @@ async def _remembered(jobs: Sequence[Job], asked: Asked, course: _Course) -> lis
     past = await asyncio.to_thread(asked.recall, jobs)
     begun = []
     for job in jobs:
-        known = past.get(job, Past())
-        until = known.ended + pause_after(known.failures)
-        if until > time.time() and known.failures and not asked.only:
+        known = past.get(job)
+        if known is not None and (known.next_try or 0.0) > time.time() and not asked.only:
             message = _("failed {count} times in a row; it is tried again after {time}, or with --only")
-            note = message.format(count=known.failures, time=units.clock(until, time.time()))
+            until = units.clock(known.next_try or 0.0, time.time())
+            note = message.format(count=known.failures, time=until)
             course.take(Outcome(job, "skipped", time.time(), notes=(note,)))
-            continue
-        names = {one.name: (one.source_commit, one.target_commit) for one in known.names}
-        begun.append(replace(job, proven=names))
+        elif known is not None and known.proves(job):
+            names = {one.name: (one.source_commit, one.target_commit) for one in known.names}
+            begun.append(replace(job, proven=names))
+        else:
+            begun.append(job)
     return begun
 
 
