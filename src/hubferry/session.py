@@ -16,12 +16,23 @@ from hubferry.cached import CacheHoldings
 from hubferry.config import tokens
 from hubferry.errors import DiskError
 from hubferry.holdings import FolderHoldings
-from hubferry.hubs import FolderAccess, open_catalog, open_destination, open_source
+from hubferry.hubs import (
+    FolderAccess,
+    open_catalog,
+    open_destination,
+    open_reference_writer,
+    open_source,
+)
 from hubferry.hubs.reaching import budget_of, concurrency_of, prepare
 from hubferry.move import SLOTS, Moved, Tools, move, send
 from hubferry.patience import Policy, account_at
 from hubferry.rate_limit import RateLimitedDestination, RateLimitedSource
-from hubferry.retry import RetryingCatalog, RetryingDestination, RetryingSource
+from hubferry.retry import (
+    RetryingCatalog,
+    RetryingDestination,
+    RetryingReferenceWriter,
+    RetryingSource,
+)
 from hubferry.stream.concurrency import ConcurrencyLimit, ConcurrencyLimitedSource
 from hubferry.stream.download import ConnectionLimits
 from hubferry.stream.upload import Upload
@@ -37,7 +48,7 @@ if TYPE_CHECKING:
     from hubferry.cache.directory import ModelDirectory
     from hubferry.errors import Side
     from hubferry.events import Listener
-    from hubferry.hubs.ports import Catalog, Destination, Source
+    from hubferry.hubs.ports import Catalog, Destination, ReferenceWriter, Source
     from hubferry.layered import LayerHoldings
     from hubferry.model import Digests, Plan, RepoRef, Step
     from hubferry.options import Options
@@ -187,8 +198,20 @@ class Session:
             side=side,
             folder=self._folder_access() if hash_files and at_source else None,
         )
-        account = account_at(ref.hub, access.endpoint, Policy.from_environment())
+        account = account_at(ref.hub, ref.endpoint or access.endpoint, Policy.from_environment())
         return RetryingCatalog(catalog, account, self.listen)
+
+    def reference_writer(self, catalog: Catalog) -> ReferenceWriter | None:
+        """Open the destination for making tags and branches; whoever asks closes it. None for a folder.
+
+        `catalog` is that of the destination, for looking whether a name was made when its answer is lost.
+        """
+        ref, access = self.destination_ref, self.options.destination
+        writer = open_reference_writer(
+            ref, token=access.token, endpoint=access.endpoint, allow_insecure=access.insecure
+        )
+        account = account_at(ref.hub, ref.endpoint or access.endpoint, Policy.from_environment())
+        return writer and RetryingReferenceWriter(writer, catalog, account, self.listen)
 
     async def look_at_source(self) -> SourceSide:
         """List the source; see `survey.look_at_source`. A folder that is published is not brought here."""

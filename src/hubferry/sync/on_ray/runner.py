@@ -269,7 +269,9 @@ def _has_folder(job: Job) -> bool:
 
 def _without_secret(hub: HubSettings) -> HubSettings:
     """Leave a token in clear here; the node finds one in its own configuration file, or there is none."""
-    return replace(hub, token=None) if hub.token is not None and hub.token.kind == "clear" else hub
+    if hub.token is None or hub.token.kind != "clear":
+        return hub
+    return replace(hub, token=None, said=hub.said - {"token"})
 
 
 def _sum(parts: Any) -> Standing:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hubferry import __version__, budget, config, transfer
+from hubferry import __version__, budget, transfer
 from hubferry.budget.commits import StateKeeper
+from hubferry.config import laid_over
 from hubferry.errors import UsageError
 from hubferry.events import ignore
 from hubferry.i18n import _
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from hubferry.sync.spec import Job
 
 Result = TypeVar("Result")
-laid_over = getattr(config, "laid_over", nullcontext)
 
 
 @dataclass(frozen=True, slots=True)
