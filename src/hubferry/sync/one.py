@@ -30,7 +30,10 @@ async def mirror(job: Job, manner: Manner, listen: Listener) -> Outcome:
 
 
 async def begin(job: Job, manner: Manner, listen: Listener, least: float) -> Outcome | tuple[Blob, ...]:
-    """Do the same, unless it has `least` bytes of blobs to send; see `transfer.begin`. One with tags is not cut."""
+    """Do the same, unless it has `least` bytes of blobs to send; see `transfer.begin`.
+
+    One with tags is not cut.
+    """
     started, clock = time.time(), time.monotonic()
     kept = _Kept(listen)
     try:

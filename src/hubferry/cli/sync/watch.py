@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from hubferry.sync.events import Hear, Told
     from hubferry.sync.outcome import Summary
+    from hubferry.sync.runner import Runner
     from hubferry.sync.spec import Entry, SyncFile
     from hubferry.sync.watch import Watch
 
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
                  help=_("Answer /metrics (Prometheus) and /healthz there.")),
 )  # fmt: skip
 @options.group(_("How"), sync_options.moving())
+@options.group(_("Where"), sync_options.placing())
 @options.group(_("What to say"), options.talking())
 def watch_command(file: Path, **words: Any) -> int:
     """Run the command."""
@@ -61,9 +63,13 @@ def watch_command(file: Path, **words: Any) -> int:
     from hubferry.running import run as on_a_loop
 
     keep_freed_memory()
-    _refuse_never(sync_options.opened(file, words))
-    with follow(quiet=words["quiet"], style=words["progress"], stays=True) as hear:
-        on_a_loop(lambda _listen: _watch(file, words, hear), ignore)
+    read_file = sync_options.opened(file, words)
+    _refuse_never(read_file)
+    with (
+        sync_options.placed(read_file, words) as runner,
+        follow(quiet=words["quiet"], style=words["progress"], stays=True) as hear,
+    ):
+        on_a_loop(lambda _listen: _watch(file, words, runner, hear), ignore)
     return 0
 
 
@@ -73,7 +79,7 @@ def _refuse_never(read_file: SyncFile) -> None:
         raise UsageError(message, hint='schedule: "0 3 * * *"')
 
 
-async def _watch(file: Path, words: dict[str, Any], hear: Hear) -> None:
+async def _watch(file: Path, words: dict[str, Any], runner: Runner | None, hear: Hear) -> None:
     from hubferry.sync.listening import listening
     from hubferry.sync.metrics import Metrics
     from hubferry.sync.watch import Watch
@@ -90,7 +96,7 @@ async def _watch(file: Path, words: dict[str, Any], hear: Hear) -> None:
 
         asked = sync_options.asked(read_file, words)
         with only_run_of(read_file.path), sync_options.recorded(read_file, "watch") as record:
-            asked = replace(asked, keep=record.keep, recall=record.recall)
+            asked = replace(asked, keep=record.keep, recall=record.recall, runner=runner)
             summary = await run.run(read_file, entries, asked, told)
         metrics.ran(summary)
         _report(summary, words)

@@ -48,11 +48,21 @@ def joined(address: str | None) -> Iterator[None]:
     import ray
 
     logging.getLogger("ray").setLevel(logging.CRITICAL)
+    _say_nothing()
     _join(ray, where)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _say_nothing() -> None:
+    """Let Ray print nothing about nodes that die: it does, to stdout, whatever `log_to_driver` says."""
+    with suppress(ImportError):
+        from ray._private import worker
+
+        if hasattr(worker, "print_to_stdstream"):
+            worker.print_to_stdstream = lambda *_words, **_more: None
 
 
 def _knock(address: str) -> None:
@@ -83,13 +93,31 @@ def _join(ray: Any, address: str | None) -> None:
             failed.append(error)
 
     thread = threading.Thread(target=join, name="hubferry-ray", daemon=True)
-    thread.start()
-    thread.join(_JOIN_SECONDS if address else None)
+    with _without_stderr():
+        thread.start()
+        thread.join(_JOIN_SECONDS if address else None)
     if thread.is_alive() or failed:
         with suppress(Exception):
             if failed:
                 ray.shutdown()
         raise _nobody(address or "auto") from (failed[0] if failed else None)
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Let nothing be written to stderr: Ray's core says there that it was told to be quiet."""
+    try:
+        kept = os.dup(2)
+    except OSError:
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nothing:  # noqa: PTH123 - no path of ours
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _nobody(address: str) -> NetworkError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hubferry import budget
 from hubferry.budget.commits import StateKeeper
 from hubferry.sync.on_ray.messages import Wanted
+from hubferry.sync.on_ray.waiting import within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,9 +72,8 @@ class LeasedKeeper:
         since = time.monotonic()
         while time.monotonic() - since < _COMMIT_SECONDS:
             try:
-                seconds: float = await asyncio.wait_for(
-                    self._desk.reserve_commit.remote(hub, per_hour), ANSWER_SECONDS
-                )
+                asked = self._desk.reserve_commit.remote(hub, per_hour)
+                seconds: float = await within(ANSWER_SECONDS, asked)
             except Exception:  # noqa: BLE001 - of Ray's own, which is not imported here: the desk is away
                 await asyncio.sleep(_AGAIN_SECONDS)
             else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from hubferry.events import (
 )
 from hubferry.sync.on_ray.leased import ANSWER_SECONDS
 from hubferry.sync.on_ray.messages import Beat
+from hubferry.sync.on_ray.waiting import within
 
 if TYPE_CHECKING:
     from hubferry.events import Direction, Event
@@ -60,8 +60,8 @@ class Reporter:
         """Report each second, and as soon as connections are needed, until cancelled."""
         while True:
             await self._beat(self._keeper.wanted())
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._keeper.asked.wait(), _SECONDS)
+            with suppress(TimeoutError):
+                await within(_SECONDS, self._keeper.asked.wait())
 
     async def close(self) -> None:
         """Report a last time, and give back what was leased."""
@@ -74,7 +74,7 @@ class Reporter:
         told = events if standing == self._told else (*events, standing)
         beat = Beat(self._worker, self._ticket, self._part, told, wanted)
         try:
-            given = await asyncio.wait_for(self._desk.beat.remote(beat), ANSWER_SECONDS)
+            given = await within(ANSWER_SECONDS, self._desk.beat.remote(beat))
         except Exception:  # noqa: BLE001 - of Ray's own, which is not imported here: the desk is away
             await self._keeper.follow()
             return

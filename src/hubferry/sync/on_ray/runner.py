@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from hubferry.sync.on_ray import work
 from hubferry.sync.on_ray.actor import DeskActor
 from hubferry.sync.on_ray.messages import Order
 from hubferry.sync.on_ray.shares import cut
+from hubferry.sync.on_ray.waiting import within
 from hubferry.sync.outcome import Outcome
 from hubferry.tasks import run_all
 from hubferry.typed import reference
@@ -55,6 +57,19 @@ class Resources:
 
     cpus: float = 1.0
     memory: int = 300 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One machine of the cluster.
+
+    Attributes:
+        name: Ray's for it, another one each time it joins.
+        place: Where it is, which lasts.
+    """
+
+    name: str
+    place: str
 
 
 class RayRunner:
@@ -113,7 +128,7 @@ class _Run:
     """One run's tasks, and its desk."""
 
     def __init__(
-        self, order: Order, hear: Hear, nodes: Sequence[str], split: int | None, resources: Resources
+        self, order: Order, hear: Hear, nodes: Sequence[Node], split: int | None, resources: Resources
     ) -> None:
         self._order = order
         self._hear = hear
@@ -147,7 +162,7 @@ class _Run:
 
     async def _outcome(self, task: Task) -> Outcome:
         at_home = _has_folder(task.job)
-        where = _on(self._here) if at_home else "SPREAD"
+        where = _on(self._here) if at_home else self._usual(task.job)
         if self._split is None or at_home:
             return await self._ask(work.do, where, task)  # type: ignore[no-any-return]
         begun = await self._ask(work.begin, where, task, self._split)
@@ -161,12 +176,23 @@ class _Run:
             sent=outcome.sent + sum(one.sent for one in sent),
         )
 
+    def _usual(self, job: Job) -> Any:
+        """Return the node that a job goes to each time: what its cache knows need not be read again.
+
+        While that one has no room, any other one does.
+        """
+        if not self._nodes:
+            return "SPREAD"
+        words = f"{job.source} {job.target}"
+        node = max(self._nodes, key=lambda one: hashlib.sha256(f"{one.place} {words}".encode()).digest())
+        return NodeAffinitySchedulingStrategy(node.name, soft=True, _spill_on_unavailable=True)
+
     async def _send(self, task: Task, blobs: Sequence[Blob]) -> list[work.ShareSent]:
         """Let each node send a share; what a share could not send is left to the copy."""
         shares = cut(blobs, max(1, len(self._nodes)))
         done = await asyncio.gather(
             *(
-                self._ask(work.send_share, _on(node), replace(task, part=number), share)
+                self._ask(work.send_share, _on(node.name), replace(task, part=number), share)
                 for number, (node, share) in enumerate(zip(self._nodes, shares, strict=False), 1)
             ),
             return_exceptions=True,
@@ -218,8 +244,8 @@ class _Run:
 
     async def _collect(self) -> None:
         try:
-            told = await asyncio.wait_for(self._desk.collect.remote(), _ANSWER_SECONDS)
-        except (RayError, asyncio.TimeoutError):
+            told = await within(_ANSWER_SECONDS, self._desk.collect.remote())
+        except (RayError, TimeoutError):
             return  # it is being started again
         for ticket, part, event in told:
             job = self._jobs.get(ticket)
@@ -246,10 +272,12 @@ class _Run:
         ray.kill(self._desk)
 
 
-def _nodes(cpus: float) -> list[str]:
+def _nodes(cpus: float) -> list[Node]:
     """Return the nodes that can take a task."""
     return [
-        node["NodeID"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= cpus
+        Node(node["NodeID"], node["NodeManagerAddress"])
+        for node in ray.nodes()
+        if node["Alive"] and node["Resources"].get("CPU", 0) >= cpus
     ]
 
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import ray
 from ray.cluster_utils import Cluster
+from servers import running_hub, sdk_environment
 from worlds import World as SyncWorld
 
 from hubferry.sync import run as running
+from hubferry.sync.on_ray.cluster import joined
 from hubferry.sync.on_ray.runner import RayRunner
 from hubferry.sync.run import Asked
+from hubferry.sync.spec import Manner
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from servers import TestHub
 
     from hubferry.sync.outcome import Summary
     from hubferry.sync.spec import Entry
@@ -29,6 +35,8 @@ os.environ |= {
     "RAY_health_check_initial_delay_ms": "500",
 }
 NODES = 3
+MIB = 1 << 20
+AS_USUAL = Manner()
 
 
 class RayCluster:
@@ -41,10 +49,13 @@ class RayCluster:
         self._made = 0
         self._cluster = Cluster(
             initialize_head=True,
-            head_node_args={"num_cpus": 1, "include_dashboard": False, **self._node()},
+            # It keeps the cluster together, and takes no work: that is on nodes that may die.
+            head_node_args={"num_cpus": 0, "include_dashboard": False, **self._node()},
         )
-        self.nodes = [self._cluster.add_node(num_cpus=1, **self._node()) for _number in range(NODES - 1)]
-        ray.init(address=self.address, log_to_driver=False, configure_logging=False)
+        self.nodes = []
+        self.make_whole()
+        self._joined = contextlib.ExitStack()
+        self._joined.enter_context(joined(self.address))
 
     @property
     def address(self) -> str:
@@ -73,13 +84,19 @@ class RayCluster:
         node = self.nodes.pop()
         self._cluster.remove_node(node, allow_graceful=False)
 
+    def kill_node_of(self, raylet: int) -> None:
+        """End the node whose first process this is, and everything on it; never the head."""
+        [node] = [one for one in self.nodes if one.all_processes["raylet"][0].process.pid == raylet]
+        self.nodes.remove(node)
+        self._cluster.remove_node(node, allow_graceful=False)
+
     def make_whole(self) -> None:
         """Have three nodes again."""
-        while len(self.nodes) < NODES - 1:
+        while len(self.nodes) < NODES:
             self.nodes.append(self._cluster.add_node(num_cpus=1, **self._node()))
 
     def shutdown(self) -> None:
-        ray.shutdown()
+        self._joined.close()
         self._cluster.shutdown()
 
 
@@ -93,18 +110,43 @@ class World(SyncWorld):
         super().__init__(home, environment, source, target)
         self.cluster = cluster
 
-    def run(self, *entries: Entry, asked: Asked | None = None, during=None, **words) -> Summary:
+    def run(self, *entries: Entry, manner: Manner = AS_USUAL, during=None, jobs: int = 4, **words) -> Summary:
         """Bring these up to date in the cluster; `during` is awaited beside it."""
-        jobs = words.pop("jobs", 4)
         file = self.file(*entries)
-        runner = RayRunner(jobs, **words)
+        asked = Asked(manner=manner, runner=RayRunner(jobs, **words))
 
         async def both() -> Summary:
             beside = asyncio.ensure_future(during()) if during else None
             try:
-                return await running.run(file, file.entries, asked or Asked(runner=runner), self.told.append)
+                return await running.run(file, file.entries, asked, self.told.append)
             finally:
                 if beside is not None:
                     await beside
 
         return asyncio.run(both())
+
+
+@contextlib.contextmanager
+def worlds(cluster: RayCluster, folder: Path, monkeypatch, **of_target) -> Iterator[World]:
+    """Give two hubs that the nodes know by a file of their own, and a driver who knows no token at all."""
+    cluster.make_whole()
+    with running_hub(folder / "source") as source, running_hub(folder / "target", **of_target) as target:
+        home = folder / "home"
+        environment = sdk_environment(home, hf=source, ms=target)
+        environment |= {"XDG_STATE_HOME": str(home / "state"), "HUBFERRY_CONFIG": "none", "COLUMNS": "120"}
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        cluster.configure(source, target)
+        yield World(cluster, home, environment, source, target)
+
+
+def blobs(count: int, size: int = MIB) -> dict[str, bytes]:
+    """A model of so many files of weights, each of another length."""
+    files = {f"weights-{number:02}.bin": bytes([number]) * (size + number) for number in range(count)}
+    return files | {"config.json": b"{}", "README.md": b"---\nlicense: mit\n---\n"}
+
+
+def commits_of(hub: TestHub, repo_id: str) -> int:
+    """Count the commits that a repository really has, but for the one that every new repository has."""
+    repository = hub.store.find(repo_id)
+    return len(list(repository.history.walk(repository.resolve(None)))) - 1

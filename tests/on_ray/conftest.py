@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
 from pathlib import Path
 
@@ -17,8 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 pytest.importorskip("ray", reason="Ray is not installed here: make test-ray")
 
-from clusters import RayCluster, World
-from servers import running_hub, sdk_environment
+from clusters import RayCluster, worlds
 
 
 @pytest.fixture(scope="session")
@@ -33,15 +30,6 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture
 def world(cluster, tmp_path, monkeypatch):
-    """A source, a target, and a driver's environment; the nodes know the hubs by a file of their own."""
-    cluster.make_whole()
-    with running_hub(tmp_path / "source") as source, running_hub(tmp_path / "target") as target:
-        home = tmp_path / "home"
-        environment = sdk_environment(home, hf=source, ms=target)
-        environment |= {"HUBFERRY_RETRIES": "5", "HUBFERRY_RETRY_WAIT": "0.02", "COLUMNS": "120"}
-        environment |= {"XDG_STATE_HOME": str(home / "state"), "HUBFERRY_CONFIG": "none"}
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        cluster.configure(source, target)
-        logging.getLogger("ray").setLevel(logging.CRITICAL)
-        yield World(cluster, home, {**os.environ}, source, target)
+    """A source, a target, and a driver's environment."""
+    with worlds(cluster, tmp_path, monkeypatch) as world:
+        yield world
