@@ -57,17 +57,14 @@ def main() -> None:
     manner = Manner(fetch_rate=words.rate * MEGABYTE, send_rate=words.rate * MEGABYTE)
     with store_folder(2 * size) as stores, tempfile.TemporaryDirectory(prefix="hubferry-ray-") as top:
         sha256 = _publish(stores / "source", size, words.blobs)
-        with (
-            running_hub(stores / "source", "source") as source,
-            running_hub(stores / "target", "destination") as target,
-        ):
-            bench = _Bench(Path(top), source, target, manner, sha256)
+        with running_hub(stores / "source", "source") as source:
+            bench = _Bench(Path(top), stores, source, manner, sha256)
             print("| | seconds | MB/s | requests, source | target | commits |")
-            print("|---|---|---|---|---|---|")
+            print("|---|---|---|---|---|---|", flush=True)
             bench.measure("without Ray", None, size, words.runs)
             for nodes in map(int, words.nodes.split(",")):
                 with bench.cluster(nodes):
-                    bench.measure(f"{nodes} nodes", RayRunner(1, split=SPLIT), size, words.runs)
+                    bench.measure(f"{nodes} of Ray's", RayRunner(1, split=SPLIT), size, words.runs)
 
 
 def _publish(root: Path, size: int, blobs: int) -> dict[str, str]:
@@ -81,23 +78,35 @@ def _publish(root: Path, size: int, blobs: int) -> dict[str, str]:
 
 class _Bench:
     def __init__(
-        self, top: Path, source: HubProcess, target: HubProcess, manner: Manner, sha256: dict[str, str]
+        self, top: Path, stores: Path, source: HubProcess, manner: Manner, sha256: dict[str, str]
     ) -> None:
         self._top = top
+        self._stores = stores
         self._source = source
-        self._target = target
         self._manner = manner
         self._sha256 = sha256
-        self._number = 0
+        self._config = top / "config.toml"
+        self._config.touch(0o600)
         os.environ |= self._environment(top / "driver")
 
     def _environment(self, home: Path) -> dict[str, str]:
         home.mkdir(parents=True)
         return {
             "HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "HUBFERRY_CACHE": str(home / "cache"),
-            "HUBFERRY_CONFIG": "none", "HF_ENDPOINT": self._source.url, "HF_TOKEN": TOKEN,
-            "MODELSCOPE_ENDPOINT": self._target.url, "MODELSCOPE_API_TOKEN": TOKEN,
+            "HUBFERRY_CONFIG": str(self._config),
         }  # fmt: skip
+
+    @contextlib.contextmanager
+    def _target(self) -> Iterator[HubProcess]:
+        """Run an empty target, which everybody finds by the configuration file."""
+        with (
+            tempfile.TemporaryDirectory(dir=self._stores) as folder,
+            running_hub(Path(folder), "destination") as hub,
+        ):
+            hubs = (("hf", self._source), ("ms", hub))
+            tables = (f'[hubs.{name}]\nendpoint = "{one.url}"\ntoken = "{TOKEN}"\n' for name, one in hubs)
+            self._config.write_text("".join(tables))
+            yield hub
 
     @contextlib.contextmanager
     def cluster(self, nodes: int) -> Iterator[None]:
@@ -109,7 +118,8 @@ class _Bench:
                 cluster.add_node(num_cpus=1, env_vars=self._environment(home))
             with joined(cluster.address):
                 # A worker's process is started with its first task, and kept: only the first waits for it.
-                self._run("warm", RayRunner(nodes), small=True)
+                with self._target():
+                    self._run("warm", RayRunner(nodes, split=1))
                 yield
         finally:
             cluster.shutdown()
@@ -118,15 +128,15 @@ class _Bench:
         """Copy into a new repository each time, and print what it took."""
         taken = []
         for _number in range(runs):
-            self._number += 1
-            self._source.drain(), self._target.drain()
-            begun = time.monotonic()
-            summary = self._run(f"large-{self._number}", runner)
-            taken.append(time.monotonic() - begun)
-            there, here = self._source.drain(), self._target.drain()
-            [outcome] = summary.outcomes
-            if not outcome.good or self._target.listing(f"mirror/large-{self._number}") != self._sha256:
-                raise SystemExit(f"not copied: {outcome.error}")
+            with self._target() as target:
+                self._source.drain(), target.drain()
+                begun = time.monotonic()
+                summary = self._run("large", runner)
+                taken.append(time.monotonic() - begun)
+                there, here = self._source.drain(), target.drain()
+                [outcome] = summary.outcomes
+                if not outcome.good or target.listing("mirror/large") != self._sha256:
+                    raise SystemExit(f"not copied: {outcome.error}")
         seconds = statistics.median(taken)
         rate = size / seconds / MEGABYTE
         print(
@@ -134,8 +144,8 @@ class _Bench:
             flush=True,
         )
 
-    def _run(self, name: str, runner: Runner | None, *, small: bool = False) -> Summary:
-        include = ("config.json",) if small else ()
+    def _run(self, name: str, runner: Runner | None) -> Summary:
+        include = () if name == "large" else ("weights-00[0-7].bin",)
         entry = Entry(name, "hf:bench/large", f"ms:mirror/{name}", include=include, cache=False)
         file = SyncFile(self._top / "mirrors.yaml", (entry,))
         return asyncio.run(running.run(file, file.entries, Asked(manner=self._manner, runner=runner)))

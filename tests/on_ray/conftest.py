@@ -13,14 +13,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "hub"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "sync"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-pytest.importorskip("ray", reason="Ray is not installed here: make test-ray")
-
-from clusters import RayCluster, worlds
-
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
     """Three nodes for all tests; whoever kills one gets another one in its stead."""
+    from clusters import RayCluster
+
     running = RayCluster(tmp_path_factory.mktemp("cluster"))
     try:
         yield running
@@ -31,5 +29,7 @@ def cluster(tmp_path_factory):
 @pytest.fixture
 def world(cluster, tmp_path, monkeypatch):
     """A source, a target, and a driver's environment."""
+    from clusters import worlds
+
     with worlds(cluster, tmp_path, monkeypatch) as world:
         yield world

@@ -7,6 +7,9 @@ import threading
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("ray", reason="Ray is not installed here: make test-ray")
+
 from aiohttp import web
 from clusters import blobs, commits_of, worlds
 from huggingface_hub import snapshot_download

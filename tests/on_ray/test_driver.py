@@ -12,6 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("ray", reason="Ray is not installed here: make test-ray")
+
 import ray
 from clusters import blobs, commits_of
 from counting import counted

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+pytest.importorskip("ray", reason="Ray is not installed here: make test-ray")
+
 from clusters import blobs
 from worlds import by_source, entry
 
