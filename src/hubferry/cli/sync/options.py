@@ -86,8 +86,8 @@ class SizeType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gene
 
 
 @contextmanager
-def placed(read_file: SyncFile, words: dict[str, Any]) -> Iterator[Runner | None]:
-    """Give what runs copies elsewhere, None for here.
+def placed(words: dict[str, Any]) -> Iterator[Callable[[SyncFile], Runner | None]]:
+    """Give what says where the copies of a file run; None is here.
 
     Raises:
         UsageError: Ray is not installed, or an option is for Ray alone.
@@ -99,17 +99,17 @@ def placed(read_file: SyncFile, words: dict[str, Any]) -> Iterator[Runner | None
                 option = "--" + name.replace("_", "-")
                 message = _("{option} is for --runner ray").format(option=option)
                 raise UsageError(message, hint=f"hubferry sync run --runner ray {option} …")
-        yield None
+        yield lambda _file: None
         return
     from hubferry.sync.on_ray.cluster import joined
 
     with joined(words["ray_address"]):
         from hubferry.sync.on_ray.runner import RayRunner, Resources
 
-        yield RayRunner(
-            read_file.jobs,
-            hubs=read_file.hubs,
-            split=words["split"] or read_file.split,
+        yield lambda file: RayRunner(
+            file.jobs,
+            hubs=file.hubs,
+            split=words["split"] or file.split,
             resources=Resources(words["ray_cpus"]),
         )
 

@@ -56,12 +56,12 @@ def run_command(file: Path, **words: Any) -> int:
     asked = sync_options.asked(read_file, words)
     keep_freed_memory()
     with (
-        sync_options.placed(read_file, words) as runner,
+        sync_options.placed(words) as place,
         only_run_of(read_file.path),
         sync_options.recorded(read_file, "run") as record,
         follow(quiet=words["quiet"], style=words["progress"]) as hear,
     ):
-        asked = replace(asked, keep=record.keep, recall=record.recall, runner=runner)
+        asked = replace(asked, keep=record.keep, recall=record.recall, runner=place(read_file))
         summary = on_a_loop(lambda _listen: run.run(read_file, read_file.entries, asked, hear), ignore)
     if words["as_json"]:
         output.document(saying.summary_document(summary))

@@ -22,7 +22,7 @@ from hubferry.events import ignore
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from hubferry.sync.events import Hear, Told
@@ -63,13 +63,12 @@ def watch_command(file: Path, **words: Any) -> int:
     from hubferry.running import run as on_a_loop
 
     keep_freed_memory()
-    read_file = sync_options.opened(file, words)
-    _refuse_never(read_file)
+    _refuse_never(sync_options.opened(file, words))
     with (
-        sync_options.placed(read_file, words) as runner,
+        sync_options.placed(words) as place,
         follow(quiet=words["quiet"], style=words["progress"], stays=True) as hear,
     ):
-        on_a_loop(lambda _listen: _watch(file, words, runner, hear), ignore)
+        on_a_loop(lambda _listen: _watch(file, words, place, hear), ignore)
     return 0
 
 
@@ -79,7 +78,9 @@ def _refuse_never(read_file: SyncFile) -> None:
         raise UsageError(message, hint='schedule: "0 3 * * *"')
 
 
-async def _watch(file: Path, words: dict[str, Any], runner: Runner | None, hear: Hear) -> None:
+async def _watch(
+    file: Path, words: dict[str, Any], place: Callable[[SyncFile], Runner | None], hear: Hear
+) -> None:
     from hubferry.sync.listening import listening
     from hubferry.sync.metrics import Metrics
     from hubferry.sync.watch import Watch
@@ -96,7 +97,7 @@ async def _watch(file: Path, words: dict[str, Any], runner: Runner | None, hear:
 
         asked = sync_options.asked(read_file, words)
         with only_run_of(read_file.path), sync_options.recorded(read_file, "watch") as record:
-            asked = replace(asked, keep=record.keep, recall=record.recall, runner=runner)
+            asked = replace(asked, keep=record.keep, recall=record.recall, runner=place(read_file))
             summary = await run.run(read_file, entries, asked, told)
         metrics.ran(summary)
         _report(summary, words)
