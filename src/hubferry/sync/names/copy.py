@@ -7,7 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from hubferry import transfer
-from hubferry.errors import HubferryError, IntegrityError, MovedTagError, NetworkError
+from hubferry.errors import (
+    HubferryError,
+    IntegrityError,
+    MovedTagError,
+    NetworkError,
+    NothingSelectedError,
+)
 from hubferry.findings import together
 from hubferry.i18n import _
 from hubferry.sync.names.look import bare, look, opened
@@ -90,6 +96,7 @@ class _Work:
         self._reports: list[Report] = []
         self._made: dict[str, tuple[NameStep, str]] = {}
         self._errors: list[HubferryError] = []
+        self._notes: list[str] = []
 
     async def run(self) -> NamesResult:
         """Do everything, and prove it."""
@@ -107,7 +114,7 @@ class _Work:
             tuple(commit for report in self._reports for commit in report.commits),
             sum(report.fetched for report in self._reports),
             sum(report.sent for report in self._reports),
-            self._plan.notes,
+            (*self._plan.notes, *self._notes),
             together(self._errors) if self._errors else None,
             self._plan,
         )
@@ -123,7 +130,7 @@ class _Work:
         for step in self._plan.of(Way.HERE):
             await self._tag(step, (self._seen.target and self._here(self._seen.target)) or self._branch)
         for step in self._plan.of(Way.LINE):
-            with _naming(step):
+            with _naming(step), self._sparing(step):
                 report = await self._copy(sides.source_at(step.name, step.commit), target, sides.options)
                 await self._tag(step, self._commit_of(report))
         self._head = await self._copy(sides.job.source, target, sides.options)
@@ -171,13 +178,30 @@ class _Work:
         """Make what goes beside the branch; what fails for one leaves the others alone."""
         for step in self._plan.of(Way.BESIDE, Way.UPDATE):
             try:
-                await (self._make_beside(step) if step.way is Way.BESIDE else self._update(step))
+                with _naming(step), self._sparing(step):
+                    await (self._make_beside(step) if step.way is Way.BESIDE else self._update(step))
             except HubferryError as error:
                 self._errors.append(error)
                 if isinstance(error, NetworkError):  # a hub is away, and would be waited for each time
                     return
         for name in self._plan.leftovers:
-            await self._writer.remove_branch(self._sides.target, name)
+            await self._remove(name)
+
+    async def _remove(self, temporary: str) -> None:
+        """Remove a temporary branch; one that stays is told, and is removed by the next run."""
+        try:
+            await self._writer.remove_branch(self._sides.target, temporary)
+        except HubferryError as error:
+            self._errors.append(error)
+
+    @contextmanager
+    def _sparing(self, step: NameStep) -> Iterator[None]:
+        """Leave out a tag or branch in which no file is selected: there is nothing to be copied of it."""
+        try:
+            yield
+        except NothingSelectedError:
+            message = _("{name}: it has no file that is selected").format(name=step.name)
+            self._notes.append(message)
 
     async def _make_beside(self, step: NameStep) -> None:
         """Make a tag or branch on a temporary branch, which gets exactly what the source has."""
@@ -186,14 +210,18 @@ class _Work:
             await writer.branch(target, step.temporary, self._start(step))
         exact = replace(sides.options, delete=True, max_delete=None)
         source = sides.source_at(step.name, step.commit)
-        report = await self._copy(source, sides.target_at(step.temporary), exact)
+        try:
+            report = await self._copy(source, sides.target_at(step.temporary), exact)
+        except NothingSelectedError:
+            await self._remove(step.temporary)
+            raise
         commit = self._commit_of(report)
         if step.kind == "tag":
             await self._tag(step, commit)
         else:
             await writer.branch(target, step.name, commit)
             self._made[step.name] = (step, commit)
-        await writer.remove_branch(target, step.temporary)
+        await self._remove(step.temporary)
 
     def _start(self, step: NameStep) -> str:
         """Return where to begin a temporary branch: at the tag before it, so that little differs."""
@@ -278,9 +306,12 @@ def _naming(step: NameStep) -> Iterator[None]:
     try:
         yield
     except HubferryError as error:
-        error.doing = error.doing or _("copying the tag {name}").format(name=step.name)
+        doing = _("copying {name}").format(name=step.name)
+        error.doing = doing if error.doing is None else f"{doing}: {error.doing}"
         if not error.retryable and error.hint is None:
-            error.hint = _('to go on without it, tags: {{deny: ["{name}"]}}').format(name=step.name)
+            error.hint = _("to go on without it, deny {name} in the tags or branches of the file").format(
+                name=step.name
+            )
         raise
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from hubferry import transfer
-from hubferry.errors import NotFoundError
+from hubferry.errors import NotFoundError, NothingSelectedError
 from hubferry.session import Session
 from hubferry.sync.names.plan import (
     HEAD,
@@ -164,10 +164,12 @@ def _open(seen: Seen) -> tuple[list[Reference], list[Reference]]:
 
 
 async def _is_shown(sides: Sides, tag: Reference) -> bool:
-    """Return whether the target's tag shows what the source's does."""
+    """Return whether the target's tag shows what the source's does, of what is selected."""
     there = sides.target_at(tag.name)
     try:
         return await sides.shows(sides.source_at(tag.name, tag.commit or ""), there)
+    except NothingSelectedError:
+        return True
     except NotFoundError:  # of an annotated tag the list may name the tag itself, which is no commit
         return await sides.shows(sides.source_at(tag.name), there)
 
@@ -263,7 +265,7 @@ class _Places:
         """Hold the branch against the source's head, then its tags, the latest first, until one is shown."""
         sides, seen = self._sides, self._seen
         holds: Place | None = None
-        if await sides.shows(sides.job.source, str(sides.target)):
+        if await self._branch_shows(sides.job.source):
             holds = LATEST if self._line is None else HEAD
         lacking = {tag.name for tag in self._tags}
         here = set()
@@ -294,7 +296,13 @@ class _Places:
         there = seen.target and seen.target.tag(tag.name)
         if there and there.commit and seen.target and sides.branch is None:
             return there.commit == seen.target.head
-        return await sides.shows(sides.source_at(tag.name, seen.commit_of(tag)), str(sides.target))
+        return await self._branch_shows(sides.source_at(tag.name, seen.commit_of(tag)))
+
+    async def _branch_shows(self, source: str) -> bool:
+        try:
+            return await self._sides.shows(source, str(self._sides.target))
+        except NothingSelectedError:
+            return False
 
     async def _by_time(self, line: tuple[PastCommit, ...]) -> Place | None:
         """Return the last commit of the source that is not younger than the target's branch.

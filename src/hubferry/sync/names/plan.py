@@ -147,6 +147,19 @@ class NameStep:
         return self.source.name
 
     @property
+    def sentence(self) -> str:
+        """What would become of it, for a person."""
+        words = {
+            Way.SAME: _("{name} is there"),
+            Way.HERE: _("{name}: a tag at what the branch holds"),
+            Way.LINE: _("{name}: a commit on the branch, and the tag"),
+            Way.HEAD: _("{name}: a tag at the head"),
+            Way.BESIDE: _("{name}: a commit beside the branch, and the name"),
+            Way.UPDATE: _("{name}: what the branch lacks"),
+        }
+        return self.reason or words[self.way].format(name=self.name)
+
+    @property
     def temporary(self) -> str:
         """The branch that it is made on where the target's own must not show it."""
         return f"{TEMPORARY}{self.kind}-{self.name}"
