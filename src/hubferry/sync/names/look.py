@@ -248,7 +248,10 @@ class _Places:
             return False
         found = await sides.there.repository(sides.target)
         files = await sides.there.files(found.revision) if found.revision else []
-        return {file.path for file in files} <= _OF_THE_HUB
+        if not {file.path for file in files} <= _OF_THE_HUB:
+            return False
+        past = await sides.there.history(sides.target, frozenset())
+        return past is None or len(past) <= 1
 
     async def _hold(self) -> None:
         """Find out what the target's branch holds: as it is known, as it shows, or by its time."""
