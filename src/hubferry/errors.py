@@ -72,6 +72,8 @@ class HubferryError(Exception):
         """What was being done, with which file, in a translated phrase; None where the message says it."""
         self.others: tuple[HubferryError, ...] = ()
         """What else would have stopped the run; see `hubferry.findings.together`."""
+        self.held = 0.0
+        """Seconds of what failed in which a hub's budget held it back: no time without progress."""
         self.got_on = False
         """Whether a part was done before this failed, so that asking again goes on where it stopped."""
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hubferry.model import HubName
 
 _TABLES = ("hubs", "defaults")
-_HUB_KEYS = ("kind", "endpoint", "token", "insecure", "concurrency")
+_HUB_KEYS = ("kind", "endpoint", "token", "insecure", "concurrency", "commits_per_hour")
 _TOKEN_KEYS: tuple[TokenKind, ...] = ("env", "file", "command")
 _KINDS: dict[str, HubName] = {"hf": "hf", "ms": "ms"}
 _NAME = re.compile(r"[a-z][a-z0-9_-]{1,30}[a-z0-9]|[a-z][a-z0-9]")
@@ -36,6 +36,8 @@ _RESERVED = frozenset(
 )
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MOST_CONNECTIONS = 1024
+_MOST_COMMITS = 100_000
+"""In an hour; more are no limit."""
 
 DEFAULTS: dict[str, type] = {
     "jobs": int,
@@ -89,11 +91,13 @@ class Reader:
         kind, endpoint = self._kind(name, table), self._endpoint(table, at)
         if name not in _KINDS and "endpoint" not in table:
             self._mistake(at, _("[hubs.{name}] does not say where it is: endpoint").format(name=name))
-        token, limit = self._token(table, at), self._count(table, at)
+        token = self._token(table, at)
+        limit = self._count(table, "concurrency", _MOST_CONNECTIONS, at)
+        commits = self._count(table, "commits_per_hour", _MOST_COMMITS, at)
         insecure = self._typed(table, "insecure", bool, at) or False
         if kind is None or (name not in _KINDS and endpoint is None):
             return None
-        return HubSettings(name, kind, endpoint, token, insecure, limit, self._line(at))
+        return HubSettings(name, kind, endpoint, token, insecure, limit, commits, self._line(at))
 
     def _is_name(self, name: str, at: tuple[str, ...]) -> bool:
         if name in _RESERVED or not _NAME.fullmatch(name):
@@ -185,12 +189,11 @@ class Reader:
         right = isinstance(given, list) and given and all(isinstance(word, str) for word in given)
         return tuple(given) if right and given[0].strip() else None
 
-    def _count(self, table: dict[str, Any], at: tuple[str, ...]) -> int | None:
-        count: int | None = self._typed(table, "concurrency", int, at)
-        if count is None or 1 <= count <= _MOST_CONNECTIONS:
+    def _count(self, table: dict[str, Any], key: str, most: int, at: tuple[str, ...]) -> int | None:
+        count: int | None = self._typed(table, key, int, at)
+        if count is None or 1 <= count <= most:
             return count
-        message = _("concurrency is a number from 1 to {most}").format(most=_MOST_CONNECTIONS)
-        self._mistake((*at, "concurrency"), message)
+        self._mistake((*at, key), _("{key} is a number from 1 to {most}").format(key=key, most=most))
         return None
 
     def _defaults(self, table: dict[str, Any]) -> dict[str, Default]:

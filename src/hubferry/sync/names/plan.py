@@ -184,6 +184,11 @@ class NamesPlan:
         return tuple(step for step in self.steps if step.way in ways)
 
     @property
+    def to_make(self) -> tuple[NameStep, ...]:
+        """The tags and branches that are to be made, or to be changed."""
+        return self.of(Way.HERE, Way.LINE, Way.HEAD, Way.BESIDE, Way.UPDATE)
+
+    @property
     def nothing_to_do(self) -> bool:
         """Whether every name that can be is there, and right."""
         return not self.leftovers and len(self.of(Way.SAME, Way.LEFT_OUT)) == len(self.steps)
@@ -200,10 +205,7 @@ class NamesPlan:
 
 def is_wanted(name: str, rules: Names | None) -> bool:
     """Return whether rules take a name; without rules none is taken."""
-    if rules is None:
-        return False
-    allowed = not rules.allow or any(re.fullmatch(rule, name) for rule in rules.allow)
-    return allowed and not any(re.fullmatch(rule, name) for rule in rules.deny)
+    return rules is not None and rules.take(name)
 
 
 def wanted_tags(source: References, rules: Names | None) -> list[Reference]:
