@@ -57,6 +57,11 @@ class NamesResult:
     error: HubferryError | None = None
     plan: NamesPlan = field(default_factory=NamesPlan)
 
+    @property
+    def changed(self) -> bool:
+        """Whether the target is another one than before; an update that found nothing to do is no change."""
+        return bool(self.commits) or any(step.way is not Way.UPDATE for step in self.plan.to_make)
+
 
 async def copy_names(
     job: Job, options: Options, listen: Listener, known: Mapping[str, tuple[str, str]] | None = None
