@@ -18,7 +18,7 @@ from huggingface_hub import HfApi, snapshot_download
 from modelscope_hub import HubApi
 
 from hubferry.errors import AccessError, ConflictError, IntegrityError, MovedTagError
-from hubferry.events import ignore
+from hubferry.events import Committed, ignore
 from hubferry.options import Access, Options
 from hubferry.serve import Reason, Refusal, Seams, Strictness
 from hubferry.sync.names import Way, copy_names, look_ahead_at_names
@@ -460,7 +460,7 @@ def test_a_tag_that_somebody_else_made_elsewhere_meanwhile_is_not_moved(make_hub
 
 RUN = """
 import asyncio, sys
-from hubferry.events import ignore
+from hubferry.events import Committed, ignore
 from hubferry.options import Access, Options
 from hubferry.sync.names import copy_names
 from hubferry.sync.spec import Entry, Job, Names
@@ -557,3 +557,21 @@ def test_where_nobody_knows_what_the_branch_holds_only_what_is_younger_is_commit
     assert ["v1" in note for note in result.notes] == [True]
     assert [card for card in to_ms.history if card] == ["between", "two", "newest"]
     assert to_ms.tags == {"v2": "two"}
+
+
+def test_a_source_whose_head_moves_meanwhile_loses_no_tag(to_ms):
+    to_ms.commit("one", "v1")
+    to_ms.commit("two", "v2")
+    moved = []
+
+    def hear(event):
+        if isinstance(event, Committed) and not moved:
+            moved.append(to_ms.commit("three", "v3"))
+
+    result = asyncio.run(copy_names(to_ms.job(), to_ms.options, hear, {}))
+    assert result.error is None
+    assert to_ms.tags == {"v1": "one", "v2": "two"}
+    assert to_ms.history[-1] == "three"
+    assert to_ms.run().error is None
+    assert to_ms.tags == {"v1": "one", "v2": "two", "v3": "three"}
+    assert [card for card in to_ms.history if card] == ["one", "two", "three"]

@@ -165,3 +165,13 @@ def test_a_folder_has_neither_tags_nor_branches():
     made = plan_names(branched(powers=Powers("", tags=False, branches=False)))
     assert {step.way for step in made.steps} == {Way.LEFT_OUT}
     assert plan_names(seen("v1=-1", powers=Powers("", tags=False, branches=False))).notes
+
+
+def test_tags_of_one_time_go_by_the_numbers_in_their_names():
+    made = plan_names(seen("v10=-4", "v9=-4", "v9.1=-4", "a=-4", fresh=True, target=None))
+    assert [step.name for step in made.steps] == ["a", "v9", "v9.1", "v10"]
+
+
+def test_a_branch_that_has_a_tags_name_at_the_target_is_left_out():
+    there = References("main", (Reference("main", "t"),), (Reference("dev", "d"),))
+    assert ways(branched(target=there)) == {"dev": Way.LEFT_OUT}

@@ -16,7 +16,7 @@ from hubferry.errors import (
 )
 from hubferry.findings import together
 from hubferry.i18n import _
-from hubferry.sync.names.look import bare, look, opened
+from hubferry.sync.names.look import bare, head_of, look, opened
 from hubferry.sync.names.plan import NamesPlan, NameStep, Way
 from hubferry.sync.outcome import NameCopied
 
@@ -135,12 +135,27 @@ class _Work:
         for step in self._plan.of(Way.HERE):
             await self._tag(step, (self._seen.target and self._here(self._seen.target)) or self._branch)
         for step in self._plan.of(Way.LINE):
-            with _naming(step), self._sparing(step):
-                report = await self._copy(sides.source_at(step.name, step.commit), target, sides.options)
-                await self._tag(step, self._commit_of(report))
+            await self._commit(step)
+        of_the_head = self._plan.of(Way.HEAD)
+        if of_the_head and await self._source_has_moved():
+            for step in of_the_head:
+                await self._commit(step)
+            of_the_head = ()
         self._head = await self._copy(sides.job.source, target, sides.options)
-        for step in self._plan.of(Way.HEAD):
+        for step in of_the_head:
             await self._tag_head(step, self._head)
+
+    async def _commit(self, step: NameStep) -> None:
+        """Commit what a tag means on the branch, and tag it."""
+        sides = self._sides
+        with _naming(step), self._sparing(step):
+            source = sides.source_at(step.name, step.commit)
+            await self._tag(step, self._commit_of(await self._copy(source, str(sides.target), sides.options)))
+
+    async def _source_has_moved(self) -> bool:
+        """Return whether the source's head is another one than when this began, before it is too late."""
+        sides = self._sides
+        return head_of(sides.source, await sides.here.references(bare(sides.source))) != self._seen.head
 
     def _here(self, found: References) -> str:
         """Return the commit that the target's branch is at, empty where its hub does not say."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from hubferry.sync.names.plan import NamesPlan
     from hubferry.sync.spec import Job
 
+_AT_ONCE = 4
+"""Tags whose listings are held against each other side by side."""
 _OF_THE_HUB = frozenset({".gitattributes", "README.md", "configuration.json"})
 """What a hub puts into a repository that is new."""
 
@@ -123,14 +126,14 @@ def bare(ref: RepoRef) -> RepoRef:
 async def look(sides: Sides) -> tuple[Seen, NamesPlan]:
     """Find out what there is, and plan."""
     source, target = await run_all(sides.here.references(bare(sides.source)), _references(sides))
-    entry, head = sides.job.entry, _head(sides.source, source)
+    entry, head = sides.job.entry, head_of(sides.source, source)
     seen = Seen(source, target, sides.powers, entry.tags, entry.branches, head, sides.known)
     lacking, unproven = _open(seen)
     if lacking:
         seen = await _Places(sides, seen, lacking).found()
-    for tag in unproven:
-        shown = await _is_shown(sides, tag)
-        seen = replace(seen, shown={**seen.shown, tag.name: shown})
+    places = asyncio.Semaphore(_AT_ONCE)
+    shown = await run_all(*(_is_shown(sides, tag, places) for tag in unproven))
+    seen = replace(seen, shown={tag.name: one for tag, one in zip(unproven, shown, strict=True)})
     return seen, plan_names(seen)
 
 
@@ -142,7 +145,7 @@ async def _references(sides: Sides) -> References | None:
         return None
 
 
-def _head(ref: RepoRef, source: References) -> str:
+def head_of(ref: RepoRef, source: References) -> str:
     """Return the commit of what is copied as the head, empty where the hub does not say."""
     if ref.revision is None:
         return source.head or ""
@@ -163,15 +166,16 @@ def _open(seen: Seen) -> tuple[list[Reference], list[Reference]]:
     return lacking, unproven
 
 
-async def _is_shown(sides: Sides, tag: Reference) -> bool:
+async def _is_shown(sides: Sides, tag: Reference, places: asyncio.Semaphore) -> bool:
     """Return whether the target's tag shows what the source's does, of what is selected."""
     there = sides.target_at(tag.name)
-    try:
-        return await sides.shows(sides.source_at(tag.name, tag.commit or ""), there)
-    except NothingSelectedError:
-        return True
-    except NotFoundError:  # of an annotated tag the list may name the tag itself, which is no commit
-        return await sides.shows(sides.source_at(tag.name), there)
+    async with places:
+        try:
+            return await sides.shows(sides.source_at(tag.name, tag.commit or ""), there)
+        except NothingSelectedError:
+            return True
+        except NotFoundError:  # of an annotated tag the list may name the tag itself, which is no commit
+            return await sides.shows(sides.source_at(tag.name), there)
 
 
 class _Places:
@@ -187,8 +191,9 @@ class _Places:
     async def found(self) -> Seen:
         """Return what was seen, with places."""
         sides = self._sides
-        tags = wanted_tags(self._seen.source, self._seen.tags)
-        wanted = frozenset(tag.commit for tag in tags if tag.commit) | {self._known_head()} - {""}
+        tags, known = wanted_tags(self._seen.source, self._seen.tags), self._known_head()
+        needed = self._tags if known else tags
+        wanted = frozenset(tag.commit for tag in needed if tag.commit) | {known} - {""}
         head = replace(sides.source, revision=self._seen.head or None)
         self._line = await sides.here.history(head, wanted)
         self._at = {one.commit: Place(-float(index)) for index, one in enumerate(self._line or ())}
@@ -246,7 +251,10 @@ class _Places:
             return True
         if seen.target.tags or self._known_head():
             return False
-        found = await sides.there.repository(sides.target)
+        try:
+            found = await sides.there.repository(sides.target)
+        except NotFoundError:  # the branch is not there
+            return True
         files = await sides.there.files(found.revision) if found.revision else []
         if not {file.path for file in files} <= _OF_THE_HUB:
             return False

@@ -147,19 +147,6 @@ class NameStep:
         return self.source.name
 
     @property
-    def sentence(self) -> str:
-        """What would become of it, for a person."""
-        words = {
-            Way.SAME: _("{name} is there"),
-            Way.HERE: _("{name}: a tag at what the branch holds"),
-            Way.LINE: _("{name}: a commit on the branch, and the tag"),
-            Way.HEAD: _("{name}: a tag at the head"),
-            Way.BESIDE: _("{name}: a commit beside the branch, and the name"),
-            Way.UPDATE: _("{name}: what the branch lacks"),
-        }
-        return self.reason or words[self.way].format(name=self.name)
-
-    @property
     def temporary(self) -> str:
         """The branch that it is made on where the target's own must not show it."""
         return f"{TEMPORARY}{self.kind}-{self.name}"
@@ -235,11 +222,16 @@ def plan_names(seen: Seen) -> NamesPlan:
     """Decide for each wanted name, in the order in which it is to be done."""
     tags = [_tag(seen, tag) for tag in wanted_tags(seen.source, seen.tags)]
     branches = [_branch(seen, branch) for branch in wanted_branches(seen.source, seen.branches)]
-    steps = sorted(
-        [*tags, *branches], key=lambda step: (_TURNS.index(step.way), step.kind != "tag", step.place)
-    )
+    steps = sorted([*tags, *branches], key=_turn)
     leftovers, strangers = _temporary(seen, steps)
     return NamesPlan(tuple(steps), leftovers, strangers)
+
+
+def _turn(step: NameStep) -> tuple[object, ...]:
+    """Return what orders steps: what is done first, the places in the source's history, numbers in names."""
+    parts = re.split(r"([0-9]+)", step.name)
+    natural = [int(part[:_LONGEST]) if at % 2 else part for at, part in enumerate(parts)]
+    return _TURNS.index(step.way), step.kind != "tag", step.place, natural
 
 
 def _tag(seen: Seen, tag: Reference) -> NameStep:
@@ -302,10 +294,18 @@ def _unfit(seen: Seen, name: str, kind: NameKind) -> str:
         return _("{name}: at {host} that would be taken for a commit").format(**words)
     if name in _DEFAULTS:
         return _("{name}: at {host} that is the default branch").format(**words)
-    taken = [branch.name for branch in wanted_branches(seen.source, seen.branches)]
-    taken += [branch.name for branch in seen.target.branches] if seen.target else []
-    if kind == "tag" and name in taken:
+    return _taken(seen, name, kind)
+
+
+def _taken(seen: Seen, name: str, kind: NameKind) -> str:
+    """Return why a name means something else at the target: a tag and a branch cannot be told apart there."""
+    words = {"name": name, "host": seen.powers.host}
+    branches = [branch.name for branch in wanted_branches(seen.source, seen.branches)]
+    branches += [branch.name for branch in seen.target.branches] if seen.target else []
+    if kind == "tag" and name in branches:
         return _("tag {name}: a branch at {host} has that name").format(**words)
+    if kind == "branch" and seen.target and seen.target.tag(name):
+        return _("branch {name}: a tag at {host} has that name").format(**words)
     return ""
 
 
