@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from hubferry import units
+from hubferry.config import laid_over
 from hubferry.errors import UsageError
 from hubferry.events import Note
 from hubferry.i18n import _
@@ -69,6 +70,14 @@ async def run(file: SyncFile, entries: Sequence[Entry], asked: Asked, hear: Hear
         UsageError: `only` names nothing.
     """
     started, clock = time.time(), time.monotonic()
+    with laid_over(file.hubs):
+        course, expansion = await _run(file, entries, asked, hear)
+    return Summary(started, time.monotonic() - clock, _in_order(expansion, course.outcomes))
+
+
+async def _run(
+    file: SyncFile, entries: Sequence[Entry], asked: Asked, hear: Hear
+) -> tuple[_Course, Expansion]:
     async with Keeper(asked.keep) as keeper:
         course = _Course(asked, hear, keeper)
         expansion = await _expanded(entries, asked, hear)
@@ -80,7 +89,7 @@ async def run(file: SyncFile, entries: Sequence[Entry], asked: Asked, hear: Hear
             await runner.run(jobs, asked.manner, course.hear, course.take, course.halt)
         finally:
             course.end(expansion.jobs)
-    return Summary(started, time.monotonic() - clock, _in_order(expansion, course.outcomes))
+    return course, expansion
 
 
 async def _remembered(jobs: Sequence[Job], asked: Asked, course: _Course) -> list[Job]:
@@ -151,6 +160,11 @@ async def check(
     Raises:
         UsageError: `only` names nothing.
     """
+    with laid_over(file.hubs):
+        return await _check(file, entries, asked, hear)
+
+
+async def _check(file: SyncFile, entries: Sequence[Entry], asked: Asked, hear: Hear) -> tuple[Change, ...]:
     expansion = await _expanded(entries, asked, hear)
     places = asyncio.Semaphore(file.jobs)
 
