@@ -43,6 +43,7 @@ def _commands() -> dict[str, str]:
         "cat": _("Print one file of a repository."),
         "info": _("Say what is known about a repository: commit, size, licence, terms, what is cached."),
         "sync": _("Keep mirrors by a file that says what mirrors what."),
+        "verify-receipt": _("Say whether what a copy left at its target is still there, by its receipt."),
         "cache": _("Look into the cache, verify it, clean it."),
         "config": _("Look at the configuration file: hubs by name, and what options are by default."),
         "serve": _("Run a hub for this machine or network."),
@@ -86,8 +87,9 @@ class Commands(click.Group):
         del ctx
         if cmd_name not in _commands():
             return None
-        module = import_module(f"hubferry.cli.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+        name = cmd_name.replace("-", "_")
+        module = import_module(f"hubferry.cli.{name}")
+        command: click.Command = getattr(module, name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
