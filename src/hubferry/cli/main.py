@@ -270,14 +270,16 @@ def _next_words(error: HubferryError, command: list[str]) -> str | None:
 
 
 def _explain(error: HubferryError, *, json: bool) -> int:
+    from hubferry.cli import present
+
     if output.errors_as_lines:
         from hubferry.cli import progress_json
 
-        progress_json.write({"event": "error", **_described(error)})
+        progress_json.write({"event": "error", **present.error_document(error)})
     else:
         _tell(error)
     if json:
-        output.document({"error": _described(error)})
+        output.document({"error": present.error_document(error)})
     return error.exit_code
 
 
@@ -290,20 +292,3 @@ def _tell(error: HubferryError) -> None:
             room.tell_what_pruning_frees(one)
         if one.hint:
             output.talk(one.hint, label=_("hint:"), colour="cyan")
-
-
-def _described(error: HubferryError) -> dict[str, object]:
-    described: dict[str, object] = {
-        "kind": type(error).__name__,
-        "message": error.message,
-        "doing": error.doing,
-        "side": error.side,
-        "path": error.path,
-        "hint": error.hint,
-        "exit_code": error.exit_code,
-    }
-    if error.others:
-        described["others"] = [_described(other) for other in error.others]
-    if isinstance(error, PartialError):
-        described["failures"] = [_described(failure) for failure in error.failures]
-    return described
