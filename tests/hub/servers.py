@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING
 
-from aiohttp import web
+from aiohttp import web, web_app
 
 from hubferry.hubs.xet.folder import read_xet_file
 from hubferry.serve import (
@@ -229,6 +229,14 @@ def running_hub(  # noqa: PLR0913  # one for each part of a hub
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+        _forget_applications()
+
+
+def _forget_applications() -> None:
+    """Let aiohttp forget the hubs that are gone: it keeps the last 1,024, and a suite has thousands."""
+    kept = getattr(web_app, "_cached_build_middleware", None)
+    if kept is not None:
+        kept.cache_clear()
 
 
 @dataclass(frozen=True)

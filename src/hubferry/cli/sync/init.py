@@ -20,7 +20,7 @@ _STDOUT = "-"
     "init",
     cls=Command,
     help=_(
-        "Write an example of a mirror file to FILE, ./hubferry-sync.yaml unless given, with comments on every "
+        "Write an example of a mirror file to FILE, ./hubferry-sync.yaml unless given, with comments on each "
         "part of it. What is there already stays as it is; “-” prints the example instead."
     ),
     examples=("hubferry sync init", "hubferry sync init mirrors.yaml --schema", "hubferry sync init -"),
@@ -36,9 +36,7 @@ def init_command(file: Path, *, with_schema: bool) -> None:
     text = beginning.example(beginning.SCHEMA_NAME if with_schema else None)
     if str(file) == _STDOUT:
         if with_schema:
-            raise UsageError(
-                _("--schema writes beside a file, and “-” is none"), hint="hubferry sync schema"
-            )
+            raise UsageError(_("--schema writes beside a file, and “-” is none"), hint="hubferry sync schema")
         output.data(text.rstrip("\n"))
         return
     _write(file, text)
