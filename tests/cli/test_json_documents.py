@@ -36,6 +36,14 @@ VARYING = (
     (re.compile(r"\d+ ms\b"), "MILLISECONDS"),
 )
 
+MIRRORS = """\
+version: 1
+sync:
+  - {source: hf:org/tagged, target: ms:mine/tagged, tags: true}
+  - {source: hf:org/empty, target: "ms:mine/empty"}
+  - {source: hf:org/nothing, target: ms:mine/nothing}
+"""
+
 
 class Person:
     """Somebody who types commands, in one language, in a home of their own."""
@@ -105,6 +113,9 @@ def works_through_everything(person: Person, model: Path) -> None:
     person.types("hubferry config path", "config", "path")
     person.types("hubferry config check", "config", "check")
     person.types("hubferry config show", "config", "show")
+    (home / "mirrors.yaml").write_text(MIRRORS)
+    person.types("hubferry sync check", "sync", "check", "mirrors.yaml", code=9)
+    person.types("hubferry sync run", "sync", "run", "mirrors.yaml", "--jobs", "1", code=9)
     (home / "wrong.toml").write_text("[hubs.lab]\nkind = 3\nendpont = 1\n")
     (home / "wrong.toml").chmod(0o600)
     wrong = str(home / "wrong.toml")
@@ -126,6 +137,12 @@ def rotten(hub, root: Path) -> None:
             path.write_bytes(b"\0" * 64 * KIB)
 
 
+def tagged(hub) -> None:
+    """Put a model with a tag onto a hub."""
+    made = hub.store.add("org/tagged", {"README.md": b"# tagged\n", "config.json": b"{}\n"})
+    hub.store.find("org/tagged").add_tag("v1", made.id)
+
+
 def empty(hub, root: Path) -> None:
     """Put weights without a byte onto a hub: they can be fetched, with a warning."""
     folder = root / "empty-model"
@@ -143,6 +160,7 @@ def said(tmp_path) -> dict[str, dict[str, list[Any]]]:
         publish(source, model, "org/model")
         rotten(source, tmp_path)
         empty(source, tmp_path)
+        tagged(source)
         for language in ("en", "zh"):
             place = tmp_path / language
             place.mkdir()

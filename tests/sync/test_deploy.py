@@ -17,7 +17,7 @@ from hubferry.cli.main import command_line
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-UNITS = sorted((DEPLOY / "systemd").iterdir())
+UNITS = sorted((DEPLOY / "systemd").glob("hubferry-*"))
 
 
 def parsed(words: list[str]) -> None:

@@ -157,8 +157,7 @@ def test_what_the_schema_can_see_to_be_wrong_schema_and_reader_refuse(text, tmp_
     "defaults: {delete: {max: 20}}",
     "defaults: {delete: {max: 100%}, allow: empty, include: [], exclude: '*.bin'}",
     "defaults: {schedule: {every: 6h, at_start: true}}", "defaults: {schedule: '*/5 * * * MON-FRI'}",
-    "sync: [{source: 'hf:a/*', target: 'ms:c/{name}', repos: {newer_than: 2024-05-01, "
-    "smaller_than: 5G, tags: x}}]",
+    "sync: [{source: 'hf:a/*', target: 'ms:c/{name}', repos: {newer_than: 2024-05-01, tags: x}}]",
 ])  # fmt: skip
 def test_what_is_right_schema_and_reader_take(text, tmp_path):
     whole = HEAD + text + "\n" + (SYNC if "sync:" not in text else "")

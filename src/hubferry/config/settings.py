@@ -45,7 +45,6 @@ class HubSettings:
         token: Where its token comes from; None where the file does not say.
         insecure: Whether the token may travel there over plain http.
         concurrency: Most connections at once, None for no limit of its own.
-        commits_per_hour: Most commits in any hour, None for no limit of its own.
         line: Of the table in the file, None where it cannot be told.
         said: The keys that the file has; the others are as they are by default.
     """
@@ -56,7 +55,6 @@ class HubSettings:
     token: TokenSource | None = None
     insecure: bool = False
     concurrency: int | None = None
-    commits_per_hour: int | None = None
     line: int | None = None
     said: frozenset[str] = frozenset()
 

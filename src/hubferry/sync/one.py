@@ -46,8 +46,7 @@ async def _with_names(job: Job, manner: Manner, kept: _Kept, started: float) -> 
     outcome = Outcome(job, "failed", started)
     if result.head is not None:
         outcome = _done(job, result.head, manner, started)
-        changed = result.commits or result.plan.to_make
-        outcome = replace(outcome, status="copied" if changed else outcome.status)
+        outcome = replace(outcome, status="copied" if result.changed else outcome.status)
     return replace(
         outcome,
         status="failed" if result.error is not None else outcome.status,

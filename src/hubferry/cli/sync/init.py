@@ -20,8 +20,8 @@ _STDOUT = "-"
     "init",
     cls=Command,
     help=_(
-        "Write an example of a mirror file to FILE, ./hubferry-sync.yaml unless given, with comments on each "
-        "part of it. What is there already stays as it is; “-” prints the example instead."
+        "Write an example of a mirror file to FILE, ./hubferry-sync.yaml unless given, with comments on all "
+        "parts of it. What is there already stays as it is; “-” prints the example instead."
     ),
     examples=("hubferry sync init", "hubferry sync init mirrors.yaml --schema", "hubferry sync init -"),
 )

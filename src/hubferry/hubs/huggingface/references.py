@@ -52,7 +52,7 @@ def _named(entries: Any) -> tuple[Reference, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
-async def history_of(wire: Wire, ref: RepoRef, wanted: frozenset[str]) -> tuple[PastCommit, ...] | None:
+async def history_of(wire: Wire, ref: RepoRef, wanted: frozenset[str]) -> tuple[PastCommit, ...]:
     """Walk the commits up to a revision, newest first; see `Catalog.history`."""
     url: str | None = wire.api(ref, f"/commits/{quoted_revision(ref.revision or _DEFAULTS[0])}")
     found: dict[str, PastCommit] = {}

@@ -222,11 +222,16 @@ def plan_names(seen: Seen) -> NamesPlan:
     """Decide for each wanted name, in the order in which it is to be done."""
     tags = [_tag(seen, tag) for tag in wanted_tags(seen.source, seen.tags)]
     branches = [_branch(seen, branch) for branch in wanted_branches(seen.source, seen.branches)]
-    steps = sorted(
-        [*tags, *branches], key=lambda step: (_TURNS.index(step.way), step.kind != "tag", step.place)
-    )
+    steps = sorted([*tags, *branches], key=_turn)
     leftovers, strangers = _temporary(seen, steps)
     return NamesPlan(tuple(steps), leftovers, strangers)
+
+
+def _turn(step: NameStep) -> tuple[object, ...]:
+    """Return what orders steps: what is done first, the places in the source's history, numbers in names."""
+    parts = re.split(r"([0-9]+)", step.name)
+    natural = [int(part[:_LONGEST]) if at % 2 else part for at, part in enumerate(parts)]
+    return _TURNS.index(step.way), step.kind != "tag", step.place, natural
 
 
 def _tag(seen: Seen, tag: Reference) -> NameStep:
@@ -289,10 +294,18 @@ def _unfit(seen: Seen, name: str, kind: NameKind) -> str:
         return _("{name}: at {host} that would be taken for a commit").format(**words)
     if name in _DEFAULTS:
         return _("{name}: at {host} that is the default branch").format(**words)
-    taken = [branch.name for branch in wanted_branches(seen.source, seen.branches)]
-    taken += [branch.name for branch in seen.target.branches] if seen.target else []
-    if kind == "tag" and name in taken:
+    return _taken(seen, name, kind)
+
+
+def _taken(seen: Seen, name: str, kind: NameKind) -> str:
+    """Return why a name means something else at the target: a tag and a branch cannot be told apart there."""
+    words = {"name": name, "host": seen.powers.host}
+    branches = [branch.name for branch in wanted_branches(seen.source, seen.branches)]
+    branches += [branch.name for branch in seen.target.branches] if seen.target else []
+    if kind == "tag" and name in branches:
         return _("tag {name}: a branch at {host} has that name").format(**words)
+    if kind == "branch" and seen.target and seen.target.tag(name):
+        return _("branch {name}: a tag at {host} has that name").format(**words)
     return ""
 
 
