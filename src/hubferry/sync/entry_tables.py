@@ -165,6 +165,8 @@ class EntryTables:
             most = node.get("max")
             if most is not None:
                 return Deletion(wanted=True, most=self._values.cap(most, "max"))
+            if node.pairs:  # a wrong key is named already
+                return Deletion()
         hint = _("delete: {max: 10%}, or {max: 100%} for whatever the source lacks")
         if truth(node) is False:
             hint = "delete: never"
