@@ -31,6 +31,8 @@ _NETWORK = frozenset({
 """Filesystems on which other machines write, or that lend no memory to several processes: WAL needs that
 (sqlite.org/wal.html, "All processes using a database must be on the same host computer")."""
 _CORRUPT, _NO_DATABASE = 11, 26
+_MALFORMED = "malformed"
+"""In what SQLite says of damage."""
 _MOUNTS = Path("/proc/self/mountinfo")
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
@@ -95,7 +97,7 @@ def is_damage(error: sqlite3.Error) -> bool:
     code = getattr(error, "sqlite_errorcode", None)  # since Python 3.11
     if code is not None:
         return code & 0xFF in (_CORRUPT, _NO_DATABASE)
-    return "malformed" in str(error) or "not a database" in str(error)
+    return _MALFORMED in str(error) or "not a database" in str(error)
 
 
 def anew(path: Path) -> Opened:
@@ -109,6 +111,11 @@ def anew(path: Path) -> Opened:
             return _writable(path, thorough=True)
     except (OSError, Timeout, sqlite3.OperationalError) as error:
         raise Unusable(_unwritable(path, error)) from error
+
+
+def _damage() -> sqlite3.DatabaseError:
+    """Return what SQLite would raise for a file that is no sound database of ours; see `is_damage`."""
+    return sqlite3.DatabaseError(_MALFORMED)
 
 
 @contextmanager
@@ -145,7 +152,7 @@ def _prepared(path: Path, *, thorough: bool = False) -> sqlite3.Connection:
     try:
         version = _version(connection, path)
         if thorough and connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("malformed")  # noqa: TRY301 - handled as SQLite's own
+            raise _damage()  # noqa: TRY301 - handled as SQLite's own
         if not version:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         _journal(connection, path)
@@ -177,7 +184,7 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if tables and application != schema.APPLICATION:
-        raise sqlite3.DatabaseError("not a database of ours: malformed")
+        raise _damage()
     if version > schema.VERSION:
         message = _(
             "the history {path} is a newer hubferry's; this one leaves it alone, and remembers nothing"
