@@ -52,12 +52,12 @@ class ReceiptFile:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptName:
-    """A tag or branch as it was at the target."""
+    """A tag or branch as it was at the target; commits where the hubs name them."""
 
     name: str
     kind: Literal["tag", "branch"]
-    source_commit: str
-    target_commit: str
+    source_commit: str | None
+    target_commit: str | None
 
 
 @dataclass(frozen=True, slots=True)
