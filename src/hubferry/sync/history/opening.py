@@ -121,7 +121,8 @@ def _damage() -> sqlite3.DatabaseError:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Let nobody else open, migrate or set aside the database meanwhile, where the disk has locks."""
-    lock = FileLock(path.with_name(f"{path.name}.lock"), timeout=_LOCK_SECONDS, mode=0o600)
+    place = path.with_name(f"{path.name}.lock")
+    lock = FileLock(place, timeout=_LOCK_SECONDS, mode=0o600, thread_local=False, fallback_to_soft=False)
     try:
         lock.acquire()
     except OSError as error:
