@@ -20,7 +20,7 @@ from modelscope_hub import HubApi
 from hubferry.errors import AccessError, ConflictError, IntegrityError, MovedTagError
 from hubferry.events import Committed, ignore
 from hubferry.options import Access, Options
-from hubferry.serve import Reason, Refusal, Seams, Strictness
+from hubferry.serve import Delete, Reason, Refusal, Seams, Strictness
 from hubferry.sync.names import Way, copy_names, look_ahead_at_names
 from hubferry.sync.spec import Entry, Job, Names
 
@@ -220,6 +220,20 @@ def test_an_older_tag_is_made_beside_the_branch_where_branches_can_be_made(to_hf
     assert to_hf.tags == {"v1": "one", "v2": "two", "v3": "three"}
     assert list(to_hf.kept.record.branches) == ["main"]
     assert sorted(to_hf.kept.tree(to_hf.kept.resolve("v2")).paths) == ["README.md", "weights.bin"]
+
+
+def test_a_tag_beside_the_branch_has_exactly_the_sources_files(to_hf):
+    """It begins at the tag before it; what the source removed since is removed, whatever the entry says."""
+    to_hf.commit("one", "v1", weights__bin=WEIGHTS)
+    repository = to_hf.source.store.find("org/model")
+    repository.commit("main", [Delete("weights.bin")], title="Remove")
+    to_hf.commit("two", "v2")
+    to_hf.commit("three", "v3", weights__bin=WEIGHTS)
+    to_hf.commit("head")
+    assert to_hf.run(to_hf.job(Names(deny=("v2",)))).error is None
+    assert to_hf.run().error is None
+    assert to_hf.kept.tree(to_hf.kept.resolve("v2")).paths == ["README.md"]
+    assert to_hf.kept.tree(to_hf.kept.resolve(None)).paths == ["README.md", "weights.bin"]
 
 
 def test_an_older_tag_is_named_where_no_branch_can_be_made(to_ms):

@@ -7,7 +7,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -19,6 +19,8 @@ KIND = "hubferry receipt"
 SCHEMA = 1
 LARGEST = 64 << 20
 """Bytes of a receipt at most: 100,000 files take about 25 MB."""
+
+_Bytes = Annotated[int, msgspec.Meta(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +45,19 @@ class ReceiptFile:
     """A file as the target held it."""
 
     path: str
-    size: int
+    size: _Bytes
     sha256: str | None = None
     git_sha1: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptName:
-    """A tag or branch as it was at the target."""
+    """A tag or branch as it was at the target; commits where the hubs name them."""
 
     name: str
     kind: Literal["tag", "branch"]
-    source_commit: str
-    target_commit: str
+    source_commit: str | None
+    target_commit: str | None
 
 
 @dataclass(frozen=True, slots=True)

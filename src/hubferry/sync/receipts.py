@@ -160,7 +160,8 @@ def _receipt(outcome: Outcome, clean: Callable[[str], str]) -> Receipt:
         exclude=entry.exclude,
         others=outcome.others,
         names=tuple(
-            ReceiptName(one.name, one.kind, one.source_commit, one.target_commit) for one in outcome.names
+            ReceiptName(one.name, one.kind, _commit(one.source_commit), _commit(one.target_commit))
+            for one in outcome.names
         ),
         commits=outcome.commits,
         notes=tuple(clean(note) for note in outcome.notes),
@@ -181,8 +182,13 @@ def _side(text: str, commit: str) -> Side:
     )
 
 
+def _commit(mark: str) -> str | None:
+    """Return what a hub said of a name, where that is a commit."""
+    return mark if _COMMIT.fullmatch(mark) else None
+
+
 def _iso(timestamp: float) -> str:
-    return datetime.fromtimestamp(timestamp, timezone.utc).isoformat(timespec="milliseconds")
+    return datetime.fromtimestamp(timestamp, timezone.utc).isoformat(timespec="seconds")
 
 
 def _last(folder: Path) -> Path | None:

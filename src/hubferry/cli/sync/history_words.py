@@ -10,7 +10,7 @@ from hubferry import units
 from hubferry.cli import output
 from hubferry.cli.cache.words import aligned, shortened, width
 from hubferry.cli.output import duration, iso_time, size
-from hubferry.cli.sync.words import status_word
+from hubferry.cli.sync.words import commit_or_none, status_word
 from hubferry.commits import short
 from hubferry.i18n import _, ngettext
 
@@ -227,8 +227,8 @@ def _outcome_document(one: PastOutcome) -> dict[str, object]:
             {
                 "name": name.name,
                 "kind": name.kind,
-                "source_commit": name.source_commit,
-                "target_commit": name.target_commit,
+                "source_commit": commit_or_none(name.source_commit),
+                "target_commit": commit_or_none(name.target_commit),
             }
             for name in one.names
         ],
@@ -243,6 +243,7 @@ def _failure_document(failure: Failure) -> dict[str, object]:
     return {
         "kind": failure.kind,
         "message": failure.message,
+        "doing": None,  # it is part of the message
         "side": failure.side,
         "path": failure.path,
         "hint": failure.hint,
