@@ -14,6 +14,7 @@ from hubferry.findings import Kind
 from hubferry.i18n import _
 from hubferry.model import Report
 from hubferry.options import Options
+from hubferry.sync import receipts
 from hubferry.sync.outcome import Change, FileProof, Outcome
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ async def begin(job: Job, manner: Manner, listen: Listener, least: float) -> Out
             if not isinstance(report, Report):
                 return report
             outcome = _done(job, report, manner, started)
+        if manner.proof and outcome.good:
+            outcome = await receipts.settled(outcome, options_of(job, manner), listen)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other repositories go on
         outcome = Outcome(job, "failed", started, error=_as_ours(error))
         if kept.report is not None:
@@ -60,8 +63,7 @@ async def _with_names(job: Job, manner: Manner, kept: _Kept, started: float) -> 
     outcome = Outcome(job, "failed", started)
     if result.head is not None:
         outcome = _done(job, result.head, manner, started)
-        changed = result.commits or result.plan.to_make
-        outcome = replace(outcome, status="copied" if changed else outcome.status)
+        outcome = replace(outcome, status="copied" if result.changed else outcome.status)
     return replace(
         outcome,
         status="failed" if result.error is not None else outcome.status,
