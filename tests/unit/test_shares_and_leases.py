@@ -30,6 +30,11 @@ def test_every_blob_is_in_one_share_and_no_share_is_much_larger_than_another(siz
     assert not totals or max(totals) - min(totals) <= max(sizes)
 
 
+def test_a_large_blob_is_worth_several_small_ones():
+    blobs = [Blob(f"{number:064}", size, f"f{number}") for number, size in enumerate((3, 3, 3, 10))]
+    assert [[blob.size for blob in share] for share in cut(blobs, 2)] == [[10], [3, 3, 3]]
+
+
 def test_the_same_blobs_are_cut_the_same_way_in_whatever_order_they_come():
     blobs = [Blob(f"{number:064}", 100 - number, f"f{number}") for number in range(20)]
     mixed = random.Random(1).sample(blobs, len(blobs))
@@ -53,7 +58,7 @@ class Workers:
 
 
 @settings(max_examples=200)
-@given(st.integers(1, 12), st.lists(st.tuples(st.integers(0, 5), st.sampled_from(ACTS)), max_size=120))
+@given(st.integers(1, 12), st.lists(st.tuples(st.integers(0, 2), st.sampled_from(ACTS)), max_size=120))
 def test_all_together_never_have_more_than_there_are(most, acts):
     workers = Workers(most)
     for name, act in acts:
@@ -90,6 +95,32 @@ def test_everybody_gets_a_fair_share_after_a_few_beats():
             workers.beat(name)
             workers.open[name] = workers.may[name]
     assert [workers.may[0], workers.may[1]] == [4, 4]
+
+
+def test_what_is_open_counts_until_it_is_closed():
+    workers = Workers(4)
+    workers.beat("a")
+    workers.open["a"] = workers.may["a"]
+    workers.beat("b")
+    workers.beat("a")
+    workers.beat("b")
+    assert (workers.may["a"], workers.may["b"]) == (2, 0)
+    workers.open["a"] = 2
+    workers.beat("a")
+    workers.beat("b")
+    assert (workers.may["a"], workers.may["b"]) == (2, 2)
+
+
+def test_a_new_desk_gives_nobody_more_before_it_has_heard_everybody():
+    workers = Workers(4)
+    for _round in range(2):
+        for name in "ab":
+            workers.beat(name)
+            workers.open[name] = workers.may[name]
+    workers.leases = Leases(settled_at=workers.now + 4)
+    workers.beat("a")
+    workers.beat("c")
+    assert (workers.may["a"], workers.may["c"]) == (2, 0)
 
 
 def test_who_has_two_keeps_two():

@@ -15,7 +15,7 @@ def cut(blobs: Sequence[Blob], count: int) -> tuple[tuple[Blob, ...], ...]:
     shares: list[list[Blob]] = [[] for _number in range(min(count, len(blobs)))]
     sizes = [0] * len(shares)
     for blob in sorted(blobs, key=lambda one: (-one.size, one.sha256)):
-        least = sizes.index(min(sizes))
+        least = min(range(len(shares)), key=lambda number: (sizes[number], len(shares[number])))
         shares[least].append(blob)
         sizes[least] += blob.size
     return tuple(tuple(share) for share in shares)
