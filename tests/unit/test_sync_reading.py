@@ -121,7 +121,7 @@ def line(words):
 
 # ¦ marks where the mistake is
 MISTAKES = {
-    "another key": (top("¦hubz: {}"), "the file has no key “hubz”", "hubs"),
+    "another key": (top("¦hubz: {}"), "a mirror file has no key “hubz”", "hubs"),
     "a key of an entry": (entry(", ¦tag: true"), "sync has no key “tag”", "tags"),
     "a key of repos": (line("{source: 'hf:a/*', target: 'ms:c/{name}', repos: {¦newer: 3d}}"), "repos has no key “newer”", "newer_than"),
     "a key of tags": (entry(", tags: {¦alow: [a]}"), "tags has no key “alow”", "allow"),
