@@ -225,6 +225,21 @@ def test_a_run_that_finds_all_the_same_writes_no_second_receipt(world, folder):
     assert sorted(one.name for one in first.parent.glob("*.json")) == [first.name, second.name]
 
 
+def test_a_repository_that_is_the_same_costs_no_request_more_for_its_receipt(world, folder):
+    world.publish("org/a")
+    world.target.store.create("mine/a")
+    world.target.store.add("mine/a", {"theirs.txt": b"kept"})
+    first = copied(world, folder)
+    counted = []
+    for asked in (Asked(), PROVING):
+        world.source.requests.clear()
+        world.target.requests.clear()
+        (outcome,) = world.run(entry("hf:org/a", "ms:mine/a"), asked=asked).outcomes
+        counted.append((len(world.source.requests.records), len(world.target.requests.records)))
+    assert counted == [(2, 2)] * 2
+    assert receipts.write(folder, outcome) == first
+
+
 def test_receipts_have_names_that_sort_and_never_take_anothers_place(folder):
     outcome = made_up()
     first = receipts.write(folder, outcome)
