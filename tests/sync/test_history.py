@@ -130,6 +130,17 @@ def test_an_outcome_in_the_middle_of_which_a_kill_comes_is_not_there_in_part(pat
         assert history.last("hf:org/half", "ms:mine/half") is None
 
 
+def test_a_run_without_an_end_is_over_when_a_later_one_of_its_file_began(history, tmp_path):
+    (tmp_path / "m.yaml").touch()
+    (tmp_path / "link.yaml").symlink_to(tmp_path / "m.yaml")
+    first, other = history.begin(tmp_path / "m.yaml", "run"), history.begin(tmp_path / "n.yaml", "run")
+    assert {run.how for run in history.runs(EVERYTHING)} == {"running"}
+    later = history.begin(tmp_path / "link.yaml", "watch")
+    states = {run.id: run.how for run in history.runs(EVERYTHING)}
+    assert states == {first: "broken-off", other: "running", later: "running"}
+    assert [run.id for run in history.runs(Wanted(file=tmp_path / "link.yaml"))] == [later, first]
+
+
 def test_several_processes_write_at_once_and_nobody_is_refused(path):
     processes = [program(path, f"p{number}.yaml", 40, "end") for number in range(4)]
     for process in processes:

@@ -440,6 +440,20 @@ def test_no_hub_is_asked_because_a_receipt_names_it(world, folder):
     assert hubferry.verify_receipt(resealed(place, elsewhere), "ms:mine/a").good
 
 
+@pytest.mark.parametrize(
+    "target", ["https://hf-mirror.com/org/x", "https://evil.example/org/x", "//server/share", "lab:org/x"]
+)
+def test_a_receipt_that_brings_its_own_address_is_refused(folder, target, monkeypatch):
+    place = receipts.write(folder, made_up())
+
+    def elsewhere(said) -> None:
+        said["target"] |= {"ref": target, "endpoint": "https://hf-mirror.com"}
+
+    monkeypatch.setenv("HF_TOKEN", "hf_canaryCANARYcanary")
+    with pytest.raises(UsageError):
+        hubferry.verify_receipt(resealed(place, elsewhere))
+
+
 def test_a_target_that_is_gone_is_an_error_and_no_difference(world, folder):
     world.publish("org/a")
     place = copied(world, folder)
