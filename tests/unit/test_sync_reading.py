@@ -420,7 +420,7 @@ def test_branches_of_one_repository_are_targets_of_their_own(file):
 NASTY = st.sampled_from(
     ["~", "no", "1_000", "010", "3e5", "1:30", "2024-05-01", "hf:a/b", "hf:a/*", "ms:c/{name}", "./x", "{owner}",
      "x-a", "version", "sync", "source", "target", "repos", "tags", "delete", "max", "hubs", "ms", "token", "env",
-     "*", "&", "<<", "\0", "\x85", "\u2028", "\ud800", "$", "~x", "(a+)+b", "(", "100%", "* * * * *", "a" * 3000]
+     "*", "&", "<<", "\0", "\x85", "\u2028", "\ud800", "$", "~x", "(a+)+b", "(", "100%", "* * * * *", "99 * * * *", "0 0 L/0 2 *", "9999-12-31", "0001-01-01", "1e400", "9" * 30, "a" * 3000]
 )  # fmt: skip
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.dates() | st.text(max_size=20) | NASTY
 TREES = st.recursive(
@@ -443,7 +443,8 @@ KEYS = [
     "allow",
     "card",
 ]
-ENTRIES = st.dictionaries(st.sampled_from(KEYS), TREES, max_size=8)
+RIGHT = {"source": "hf:a/b", "target": "ms:c/d"}
+ENTRIES = st.dictionaries(st.sampled_from(KEYS), NASTY | TREES, max_size=4).map(lambda found: RIGHT | found)
 
 
 def read_or_refused(path, content):
