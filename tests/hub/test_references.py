@@ -69,6 +69,8 @@ async def test_a_history_is_read_no_further_than_it_is_wanted(hub):
         assert hub.requests.count("hf:commits") == 1
         await catalog.history(HF, frozenset({commits[-60]}))
         assert hub.requests.count("hf:commits") == 3
+        await catalog.history(HF, frozenset({commits[-1], "nowhere"}), any_of=True)
+        assert hub.requests.count("hf:commits") == 4
 
 
 async def test_at_modelscope_names_have_times_and_no_commits(hub):

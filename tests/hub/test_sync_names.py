@@ -172,10 +172,14 @@ def test_with_nothing_changed_the_names_cost_one_request_a_side(mirror):
     assert plan.nothing_to_do
     assert mirror.source.requests.routes() == ["hf:refs"]
     assert mirror.target.requests.routes() in (["hf:refs"], ["ms:revisions"])
+    for hub in (mirror.source, mirror.target):
+        hub.requests.clear()
     again = mirror.run(known=known)
     assert again.error is None
     assert again.commits == ()
+    assert not again.changed
     assert len(again.names) == 4
+    assert [len(hub.requests.records) for hub in (mirror.source, mirror.target)] == [3, 3]
 
 
 def test_without_memory_the_listings_of_both_sides_are_held_against_each_other(mirror):
@@ -282,11 +286,12 @@ def test_equal_trees_make_no_commit_and_their_tags_point_to_the_same_one(mirror)
 def test_names_that_cannot_be_are_left_out_and_named(to_hf):
     commit = to_hf.commit("one", "v1")
     repository = to_hf.source.store.find("org/model")
-    for name in ("main", "a" * 40, "x.lock"):
+    for name in ("main", "a" * 40, "x.lock", "a@b"):
         repository.add_tag(name, commit)
     result = to_hf.run()
     assert result.error is None
-    assert len(result.notes) == 3
+    assert len(result.notes) == 4
+    assert to_hf.run().error is None
     assert set(to_hf.tags) == {"v1"}
 
 

@@ -16,7 +16,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
 
 from inside import ferry
-from worlds import entry
+from worlds import entry, small_model
 
 from hubferry.cli.cells import width
 from hubferry.errors import AccessError, NotFoundError
@@ -192,6 +192,37 @@ def test_no_token_is_shown_or_kept(world):
     ended = ferry(("sync", "history", "--run", "1"), world.environment, world.home)
     assert "token *** is wrong" in ended.said
     assert token.encode() not in b"".join(one.read_bytes() for one in place.parent.iterdir() if one.is_file())
+
+
+def test_a_run_that_is_killed_with_one_repository_done_is_remembered_so_and_the_next_one_ends(world):
+    for name, size in (("a", 4096), ("b", 3 << 20)):
+        world.publish(f"org/{name}", small_model(name, size))
+    (world.home / "m.yaml").write_text(
+        "version: 1\nsync:\n"
+        "  - {source: hf:org/a, target: ms:mine/a}\n  - {source: hf:org/b, target: ms:mine/b}\n"
+    )
+    words = ["sync", "run", "m.yaml", "--jobs", "1", "--progress", "json", "--receipts", "receipts"]
+    command = [sys.executable, "-m", "hubferry", *words, "--bwlimit", "300K"]
+    with subprocess.Popen(
+        command, cwd=world.home, env=world.environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    ) as process:
+        while process.poll() is None and not list((world.home / "receipts").glob("*/SHA256SUMS")):
+            time.sleep(0.02)
+        process.kill()
+
+    def runs() -> list[dict]:
+        ended = ferry(("sync", "history", "--json"), world.environment, world.home)
+        return json.loads(ended.out)["runs"]
+
+    (killed,) = runs()
+    assert (killed["how"], killed["counts"]["copied"]) == ("broken-off", 1)
+    assert ferry(tuple(words), world.environment, world.home).code == 0
+    last, _killed = runs()
+    assert (last["how"], last["counts"]["copied"], last["counts"]["same"]) == ("finished", 1, 1)
+    written = sorted((world.home / "receipts").glob("*/*.json"))
+    assert len(written) == 2
+    for receipt in written:
+        assert ferry(("verify-receipt", str(receipt)), world.environment, world.home).code == 0
 
 
 def test_a_receipt_is_verified_from_the_command_line(world, tmp_path):

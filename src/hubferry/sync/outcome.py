@@ -34,7 +34,15 @@ class FileProof:
 
 @dataclass(frozen=True, slots=True)
 class NameCopied:
-    """A tag or branch as it was left at the target."""
+    """A tag or branch as it was left at the target.
+
+    Attributes:
+        name: As the source has it.
+        kind: What it is.
+        source_commit: What the source's list of names says of it: the commit, or where that hub names none
+            the time, as `created 1700000000`; of the default branch what was copied.
+        target_commit: The same of the target.
+    """
 
     name: str
     kind: Literal["tag", "branch"]

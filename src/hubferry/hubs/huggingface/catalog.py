@@ -83,10 +83,12 @@ class HuggingFaceCatalog:
         """List branches and tags; see `Catalog.references`."""
         return await references_of(self._wire, ref)
 
-    async def history(self, ref: RepoRef, wanted: frozenset[str]) -> tuple[PastCommit, ...] | None:
+    async def history(
+        self, ref: RepoRef, wanted: frozenset[str], *, any_of: bool = False
+    ) -> tuple[PastCommit, ...] | None:
         """Walk the commits; see `Catalog.history`. Lesser servers have no question for it."""
         try:
-            return await history_of(self._wire, ref, wanted)
+            return await history_of(self._wire, ref, wanted, any_of=any_of)
         except NotFoundError:
             return None
 

@@ -19,6 +19,7 @@ from hubferry.sync.names.plan import (
     Seen,
     is_known,
     plan_names,
+    unfit,
     wanted_tags,
 )
 from hubferry.tasks import run_all
@@ -157,7 +158,9 @@ def _open(seen: Seen) -> tuple[list[Reference], list[Reference]]:
     """Return the wanted tags that the target has not, and those whose content there nobody has seen."""
     lacking: list[Reference] = []
     unproven: list[Reference] = []
-    for tag in wanted_tags(seen.source, seen.tags) if seen.powers.tags else []:
+    for tag in wanted_tags(seen.source, seen.tags):
+        if unfit(seen, tag.name, "tag"):
+            continue
         there = seen.target.tag(tag.name) if seen.target else None
         if there is None:
             lacking.append(tag)
@@ -237,8 +240,8 @@ class _Places:
 
     async def _beside(self, commit: str) -> Place:
         """Return the place of a commit that is not before the head: where its own history meets the line."""
-        first = frozenset({self._line[-1].commit} if self._line else ())
-        own = await self._sides.here.history(replace(self._sides.source, revision=commit), first) or ()
+        at = replace(self._sides.source, revision=commit)
+        own = await self._sides.here.history(at, frozenset(self._at), any_of=True) or ()
         for count, one in enumerate(own):
             if one.commit in self._at:
                 return Place(self._at[one.commit].line, count)
@@ -294,6 +297,8 @@ class _Places:
         """Return the wanted tags whose places are known, the latest first."""
         found = []
         for tag in wanted_tags(self._seen.source, self._seen.tags):
+            if unfit(self._seen, tag.name, "tag"):
+                continue
             place = self._seen.places.get(tag.name)
             if place is None and self._line is None and tag.created is not None:
                 place = Place(tag.created)

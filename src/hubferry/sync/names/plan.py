@@ -237,13 +237,13 @@ def _turn(step: NameStep) -> tuple[object, ...]:
 def _tag(seen: Seen, tag: Reference) -> NameStep:
     there = seen.target.tag(tag.name) if seen.target else None
     place = seen.places.get(tag.name)
+    reason = unfit(seen, tag.name, "tag")
+    if reason:
+        return NameStep(Way.LEFT_OUT, "tag", tag, there, reason)
     if there is not None:
         right = is_known(tag, there, seen.known) or seen.shown.get(tag.name, False)
         reason = "" if right else _moved(seen, tag)
         return NameStep(Way.SAME if right else Way.MOVED, "tag", tag, there, reason)
-    reason = _unfit(seen, tag.name, "tag")
-    if reason:
-        return NameStep(Way.LEFT_OUT, "tag", tag, None, reason)
     way = _way(seen, tag, place)
     reason = _impossible(seen, tag.name, place) if way is Way.LEFT_OUT else ""
     return NameStep(way, "tag", tag, None, reason, place or LATEST, seen.commit_of(tag))
@@ -266,7 +266,7 @@ def _way(seen: Seen, tag: Reference, place: Place | None) -> Way:
 
 def _branch(seen: Seen, branch: Reference) -> NameStep:
     there = seen.target.branch(branch.name) if seen.target else None
-    reason = _unfit(seen, branch.name, "branch")
+    reason = unfit(seen, branch.name, "branch")
     if reason:
         return NameStep(Way.LEFT_OUT, "branch", branch, there, reason)
     if there is not None:
@@ -283,12 +283,12 @@ def _branch(seen: Seen, branch: Reference) -> NameStep:
     return NameStep(Way.LEFT_OUT, "branch", branch, None, reason)
 
 
-def _unfit(seen: Seen, name: str, kind: NameKind) -> str:
-    """Return why a name cannot be one at the target, empty where it can."""
+def unfit(seen: Seen, name: str, kind: NameKind) -> str:
+    """Return why a name cannot be one at the target, or cannot be asked for, empty where it can."""
     words = {"name": name, "host": seen.powers.host}
     if not seen.powers.tags:
         return _("{name}: a folder has neither tags nor branches").format(**words)
-    if not is_revision(name) or len(name.encode(errors="replace")) > _LONGEST:
+    if not is_revision(name) or "@" in name or len(name.encode(errors="replace")) > _LONGEST:
         return _("{name}: that can be no name of a tag or branch at {host}").format(**words)
     if _COMMIT.fullmatch(name):
         return _("{name}: at {host} that would be taken for a commit").format(**words)
