@@ -213,12 +213,19 @@ MISTAKES = {
     "a hub's number": (top("hubs: {ms: {commits_per_hour: ¦0}}"), "commits_per_hour is a number from 1", None),
     "hubs that are a list": (top("hubs: ¦[ms]"), "hubs is a table", None),
     "a token in clear": (top("hubs: {ms: {token: ¦canary}}"), "a token in clear has no place in a mirror file", "{env:"),
-    "an empty token": (top("hubs: {ms: {token: ¦}}"), "token is one of: {env", None),
+    "an empty token": (top("hubs: {ms: {token: ¦~}}"), "token is one of: {env", None),
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("parser", ["of PyYAML", "of libyaml"])
 @pytest.mark.parametrize("kind", MISTAKES)
-def test_a_mistake_is_named_with_its_line_and_column_and_the_nearest_right_word(file, kind):
+def test_a_mistake_is_named_with_its_line_and_column_and_the_nearest_right_word(
+    file, kind, parser, monkeypatch
+):
+    loader = yaml.SafeLoader if parser == "of PyYAML" else getattr(yaml, "CSafeLoader", None)
+    if loader is None:
+        pytest.skip("this PyYAML has no libyaml")
+    monkeypatch.setattr(composing, "_LOADER", loader)
     marked, words, hint = MISTAKES[kind]
     before, _mark, after = marked.partition("¦")
     found = wrong(file(before + after))
