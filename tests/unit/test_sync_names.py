@@ -8,7 +8,7 @@ import pytest
 
 from hubferry.catalog import Reference, References
 from hubferry.sync.names import Place, Seen, Way, plan_names
-from hubferry.sync.names.plan import HEAD, Powers
+from hubferry.sync.names.model import HEAD, Powers
 from hubferry.sync.spec import Names
 
 ALL = Names()
