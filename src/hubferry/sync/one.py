@@ -12,6 +12,7 @@ from hubferry.events import Committed, Finished
 from hubferry.findings import Kind
 from hubferry.i18n import _
 from hubferry.options import Options
+from hubferry.sync import receipts
 from hubferry.sync.outcome import Change, FileProof, Outcome
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ async def mirror(job: Job, manner: Manner, listen: Listener) -> Outcome:
         else:
             report = await transfer.copy(job.source, job.target, options_of(job, manner), kept.hear)
             outcome = _done(job, report, manner, started)
+        if manner.proof and outcome.good:
+            outcome = await receipts.settled(outcome, options_of(job, manner), listen)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other repositories go on
         outcome = Outcome(job, "failed", started, error=_as_ours(error))
         if kept.report is not None:

@@ -68,6 +68,7 @@ class Outcome:
         size: Their bytes.
         names: Tags and branches that are as they should be.
         proof: Each file, for the receipt; empty unless one was asked for.
+        others: Paths that the target has besides, for the receipt.
         notes: Sentences for a person: what was left out, what the target cannot do.
         error: Why it failed.
     """
@@ -85,6 +86,7 @@ class Outcome:
     size: int = 0
     names: tuple[NameCopied, ...] = ()
     proof: tuple[FileProof, ...] = field(default=(), repr=False)
+    others: tuple[str, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
     error: HubferryError | None = None
 

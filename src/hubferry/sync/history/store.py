@@ -77,6 +77,11 @@ class History:
         history._begin(create=create)
         return history
 
+    @property
+    def readable(self) -> bool:
+        """Whether a database is open, be it only for reading."""
+        return self._connection is not None
+
     def _begin(self, *, create: bool) -> None:
         if self.path is None:
             message = _("nothing is remembered: no home directory is known, and XDG_STATE_HOME is not set")
