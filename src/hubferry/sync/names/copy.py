@@ -144,7 +144,8 @@ class _Work:
             of_the_head = ()
         self._head = await self._copy(sides.job.source, target, sides.options)
         for step in of_the_head:
-            await self._tag_head(step, self._head)
+            with _naming(step):
+                await self._tag_head(step, self._head)
 
     async def _commit(self, step: NameStep) -> None:
         """Commit what a tag means on the branch, and tag it."""
@@ -233,8 +234,9 @@ class _Work:
         source = sides.source_at(step.name, step.commit)
         try:
             report = await self._copy(source, sides.target_at(step.temporary), exact)
-        except NothingSelectedError:
-            await self._remove(step.temporary)
+        except HubferryError as error:
+            if not error.retryable:  # else the next run goes on with it
+                await self._remove(step.temporary)
             raise
         commit = self._commit_of(report)
         if step.kind == "tag":
@@ -311,7 +313,9 @@ class _Work:
         there = found.tag(step.name) if step.kind == "tag" else found.branch(step.name)
         if there is None:
             message = _("{host} says that {name} was made, and does not list it")
-        elif there.commit == commit or await self._is_shown(step):
+        elif there.commit == commit or (step.way is Way.UPDATE and there.commit is None):
+            return _copied(step, there.mark)  # of a branch that is there, its copy has proven the files
+        elif await self._is_shown(step):
             return _copied(step, there.mark)
         else:
             message = _("{name} at {host} does not show what was published")
