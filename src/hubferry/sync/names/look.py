@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hubferry.errors import NotFoundError, NothingSelectedError
 from hubferry.sync.names.model import Seen
 from hubferry.sync.names.places import Places
-from hubferry.sync.names.plan import is_known, plan_names, unfit, wanted_tags
+from hubferry.sync.names.plan import is_known, plan_names, unfit
 from hubferry.sync.names.sides import bare
 from hubferry.tasks import run_all
 
@@ -57,7 +57,7 @@ def _open(seen: Seen) -> tuple[list[Reference], list[Reference]]:
     """Return the wanted tags that the target has not, and those whose content there nobody has seen."""
     lacking: list[Reference] = []
     unproven: list[Reference] = []
-    for tag in wanted_tags(seen.source, seen.tags):
+    for tag in seen.wanted_tags:
         if unfit(seen, tag.name, "tag"):
             continue
         there = seen.target.tag(tag.name) if seen.target else None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from hubferry.i18n import _
+from hubferry.i18n import _, ngettext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +17,17 @@ if TYPE_CHECKING:
     from hubferry.sync.spec import Names
 
 NameKind = Literal["tag", "branch"]
+_MOST_NOTES = 50
 TEMPORARY = "hubferry-"
 """How the name of a temporary branch begins; `hubferry-tag-v1` becomes the tag v1."""
+
+
+def is_wanted(name: str, rules: Names | None) -> bool:
+    """Return whether rules take a name; without rules none is taken."""
+    if rules is None:
+        return False
+    allowed = not rules.allow or any(re.fullmatch(rule, name) for rule in rules.allow)
+    return allowed and not any(re.fullmatch(rule, name) for rule in rules.deny)
 
 
 class Way(str, Enum):
@@ -66,7 +77,7 @@ class Powers:
     branches: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Seen:
     """What was found out about the names of both sides.
 
@@ -99,6 +110,25 @@ class Seen:
     places: Mapping[str, Place] = field(default_factory=dict)
     shown: Mapping[str, bool] = field(default_factory=dict)
     here: frozenset[str] = frozenset()
+
+    @cached_property
+    def wanted_tags(self) -> tuple[Reference, ...]:
+        """The tags of the source that are wanted."""
+        return tuple(tag for tag in self.source.tags if is_wanted(tag.name, self.tags))
+
+    @cached_property
+    def wanted_branches(self) -> tuple[Reference, ...]:
+        """The branches that are wanted besides the default one, which is copied anyhow."""
+        others = (one for one in self.source.branches if one.name != self.source.default)
+        return tuple(
+            one for one in others if is_wanted(one.name, self.branches) and not one.name.startswith(TEMPORARY)
+        )
+
+    @cached_property
+    def branch_names(self) -> frozenset[str]:
+        """The names that are, or become, branches of the target."""
+        there = self.target.branches if self.target else ()
+        return frozenset(one.name for one in (*self.wanted_branches, *there))
 
     def commit_of(self, tag: Reference) -> str:
         """Return the commit that a tag or branch of the source means, empty where nobody says."""
@@ -170,7 +200,10 @@ class NamesPlan:
     def notes(self) -> tuple[str, ...]:
         """What a person should know: what is left out, and why; what is in the way."""
         left = _("{branch} at the target looks like a temporary branch of hubferry; it is left there")
-        return (
-            *(step.reason for step in self.of(Way.LEFT_OUT, Way.MOVED)),
-            *(left.format(branch=name) for name in self.strangers),
-        )
+        found = [step.reason for step in self.of(Way.LEFT_OUT, Way.MOVED)]
+        found += [left.format(branch=name) for name in self.strangers]
+        if len(found) <= _MOST_NOTES:
+            return tuple(found)
+        more = len(found) - _MOST_NOTES
+        message = ngettext("and {count} more of the kind", "and {count} more of the kind", more)
+        return (*found[:_MOST_NOTES], message.format(count=more))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hubferry.errors import NotFoundError, NothingSelectedError
 from hubferry.sync.names.model import HEAD, LATEST, Place
-from hubferry.sync.names.plan import unfit, wanted_tags
+from hubferry.sync.names.plan import unfit
 from hubferry.sync.names.sides import state_of
 
 if TYPE_CHECKING:
@@ -33,19 +33,20 @@ class Places:
     async def found(self) -> Seen:
         """Return what was seen, with places."""
         sides = self._sides
-        tags, known = wanted_tags(self._seen.source, self._seen.tags), await self._known_head()
+        tags, known = self._seen.wanted_tags, await self._known_head()
         self._known = known
         needed = self._tags if known else tags
         wanted = frozenset(tag.commit for tag in needed if tag.commit) | {known} - {""}
         head = replace(sides.source, revision=self._seen.head or None)
         self._line = await sides.here.history(head, wanted)
         self._at = {one.commit: Place(-float(index)) for index, one in enumerate(self._line or ())}
+        places = {tag.name: self._at[tag.commit] for tag in tags if tag.commit in self._at}
+        commits: dict[str, str] = {}
         for tag in self._tags:
-            await self._place(tag)
-        for tag in tags:
-            if tag.commit in self._at:
-                self._put(tag, self._at[tag.commit])
-        self._seen = replace(self._seen, fresh=await self._is_fresh())
+            if tag.name not in places:
+                await self._place(tag, places, commits)
+        fresh = await self._is_fresh()
+        self._seen = replace(self._seen, places=places, commits=commits, fresh=fresh)
         if not self._seen.fresh:
             await self._hold()
         return self._seen
@@ -64,20 +65,14 @@ class Places:
         now = there.commit or await state_of(sides)
         return commit if now == mark else ""
 
-    async def _place(self, tag: Reference) -> None:
-        """Find one tag."""
+    async def _place(self, tag: Reference, places: dict[str, Place], commits: dict[str, str]) -> None:
+        """Find one tag whose commit, as it is listed, is none of the branch's."""
         if self._line is None:
             if tag.created is not None:
-                self._put(tag, Place(tag.created))
+                places[tag.name] = Place(tag.created)
             return
-        commit = tag.commit or ""
-        if commit not in self._at:
-            commit = await self._commit_behind(tag)
-            self._seen = replace(self._seen, commits={**self._seen.commits, tag.name: commit})
-        self._put(tag, self._at.get(commit) or await self._beside(commit))
-
-    def _put(self, tag: Reference, place: Place) -> None:
-        self._seen = replace(self._seen, places={**self._seen.places, tag.name: place})
+        commit = commits[tag.name] = await self._commit_behind(tag)
+        places[tag.name] = self._at.get(commit) or await self._beside(commit)
 
     async def _commit_behind(self, tag: Reference) -> str:
         """Return the commit of a tag that the list may call by a name of its own."""
@@ -141,7 +136,7 @@ class Places:
     def _latest_first(self) -> list[tuple[Reference, Place]]:
         """Return the wanted tags whose places are known, the latest first."""
         found = []
-        for tag in wanted_tags(self._seen.source, self._seen.tags):
+        for tag in self._seen.wanted_tags:
             if unfit(self._seen, tag.name, "tag"):
                 continue
             place = self._seen.places.get(tag.name)

@@ -18,35 +18,13 @@ from hubferry.sync.names.model import LATEST, TEMPORARY, NamesPlan, NameStep, Pl
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hubferry.catalog import Reference, References
+    from hubferry.catalog import Reference
     from hubferry.sync.names.model import NameKind, Seen
-    from hubferry.sync.spec import Names
 
 _DEFAULTS = frozenset({"main", "master"})
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LONGEST = 200
 _TURNS = (Way.SAME, Way.HERE, Way.LINE, Way.HEAD, Way.BESIDE, Way.UPDATE, Way.MOVED, Way.LEFT_OUT)
-
-
-def is_wanted(name: str, rules: Names | None) -> bool:
-    """Return whether rules take a name; without rules none is taken."""
-    return rules is not None and rules.take(name)
-
-
-def wanted_tags(source: References, rules: Names | None) -> list[Reference]:
-    """Return the tags of the source that are wanted."""
-    return [tag for tag in source.tags if is_wanted(tag.name, rules)]
-
-
-def wanted_branches(source: References, rules: Names | None) -> list[Reference]:
-    """Return the branches that are wanted besides the default one, which is copied anyhow."""
-    return [
-        branch
-        for branch in source.branches
-        if is_wanted(branch.name, rules)
-        and branch.name != source.default
-        and not branch.name.startswith(TEMPORARY)
-    ]
 
 
 def is_known(source: Reference, target: Reference | None, known: Mapping[str, tuple[str, str]]) -> bool:
@@ -58,8 +36,8 @@ def is_known(source: Reference, target: Reference | None, known: Mapping[str, tu
 
 def plan_names(seen: Seen) -> NamesPlan:
     """Decide for each wanted name, in the order in which it is to be done."""
-    tags = [_tag(seen, tag) for tag in wanted_tags(seen.source, seen.tags)]
-    branches = [_branch(seen, branch) for branch in wanted_branches(seen.source, seen.branches)]
+    tags = [_tag(seen, tag) for tag in seen.wanted_tags]
+    branches = [_branch(seen, branch) for branch in seen.wanted_branches]
     steps = sorted([*tags, *branches], key=_turn)
     leftovers, strangers = _temporary(seen, steps)
     return NamesPlan(tuple(steps), leftovers, strangers)
@@ -123,7 +101,8 @@ def _branch(seen: Seen, branch: Reference) -> NameStep:
 
 def unfit(seen: Seen, name: str, kind: NameKind) -> str:
     """Return why a name cannot be one at the target, or cannot be asked for, empty where it can."""
-    words = {"name": name, "host": seen.powers.host}
+    words = {"name": ascii(name[:_LONGEST])[1:-1] if not name.isprintable() else name[:_LONGEST]}
+    words["host"] = seen.powers.host
     if not seen.powers.tags:
         return _("{name}: a folder has neither tags nor branches").format(**words)
     if not is_revision(name) or "@" in name or len(name.encode(errors="replace")) > _LONGEST:
@@ -138,9 +117,7 @@ def unfit(seen: Seen, name: str, kind: NameKind) -> str:
 def _taken(seen: Seen, name: str, kind: NameKind) -> str:
     """Return why a name means something else at the target: a tag and a branch cannot be told apart there."""
     words = {"name": name, "host": seen.powers.host}
-    branches = [branch.name for branch in wanted_branches(seen.source, seen.branches)]
-    branches += [branch.name for branch in seen.target.branches] if seen.target else []
-    if kind == "tag" and name in branches:
+    if kind == "tag" and name in seen.branch_names:
         return _("tag {name}: a branch at {host} has that name").format(**words)
     if kind == "branch" and seen.target and seen.target.tag(name):
         return _("branch {name}: a tag at {host} has that name").format(**words)
@@ -175,9 +152,10 @@ def _temporary(seen: Seen, steps: list[NameStep]) -> tuple[tuple[str, ...], tupl
     One is removed only where the name that it was made for points to the same commit: nothing is lost then.
     """
     leftovers, strangers = [], []
+    by_branch = {step.temporary: step for step in steps}
     found = [one for one in seen.target.branches if one.name.startswith(TEMPORARY)] if seen.target else []
     for branch in found:
-        step = next((step for step in steps if step.temporary == branch.name), None)
+        step = by_branch.get(branch.name)
         if step is not None and step.way is Way.BESIDE:
             continue
         if step is not None and step.target is not None and step.target.commit == branch.commit:
