@@ -32,7 +32,7 @@ VARYING = (
     (re.compile(r"\b[0-9a-f]{40}\b"), "COMMIT"),
     (re.compile(r'("seconds": )[\d.]+'), r"\1SECONDS"),
     (re.compile(r"http://127\.0\.0\.1:\d+|127\.0\.0\.1:\d+"), "HUB"),
-    (re.compile(r"\d+(\.\d+)? [KMGT]iB free"), "FREE"),
+    (re.compile(r"\d+(\.\d+)? [KMGT]iB (are )?free"), "FREE"),
     (re.compile(r"\d+ ms\b"), "MILLISECONDS"),
 )
 

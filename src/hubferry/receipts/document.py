@@ -15,7 +15,7 @@ from hubferry import records
 from hubferry.errors import DiskError, IntegrityError, NotFoundError, UsageError
 from hubferry.i18n import _
 
-KIND = "hubferry receipt"
+KIND = "hubferry-receipt"
 SCHEMA = 1
 LARGEST = 64 << 20
 """Bytes of a receipt at most: 100,000 files take about 25 MB."""

@@ -122,7 +122,7 @@ def _show(history: History, wanted: Wanted, words: dict[str, Any]) -> None:
         _print(saying.repository_lines(runs, inside))
     else:
         _print(saying.run_lines(runs, terminal=sys.stdout.isatty()))
-        output.talk("hubferry sync history --run ID", label=_("hint:"), colour="cyan")
+        output.talk(f"hubferry sync history --run {runs[0].id}", label=_("hint:"), colour="cyan")
 
 
 def _one(history: History, number: int) -> tuple[PastRun, ...]:

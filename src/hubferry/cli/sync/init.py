@@ -44,15 +44,15 @@ def init_command(file: Path, *, with_schema: bool) -> None:
         _write(schema, beginning.schema())
     _write(file, text)
     output.talk(_("wrote {path}").format(path=output.visible(str(file))))
-    named = "" if file == Path(USUAL) else f" {shlex.quote(str(file))}"
-    output.talk(f"hubferry sync check{named}", label=_("hint:"), colour="cyan")
+    named = [] if file == Path(USUAL) else [shlex.quote(str(file))]
+    output.talk(" ".join(["hubferry sync check", *named]), label=_("hint:"), colour="cyan")
 
 
 @click.command(
     "schema",
     cls=Command,
     help=_("Print the JSON schema of a mirror file, by which editors complete and check it as you type."),
-    examples=("hubferry sync schema > hubferry-sync.schema.json",),
+    examples=("hubferry sync schema",),
 )
 def schema_command() -> None:
     """Run the command."""
