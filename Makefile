@@ -23,9 +23,8 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no internet
 	@$(BIN)/hubferry demo
 
-test: lint  ## everything CI runs
+test: lint test-ray  ## everything CI runs
 	$(PYTEST) -n 2 --dist worksteal -m "not nightly"
-	@$(MAKE) --no-print-directory test-ray
 
 # Ray has no wheel for every machine; where there is none, that is said, and the other tests count.
 $(RAY)/.installed: requirements-ray.lock pyproject.toml
@@ -95,6 +94,8 @@ lock:  ## pin every dependency anew (needs uv)
 		--generate-hashes --no-annotate --no-header --quiet --output-file requirements.lock
 	uv pip compile pyproject.toml --extra ray --group test --group build --constraint requirements.lock --universal \
 		--python-version 3.10 --generate-hashes --no-annotate --no-header --quiet --output-file requirements-ray.lock
+	uv pip compile pyproject.toml --group build --constraint requirements.lock --universal --python-version 3.10 \
+		--generate-hashes --no-annotate --no-header --quiet --output-file deploy/requirements.lock
 
 audit: $(STAMP)  ## known vulnerabilities in the locked dependencies
 	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
