@@ -22,6 +22,7 @@ from workers import eventually, processes
 from worlds import by_source, entry
 
 from hubferry.config import HubSettings, TokenSource
+from hubferry.sync.on_ray import runner
 
 MIB = 1 << 20
 
@@ -94,7 +95,7 @@ def test_a_driver_that_is_told_to_end_leaves_nothing_running(large):
     assert large.target.requests.routes() == []
 
 
-def test_no_token_is_told_to_ray(world):
+def test_no_token_is_told_to_ray(world, monkeypatch):
     """Neither the nodes' tokens, nor the driver's, nor one that a mirror file has in clear."""
     clear = "hf_canary_in_clear"
     lab = HubSettings(
@@ -109,8 +110,17 @@ def test_no_token_is_told_to_ray(world):
         entry("hf:org/no", "ms:me/c"),
     ]
     config_hubs = {"lab": lab}
+    given, ask = [], runner._Run._ask
+
+    async def noted(self, function, where, task, *words):
+        given.append(ray.cloudpickle.dumps((function, self._order, task, words)))
+        return await ask(self, function, where, task, *words)
+
+    monkeypatch.setattr(runner._Run, "_ask", noted)
     world.run(*entries, split=2 * MIB, hubs=config_hubs)
+    assert given
     secrets = {clear, world.source.token, world.target.token}
+    assert not [one for one in secrets for words in given if one.encode() in words], "in a task's arguments"
     session = Path(ray._private.worker.global_worker.node.get_session_dir_path())
     read = 0
     for path in session.rglob("*"):
@@ -144,7 +154,6 @@ def test_nobody_at_an_address_is_said_soon():
 _JOIN = """
 import os, sys
 from hubferry.errors import HubferryError
-from hubferry.sync.on_ray.cluster import joined
 try:
     with joined(sys.argv[1]):
         pass
