@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from hubferry.serve.blobs import Blobs
     from hubferry.serve.draft import Rule
+    from hubferry.serve.history import Kept
     from hubferry.serve.records import Change
     from hubferry.serve.tree import Tree
 
@@ -34,29 +35,36 @@ _MOST_REFERENCES = 10_000
 class Repository:
     """Read and change one repository. Every change is on disk when the method returns."""
 
-    def __init__(self, folder: Path, blobs: Blobs, record: RepositoryRecord) -> None:
+    def __init__(
+        self, folder: Path, blobs: Blobs, record: RepositoryRecord, kept: Kept | None = None
+    ) -> None:
         self.folder = folder
         self.record = record
-        self.history = History(folder / "commits")
+        self.history = History(folder / "commits", kept)
         self._blobs = blobs
         self._lock = threading.RLock()
 
     @classmethod
-    def open(cls, folder: Path, blobs: Blobs) -> Repository:
+    def open(cls, folder: Path, blobs: Blobs, kept: Kept | None = None) -> Repository:
         """Read a repository from its folder."""
         content = (folder / "repository.json").read_bytes()
         sync(folder)  # what an earlier process wrote last may be there without being on the disk
-        return cls(folder, blobs, msgspec.json.decode(content, type=RepositoryRecord))
+        return cls(folder, blobs, msgspec.json.decode(content, type=RepositoryRecord), kept)
 
     @classmethod
     def make(
-        cls, folder: Path, blobs: Blobs, record: RepositoryRecord, initial: Sequence[Put] = ()
+        cls,
+        folder: Path,
+        blobs: Blobs,
+        record: RepositoryRecord,
+        initial: Sequence[Put] = (),
+        kept: Kept | None = None,
     ) -> Repository:
         """Write a new repository with one commit, as Hugging Face has it; empty without `initial` files."""
         if folder.exists():
             shutil.rmtree(folder)  # left by a crash before its repository.json was written, or while removed
         make_folder(folder / "commits")
-        repository = cls(folder, blobs, record)
+        repository = cls(folder, blobs, record, kept)
         files: dict[str, FileRecord | None] = {put.path: repository._file(put) for put in initial}
         blobs.sync({put.sha256 for put in initial})
         first = CommitRecord("", None, record.created, "initial commit", "", "system", files)

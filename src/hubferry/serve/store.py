@@ -4,6 +4,7 @@
     <root>/incoming/                                blobs that are arriving
     <root>/repositories/model/owner@name/repository.json
     <root>/repositories/model/owner@name/commits/<id>.json
+    <root>/repositories/model/owner@name/trees/<id>             all files of a commit now and then, see checkpoints
 
 Blobs are on disk before a commit names them, the commit before a branch points to it; a branch moves last.
 """
@@ -23,6 +24,7 @@ from hubferry.errors import IntegrityError, LockedError
 from hubferry.i18n import _
 from hubferry.serve.blobs import Blobs
 from hubferry.serve.disk import make_folder, sync
+from hubferry.serve.history import Kept
 from hubferry.serve.lfs import is_lfs
 from hubferry.serve.records import Change, CommitRecord, Put, RepositoryRecord
 from hubferry.serve.refusal import Reason, Refusal
@@ -45,9 +47,9 @@ def check_repo_id(repo_id: str) -> str:
     return repo_id
 
 
-def _opened(folder: Path, blobs: Blobs) -> Repository:
+def _opened(folder: Path, blobs: Blobs, kept: Kept) -> Repository:
     try:
-        return Repository.open(folder, blobs)
+        return Repository.open(folder, blobs, kept)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         record = folder / "repository.json"
         raise IntegrityError(
@@ -69,6 +71,7 @@ class Store:
     def __init__(self, root: Path, *, durable: bool = True) -> None:
         self.root = root
         self.blobs = Blobs(root, durable=durable)
+        self._kept = Kept()
         self._folder = root / "repositories"
         self._known: dict[tuple[str, str], Repository] = {}
         self._lock = threading.RLock()
@@ -80,7 +83,7 @@ class Store:
             sync(self._folder / kind)
             for path in (self._folder / kind).iterdir():
                 if (path / "repository.json").exists():
-                    repository = _opened(path, self.blobs)
+                    repository = _opened(path, self.blobs, self._kept)
                     self._known[kind, repository.record.repo_id] = repository
 
     @contextmanager
@@ -147,7 +150,7 @@ class Store:
             record = RepositoryRecord(
                 repo_id, kind, now, now, private, gated, license, description, tuple(granted)
             )
-            repository = Repository.make(self._path(repo_id, kind), self.blobs, record, initial)
+            repository = Repository.make(self._path(repo_id, kind), self.blobs, record, initial, self._kept)
             self._known[kind, repo_id] = repository
             return repository
 

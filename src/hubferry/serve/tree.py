@@ -40,11 +40,7 @@ class Tree:
     def after(self, changes: Mapping[str, FileRecord | None], commit: str) -> Tree:
         """Return the tree that `commit` makes of this one."""
         files = dict(self.files)
-        for path, file in changes.items():
-            if file is None:
-                files.pop(path, None)
-            else:
-                files[path] = msgspec.structs.replace(file, commit=commit)
+        apply_changes(files, changes, commit)
         return Tree(files)
 
     @cached_property
@@ -77,3 +73,14 @@ class Tree:
         if recursive:
             return entries
         return [path for path in entries if "/" not in path[len(prefix) :]]
+
+
+def apply_changes(
+    files: dict[str, FileRecord], changes: Mapping[str, FileRecord | None], commit: str
+) -> None:
+    """Do to files by path what a commit does."""
+    for path, file in changes.items():
+        if file is None:
+            files.pop(path, None)
+        else:
+            files[path] = msgspec.structs.replace(file, commit=commit)

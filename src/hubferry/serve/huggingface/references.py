@@ -15,7 +15,7 @@ from hubferry.serve.huggingface.routes import REPO, iso_time, page_answer, windo
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hubferry.serve.records import CommitRecord
+    from hubferry.serve.records import CommitHead
 
 routes = web.RouteTableDef()
 _COMMITS_A_PAGE = 50
@@ -65,7 +65,7 @@ async def commits(request: web.Request) -> web.Response:
     return page_answer(request, part, shown, part.start + len(found))
 
 
-def _described(record: CommitRecord) -> dict[str, object]:
+def _described(record: CommitHead) -> dict[str, object]:
     return {
         "id": record.id,
         "title": record.title,
