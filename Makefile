@@ -8,10 +8,10 @@ PYTEST := $(BIN)/python -m pytest
 MEMORY := $(shell test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench growth nightly mutation coverage lock locale api audit clean
+.PHONY: help demo test lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +42,9 @@ bench: $(STAMP)  ## hubferry against the others, on shaped links
 
 growth: $(STAMP)  ## how the time grows with files and models
 	$(BIN)/python -m benchmarks.growth $(GROWTH)
+
+bench-sync: $(STAMP)  ## a nightly run of many repositories in which nothing has changed
+	$(BIN)/python -m benchmarks.sync_many $(BENCH)
 
 nightly: $(STAMP)  ## the long campaigns
 	$(PYTEST) -m nightly

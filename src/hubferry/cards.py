@@ -25,6 +25,23 @@ def license_of(card: bytes) -> str | None:
     return named
 
 
+def pipeline_of(card: bytes) -> str | None:
+    """Return the task that a card names, as either hub's cards do; the first of several, None for none."""
+    facts = _facts(card)
+    for key in ("pipeline_tag", "tasks", "task_categories"):
+        named = facts.get(key)
+        first = next(iter(named), None) if isinstance(named, list) else named
+        if isinstance(first, str) and first.strip():
+            return first.strip()
+    return None
+
+
+def tags_of(card: bytes) -> tuple[str, ...]:
+    """Return the tags that a card names."""
+    named = _facts(card).get("tags")
+    return tuple(one for one in named if isinstance(one, str)) if isinstance(named, list) else ()
+
+
 def _named(facts: dict[str, Any]) -> str | None:
     """Return the licence's identifier as it stands, the first of several."""
     named = facts.get("license")

@@ -28,6 +28,7 @@ class Repository:
         changed: Last change, in seconds since 1970.
         created: Likewise.
         tags: As the hub has them.
+        pipeline: The task it is for, as `text-generation`: the first where the hub names several.
     """
 
     ref: RepoRef
@@ -38,6 +39,67 @@ class Repository:
     changed: float | None = None
     created: float | None = None
     tags: tuple[str, ...] = ()
+    pipeline: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A branch or a tag of a repository.
+
+    Attributes:
+        name: Without `refs/heads/` or `refs/tags/`.
+        commit: What it points to, None where the hub does not say. Of an annotated tag some hubs name the
+            tag itself here, which is no commit; asking for the revision of that name gives the commit.
+        created: When it was made, in seconds since 1970; None where the hub does not say.
+    """
+
+    name: str
+    commit: str | None = None
+    created: float | None = None
+
+    @property
+    def mark(self) -> str:
+        """What tells this meaning of the name from another one: the commit, else the time; empty for none."""
+        if self.commit:
+            return self.commit
+        return "" if self.created is None else f"created {self.created:.0f}"
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """The branches and tags of a repository.
+
+    Attributes:
+        default: The branch that is meant where none is named.
+        branches: By name.
+        tags: By name.
+    """
+
+    default: str
+    branches: tuple[Reference, ...] = ()
+    tags: tuple[Reference, ...] = ()
+
+    def branch(self, name: str) -> Reference | None:
+        """Return the branch of a name."""
+        return next((one for one in self.branches if one.name == name), None)
+
+    def tag(self, name: str) -> Reference | None:
+        """Return the tag of a name."""
+        return next((one for one in self.tags if one.name == name), None)
+
+    @property
+    def head(self) -> str | None:
+        """The commit that the default branch is at, None where the hub does not say."""
+        found = self.branch(self.default)
+        return None if found is None else found.commit
+
+
+@dataclass(frozen=True, slots=True)
+class PastCommit:
+    """A commit of a repository's history; `time` is in seconds since 1970, None where nobody says."""
+
+    commit: str
+    time: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

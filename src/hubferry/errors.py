@@ -21,7 +21,8 @@
     │   ├── ConflictError         5   somebody else was faster
     │   └── TimedOutError         5   the hub did not finish in time
     ├── IntegrityError            6   bytes are not what they should be
-    │   └── WrongFileError        6   an answer that is not the file, as can be seen by its length
+    │   ├── WrongFileError        6   an answer that is not the file, as can be seen by its length
+    │   └── MovedTagError         6   a tag that means something else at the other side
     ├── DiskError                 7   read-only, failing or not ours
     │   └── DiskFullError         7   no room
     ├── LockedError               8   another run holds the model
@@ -70,6 +71,8 @@ class HubferryError(Exception):
         """What was being done, with which file, in a translated phrase; None where the message says it."""
         self.others: tuple[HubferryError, ...] = ()
         """What else would have stopped the run; see `hubferry.findings.together`."""
+        self.held = 0.0
+        """Seconds of what failed in which a hub's budget held it back: no time without progress."""
         self.got_on = False
         """Whether a part was done before this failed, so that asking again goes on where it stopped."""
 
@@ -199,6 +202,10 @@ class WrongFileError(IntegrityError):
     """Report an answer that is not the file that is listed, of another length; the next one may be it."""
 
     retryable = True
+
+
+class MovedTagError(IntegrityError):
+    """Report a tag that the destination has with another content than the source; it is left as it is."""
 
 
 class DiskError(HubferryError):

@@ -87,6 +87,23 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetSpent:
+    """What may be asked of a hub is used up for now, or scarce; this run waits, and goes on by itself.
+
+    Attributes:
+        hub: What it is called: its prefix, or its address.
+        reason: How much there is, in translated words: "60 commits an hour".
+        seconds: How long it is waited for.
+        until: The end of the wait, in seconds since 1970.
+    """
+
+    hub: str
+    reason: str
+    seconds: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Committed:
     """A commit was made at the destination."""
 
@@ -111,7 +128,17 @@ class Finished:
 
 
 Event = (
-    Resolved | Planned | FileStarted | Progress | FileDone | Retrying | Waiting | Committed | Note | Finished
+    Resolved
+    | Planned
+    | FileStarted
+    | Progress
+    | FileDone
+    | Retrying
+    | Waiting
+    | BudgetSpent
+    | Committed
+    | Note
+    | Finished
 )
 Listener = Callable[[Event], None]
 

@@ -50,6 +50,7 @@ class Tools:
         keep: Whether payload stays in the cache after it was sent.
         slots: Most blobs on their way at once.
         keep_going: Whether what concerns one file only ends that file only.
+        follows: Whether a file is sent while it arrives: not over one connection that both would need.
     """
 
     source: Source
@@ -61,6 +62,7 @@ class Tools:
     keep: bool = True
     slots: int = SLOTS
     keep_going: bool = False
+    follows: bool = True
 
 
 @dataclass(slots=True)
@@ -239,7 +241,7 @@ class _Move:
         try:
             if not step.fetches:
                 await self._upload.send_cached(file, sha256)
-            elif self._download.streams(file.path):
+            elif self._tools.follows and self._download.streams(file.path):
                 await self._upload.send_growing(file, sha256, self._download)
             else:
                 await self._download.arrived(file.path)

@@ -218,6 +218,7 @@ class Trial:
         self._account = account
         self._since: float | None = None
         self._began = account.clock.now()
+        self._held = 0.0
         self.failures = 0
 
     async def begin(self) -> None:
@@ -250,7 +251,9 @@ class Trial:
         self.failures += 1
         account, policy, clock = self._account, self._account.policy, self._account.clock
         # A file that does not come as it is listed has a patience of its own: that others come renews none.
-        self._reckon(renewed=isinstance(error, NetworkError))
+        self._reckon(error, renewed=isinstance(error, NetworkError))
+        self._held += error.held
+        error.held = self._held  # whoever tries this as a whole hears of all of it
         account.failed(error)
         kind = error.kind if isinstance(error, NetworkError) else "failing"
         asked, left = _asked(error), self._left(error)
@@ -265,13 +268,13 @@ class Trial:
         )
         await clock.sleep(seconds)
 
-    def _reckon(self, *, renewed: bool) -> None:
-        """Move the begin of the time without progress: behind what was heard, and by what was work."""
+    def _reckon(self, error: HubferryError, *, renewed: bool) -> None:
+        """Move the begin of the time without progress: behind what was heard, and by what was no waiting."""
         now = self._account.clock.now()
         if self._since is None:
             self._since = now
             return
-        self._since += max(0.0, now - self._began - _SILENCE)
+        self._since += error.held + max(0.0, now - self._began - error.held - _SILENCE)
         heard_at = self._account.heard_at if renewed else -math.inf
         self._since = min(now, max(self._since, heard_at))
 

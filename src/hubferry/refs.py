@@ -309,6 +309,11 @@ def _checked(ref: RepoRef, text: str) -> RepoRef:
     return ref
 
 
+def is_revision(name: str) -> bool:
+    """Return whether a name can be a branch's or a tag's that hubs take in an address."""
+    return bool(name) and not _BAD_REVISION.search(name)
+
+
 def _forbidden(ref: RepoRef) -> bool:
     doubled = ".." in ref.repo_id or (ref.hub == "hf" and "--" in ref.repo_id)
     return doubled or ref.repo_id.lower().endswith(".git")

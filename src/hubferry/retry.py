@@ -6,12 +6,15 @@ They know what is being done, and with which file: who waits for it is told, and
 from __future__ import annotations
 
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from hubferry.errors import (
     AccessError,
     BusyError,
+    ConflictError,
     HubferryError,
+    MovedTagError,
     NetworkError,
     NotFoundError,
     PolicyError,
@@ -26,10 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from hubferry.catalog import Account as Login
-    from hubferry.catalog import Owned, Repository
+    from hubferry.catalog import Owned, PastCommit, Reference, References, Repository
     from hubferry.errors import GatedError
     from hubferry.findings import Finding
-    from hubferry.hubs.ports import Body, Catalog, Destination, Piece, Source
+    from hubferry.hubs.ports import Body, Catalog, Destination, Piece, ReferenceWriter, Source
     from hubferry.model import Blob, CommitAction, NewRepository, Plan, RepoFile, RepoRef, Revision
 
 Result = TypeVar("Result")
@@ -233,6 +236,16 @@ class RetryingCatalog:
         """List an owner's repositories, asking again what may pass."""
         return await attempt(lambda: self._catalog.owned(owner), _asking(owner), self._account, self._listen)
 
+    async def references(self, ref: RepoRef) -> References:
+        """List branches and tags, asking again what may pass."""
+        return await attempt(lambda: self._catalog.references(ref), _asking(ref), self._account, self._listen)
+
+    async def history(self, ref: RepoRef, wanted: frozenset[str]) -> tuple[PastCommit, ...] | None:
+        """Walk the commits, from the start again after what may pass."""
+        return await attempt(
+            lambda: self._catalog.history(ref, wanted), _asking(ref), self._account, self._listen
+        )
+
     async def terms(self, ref: RepoRef) -> GatedError | None:
         """Ask about the terms, again where that may help."""
         return await attempt(lambda: self._catalog.terms(ref), _asking(ref), self._account, self._listen)
@@ -248,6 +261,104 @@ class RetryingCatalog:
     async def close(self) -> None:
         """Close the wrapped catalog."""
         await self._catalog.close()
+
+
+class RetryingReferenceWriter:
+    """A writer of tags and branches that looks whether a name is there before it is made again."""
+
+    def __init__(
+        self, writer: ReferenceWriter, catalog: Catalog, account: Account, listen: Listener = ignore
+    ) -> None:
+        """Wrap `writer`; `catalog` looks at the same hub, and is closed by whoever opened it."""
+        self._writer = writer
+        self._catalog = catalog
+        self._account = account
+        self._listen = listen
+
+    @property
+    def makes_branches(self) -> bool:
+        """As the wrapped writer."""
+        return self._writer.makes_branches
+
+    @property
+    def says_commits(self) -> bool:
+        """As the wrapped writer."""
+        return self._writer.says_commits
+
+    async def tag(self, ref: RepoRef, name: str, commit: str) -> None:
+        """Make a tag; one that is there at the same commit is made, one at another is never moved.
+
+        Raises:
+            MovedTagError: There is one at another commit.
+        """
+        doing = _("making the tag {tag} of {name}").format(tag=name, name=replace(ref, revision=None))
+        made = lambda: self._writer.tag(ref, name, commit)  # noqa: E731 - as long as a name and shorter
+        await self._make(made, lambda found: found.tag(name), replace(ref, revision=name), commit, doing)
+
+    async def branch(self, ref: RepoRef, name: str, commit: str) -> None:
+        """Make a branch; one that is there at the same commit is made.
+
+        Raises:
+            MovedTagError: There is one at another commit.
+        """
+        doing = _("making the branch {branch} of {name}").format(
+            branch=name, name=replace(ref, revision=None)
+        )
+        made = lambda: self._writer.branch(ref, name, commit)  # noqa: E731 - as above
+        await self._make(made, lambda found: found.branch(name), replace(ref, revision=name), commit, doing)
+
+    async def remove_branch(self, ref: RepoRef, name: str) -> None:
+        """Remove a branch, trying again what may pass."""
+        doing = _("removing the branch {branch} of {name}").format(
+            branch=name, name=replace(ref, revision=None)
+        )
+        await attempt(lambda: self._writer.remove_branch(ref, name), doing, self._account, self._listen)
+
+    async def close(self) -> None:
+        """Close the wrapped writer."""
+        await self._writer.close()
+
+    async def _make(
+        self,
+        action: Callable[[], Awaitable[None]],
+        find: Callable[[References], Reference | None],
+        ref: RepoRef,
+        commit: str,
+        doing: str,
+    ) -> None:
+        trial = Trial(self._account)
+        with naming(doing):
+            while True:
+                await trial.begin()
+                try:
+                    await action()
+                except NetworkError as error:
+                    if not isinstance(error, BusyError) and await self._is_there(ref, find, commit):
+                        return
+                    few = _FEW if isinstance(error, ConflictError) else None
+                    await trial.failed(error, doing, self._listen, few)
+                else:
+                    self._account.progressed()
+                    return
+
+    async def _is_there(
+        self, ref: RepoRef, find: Callable[[References], Reference | None], commit: str
+    ) -> bool:
+        """Return whether a name is there, at `commit` as far as the hub says that.
+
+        Raises:
+            MovedTagError: It is there at another commit.
+        """
+        found = find(await self._catalog.references(replace(ref, revision=None)))
+        if found is None:
+            return False
+        if found.commit in (None, commit):
+            return True
+        behind = (await self._catalog.repository(ref)).revision  # of an annotated tag the list names the tag
+        if behind is not None and behind.commit == commit:
+            return True
+        message = _("{name} is there already, at another commit").format(name=ref)
+        raise MovedTagError(message, side="destination")
 
 
 def committing(ref: RepoRef, count: int) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from hubferry import impostors, places, remember, survey
+from hubferry.budgeted import BudgetedDestination
 from hubferry.cache.names import Place
 from hubferry.cache.roots import folder_records
 from hubferry.cache.store import Cache
@@ -15,12 +16,23 @@ from hubferry.cached import CacheHoldings
 from hubferry.config import tokens
 from hubferry.errors import DiskError
 from hubferry.holdings import FolderHoldings
-from hubferry.hubs import FolderAccess, open_catalog, open_destination, open_source
-from hubferry.hubs.reaching import concurrency_of, prepare
+from hubferry.hubs import (
+    FolderAccess,
+    open_catalog,
+    open_destination,
+    open_reference_writer,
+    open_source,
+)
+from hubferry.hubs.reaching import budget_of, concurrency_of, prepare
 from hubferry.move import SLOTS, Moved, Tools, move, send
 from hubferry.patience import Policy, account_at
 from hubferry.rate_limit import RateLimitedDestination, RateLimitedSource
-from hubferry.retry import RetryingCatalog, RetryingDestination, RetryingSource
+from hubferry.retry import (
+    RetryingCatalog,
+    RetryingDestination,
+    RetryingReferenceWriter,
+    RetryingSource,
+)
 from hubferry.stream.concurrency import ConcurrencyLimit, ConcurrencyLimitedSource
 from hubferry.stream.download import ConnectionLimits
 from hubferry.stream.upload import Upload
@@ -36,7 +48,7 @@ if TYPE_CHECKING:
     from hubferry.cache.directory import ModelDirectory
     from hubferry.errors import Side
     from hubferry.events import Listener
-    from hubferry.hubs.ports import Catalog, Destination, Source
+    from hubferry.hubs.ports import Catalog, Destination, ReferenceWriter, Source
     from hubferry.layered import LayerHoldings
     from hubferry.model import Digests, Plan, RepoRef, Step
     from hubferry.options import Options
@@ -78,6 +90,7 @@ class Session:
         self._has_destination = destination is not None
         self.connections = _connections(_least(options.jobs, concurrency_of(self.source_ref, options.source)))
         self.cache = Cache(options.cache_root)
+        self._budgets = ExitStack()
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hubferry")
         self.holdings: CacheHoldings | FolderHoldings | LayerHoldings = (
             FolderHoldings()
@@ -100,6 +113,7 @@ class Session:
         """Open the hubs."""
         policy, options = Policy.from_environment(), self.options
         await self._prepare()
+        budgets = [budget_of(self.source_ref, options.source)]
         access = options.source
         raw = open_source(
             self.source_ref,
@@ -115,6 +129,8 @@ class Session:
         self.source: Source = RetryingSource(source, account, self.listen)
         if self._has_destination:
             access = options.destination
+            budget = budget_of(self.destination_ref, access)
+            budgets.append(budget)
             destination: Destination = open_destination(
                 self.destination_ref,
                 token=access.token,
@@ -124,17 +140,22 @@ class Session:
                 wait=options.wait,
                 unfinished=_unfinished(options),
             )
+            if budget is not None and budget.commits_per_hour is not None:
+                destination = BudgetedDestination(destination, budget, self.listen)
             if options.send_rate:
                 destination = RateLimitedDestination(destination, options.send_rate)
             where = self.destination_ref.endpoint or access.endpoint
             account = account_at(self.destination_ref.hub, where, policy)
             self.destination = RetryingDestination(destination, account, self.listen)
+        for shared in {one for one in budgets if one is not None}:
+            self._budgets.enter_context(shared.joined(self.listen))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the hubs, and wait for the threads: nothing is written after a run has ended."""
+        self._budgets.close()
         await self.source.close()
         if self._has_destination:
             await self.destination.close()
@@ -177,8 +198,20 @@ class Session:
             side=side,
             folder=self._folder_access() if hash_files and at_source else None,
         )
-        account = account_at(ref.hub, access.endpoint, Policy.from_environment())
+        account = account_at(ref.hub, ref.endpoint or access.endpoint, Policy.from_environment())
         return RetryingCatalog(catalog, account, self.listen)
+
+    def reference_writer(self, catalog: Catalog) -> ReferenceWriter | None:
+        """Open the destination for making tags and branches; whoever asks closes it. None for a folder.
+
+        `catalog` is that of the destination, for looking whether a name was made when its answer is lost.
+        """
+        ref, access = self.destination_ref, self.options.destination
+        writer = open_reference_writer(
+            ref, token=access.token, endpoint=access.endpoint, allow_insecure=access.insecure
+        )
+        account = account_at(ref.hub, ref.endpoint or access.endpoint, Policy.from_environment())
+        return writer and RetryingReferenceWriter(writer, catalog, account, self.listen)
 
     async def look_at_source(self) -> SourceSide:
         """List the source; see `survey.look_at_source`. A folder that is published is not brought here."""
@@ -235,7 +268,14 @@ class Session:
             keep=self.options.cache,
             slots=self.slots,
             keep_going=self.options.keep_going,
+            follows=not self._has_destination or self._limit_of_destination != 1,
         )
+
+    @property
+    def _limit_of_destination(self) -> int | None:
+        """Connections that the destination's hub may have from all of this process, None for no limit."""
+        budget = budget_of(self.destination_ref, self.options.destination)
+        return None if budget is None else budget.concurrency
 
     @property
     def slots(self) -> int:

@@ -250,3 +250,14 @@ def _began(pid: int) -> int | None:
         return _boot() << 64 | int(line[line.rindex(b")") + 1 :].split()[_START_FIELD])
     except (OSError, ValueError, IndexError):
         return None
+
+
+def this_process() -> str:
+    """Return words that tell this process from every other, for `is_alive` to read, also later."""
+    return _name_of_ours().decode()
+
+
+def is_alive(process: str) -> bool | None:
+    """Return whether the process that `this_process` named lives; None where this system cannot know."""
+    holder = _Holder.of(process.encode(errors="replace"))
+    return None if holder is None else holder.is_alive()

@@ -14,7 +14,7 @@ from hubferry.events import Finished, Note, Planned
 from hubferry.findings import refusals
 from hubferry.holdings import FolderHoldings
 from hubferry.i18n import ngettext
-from hubferry.model import Action, Fetched, NewRepository, Report
+from hubferry.model import Action, Fetched, NewRepository, Report, Verdict
 from hubferry.move import Moved, give_up_together
 from hubferry.session import Session
 from hubferry.tasks import run_all
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hubferry.survey import Survey
 
 _SHOWN = (admission.EXPOSED, admission.VISIBILITY)
+_FITTING = (Verdict.SAME, Verdict.ONLY_DESTINATION)
 _CHANGES = (Action.INLINE, Action.REUSE, Action.SEND, Action.FETCH_SEND, Action.DELETE)
 
 
@@ -127,6 +128,22 @@ async def check(source: str, destination: str, options: Options, listen: Listene
         for finding in said:
             listen(Note(finding.sentence))
         return survey.with_refused(compare(here.files, there, known), said, seen.destination.files)
+
+
+async def shows(source: str, destination: str, options: Options, listen: Listener) -> bool:
+    """Return whether the destination has every selected file as it would be published; it may have others.
+
+    As `check`, but nothing is read where the listings alone say that it has not.
+    """
+    async with Session(source, destination, options, listen) as session:
+        seen = await _look(session, options)
+        here, there = seen.published.files, seen.destination.files
+        known = session.holdings.known(here)
+        found = compare(here, there, known)
+        if any(one.verdict in (Verdict.DIFFERS, Verdict.ONLY_SOURCE) for one in found):
+            return False
+        known |= await survey.settle(session.source, seen.source, survey.undecided(found))
+        return all(one.verdict in _FITTING for one in compare(here, there, known))
 
 
 async def _look(session: Session, options: Options) -> Survey:

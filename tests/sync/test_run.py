@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 
 import pytest
 from worlds import by_source, entry, small_model
@@ -11,8 +12,9 @@ from worlds import by_source, entry, small_model
 from hubferry.errors import NotFoundError, UsageError
 from hubferry.sync import run as running
 from hubferry.sync.events import Started
+from hubferry.sync.history.values import Memory
 from hubferry.sync.run import Asked
-from hubferry.sync.spec import Deletion, Selection
+from hubferry.sync.spec import Deletion, Names, Selection
 
 
 def test_each_target_holds_what_its_source_has(world):
@@ -162,3 +164,47 @@ def test_every_outcome_is_kept_in_order_also_of_a_run_that_is_broken_off(world):
     asyncio.run(broken_off())
     assert kept == [("hf:org/a", "copied"), ("hf:org/b", "stopped"), ("hf:org/c", "skipped")]
     assert {one.record.repo_id for one in world.target.store.repositories()} == {"mine/a"}
+
+
+def test_where_nothing_changed_each_repository_costs_three_requests_a_side_at_most(world):
+    names = [f"m{number:02}" for number in range(30)]
+    for name in names:
+        world.publish(f"org/{name}", small_model(name, 2048))
+    owner = entry("hf:org/*", "ms:mine/{name}", repos=Selection())
+    world.run(owner)
+    for hub in (world.source, world.target):
+        hub.requests.clear()
+    summary = world.run(owner)
+    assert {one.status for one in summary.outcomes} == {"same"}
+    listing = 1
+    assert len(world.source.requests.records) <= 3 * len(names) + listing
+    assert len(world.target.requests.records) <= 3 * len(names)
+
+
+def test_tags_are_copied_with_their_repository_and_a_second_run_finds_them_the_same(world):
+    first = world.publish("org/a")
+    world.source.store.find("org/a").add_tag("v1", first)
+    world.publish("org/a", {"notes.txt": b"more"})
+    tagged = entry("hf:org/a", "ms:mine/a", tags=Names())
+    summary = world.run(tagged)
+    assert [(one.status, [name.name for name in one.names]) for one in summary.outcomes] == [
+        ("copied", ["main", "v1"])
+    ]
+    assert [change.names for change in world.check(tagged)] == [()]
+    assert [one.status for one in world.run(tagged).outcomes] == ["same"]
+
+
+def test_what_failed_often_and_of_late_is_left_alone_unless_it_is_named(world):
+    world.publish("org/a")
+    world.publish("org/b")
+    entries = [entry("hf:org/a", "ms:mine/a"), entry("hf:org/b", "ms:mine/b")]
+
+    def recall(jobs):
+        failed = Memory("hf:org/a", "ms:mine/a", "failed", time.time(), 4, time.time() + 600)
+        return {job: failed for job in jobs if job.source == failed.source}
+
+    summary = world.run(*entries, asked=Asked(recall=recall))
+    assert by_source(summary) == {"hf:org/a": "skipped", "hf:org/b": "copied"}
+    assert summary.failed[0].notes
+    named = world.run(*entries, asked=Asked(only=("hf:org/a",), recall=recall))
+    assert by_source(named) == {"hf:org/a": "copied"}

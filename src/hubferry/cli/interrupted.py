@@ -6,10 +6,10 @@ from pathlib import PurePath
 
 from hubferry.i18n import _
 
-_FETCHING = frozenset({"copy", "fetch", "repair", "adopt"})
+_FETCHING = frozenset({"copy", "fetch", "repair", "adopt", "run"})
 _REMOVING = frozenset({"clean", "prune"})
 _MOVING, _DEMO = "move", "demo"
-_LOOKING = frozenset({"check", "doctor", "list", "show", "dir", "verify", "ls", "cat", "info"})
+_LOOKING = frozenset({"check", "doctor", "list", "show", "dir", "verify", "ls", "cat", "info", "history"})
 _DRY = frozenset({"--dry-run", "-n"})
 
 
@@ -33,6 +33,6 @@ def _verb(command: list[str]) -> str:
     if command[:1] == ["python"]:
         script = PurePath(words[0] if words else "").stem
         return next(iter(words[1:]), "list") if script == "clean_model_cache" else "copy"
-    if words[:1] == ["cache"]:
+    if words[:1] in (["cache"], ["sync"]):
         return next(iter(words[1:]), "list")
     return next(iter(words), "")

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 
 from hubferry.cli import output
 from hubferry.errors import DiskError
-from hubferry.events import Committed, FileDone, FileStarted, Note, Planned, Resolved, Retrying, Waiting
+from hubferry.events import (
+    BudgetSpent,
+    Committed,
+    FileDone,
+    FileStarted,
+    Note,
+    Planned,
+    Resolved,
+    Retrying,
+    Waiting,
+)
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -93,6 +103,8 @@ def _lines(event: Event) -> Iterator[tuple[int, str]]:
         yield logging.INFO, f"commit {event.number}/{event.of}: {event.commit} ({event.files} files)"
     elif isinstance(event, Waiting):
         yield logging.INFO, f"locked: {event.ref}: {event.holder}"
+    elif isinstance(event, BudgetSpent):
+        yield logging.INFO, f"budget of {event.hub} ({event.seconds:.3f} s): {event.reason}"
     elif isinstance(event, Note):
         yield logging.INFO, f"note: {event.message}"
 

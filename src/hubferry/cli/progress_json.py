@@ -14,7 +14,7 @@ from hubferry.cli import output
 from hubferry.cli.secrets import redact
 from hubferry.cli.sentences import here_bytes
 from hubferry.cli.tally import Tally
-from hubferry.events import Committed, Finished, Note, Planned, Resolved, Retrying, Waiting
+from hubferry.events import BudgetSpent, Committed, Finished, Note, Planned, Resolved, Retrying, Waiting
 
 if TYPE_CHECKING:
     from hubferry.cli.tally import Meter, Snapshot
@@ -108,6 +108,11 @@ def described(event: Event) -> dict[str, object] | None:  # noqa: PLR0911  # one
         }  # fmt: skip
     if isinstance(event, Waiting):
         return {"event": "locked", "repository": str(event.ref), "holder": event.holder}
+    if isinstance(event, BudgetSpent):
+        return {
+            "event": "budget", "hub": event.hub, "reason": event.reason,
+            "seconds": round(event.seconds, 3), "until": output.iso_time(event.until),
+        }  # fmt: skip
     if isinstance(event, Committed):
         return {
             "event": "committed", "commit": event.commit, "files": event.files,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hubferry.cli import output, present
-from hubferry.cli.waiting import waiting_words
-from hubferry.events import Committed, Note, Planned, Resolved, Retrying, Waiting
+from hubferry.cli.waiting import budget_words, waiting_words
+from hubferry.events import BudgetSpent, Committed, Note, Planned, Resolved, Retrying, Waiting
 from hubferry.i18n import _, ngettext
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hubferry.model import Plan
 
 
-def sentence_of(event: Event) -> str | None:
+def sentence_of(event: Event) -> str | None:  # noqa: PLR0911  # one a kind
     """Return what to say about an event, None for those that are only counted or end the run."""
     if isinstance(event, Resolved):
         side = _("source:") if event.side == "source" else _("destination:")
@@ -27,6 +27,8 @@ def sentence_of(event: Event) -> str | None:
         return waiting_words(event)
     if isinstance(event, Waiting):
         return _("waiting: another run holds {ref} ({holder})").format(ref=event.ref, holder=event.holder)
+    if isinstance(event, BudgetSpent):
+        return budget_words(event)
     if isinstance(event, Committed):
         return _("commit {number} of {of}: {commit} ({files} files)").format(
             number=event.number, of=event.of, commit=event.commit[:12], files=event.files

@@ -9,7 +9,7 @@ from hubferry.cli import output
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
-    from hubferry.events import Retrying
+    from hubferry.events import BudgetSpent, Retrying
 
 
 def waiting_words(event: Retrying, left: float | None = None) -> str:
@@ -21,4 +21,12 @@ def waiting_words(event: Retrying, left: float | None = None) -> str:
         number=event.attempt,
         what=event.what,
         reason=event.reason,
+    )
+
+
+def budget_words(event: BudgetSpent) -> str:
+    """Return which budget is used up, and when the run goes on."""
+    clock = units.clock(event.until, event.until - event.seconds, seconds=True)
+    return _("the budget of {hub}: {reason}; goes on at {clock}").format(
+        hub=event.hub, reason=event.reason, clock=clock
     )

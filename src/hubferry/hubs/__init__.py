@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from hubferry.errors import Side
     from hubferry.events import Listener
-    from hubferry.hubs.ports import Catalog, Destination, Source
+    from hubferry.hubs.ports import Catalog, Destination, ReferenceWriter, Source
     from hubferry.model import RepoRef
 
 
@@ -126,3 +126,28 @@ def open_catalog(
     from hubferry.hubs.huggingface.source import HuggingFaceSource
 
     return HuggingFaceCatalog(HuggingFaceSource(at.endpoint, at.token, allow_insecure=at.insecure, side=side))
+
+
+def open_reference_writer(
+    ref: RepoRef, *, token: str | None = None, endpoint: str | None = None, allow_insecure: bool = False
+) -> ReferenceWriter | None:
+    """Open the hub of `ref` for making tags and branches, None for a folder, which has none.
+
+    The arguments are those of `open_source`.
+    """
+    if ref.hub == "dir":
+        return None
+    at = reach(ref, token=token, endpoint=endpoint, insecure=allow_insecure)
+    if ref.hub == "ms":
+        from hubferry.hubs.modelscope.references import ModelScopeReferences
+        from hubferry.hubs.modelscope.source import ModelScopeSource
+
+        return ModelScopeReferences(
+            ModelScopeSource(at.endpoint, at.token, allow_insecure=at.insecure, side="destination")
+        )
+    from hubferry.hubs.huggingface.references import HuggingFaceReferences
+    from hubferry.hubs.huggingface.source import HuggingFaceSource
+
+    return HuggingFaceReferences(
+        HuggingFaceSource(at.endpoint, at.token, allow_insecure=at.insecure, side="destination")
+    )

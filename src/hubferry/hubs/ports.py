@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
-    from hubferry.catalog import Account, Owned, Repository
+    from hubferry.catalog import Account, Owned, PastCommit, References, Repository
     from hubferry.errors import GatedError
     from hubferry.findings import Finding
     from hubferry.model import (
@@ -211,6 +211,24 @@ class Catalog(Protocol):
         """List what an owner has of one kind: `owner.repo_id` is the name, `owner.repo_type` the kind."""
         ...
 
+    async def references(self, ref: RepoRef) -> References:
+        """List the branches and tags of a repository with one question.
+
+        Raises:
+            NotFoundError: No such repository, or it is hidden from this token.
+        """
+        ...
+
+    async def history(self, ref: RepoRef, wanted: frozenset[str]) -> tuple[PastCommit, ...] | None:
+        """Return the commits up to `ref.revision`, newest first, until all of `wanted` came, or to the first.
+
+        None where the hub has no question for it.
+
+        Raises:
+            NetworkError: The history never ends.
+        """
+        ...
+
     async def terms(self, ref: RepoRef) -> GatedError | None:
         """Return why this account may not download a gated repository; None where it may, or nobody says."""
         ...
@@ -229,6 +247,42 @@ class Catalog(Protocol):
         Raises:
             NetworkError: It cannot be reached.
         """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class ReferenceWriter(Protocol):
+    """A hub where tags, and perhaps branches, can be made. None of them is ever moved."""
+
+    @property
+    def makes_branches(self) -> bool:
+        """Whether it has a call that makes and removes branches."""
+        ...
+
+    @property
+    def says_commits(self) -> bool:
+        """Whether `Catalog.references` says which commits names point to."""
+        ...
+
+    async def tag(self, ref: RepoRef, name: str, commit: str) -> None:
+        """Make a tag at a commit, or at a branch by its name where no commit is known.
+
+        Raises:
+            ConflictError: A tag of that name is there already, wherever it points to.
+            AccessError: No right to write there.
+            NetworkError: The answer was lost: the tag may have been made. Look before trying again.
+        """
+        ...
+
+    async def branch(self, ref: RepoRef, name: str, commit: str) -> None:
+        """Make a branch at a commit; errors as with `tag`."""
+        ...
+
+    async def remove_branch(self, ref: RepoRef, name: str) -> None:
+        """Remove a branch; one that is not there is removed."""
         ...
 
     async def close(self) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hubferry import budget
 from hubferry.config import tokens
 from hubferry.hubs import credentials
 
 if TYPE_CHECKING:
+    from hubferry.budget import HubBudget
     from hubferry.model import RepoRef
     from hubferry.options import Access
 
@@ -68,6 +70,17 @@ def concurrency_of(ref: RepoRef, access: Access) -> int | None:
         return None
     settings = credentials.settings_at(ref.prefix, endpoint_of(ref, access.endpoint))
     return None if settings is None else settings.concurrency
+
+
+def budget_of(ref: RepoRef, access: Access) -> HubBudget | None:
+    """Return what may be asked of the hub of `ref`, with what the file says of that; None for a folder."""
+    if ref.hub == "dir":
+        return None
+    where = endpoint_of(ref, access.endpoint)
+    found, settings = budget.of(where), credentials.settings_at(ref.prefix, where)
+    if settings is not None:
+        found.limit(ref.prefix, settings.concurrency, settings.commits_per_hour)
+    return found
 
 
 def prepare(ref: RepoRef, access: Access) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from hubferry.catalog import Owned, Repository
     from hubferry.events import Listener
     from hubferry.options import Options
-    from hubferry.sync.spec import Entry, Names, Selection
+    from hubferry.sync.spec import Entry, Selection
 
 _OWNERS_AT_ONCE = 4
 _LOOKS_AT_ONCE = 16
@@ -108,19 +107,13 @@ def _notes(entry: Entry, owned: Owned, found: Sequence[Repository]) -> tuple[str
     return tuple(notes)
 
 
-def is_named(name: str, names: Names) -> bool:
-    """Return whether rules take a name: one of `allow` matches all of it, none of `deny` does."""
-    allowed = not names.allow or any(re.fullmatch(rule, name) for rule in names.allow)
-    return allowed and not any(re.fullmatch(rule, name) for rule in names.deny)
-
-
 def _is_chosen(one: Repository, rules: Selection, now: float) -> bool:
     since = max((limit for limit in (rules.newer_than, rules.age and now - rules.age) if limit), default=None)
     return (
-        is_named(one.ref.name, rules)
+        rules.take(one.ref.name)
         and (since is None or (one.changed is not None and one.changed >= since))
         and set(rules.tags) <= set(one.tags)
-        and (rules.pipeline is None or rules.pipeline in (*one.tags,))
+        and rules.pipeline in (None, one.pipeline)
     )
 
 

@@ -25,21 +25,39 @@ async def mirror(job: Job, manner: Manner, listen: Listener) -> Outcome:
     started, clock = time.time(), time.monotonic()
     kept = _Kept(listen)
     try:
-        report = await transfer.copy(job.source, job.target, options_of(job, manner), kept.hear)
-        return _done(job, report, manner, started)
+        if job.entry.has_names:
+            outcome = await _with_names(job, manner, kept, started)
+        else:
+            report = await transfer.copy(job.source, job.target, options_of(job, manner), kept.hear)
+            outcome = _done(job, report, manner, started)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other repositories go on
-        failed = (
-            Outcome(job, "failed", started)
-            if kept.report is None
-            else _done(job, kept.report, manner, started)
-        )
-        return replace(
-            failed,
-            status="failed",
-            seconds=time.monotonic() - clock,
-            commits=tuple(kept.commits),
-            error=_as_ours(error),
-        )
+        outcome = Outcome(job, "failed", started, error=_as_ours(error))
+        if kept.report is not None:
+            outcome = replace(_done(job, kept.report, manner, started), status="failed", error=outcome.error)
+        outcome = replace(outcome, commits=tuple(kept.commits))
+    return replace(outcome, seconds=time.monotonic() - clock)
+
+
+async def _with_names(job: Job, manner: Manner, kept: _Kept, started: float) -> Outcome:
+    """Bring a target up to date with the tags and branches that its entry names."""
+    from hubferry.sync.names import copy_names
+
+    result = await copy_names(job, options_of(job, manner), kept.hear)
+    outcome = Outcome(job, "failed", started)
+    if result.head is not None:
+        outcome = _done(job, result.head, manner, started)
+        changed = result.commits or result.plan.to_make
+        outcome = replace(outcome, status="copied" if changed else outcome.status)
+    return replace(
+        outcome,
+        status="failed" if result.error is not None else outcome.status,
+        commits=result.commits,
+        fetched=result.fetched,
+        sent=result.sent,
+        names=result.names,
+        notes=(*outcome.notes, *result.notes),
+        error=result.error,
+    )
 
 
 class _Kept:
@@ -61,11 +79,17 @@ class _Kept:
 
 async def look_ahead(job: Job, manner: Manner, listen: Listener) -> Change:
     """Return what `mirror` would do."""
+    options = options_of(job, manner)
     try:
-        plan = await transfer.plan(job.source, job.target, options_of(job, manner), listen)
+        plan = await transfer.plan(job.source, job.target, options, listen)
+        if not job.entry.has_names:
+            return Change(job, plan, _notes(plan))
+        from hubferry.sync.names import look_ahead_at_names
+
+        names = await look_ahead_at_names(job, options, listen)
+        return Change(job, plan, (*_notes(plan), *names.notes), tuple(step.name for step in names.to_make))
     except Exception as error:  # noqa: BLE001 - as above
         return Change(job, error=_as_ours(error))
-    return Change(job, plan, _notes(plan))
 
 
 def options_of(job: Job, manner: Manner) -> Options:

@@ -88,11 +88,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What `check` found for one job: the plan, or why there is none."""
+    """What `check` found for one job: a plan and the names to make, or why there is none."""
 
     job: Job
     plan: Plan | None = None
     notes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     error: HubferryError | None = None
 
 

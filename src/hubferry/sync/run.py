@@ -9,6 +9,8 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from hubferry import units
+from hubferry.config import laid_over
 from hubferry.errors import UsageError
 from hubferry.events import Note
 from hubferry.i18n import _
@@ -22,9 +24,10 @@ from hubferry.sync.runner import LocalRunner
 from hubferry.sync.spec import Manner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hubferry.sync.events import Hear, Told
+    from hubferry.sync.history.values import Memory
     from hubferry.sync.jobs import Expansion
     from hubferry.sync.runner import Runner
     from hubferry.sync.spec import Entry, Job, SyncFile
@@ -32,6 +35,11 @@ if TYPE_CHECKING:
 
 def _forget(_outcome: Outcome) -> None:
     """Keep nothing."""
+
+
+def _unknown(_jobs: Sequence[Job]) -> Mapping[Job, Memory]:
+    """Remember nothing."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,7 @@ class Asked:
         manner: How each copy is made.
         runner: Where; None for this process, as many at once as the file says.
         keep: Called with each outcome, off the event loop, one after another: to remember it.
+        recall: Called with the jobs, off the event loop: says what earlier runs made of them.
     """
 
     only: tuple[str, ...] = ()
@@ -51,6 +60,7 @@ class Asked:
     manner: Manner = field(default_factory=Manner)
     runner: Runner | None = None
     keep: Callable[[Outcome], None] = _forget
+    recall: Callable[[Sequence[Job]], Mapping[Job, Memory]] = _unknown
 
 
 async def run(file: SyncFile, entries: Sequence[Entry], asked: Asked, hear: Hear = unheard) -> Summary:
@@ -60,17 +70,48 @@ async def run(file: SyncFile, entries: Sequence[Entry], asked: Asked, hear: Hear
         UsageError: `only` names nothing.
     """
     started, clock = time.time(), time.monotonic()
+    with laid_over(file.hubs):
+        course, expansion = await _run(file, entries, asked, hear)
+    return Summary(started, time.monotonic() - clock, _in_order(expansion, course.outcomes))
+
+
+async def _run(
+    file: SyncFile, entries: Sequence[Entry], asked: Asked, hear: Hear
+) -> tuple[_Course, Expansion]:
     async with Keeper(asked.keep) as keeper:
         course = _Course(asked, hear, keeper)
         expansion = await _expanded(entries, asked, hear)
         for lost in expansion.failed:
             course.take(Outcome(lost.job, "failed", time.time(), error=lost.error))
-        runner = asked.runner or LocalRunner(file.jobs)
         try:
-            await runner.run(expansion.jobs, asked.manner, course.hear, course.take, course.halt)
+            jobs = await _remembered(expansion.jobs, asked, course)
+            runner = asked.runner or LocalRunner(file.jobs)
+            await runner.run(jobs, asked.manner, course.hear, course.take, course.halt)
         finally:
             course.end(expansion.jobs)
-    return Summary(started, time.monotonic() - clock, _in_order(expansion, course.outcomes))
+    return course, expansion
+
+
+async def _remembered(jobs: Sequence[Job], asked: Asked, course: _Course) -> list[Job]:
+    """Return the jobs with what earlier runs found; who failed of late and often is left alone for a while.
+
+    Whoever is named by `only` is not.
+    """
+    past = await asyncio.to_thread(asked.recall, jobs)
+    begun = []
+    for job in jobs:
+        known = past.get(job)
+        if known is not None and (known.next_try or 0.0) > time.time() and not asked.only:
+            message = _("failed {count} times in a row; it is tried again after {time}, or with --only")
+            until = units.clock(known.next_try or 0.0, time.time())
+            note = message.format(count=known.failures, time=until)
+            course.take(Outcome(job, "skipped", time.time(), notes=(note,)))
+        elif known is not None and known.proves(job):
+            names = {one.name: (one.source_commit, one.target_commit) for one in known.names}
+            begun.append(replace(job, proven=names))
+        else:
+            begun.append(job)
+    return begun
 
 
 class _Course:
@@ -119,6 +160,11 @@ async def check(
     Raises:
         UsageError: `only` names nothing.
     """
+    with laid_over(file.hubs):
+        return await _check(file, entries, asked, hear)
+
+
+async def _check(file: SyncFile, entries: Sequence[Entry], asked: Asked, hear: Hear) -> tuple[Change, ...]:
     expansion = await _expanded(entries, asked, hear)
     places = asyncio.Semaphore(file.jobs)
 

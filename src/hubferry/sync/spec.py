@@ -5,6 +5,7 @@ SyncFile ─► Entry (a line of `sync:`) ─► Job (one repository; `jobs.py` 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -38,6 +39,11 @@ class Names:
 
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
+
+    def take(self, name: str) -> bool:
+        """Return whether the rules take a name."""
+        allowed = not self.allow or any(re.fullmatch(rule, name) for rule in self.allow)
+        return allowed and not any(re.fullmatch(rule, name) for rule in self.deny)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +145,11 @@ class Entry:
     def is_pattern(self) -> bool:
         """Whether it means whatever an owner has."""
         return self.repos is not None
+
+    @property
+    def has_names(self) -> bool:
+        """Whether tags or branches are copied besides the branch itself."""
+        return self.tags is not None or self.branches is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hubferry.wire.head import Head
     from hubferry.wire.headers import Headers
     from hubferry.wire.place import Place
+    from hubferry.wire.sharing import SharedConnections, Turn
 
 _SAFE = frozenset({"GET", "HEAD"})
 _SHORT = 64 * 1024
@@ -85,8 +86,15 @@ class Incoming:
 class Pool:
     """The connections of one client: at most `limit` at work, those at rest kept for a while."""
 
-    def __init__(self, *, limit: int, connect_seconds: float, kept_seconds: float) -> None:
-        """Begin without any."""
+    def __init__(
+        self,
+        *,
+        limit: int,
+        connect_seconds: float,
+        kept_seconds: float,
+        shared: SharedConnections | None = None,
+    ) -> None:
+        """Begin without any; `shared` is what other clients of the same hub open theirs by, too."""
         self._places = asyncio.Semaphore(limit)
         self._opener = Opener(self._made, connect_seconds)
         self._kept_seconds = kept_seconds
@@ -94,6 +102,9 @@ class Pool:
         self._all: set[Connection] = set()
         self._closed = False
         self._buffers = Buffers()
+        self._shared = shared
+        if shared is not None:
+            shared.join(self)
 
     @asynccontextmanager
     async def exchange(self, place: Place, request: Outgoing, url: str) -> AsyncIterator[Incoming]:
@@ -102,7 +113,7 @@ class Pool:
         Raises:
             OSError: See `hubferry.wire.failures`.
         """
-        async with self._places:
+        async with self._turn(request):
             connection, head = await self._asked(place, request)
             try:
                 yield Incoming(head.status, head.headers, head.length, url, connection)
@@ -115,7 +126,7 @@ class Pool:
         Raises:
             OSError: See `hubferry.wire.failures`.
         """
-        async with self._places:
+        async with self._turn(request):
             connection, head = await self._asked(place, request)
             try:
                 return head, await connection.body(most)
@@ -126,9 +137,34 @@ class Pool:
         """Close every connection; what still waits for an answer breaks off."""
         self._closed = True
         self._opener.close()
-        await _gone(list(self._all))
-        self._all.clear()
+        connections = list(self._all)
+        for connection in connections:
+            self._forget(connection)
         self._idle.clear()
+        await _gone(connections)
+
+    async def let_go(self) -> bool:
+        """Close one connection that rests, the longest at rest of its kind; False where none does."""
+        for idle in self._idle.values():
+            if idle:
+                connection = idle.pop(0)
+                self._forget(connection)
+                await _gone([connection])
+                return True
+        return False
+
+    def _turn(self, request: Outgoing) -> asyncio.Semaphore | Turn:
+        """Return what to hold while a request is under way."""
+        if self._shared is None:
+            return self._places
+        sends = request.body is not None and not isinstance(request.body, bytes)
+        return self._shared.turn(self._places, sends=sends)
+
+    def _forget(self, connection: Connection) -> None:
+        if connection in self._all:
+            self._all.discard(connection)
+            if self._shared is not None:
+                self._shared.ended()
 
     async def _asked(self, place: Place, request: Outgoing) -> tuple[Connection, Head]:
         """Send a request; one that a resting connection lost before any answer is sent once more."""
@@ -157,6 +193,7 @@ class Pool:
             if connection.is_open and connection.idle_since >= oldest:
                 return connection
             connection.abort()
+            self._forget(connection)
         return None
 
     async def _give_back(self, place: Place, request: Outgoing, connection: Connection) -> None:
@@ -165,15 +202,25 @@ class Pool:
             self._idle[_lane(place, request)].append(connection)
         else:
             connection.abort()
-            self._all.discard(connection)
+            if self._shared is not None:
+                await _gone([connection])  # another one may be opened in its stead
+            self._forget(connection)
 
     async def _opened(self, place: Place, request: Outgoing) -> Connection:
         """Open a connection, in time."""
-        connection = await self._opener.open(place, in_thread=_lane(place, request)[1])
+        if self._shared is not None:
+            await self._shared.begin()
+        try:
+            connection = await self._opener.open(place, in_thread=_lane(place, request)[1])
+        except BaseException:
+            if self._shared is not None:
+                self._shared.ended()
+            raise
+        self._all.add(connection)
         if self._closed:
             connection.abort()
+            self._forget(connection)
             raise BrokenOffError
-        self._all.add(connection)
         return connection
 
     def _made(self) -> Connection:
@@ -181,7 +228,7 @@ class Pool:
 
     def _lost(self, connection: Connection) -> None:
         """Forget a connection that ended while it rested."""
-        self._all.discard(connection)
+        self._forget(connection)
         for idle in self._idle.values():
             with suppress(ValueError):
                 idle.remove(connection)

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from hubferry.cli import options
+from hubferry.cli import options, output
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
+    from hubferry.sync.history.values import Kind
+    from hubferry.sync.record import Record
     from hubferry.sync.run import Asked
     from hubferry.sync.spec import SyncFile
 
@@ -82,3 +85,11 @@ def asked(read_file: SyncFile, words: dict[str, Any]) -> Asked:
         proof=read_file.receipts is not None,
     )
     return Asked(tuple(words.get("only", ())), words.get("fail_fast", False), manner)
+
+
+def recorded(read_file: SyncFile, kind: Kind) -> AbstractContextManager[Record]:
+    """Remember a run; what cannot be remembered is said, and the run goes on."""
+    from hubferry.cli.secrets import redact
+    from hubferry.sync.record import recorded as remembered
+
+    return remembered(read_file, kind, output.talk, redact)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,7 +53,12 @@ def run_command(file: Path, **words: Any) -> int:
     read_file = sync_options.opened(file, words)
     asked = sync_options.asked(read_file, words)
     keep_freed_memory()
-    with only_run_of(read_file.path), follow(quiet=words["quiet"], style=words["progress"]) as hear:
+    with (
+        only_run_of(read_file.path),
+        sync_options.recorded(read_file, "run") as record,
+        follow(quiet=words["quiet"], style=words["progress"]) as hear,
+    ):
+        asked = replace(asked, keep=record.keep, recall=record.recall)
         summary = on_a_loop(lambda _listen: run.run(read_file, read_file.entries, asked, hear), ignore)
     if words["as_json"]:
         output.document(saying.summary_document(summary))

@@ -9,7 +9,7 @@ from hubferry.cli import logs, output, progress, progress_json, signals
 from hubferry.cli.sentences import sentence_of
 from hubferry.cli.sync import words
 from hubferry.cli.sync.tally import SyncTally
-from hubferry.events import Note, Planned, Retrying, Waiting
+from hubferry.events import BudgetSpent, Note, Planned, Retrying, Waiting
 from hubferry.i18n import ngettext
 from hubferry.sync.events import Ended, Expanded, Happened, Looked
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hubferry.sync.events import Hear, Told
     from hubferry.sync.spec import Job
 
+_WRITTEN = (Planned, Retrying, Waiting, BudgetSpent, Note)
 _WAIT_SECONDS = 30.0
 """Between two sentences about waits of one kind where no line can be drawn anew."""
 
@@ -79,7 +80,7 @@ class _Lines:
             if self._redraws or begun - self._told.get(event.kind, -_WAIT_SECONDS) < _WAIT_SECONDS:
                 return
             self._told[event.kind] = begun
-        elif not isinstance(event, Waiting) and not (isinstance(event, Note) and job is None):
+        elif not isinstance(event, (Waiting, BudgetSpent)) and not (isinstance(event, Note) and job is None):
             return
         sentence = sentence_of(event)
         if sentence:
@@ -116,7 +117,7 @@ class _Json:
             progress_json.write({"event": "ended", **words.outcome_document(told.outcome)})
         elif isinstance(told, Looked):
             progress_json.write({"event": "looked", **words.change_document(told.change)})
-        elif isinstance(told, Happened) and isinstance(told.event, (Planned, Retrying, Waiting, Note)):
+        elif isinstance(told, Happened) and isinstance(told.event, _WRITTEN):
             described = progress_json.described(told.event) or {}
             progress_json.write({**described, "source": told.job.source if told.job else None})
 

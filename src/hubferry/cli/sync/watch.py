@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -88,7 +89,8 @@ async def _watch(file: Path, words: dict[str, Any], hear: Hear) -> None:
         from hubferry.sync.care import only_run_of
 
         asked = sync_options.asked(read_file, words)
-        with only_run_of(read_file.path):
+        with only_run_of(read_file.path), sync_options.recorded(read_file, "watch") as record:
+            asked = replace(asked, keep=record.keep, recall=record.recall)
             summary = await run.run(read_file, entries, asked, told)
         metrics.ran(summary)
         _report(summary, words)

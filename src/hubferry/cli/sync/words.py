@@ -50,6 +50,8 @@ def summary_lines(summary: Summary) -> Iterator[str]:
         heads = (_("STATUS"), _("FILES"), _("FETCHED"), _("SENT"), _("TIME"), _("REPOSITORY"))
         yield from aligned([heads, *(_row(one) for one in told)], right=(1, 2, 3, 4))
     for one in told:
+        for note in one.notes:
+            yield f"{one.job.source}: {note}"
         if one.error is not None:
             yield from _error_lines(one.job.source, one.error)
     yield summary_line(summary)
@@ -147,7 +149,7 @@ def error_document(error: HubferryError) -> dict[str, object]:
 
 def change_lines(changes: Sequence[Change]) -> Iterator[str]:
     """Yield what a run would do: a line for each repository that is not as it should be, and the sum."""
-    same = [one for one in changes if one.plan is not None and one.plan.nothing_to_do and not _refused(one)]
+    same = [one for one in changes if _is_same(one)]
     for change in changes:
         if change not in same:
             yield from _change_lines(change)
@@ -157,6 +159,11 @@ def change_lines(changes: Sequence[Change]) -> Iterator[str]:
         others=sum(one.plan is not None and one not in same and not _refused(one) for one in changes),
         failed=sum(one.plan is None or _refused(one) for one in changes),
     )
+
+
+def _is_same(change: Change) -> bool:
+    nothing = change.plan is not None and change.plan.nothing_to_do and not change.names
+    return nothing and not _refused(change)
 
 
 def _refused(change: Change) -> bool:
@@ -175,6 +182,9 @@ def _change_lines(change: Change) -> Iterator[str]:
     yield f"{sign} {name}"
     for line in (*present.circumstances(plan), present.plan_sum(plan)):
         yield "    " + line
+    if change.names:
+        names = _("tags and branches to make: {names}").format(names=present.some(change.names, 10))
+        yield "    " + names
     for finding in refusals(plan.findings):
         if finding.error is not None:
             yield from ("    " + line for line in _error_lines(change.job.source, finding.error))
@@ -197,6 +207,7 @@ def change_document(change: Change) -> dict[str, object]:
         "counts": None if plan is None else plan_counts.document(plan_counts.of(plan)),
         "fetch_bytes": None if plan is None else plan.fetch_bytes,
         "send_bytes": None if plan is None else plan.send_bytes,
+        "names": list(change.names),
         "findings": [] if plan is None else present.findings_document(plan.findings),
         "notes": list(change.notes),
         "error": None if change.error is None else error_document(change.error),

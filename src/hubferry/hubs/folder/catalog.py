@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from hubferry.catalog import Owned, Repository
+from hubferry.catalog import Owned, References, Repository
 from hubferry.errors import NotFoundError
 from hubferry.hubs.folder.source import DirectorySource, root_of
 from hubferry.hubs.folder.survey import survey
@@ -13,7 +13,7 @@ from hubferry.i18n import _
 from hubferry.model import RepoFile, Revision
 
 if TYPE_CHECKING:
-    from hubferry.catalog import Account
+    from hubferry.catalog import Account, PastCommit
     from hubferry.errors import GatedError
     from hubferry.model import RepoRef
 
@@ -53,6 +53,16 @@ class FolderCatalog:
     async def owned(self, owner: RepoRef) -> Owned:
         """Return nothing: a folder owns no repositories."""
         return Owned(owner, ())
+
+    async def references(self, ref: RepoRef) -> References:
+        """Return none: a folder has neither branches nor tags."""
+        del ref
+        return References("")
+
+    async def history(self, ref: RepoRef, wanted: frozenset[str]) -> tuple[PastCommit, ...] | None:
+        """Return None: a folder has no commits."""
+        del ref, wanted
+        return None
 
     async def terms(self, ref: RepoRef) -> GatedError | None:
         """Return None: a folder has no terms."""

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from hubferry.budget.requests import Left
 from hubferry.errors import AccessError, BusyError, HubferryError, NetworkError, NotFoundError, Side
 from hubferry.i18n import _
 
@@ -25,6 +26,8 @@ _SHORTEST_TOKEN = 4
 _tokens: set[str] = set()
 _LONGEST_PAUSE = 86400.0
 """Seconds; a hub that names more has a wrong clock, or no wish to be asked."""
+_MOST_REQUESTS = 10.0**9
+"""In a window; more are no limit."""
 _OK = range(200, 300)
 _BYTES_A_VALUE = 32
 """Of the bytes that an answer may have, for each value in it: a value costs some hundred bytes of memory."""
@@ -118,6 +121,23 @@ def used_up(headers: Mapping[str, str]) -> float | None:
     if "RateLimit" not in headers:
         return None
     return next((one for one in _windows(headers) if 0 < one <= _LONGEST_PAUSE), None)
+
+
+def limits_left(headers: Mapping[str, str]) -> tuple[Left, ...]:
+    """Return what an answer says of the limits that it was counted for, as far as it is understood."""
+    said = headers.get("RateLimit")
+    if said is None:
+        return ()
+    quotas = _limits(headers.get("RateLimit-Policy", ""))
+    found = []
+    for name, one in _limits(said).items():
+        policy = quotas.get(name, {})
+        left, seconds = _seconds(one.get("r", "")), _seconds(one.get("t", policy.get("w", "")))
+        quota = _seconds(policy.get("q", ""))
+        if left is not None and seconds is not None and left >= 0 and 0 < seconds <= _LONGEST_PAUSE:
+            whole = int(quota) if quota is not None and 0 < quota < _MOST_REQUESTS else None
+            found.append(Left(name.strip('"'), int(min(left, _MOST_REQUESTS)), seconds, whole))
+    return tuple(found)
 
 
 def _seconds(text: str) -> float | None:

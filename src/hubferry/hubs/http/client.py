@@ -7,7 +7,6 @@ address into an error: object storage signs its addresses in the query.
 from __future__ import annotations
 
 import logging
-import math
 import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -15,11 +14,11 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
-from hubferry import __version__
+from hubferry import __version__, budget
 from hubferry.errors import BusyError, HubferryError, NetworkError, Side, UsageError
 from hubferry.hubs.http import insecure, unpacking
 from hubferry.hubs.http.addresses import endpoint_of, host_of, origin, without_query
-from hubferry.hubs.http.answers import LARGEST_ANSWER, Answer, keep_out, used_up
+from hubferry.hubs.http.answers import LARGEST_ANSWER, Answer, keep_out, limits_left, used_up
 from hubferry.hubs.http.failures import FailuresNamed
 from hubferry.i18n import _
 from hubferry.wire import files
@@ -104,7 +103,8 @@ class HubClient:
         self.silence = silence_seconds()
         self._pool: Pool | None = None
         self._known_places: dict[str, tuple[Place, dict[str, str]]] = {}
-        self._resume_at = -math.inf
+        self._budget = budget.of(self.endpoint)
+        self._requests = self._budget.requests(self.token)
         self._origin = origin(self.endpoint)
         self._below = self.endpoint + "/"
         if self._origin is None:
@@ -155,6 +155,8 @@ class HubClient:
         """
         trusted, url = request.trusted or self.is_own(request.url), request.url
         self._refuse_beyond_limit(url)
+        if self._requests.scarce and self.is_own(url):
+            await self._requests.turn(url, self._budget.tell)
         for _hop in range(_MOST_REDIRECTS):
             with self.failures_named(url, request.url):
                 place, outgoing = self._outgoing(request, url, trusted=trusted)
@@ -178,6 +180,8 @@ class HubClient:
         """
         trusted, url = request.trusted or self.is_own(request.url), request.url
         self._refuse_beyond_limit(url)
+        if self._requests.scarce and self.is_own(url):
+            await self._requests.turn(url, self._budget.tell)
         for _hop in range(_MOST_REDIRECTS):
             async with AsyncExitStack() as stack:
                 begun = monotonic()
@@ -218,9 +222,13 @@ class HubClient:
 
     def _note_limit(self, url: str, answer: Incoming | Head) -> None:
         """Remember when the hub takes requests again, where this was the last one for now."""
-        seconds = used_up(answer.headers) if answer.status != _TOO_MANY and self.is_own(url) else None
+        if answer.status == _TOO_MANY or not self.is_own(url):
+            return
+        seconds = used_up(answer.headers)
         if seconds is not None:
-            self._resume_at = max(self._resume_at, monotonic() + seconds)
+            self._requests.resume_at = max(self._requests.resume_at, monotonic() + seconds)
+        elif self._requests.shared and (limits := limits_left(answer.headers)):
+            self._requests.note(url, limits)
 
     def _refuse_beyond_limit(self, url: str) -> None:
         """Send nothing that the hub has said beforehand to refuse.
@@ -228,7 +236,7 @@ class HubClient:
         Raises:
             BusyError: With the time until the hub takes requests again.
         """
-        seconds = self._resume_at - monotonic()
+        seconds = self._requests.resume_at - monotonic()
         if seconds > 0 and self.is_own(url):
             message = _("{host} takes no more requests for now: its limit is used up.")
             error = BusyError(message.format(host=self.host), side=self.side, retry_after=seconds)
@@ -261,6 +269,7 @@ class HubClient:
                 limit=self._connections,
                 connect_seconds=min(CONNECT_SECONDS, self.silence),
                 kept_seconds=min(_KEPT_OPEN_SECONDS, self.silence / 2),
+                shared=self._budget.connections,
             )
         return self._pool
 

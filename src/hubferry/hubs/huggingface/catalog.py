@@ -16,16 +16,18 @@ from hubferry.hubs.http.client import Request
 from hubferry.hubs.http.mistaken import not_understood
 from hubferry.hubs.huggingface.accounts import account_behind
 from hubferry.hubs.huggingface.listing import next_page
+from hubferry.hubs.huggingface.references import history_of, references_of
 from hubferry.hubs.huggingface.source import HuggingFaceSource, license_of
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
-    from hubferry.catalog import Account
+    from hubferry.catalog import Account, PastCommit, References
     from hubferry.model import RepoFile, RepoRef, Revision
 
 _A_PAGE = 1000
 _MOST_REPOSITORIES = 200_000
 _WANTED = ("lastModified", "createdAt", "private", "gated", "tags")
+_TASK = "task_categories:"
 
 
 class HuggingFaceCatalog:
@@ -56,7 +58,8 @@ class HuggingFaceCatalog:
         Raises:
             NetworkError: The list makes no sense, or never ends.
         """
-        asked = "".join(f"&expand={name}" for name in _WANTED)
+        wanted = (*_WANTED, "pipeline_tag") if owner.repo_type == "model" else _WANTED  # else it is refused
+        asked = "".join(f"&expand={name}" for name in wanted)
         client = self._wire.client
         url: str | None = (
             f"{client.endpoint}/api/{owner.repo_type}s?author={quote(owner.repo_id)}&limit={_A_PAGE}{asked}"
@@ -75,6 +78,14 @@ class HuggingFaceCatalog:
             found |= {one.ref.repo_id: one for one in (_listed(owner, entry) for entry in page) if one}
             url = next_page(self._wire, answer)
         return Owned(owner, tuple(found[name] for name in sorted(found)))
+
+    async def references(self, ref: RepoRef) -> References:
+        """List branches and tags; see `Catalog.references`."""
+        return await references_of(self._wire, ref)
+
+    async def history(self, ref: RepoRef, wanted: frozenset[str]) -> tuple[PastCommit, ...] | None:
+        """Walk the commits; see `Catalog.history`."""
+        return await history_of(self._wire, ref, wanted)
 
     async def terms(self, ref: RepoRef) -> GatedError | None:
         """Ask whether this account has accepted the terms; see `Catalog.terms`."""
@@ -111,6 +122,7 @@ def _listed(owner: RepoRef, entry: Any) -> Repository | None:
 
 def _described(ref: RepoRef, record: dict[str, Any], revision: Revision | None = None) -> Repository:
     private, gated, tags = record.get("private"), record.get("gated"), record.get("tags")
+    words = tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else ()
     return Repository(
         ref,
         revision,
@@ -119,5 +131,14 @@ def _described(ref: RepoRef, record: dict[str, Any], revision: Revision | None =
         license=license_of(record),
         changed=moment_of(record.get("lastModified")),
         created=moment_of(record.get("createdAt")),
-        tags=tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
+        tags=words,
+        pipeline=_task(record, words),
     )
+
+
+def _task(record: dict[str, Any], tags: tuple[str, ...]) -> str | None:
+    """Return the task of a model; of a dataset the first of its task categories, which are tags."""
+    said = record.get("pipeline_tag")
+    if isinstance(said, str) and said:
+        return said
+    return next((tag.removeprefix(_TASK) for tag in tags if tag.startswith(_TASK)), None)

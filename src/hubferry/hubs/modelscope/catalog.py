@@ -15,10 +15,12 @@ from hubferry.catalog import Account, Owned, Repository, moment_of
 from hubferry.errors import NetworkError, NotFoundError
 from hubferry.hubs.account import MODELSCOPE_NAME, name_in
 from hubferry.hubs.http.client import Request
+from hubferry.hubs.modelscope.references import references_of
 from hubferry.i18n import _
 from hubferry.model import RepoRef
 
 if TYPE_CHECKING:
+    from hubferry.catalog import PastCommit, References
     from hubferry.errors import GatedError
     from hubferry.hubs.modelscope.source import ModelScopeSource
     from hubferry.hubs.modelscope.wire import Wire
@@ -32,6 +34,7 @@ _GATED = 1
 _NAMES = ("id", "ModelId", "model_id", "Id")
 _OWNERS = ("owner", "Path", "Owner")
 _CHANGED = ("last_modified", "updated_at", "LastUpdatedTime", "LastUpdatedDate", "UpdatedAt", "LastModified")
+_TASKS = ("tasks", "Tasks", "task", "Task", "pipeline_tag")
 _CREATED = ("created_at", "CreatedTime", "CreatedAt")
 
 
@@ -85,6 +88,15 @@ class ModelScopeCatalog:
             raise NetworkError(message, side=client.side)
         total = _first(data, ("total_count", "TotalCount", "total"))
         return entries, total if isinstance(total, int) else None
+
+    async def references(self, ref: RepoRef) -> References:
+        """List branches and tags; see `Catalog.references`."""
+        return await references_of(self._wire, ref)
+
+    async def history(self, ref: RepoRef, wanted: frozenset[str]) -> tuple[PastCommit, ...] | None:
+        """Return None: no call of this hub lists commits."""
+        del ref, wanted
+        return None
 
     async def terms(self, ref: RepoRef) -> GatedError | None:
         """Return None: no call of this hub says beforehand who may download."""
@@ -141,7 +153,16 @@ def _described(ref: RepoRef, record: dict[str, Any], revision: Revision | None =
         changed=moment_of(_first(record, _CHANGED)),
         created=moment_of(_first(record, _CREATED)),
         tags=tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
+        pipeline=_task(record),
     )
+
+
+def _task(record: dict[str, Any]) -> str | None:
+    """Return the first task: a word, or an entry with a name, in a list or alone."""
+    said = _first(record, _TASKS)
+    first = next(iter(said), None) if isinstance(said, list) else said
+    named = _first(first, ("Name", "name")) if isinstance(first, dict) else first
+    return named if isinstance(named, str) and named else None
 
 
 def _private(record: dict[str, Any]) -> bool | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import web
 
-from hubferry.serve.exchange import json_answer, read_json
+from hubferry.serve.exchange import flag, json_answer, read_json
 from hubferry.serve.hub import repository_of, writable_repository_of
 from hubferry.serve.huggingface.routes import REPO, iso_time, page_answer, window
 
@@ -36,8 +36,9 @@ class TagCreation(msgspec.Struct, frozen=True):
 
 @routes.get(f"{REPO}/refs", name="hf:refs")
 async def references(request: web.Request) -> web.Response:
-    """List branches and tags with their commits."""
+    """List branches and tags with their commits; the pull requests are none, and come when asked for."""
     record = repository_of(request).record
+    asked: dict[str, object] = {"pullRequests": []} if flag(request, "include_prs") else {}
 
     def described(kind: str, found: Mapping[str, str]) -> list[dict[str, str]]:
         return [
@@ -50,6 +51,7 @@ async def references(request: web.Request) -> web.Response:
             "branches": described("heads", record.branches),
             "tags": described("tags", record.tags),
             "converts": [],
+            **asked,
         }
     )
 

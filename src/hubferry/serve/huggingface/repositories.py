@@ -22,11 +22,21 @@ if TYPE_CHECKING:
     from hubferry.serve.hub import Hub
     from hubferry.serve.records import FileRecord
     from hubferry.serve.repository import Repository
-    from hubferry.serve.tree import Tree
 
 routes = web.RouteTableDef()
 _REPOSITORIES_A_PAGE = 1_000
 _ALWAYS = frozenset({"_id", "id", "modelId"})
+_EXPANDABLE = frozenset([
+    "author", "cardData", "createdAt", "disabled", "downloads", "downloadsAllTime", "gated", "lastModified",
+    "likes", "private", "resourceGroup", "sha", "siblings", "tags", "trendingScore", "usedStorage"
+])  # fmt: skip
+"""What a list may be asked for of each repository (huggingface_hub.hf_api `ExpandModelProperty_T`, ...)."""
+_OF_MODELS = frozenset([
+    "baseModels", "childrenModelCount", "config", "evalResults", "gguf", "inference",
+    "inferenceProviderMapping", "library_name", "mask_token", "model-index", "pipeline_tag", "safetensors",
+    "spaces", "transformersInfo", "widgetData"
+])  # fmt: skip
+_OF_DATASETS = frozenset({"citation", "description", "mainSize", "paperswithcode_id"})
 _NAME = re.compile(r"\w(?:[\w.-]{0,94}\w)?", re.ASCII)
 _NAME_RULES = (
     "Only regular characters and '-', '_', '.' are accepted. '--' and '..' are forbidden. '-' and '.' cannot "
@@ -128,11 +138,19 @@ async def find(request: web.Request) -> web.Response:
 def _shown(request: web.Request, repository: Repository) -> dict[str, object]:
     """Describe a repository in a list: what `expand` names, with `full` also its files."""
     commit = repository.resolve(None)
-    described = _described(repository, commit)
+    wanted = {name for key in ("expand", "expand[]") for name in request.query.getall(key, ())}
+    _refuse_unknown(wanted, repository.record.kind)
+    described = _described(repository, commit, _card(hub_of(request), repository, commit))
     if flag(request, "full"):
         described["siblings"] = [{"rfilename": path} for path in repository.tree(commit).paths]
-    wanted = {name for key in ("expand", "expand[]") for name in request.query.getall(key, ())}
     return {name: described[name] for name in described if name in wanted | _ALWAYS} if wanted else described
+
+
+def _refuse_unknown(wanted: set[str], kind: str) -> None:
+    """Refuse to expand what a repository of this kind does not have."""
+    known = _EXPANDABLE | (_OF_MODELS if kind == "model" else _OF_DATASETS)
+    if unknown := wanted - known:
+        raise Refusal(Reason.INVALID, f'"expand" must be one of [{", ".join(sorted(known))}]: {min(unknown)}')
 
 
 @routes.put(f"{REPO}/settings", name="hf:settings")
@@ -160,21 +178,24 @@ async def info(request: web.Request) -> web.Response:
     with_blobs = flag(request, "blobs")
     siblings = [_sibling(path, tree.files[path], blobs=with_blobs) for path in tree.paths]
     used = sum(file.size for file in tree.files.values())
-    described = _described(repository, commit, _license(hub_of(request), repository, tree))
+    described = _described(repository, commit, _card(hub_of(request), repository, commit))
     return json_answer({**described, "siblings": siblings, "usedStorage": used})
 
 
-def _license(hub: Hub, repository: Repository, tree: Tree) -> str | None:
-    """Return the licence that a repository was created with, else the one that its card names."""
-    card = tree.get(cards.NAME)
-    if repository.record.license or card is None or card.size > cards.LARGEST:
-        return repository.record.license
-    return cards.license_of(hub.store.blobs.read(card.sha256))
+def _card(hub: Hub, repository: Repository, commit: str) -> bytes:
+    """Return the card of a commit; nothing where there is none, or one beyond reason."""
+    card = repository.tree(commit).get(cards.NAME)
+    return b"" if card is None or card.size > cards.LARGEST else hub.store.blobs.read(card.sha256)
 
 
-def _described(repository: Repository, commit: str, license_: str | None = None) -> dict[str, object]:
+def _described(repository: Repository, commit: str, card: bytes) -> dict[str, object]:
     record = repository.record
-    license_ = license_ or record.license
+    license_ = record.license or cards.license_of(card)
+    task = cards.pipeline_of(card)
+    shown = {"pipeline_tag": task} if record.kind == "model" and task else {}
+    tagged = [f"license:{license_}"] if license_ else []
+    if task:
+        tagged.append(task if record.kind == "model" else f"task_categories:{task}")
     return {
         "_id": record.repo_id,
         "id": record.repo_id,
@@ -188,8 +209,9 @@ def _described(repository: Repository, commit: str, license_: str | None = None)
         "disabled": False,
         "downloads": 0,
         "likes": 0,
-        "tags": [f"license:{license_}"] if license_ else [],
+        "tags": [*cards.tags_of(card), *tagged],
         "cardData": {"license": license_} if license_ else None,
+        **shown,
     }
 
 

@@ -8,6 +8,7 @@ from zlib import crc32
 import msgspec
 from aiohttp import web
 
+from hubferry import cards
 from hubferry.serve.exchange import number, read_body, read_json
 from hubferry.serve.forms import form_fields
 from hubferry.serve.hub import account_of, hub_of, repository_of, visible_repository, writable_repository_of
@@ -18,6 +19,7 @@ from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.repository import DEFAULT_BRANCH
 
 if TYPE_CHECKING:
+    from hubferry.serve.hub import Hub
     from hubferry.serve.repository import Repository
 
 routes = web.RouteTableDef()
@@ -85,7 +87,7 @@ async def create(request: web.Request) -> web.Response:
     if hub.initial_files:
         changes = initial_files(hub.store.blobs, repository.record)
         repository.commit(DEFAULT_BRANCH, changes, title="Initial files")
-    return success(_described(repository))
+    return success(_described(hub, repository))
 
 
 async def _creation(request: web.Request) -> Creation:
@@ -99,7 +101,15 @@ async def _creation(request: web.Request) -> Creation:
         raise Refusal(Reason.INVALID, f"Malformed request: {error}") from error
 
 
-def _described(repository: Repository) -> dict[str, object]:
+def _task(hub: Hub, repository: Repository) -> str | None:
+    """Return the task that the card of the default branch names."""
+    card = repository.tree(repository.resolve(None)).get(cards.NAME)
+    if card is None or card.size > cards.LARGEST:
+        return None
+    return cards.pipeline_of(hub.store.blobs.read(card.sha256))
+
+
+def _described(hub: Hub, repository: Repository) -> dict[str, object]:
     record = repository.record
     owner, _, name = record.repo_id.rpartition("/")
     return {
@@ -114,10 +124,11 @@ def _described(repository: Repository) -> dict[str, object]:
         "LastUpdatedTime": int(record.changed),
         "ProtectedMode": _GATED if record.gated else _OPEN,
         "Revision": "master",
+        "Tasks": [{"Name": task}] if (task := _task(hub, repository)) else [],
     }
 
 
-def _open_described(repository: Repository) -> dict[str, object]:
+def _open_described(hub: Hub, repository: Repository) -> dict[str, object]:
     record = repository.record
     owner, _, name = record.repo_id.rpartition("/")
     return {
@@ -131,6 +142,7 @@ def _open_described(repository: Repository) -> dict[str, object]:
         "downloads": 0,
         "likes": 0,
         "tags": [],
+        "tasks": [task] if (task := _task(hub, repository)) else [],
         "created_at": int(record.created),
         "last_modified": int(record.changed),
     }
@@ -139,7 +151,7 @@ def _open_described(repository: Repository) -> dict[str, object]:
 @routes.get(f"/api/v1/{REPO}", name="ms:info")
 async def info(request: web.Request) -> web.Response:
     """Describe a repository."""
-    return success(_described(repository_of(request)))
+    return success(_described(hub_of(request), repository_of(request)))
 
 
 @routes.delete(f"/api/v1/{REPO}", name="ms:delete")
@@ -165,7 +177,7 @@ async def find(request: web.Request) -> web.Response:
         and owner in (None, repository.record.repo_id.rpartition("/")[0])
     ]
     page, size = number(request, "page_number", 1), min(number(request, "page_size", 10), _MOST_A_PAGE)
-    shown = [_open_described(repository) for repository in found[max(0, page - 1) * size :][:size]]
+    shown = [_open_described(hub, repository) for repository in found[max(0, page - 1) * size :][:size]]
     return open_success({kind: shown, "total_count": len(found), "page_number": page, "page_size": size})
 
 
@@ -174,7 +186,7 @@ async def open_info(request: web.Request) -> web.Response:
     """Describe a repository the way the open API does."""
     repo_id = f"{request.match_info['owner']}/{request.match_info['name']}"
     kind = request.match_info["kind"].removesuffix("s")
-    return open_success(_open_described(visible_repository(request, repo_id, kind)))
+    return open_success(_open_described(hub_of(request), visible_repository(request, repo_id, kind)))
 
 
 @routes.get("/api/v1/repos/internalAccelerationInfo", name="ms:region")

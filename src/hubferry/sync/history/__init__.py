@@ -1,0 +1,1 @@
+"""What earlier runs of mirrors came to, in SQLite; see `store.History`."""

@@ -1,0 +1,295 @@
+"""Copy tags and branches: each tag a commit in order, the branch itself last, then what goes beside it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from hubferry import transfer
+from hubferry.errors import HubferryError, IntegrityError, MovedTagError, NetworkError
+from hubferry.findings import together
+from hubferry.i18n import _
+from hubferry.sync.names.look import bare, look, opened
+from hubferry.sync.names.plan import NamesPlan, NameStep, Way
+from hubferry.sync.outcome import NameCopied
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from hubferry.catalog import References
+    from hubferry.events import Listener
+    from hubferry.hubs.ports import ReferenceWriter
+    from hubferry.model import Report
+    from hubferry.options import Options
+    from hubferry.sync.names.look import Sides
+    from hubferry.sync.names.plan import Seen
+    from hubferry.sync.spec import Job
+
+
+@dataclass(frozen=True, slots=True)
+class NamesResult:
+    """What became of a repository with its names.
+
+    Attributes:
+        head: The copy of the branch itself; None where it did not come so far.
+        names: The tags and branches that are as they should be, the default branch among them.
+        commits: All that were made, on every branch.
+        fetched: Bytes from the source, of all copies.
+        sent: Bytes of blobs to the target.
+        notes: What is left out, and why; translated.
+        error: What failed, or is not as at the source; None where all is proven.
+        plan: What was to be done.
+    """
+
+    head: Report | None = None
+    names: tuple[NameCopied, ...] = ()
+    commits: tuple[str, ...] = ()
+    fetched: int = 0
+    sent: int = 0
+    notes: tuple[str, ...] = ()
+    error: HubferryError | None = None
+    plan: NamesPlan = field(default_factory=NamesPlan)
+
+
+async def copy_names(
+    job: Job, options: Options, listen: Listener, known: Mapping[str, tuple[str, str]] | None = None
+) -> NamesResult:
+    """Bring a target up to date with the tags and branches that its entry names, the branch itself included.
+
+    `known` is what an earlier run's `NamesResult.names` said, by name: the source's commit and the target's;
+    without it the job's own is taken. A failure is in the result, with what was done before it.
+
+    A tag that fails on the branch stops the later ones and the head: once the branch is past its place, it
+    could be made beside it at best, and at ModelScope never again.
+
+    Raises:
+        HubferryError: The names of a side could not be listed.
+    """
+    async with opened(job, options, listen, job.proven if known is None else known) as sides:
+        seen, plan = await look(sides)
+        return await _Work(sides, seen, plan).run()
+
+
+async def look_ahead_at_names(
+    job: Job, options: Options, listen: Listener, known: Mapping[str, tuple[str, str]] | None = None
+) -> NamesPlan:
+    """Return what `copy_names` would do besides copying the branch itself; nothing is written."""
+    async with opened(job, options, listen, job.proven if known is None else known) as sides:
+        return (await look(sides))[1]
+
+
+class _Work:
+    """One repository's names in the making."""
+
+    def __init__(self, sides: Sides, seen: Seen, plan: NamesPlan) -> None:
+        self._sides = sides
+        self._seen = seen
+        self._plan = plan
+        self._head: Report | None = None
+        self._reports: list[Report] = []
+        self._made: dict[str, tuple[NameStep, str]] = {}
+        self._errors: list[HubferryError] = []
+
+    async def run(self) -> NamesResult:
+        """Do everything, and prove it."""
+        try:
+            await self._line()
+        except HubferryError as error:
+            self._errors.append(error)
+        else:
+            await self._beside()
+        names = await self._proven()
+        self._errors += [_moved(step) for step in self._plan.of(Way.MOVED)]
+        return NamesResult(
+            self._head,
+            (*self._default(), *names),
+            tuple(commit for report in self._reports for commit in report.commits),
+            sum(report.fetched for report in self._reports),
+            sum(report.sent for report in self._reports),
+            self._plan.notes,
+            together(self._errors) if self._errors else None,
+            self._plan,
+        )
+
+    @property
+    def _writer(self) -> ReferenceWriter:
+        assert self._sides.writer is not None  # noqa: S101 - where there is none, every name is left out
+        return self._sides.writer
+
+    async def _line(self) -> None:
+        """Tag what the branch holds, commit tag by tag, then the head."""
+        sides, target = self._sides, str(self._sides.target)
+        for step in self._plan.of(Way.HERE):
+            await self._tag(step, (self._seen.target and self._here(self._seen.target)) or self._branch)
+        for step in self._plan.of(Way.LINE):
+            with _naming(step):
+                report = await self._copy(sides.source_at(step.name, step.commit), target, sides.options)
+                await self._tag(step, self._commit_of(report))
+        self._head = await self._copy(sides.job.source, target, sides.options)
+        for step in self._plan.of(Way.HEAD):
+            await self._tag_head(step, self._head)
+
+    def _here(self, found: References) -> str:
+        """Return the commit that the target's branch is at, empty where its hub does not say."""
+        branch = found.branch(self._sides.branch or found.default)
+        return (branch and branch.commit) or ""
+
+    @property
+    def _branch(self) -> str:
+        """The name of the target's branch."""
+        default = self._seen.target.default if self._seen.target else ""
+        return self._sides.branch or default or ("master" if self._sides.target.hub == "ms" else "main")
+
+    async def _copy(self, source: str, target: str, options: Options) -> Report:
+        report = await transfer.copy(source, target, options, self._sides.listen)
+        self._reports.append(report)
+        return report
+
+    def _commit_of(self, report: Report) -> str:
+        """Return the target's commit after a copy; its branch where the hub names none."""
+        made = report.commits[-1] if report.commits else ""
+        there = report.plan.destination.commit if self._writer.says_commits else ""
+        return made or there or self._branch
+
+    async def _tag(self, step: NameStep, commit: str) -> None:
+        await self._writer.tag(self._sides.target, step.name, commit)
+        self._made[step.name] = (step, commit)
+
+    async def _tag_head(self, step: NameStep, head: Report) -> None:
+        """Tag what the head's copy left, if the source's head is still what the tag means.
+
+        Raises:
+            NetworkError: The source has moved on meanwhile.
+        """
+        if head.plan.source.commit != step.commit:
+            message = _("{name} has changed in the middle of the work.").format(name=self._sides.source)
+            raise NetworkError(message, side="source", hint=_("Run the same command again."))
+        await self._tag(step, self._commit_of(head))
+
+    async def _beside(self) -> None:
+        """Make what goes beside the branch; what fails for one leaves the others alone."""
+        for step in self._plan.of(Way.BESIDE, Way.UPDATE):
+            try:
+                await (self._make_beside(step) if step.way is Way.BESIDE else self._update(step))
+            except HubferryError as error:
+                self._errors.append(error)
+                if isinstance(error, NetworkError):  # a hub is away, and would be waited for each time
+                    return
+        for name in self._plan.leftovers:
+            await self._writer.remove_branch(self._sides.target, name)
+
+    async def _make_beside(self, step: NameStep) -> None:
+        """Make a tag or branch on a temporary branch, which gets exactly what the source has."""
+        sides, writer, target = self._sides, self._writer, self._sides.target
+        if self._seen.target is None or self._seen.target.branch(step.temporary) is None:
+            await writer.branch(target, step.temporary, self._start(step))
+        exact = replace(sides.options, delete=True, max_delete=None)
+        source = sides.source_at(step.name, step.commit)
+        report = await self._copy(source, sides.target_at(step.temporary), exact)
+        commit = self._commit_of(report)
+        if step.kind == "tag":
+            await self._tag(step, commit)
+        else:
+            await writer.branch(target, step.name, commit)
+            self._made[step.name] = (step, commit)
+        await writer.remove_branch(target, step.temporary)
+
+    def _start(self, step: NameStep) -> str:
+        """Return where to begin a temporary branch: at the tag before it, so that little differs."""
+        seen = self._seen
+        tags = [(made.place, commit) for made, commit in self._made.values() if made.kind == "tag"]
+        tags += [
+            (seen.places[tag.name], tag.commit)
+            for tag in (seen.target.tags if seen.target else ())
+            if tag.name in seen.places and tag.commit
+        ]
+        older = [one for one in tags if one[0] <= step.place]
+        if older:
+            return max(older)[1]
+        assert self._head is not None  # noqa: S101 - what goes beside the branch comes after it
+        return self._commit_of(self._head)
+
+    async def _update(self, step: NameStep) -> None:
+        """Copy what a branch lacks that is there."""
+        sides = self._sides
+        report = await self._copy(
+            sides.source_at(step.name, step.commit), sides.target_at(step.name), sides.options
+        )
+        self._made[step.name] = (step, self._commit_of(report))
+
+    def _default(self) -> tuple[NameCopied, ...]:
+        """Return the default branch as it was left, so that the next run knows what it holds."""
+        if self._head is None:
+            return ()
+        name = self._sides.source.revision or self._seen.source.default
+        report = self._head
+        there = report.commits[-1] if report.commits else report.plan.destination.commit
+        return (NameCopied(name, "branch", report.plan.source.commit, there),) if name else ()
+
+    async def _proven(self) -> tuple[NameCopied, ...]:
+        """Return the names that are right; those that were made are looked for in the target's own list."""
+        right = [_copied(step, step.target.mark) for step in self._plan.of(Way.SAME) if step.target]
+        right += await self._found() if self._made else []
+        return tuple(sorted(right, key=lambda one: (one.kind != "branch", one.name)))
+
+    async def _found(self) -> list[NameCopied]:
+        """Return those that were made, and are right; what is wrong with one leaves the others alone."""
+        right = []
+        try:
+            found = await self._sides.there.references(bare(self._sides.target))
+        except HubferryError as error:
+            self._errors.append(error)
+            return []
+        for step, commit in self._made.values():
+            try:
+                right.append(await self._look_for(step, commit, found))
+            except HubferryError as error:
+                self._errors.append(error)
+        return right
+
+    async def _look_for(self, step: NameStep, commit: str, found: References) -> NameCopied:
+        """Hold a name that was made against what the target lists.
+
+        Raises:
+            IntegrityError: It is not there, or shows something else.
+        """
+        there = found.tag(step.name) if step.kind == "tag" else found.branch(step.name)
+        if there is None:
+            message = _("{host} says that {name} was made, and does not list it")
+        elif there.commit == commit or await self._is_shown(step):
+            return _copied(step, there.mark)
+        else:
+            message = _("{name} at {host} does not show what was published")
+        raise IntegrityError(
+            message.format(host=self._seen.powers.host, name=step.name),
+            side="destination",
+            hint=_("Run the same command again."),
+        )
+
+    async def _is_shown(self, step: NameStep) -> bool:
+        sides = self._sides
+        return await sides.shows(sides.source_at(step.name, step.commit), sides.target_at(step.name))
+
+
+@contextmanager
+def _naming(step: NameStep) -> Iterator[None]:
+    """Let what fails for a tag say which, and how to go on without it."""
+    try:
+        yield
+    except HubferryError as error:
+        error.doing = error.doing or _("copying the tag {name}").format(name=step.name)
+        if not error.retryable and error.hint is None:
+            error.hint = _('to go on without it, tags: {{deny: ["{name}"]}}').format(name=step.name)
+        raise
+
+
+def _copied(step: NameStep, mark: str) -> NameCopied:
+    return NameCopied(step.name, step.kind, step.source.mark, mark)
+
+
+def _moved(step: NameStep) -> MovedTagError:
+    hint = _(
+        'remove it there, and the next run makes it anew; or leave it out with tags: {{deny: ["{name}"]}}'
+    )
+    return MovedTagError(step.reason, side="destination", hint=hint.format(name=step.name))
