@@ -1,8 +1,9 @@
-"""All files of a commit in one file, now and then: what was asked for long ago is not applied again and again.
+"""All files of a commit in one file, now and then: a tree is not made of the whole history each time.
 
     <repository>/trees/<commit>       a sha256 in hex, a line feed, then the files
 
-They are only an aid: a missing or broken one is as if it had never been written, and a store without any is whole.
+They are only an aid: a missing or broken one is as if it had never been written, and a store without any
+is whole.
 """
 
 from __future__ import annotations
@@ -53,11 +54,7 @@ class Checkpoints:
             return None
         try:
             content = (self._folder / commit).read_bytes()
-            digest, body = content[:_DIGEST_LINE], memoryview(content)[_DIGEST_LINE:]
-            if digest != _digest_line(body):
-                raise ValueError("another content than was written")
-            snapshot = msgspec.msgpack.decode(body, type=_Snapshot)
-            return Tree({row[0]: _file(row, snapshot.commits) for row in snapshot.rows})
+            return _decoded(content)
         except (OSError, ValueError, IndexError) as error:  # msgspec's errors are ValueErrors, too
             _LOGGER.warning("the tree of %s that was written down is left aside: %s", commit, error)
             self._known().discard(commit)
@@ -89,6 +86,14 @@ class Checkpoints:
 
 def _digest_line(body: bytes | memoryview) -> bytes:
     return hashlib.sha256(body).hexdigest().encode() + b"\n"
+
+
+def _decoded(content: bytes) -> Tree:
+    body = memoryview(content)[_DIGEST_LINE:]
+    if content[:_DIGEST_LINE] != _digest_line(body):
+        raise ValueError("another content than was written")
+    snapshot = msgspec.msgpack.decode(body, type=_Snapshot)
+    return Tree({row[0]: _file(row, snapshot.commits) for row in snapshot.rows})
 
 
 def _file(row: Row, commits: list[str]) -> FileRecord:

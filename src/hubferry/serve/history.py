@@ -1,7 +1,7 @@
 """A repository's commits on disk, and the tree that each of them makes.
 
-A commit is written as what it changes. Its tree is made of the nearest one before it that is kept or was written
-down; how far that is away is bounded, so that the time to make one is, too.
+A commit is written as what it changes. Its tree is made of the nearest one before it that is kept or was
+written down; how far that is away is bounded, so that the time to make one is, too.
 """
 
 from __future__ import annotations
@@ -115,12 +115,13 @@ class History:
         self._keep(record.head)
         return record
 
-    def has_tree(self, name: str) -> bool:
-        """Return whether a commit's files are at hand: then `tree` takes no time."""
-        return self._kept.trees.get((self._place, name)) is not None
+    def kept_tree(self, name: str) -> Tree | None:
+        """Return all files of a commit if they are in memory, else None; takes no time."""
+        found = self._kept.trees.get((self._place, name))
+        return found.tree if found is not None else None
 
     def tree(self, name: str) -> Tree:
-        """Return all files of a commit. Reads from the disk unless `has_tree`."""
+        """Return all files of a commit. Blocks; call it off the event loop."""
         found = self._kept.trees.get((self._place, name))
         if found is None:
             with self._lock:

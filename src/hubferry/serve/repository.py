@@ -108,10 +108,7 @@ class Repository:
         Raises:
             Refusal: There is no such file.
         """
-        found = self.history.tree(commit).get(path)
-        if found is None:
-            raise Refusal(Reason.ENTRY_MISSING, "Entry not found", about=path)
-        return found
+        return self.history.tree(commit).require(path)
 
     def commit(
         self,

@@ -4,7 +4,7 @@
     <root>/incoming/                                blobs that are arriving
     <root>/repositories/model/owner@name/repository.json
     <root>/repositories/model/owner@name/commits/<id>.json
-    <root>/repositories/model/owner@name/trees/<id>             all files of a commit now and then, see checkpoints
+    <root>/repositories/model/owner@name/trees/<id>    all files of a commit, now and then
 
 Blobs are on disk before a commit names them, the commit before a branch points to it; a branch moves last.
 """

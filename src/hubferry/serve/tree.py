@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hubferry.serve.git import folder_ids
+from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,6 +37,26 @@ class Tree:
     def get(self, path: str) -> FileRecord | None:
         """Return a file, None where there is none of that path."""
         return self.files.get(path)
+
+    def require(self, path: str) -> FileRecord:
+        """Return a file.
+
+        Raises:
+            Refusal: There is no such file.
+        """
+        found = self.files.get(path)
+        if found is None:
+            raise Refusal(Reason.ENTRY_MISSING, "Entry not found", about=path)
+        return found
+
+    def prepare(self) -> None:
+        """Compute what listings ask for."""
+        _computed = self.paths, self.folders, self.entries
+
+    @property
+    def prepared(self) -> bool:
+        """Whether what listings ask for is computed."""
+        return "entries" in self.__dict__ and "paths" in self.__dict__
 
     def after(self, changes: Mapping[str, FileRecord | None], commit: str) -> Tree:
         """Return the tree that `commit` makes of this one."""

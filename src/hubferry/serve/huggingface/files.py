@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urlencode
 
@@ -15,6 +16,7 @@ from hubferry.serve.exchange import decode_json, flag, json_answer, read_body
 from hubferry.serve.git import pointer
 from hubferry.serve.hub import account_of, hub_of, repository_of
 from hubferry.serve.huggingface.routes import NAME, REPO, iso_time, page_answer, window
+from hubferry.serve.reading import file_of, listed_tree
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ async def list_tree(request: web.Request) -> web.Response:
     """List a page of a folder, or of everything below it."""
     repository = repository_of(request)
     commit = shown_commit(hub_of(request), repository, request.match_info["revision"])
-    tree = repository.tree(commit)
+    tree = await listed_tree(repository, commit)
     folder = request.match_info.get("path", "").strip("/")
     entries = tree.below(folder, recursive=flag(request, "recursive"))
     if folder and not entries:
@@ -40,8 +42,17 @@ async def list_tree(request: web.Request) -> web.Response:
     part = window(request, hub_of(request).limits.page)
     history = repository if flag(request, "expand") else None
     xet = hub_of(request).xet is not None
-    shown = [_entry(tree, path, history, xet=xet) for path in entries[part]]
+    shown = await _described(tree, entries[part], history, xet=xet)
     return page_answer(request, part, shown, len(entries), {"X-Repo-Commit": commit})
+
+
+async def _described(
+    tree: Tree, paths: list[str], history: Repository | None, *, xet: bool
+) -> list[dict[str, object]]:
+    def describe() -> list[dict[str, object]]:
+        return [_entry(tree, path, history, xet=xet) for path in paths]
+
+    return describe() if history is None else await asyncio.to_thread(describe)
 
 
 def _entry(tree: Tree, path: str, history: Repository | None, *, xet: bool) -> dict[str, object]:
@@ -72,12 +83,12 @@ class PathsInfo(msgspec.Struct, frozen=True):
 async def paths_info(request: web.Request) -> web.Response:
     """Describe the named files and folders; what is not there is left out."""
     repository = repository_of(request)
-    tree = repository.tree(repository.resolve(request.match_info["revision"]))
+    tree = await listed_tree(repository, repository.resolve(request.match_info["revision"]))
     wish = await _wanted_paths(request)
     history = repository if wish.expand else None
     known = [path for path in wish.paths if path in tree or (path and path in tree.folders)]
     xet = hub_of(request).xet is not None
-    return json_answer([_entry(tree, path, history, xet=xet) for path in known])
+    return json_answer(await _described(tree, known, history, xet=xet))
 
 
 async def _wanted_paths(request: web.Request) -> PathsInfo:
@@ -99,7 +110,7 @@ async def resolve(request: web.Request) -> web.StreamResponse:
     repository = repository_of(request)
     hub.policy.require_content(account_of(request), repository.record)
     commit = repository.resolve(request.match_info["revision"])
-    file = repository.file(commit, request.match_info["path"])
+    file = await file_of(repository, commit, request.match_info["path"])
     headers = {"X-Repo-Commit": commit}
     if not file.lfs and not hub.strict.resolve_cache:
         return BlobResponse(request, hub.store.blobs.path(file.sha256), file.size, file.git_sha1, headers)
@@ -133,6 +144,6 @@ async def resolve_cached(request: web.Request) -> web.StreamResponse:
     repository = repository_of(request)
     hub.policy.require_content(account_of(request), repository.record)
     commit = repository.resolve(request.match_info["commit"])
-    file = repository.file(commit, request.match_info["path"])
+    file = await file_of(repository, commit, request.match_info["path"])
     headers = {"X-Repo-Commit": commit}
     return BlobResponse(request, hub.store.blobs.path(file.sha256), file.size, file.git_sha1, headers)

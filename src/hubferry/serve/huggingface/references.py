@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ async def commits(request: web.Request) -> web.Response:
     repository = repository_of(request)
     part = window(request, _COMMITS_A_PAGE)
     walk = repository.history.walk(repository.resolve(request.match_info["revision"]))
-    found = list(islice(walk, part.start, part.stop + 1))
+    found = await asyncio.to_thread(lambda: list(islice(walk, part.start, part.stop + 1)))
     shown = [_described(record) for record in found[: part.stop - part.start]]
     return page_answer(request, part, shown, part.start + len(found))
 

@@ -14,7 +14,8 @@ from hubferry.serve.exchange import decode_base64, json_answer, read_body, read_
 from hubferry.serve.hub import Hub, hub_of, writable_repository_of
 from hubferry.serve.huggingface.routes import NAME, REPO
 from hubferry.serve.lfs import is_large_or_binary, is_lfs
-from hubferry.serve.quota import require_room
+from hubferry.serve.quota import ask_for_room
+from hubferry.serve.reading import tree_of
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ async def preupload(request: web.Request) -> web.Response:
     hub = hub_of(request)
     if len(wish.files) > hub.limits.preupload_files:
         raise Refusal(Reason.INVALID, "Too many files in one preupload request")
-    require_room(hub, repository, ())
-    tree = repository.tree(repository.resolve(request.match_info["revision"]))
+    await ask_for_room(hub, repository, ())
+    tree = await tree_of(repository, repository.resolve(request.match_info["revision"]))
     attributes = _attributes(hub, tree)
     answers = []
     for file in wish.files:

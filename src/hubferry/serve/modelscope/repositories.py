@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -87,7 +88,7 @@ async def create(request: web.Request) -> web.Response:
     if hub.initial_files:
         changes = initial_files(hub.store.blobs, repository.record)
         repository.commit(DEFAULT_BRANCH, changes, title="Initial files")
-    return success(_described(hub, repository))
+    return success(await asyncio.to_thread(_described, hub, repository))
 
 
 async def _creation(request: web.Request) -> Creation:
@@ -151,7 +152,7 @@ def _open_described(hub: Hub, repository: Repository) -> dict[str, object]:
 @routes.get(f"/api/v1/{REPO}", name="ms:info")
 async def info(request: web.Request) -> web.Response:
     """Describe a repository."""
-    return success(_described(hub_of(request), repository_of(request)))
+    return success(await asyncio.to_thread(_described, hub_of(request), repository_of(request)))
 
 
 @routes.delete(f"/api/v1/{REPO}", name="ms:delete")
@@ -177,7 +178,8 @@ async def find(request: web.Request) -> web.Response:
         and owner in (None, repository.record.repo_id.rpartition("/")[0])
     ]
     page, size = number(request, "page_number", 1), min(number(request, "page_size", 10), _MOST_A_PAGE)
-    shown = [_open_described(hub, repository) for repository in found[max(0, page - 1) * size :][:size]]
+    wanted = found[max(0, page - 1) * size :][:size]
+    shown = await asyncio.to_thread(lambda: [_open_described(hub, repository) for repository in wanted])
     return open_success({kind: shown, "total_count": len(found), "page_number": page, "page_size": size})
 
 
@@ -186,7 +188,8 @@ async def open_info(request: web.Request) -> web.Response:
     """Describe a repository the way the open API does."""
     repo_id = f"{request.match_info['owner']}/{request.match_info['name']}"
     kind = request.match_info["kind"].removesuffix("s")
-    return open_success(_open_described(hub_of(request), visible_repository(request, repo_id, kind)))
+    repository = visible_repository(request, repo_id, kind)
+    return open_success(await asyncio.to_thread(_open_described, hub_of(request), repository))
 
 
 @routes.get("/api/v1/repos/internalAccelerationInfo", name="ms:region")
