@@ -106,6 +106,17 @@ class History:
         found = list(self._folder.glob(f"{name}*.json"))
         return found[0].stem if len(found) == 1 else None
 
+    def named_blobs(self) -> Iterator[str]:
+        """Yield the sha256 of every file of every commit that is on the disk, some of them again and again.
+
+        Raises:
+            Refusal: A record is broken.
+        """
+        for path in self._folder.glob("*.json"):
+            for file in self._read(path.stem, CommitRecord).changes.values():
+                if file is not None:
+                    yield file.sha256
+
     def append(self, record: CommitRecord) -> CommitRecord:
         """Write a commit, which gets its id here."""
         content = msgspec.json.encode(record) + secrets.token_bytes(8)  # two alike are still two commits

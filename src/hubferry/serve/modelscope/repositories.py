@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from hubferry import cards
+from hubferry.serve.access import organisations_of
 from hubferry.serve.exchange import number, read_body, read_json
 from hubferry.serve.forms import form_fields
 from hubferry.serve.hub import account_of, hub_of, repository_of, visible_repository, writable_repository_of
@@ -64,7 +65,16 @@ async def log_in(request: web.Request) -> web.Response:
 async def who_am_i(request: web.Request) -> web.Response:
     """Tell whose token it is."""
     account = hub_of(request).policy.require_account(account_of(request))
-    return open_success({"id": account.name, "username": account.name, "email": ""})
+    return open_success(
+        {
+            "id": account.name,
+            "username": account.name,
+            "nickname": account.full_name or account.name,
+            "email": "",
+            "role": account.role or ("write" if account.may_write else "read"),
+            "organizations": [{"name": name} for name in organisations_of(account)],
+        }
+    )
 
 
 @routes.post("/api/v1/{kind:models|datasets}", name="ms:create")
