@@ -21,6 +21,7 @@ from hubferry.errors import DiskError, IntegrityError, UsageError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Coroutine
 
     from aiohttp import web
@@ -50,6 +51,7 @@ class _Wish:
     as_json: bool
     quiet: bool
     public: Public
+    tls: tuple[Path, Path | None] | None = None
 
     @property
     def local(self) -> bool:
@@ -153,6 +155,18 @@ class _Serve(Command):
         "Those from this machine always are."
     ),
 )
+@click.option(
+    "--tls-cert",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help=_("Certificate, with those that lead to its root: speak https, and nothing else."),
+)
+@click.option(
+    "--tls-key",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help=_("Its private key, unless that is in the same file."),
+)
 @click.option("--json", "as_json", is_flag=True, help=_("Print the address as one line of JSON."))
 @click.option("--quiet", is_flag=True, help=_("Print the address only, and no line for each request."))
 def serve(  # noqa: PLR0913  # one a command-line option
@@ -171,12 +185,15 @@ def serve(  # noqa: PLR0913  # one a command-line option
     public_url: str | None,
     proxies: tuple[str, ...],
     quiet: bool,
+    tls_cert: Path | None,
+    tls_key: Path | None,
 ) -> None:
     """Run a hub until Ctrl-C."""
     wish = _Wish(
         store or default_store(), host, port, _split(tokens), _split(read_tokens), user,
         writable=writable, initial_files=initial_files, xet=xet, strict=strict,
         as_json=as_json, quiet=quiet, public=_public(public_url, proxies),
+        tls=(tls_cert, tls_key) if tls_cert is not None else None,
     )  # fmt: skip
     if not wish.local and not (wish.tokens or wish.read_tokens or wish.has_accounts):
         raise UsageError(
@@ -289,7 +306,7 @@ async def _serve(wish: _Wish, application: web.Application) -> None:
         with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on a loop
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     try:
-        running = await start(application, wish.host, wish.port)
+        running = await start(application, wish.host, wish.port, _context(wish.tls))
     except OSError as error:
         raise UsageError(
             _("cannot listen on {host}:{port}: {reason}").format(
@@ -301,6 +318,24 @@ async def _serve(wish: _Wish, application: web.Application) -> None:
     await stopped.wait()
     await running.stop()
     output.talk(_("stopped"))
+
+
+def _context(tls: tuple[Path, Path | None] | None) -> ssl.SSLContext | None:
+    if tls is None:
+        return None
+    import ssl
+
+    certificate, key = tls
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key, password="")  # none is asked for on a terminal
+    except (ssl.SSLError, OSError) as error:
+        raise UsageError(
+            _("{path} cannot be used as a certificate: {reason}").format(path=certificate, reason=error),
+            hint="hubferry serve --tls-cert cert.pem --tls-key key.pem",
+        ) from error
+    return context
 
 
 def _announce(wish: _Wish, running: RunningHub) -> None:

@@ -79,6 +79,12 @@ class Checkpoints:
             return
         self._known().add(commit)
 
+    def remove(self, commit: str) -> None:
+        """Remove a commit's tree."""
+        if self.has(commit):
+            (self._folder / commit).unlink(missing_ok=True)
+            self._known().discard(commit)
+
     def _known(self) -> set[str]:
         self._names = self._names or set()
         return self._names

@@ -126,6 +126,35 @@ class History:
         self._keep(record.head)
         return record
 
+    def without_blobs(self, name: str, gone: frozenset[str], done: dict[str, str]) -> str:
+        """Write the commits up to one anew without the files of some blobs; return what it is called then.
+
+        `done` gets the new name of each commit that had to be written anew.
+        """
+        new: str | None = None
+        for head in reversed(list(self.walk(name))):
+            if head.id in done:
+                new = done[head.id]
+                continue
+            record = self._read(head.id, CommitRecord)
+            changes = {
+                path: None if file is not None and file.sha256 in gone else file
+                for path, file in record.changes.items()
+            }
+            if changes == record.changes and new == record.parent:
+                new = head.id
+                continue
+            new = self.append(msgspec.structs.replace(record, id="", parent=new, changes=changes)).id
+            done[head.id] = new
+        return new or name
+
+    def remove(self, name: str) -> None:
+        """Remove a commit to which nothing leads any more."""
+        (self._folder / f"{name}.json").unlink(missing_ok=True)
+        self._checkpoints.remove(name)
+        self._kept.heads.drop((self._place, name))
+        self._kept.trees.drop((self._place, name))
+
     def kept_tree(self, name: str) -> Tree | None:
         """Return all files of a commit if they are in memory, else None; takes no time."""
         found = self._kept.trees.get((self._place, name))

@@ -41,5 +41,11 @@ class Recent(Generic[Key, Value]):
                 _key, (_value, gone) = self._kept.popitem(last=False)
                 self._weight -= gone
 
+    def drop(self, key: Key) -> None:
+        """Keep a value no longer."""
+        with self._lock:
+            _value, weight = self._kept.pop(key, (None, 0))
+            self._weight -= weight
+
     def __len__(self) -> int:
         return len(self._kept)

@@ -58,7 +58,12 @@ class CommitRecord(CommitHead, frozen=True, omit_defaults=True):
 
 
 class RepositoryRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One repository and where its branches and tags point."""
+    """One repository and where its branches and tags point.
+
+    Attributes:
+        pulls: Where the pull requests are, by number.
+        former: Names that it had before.
+    """
 
     repo_id: str
     kind: str
@@ -71,6 +76,8 @@ class RepositoryRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     granted: tuple[str, ...] = ()
     branches: dict[str, str] = {}
     tags: dict[str, str] = {}
+    pulls: dict[str, str] = {}
+    former: tuple[str, ...] = ()
 
 
 class Put(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from hubferry.serve.discussions import Discussions
 from hubferry.serve.disk import make_folder, sync, write_atomically
 from hubferry.serve.draft import Draft
 from hubferry.serve.git import object_id, pointer
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from hubferry.serve.tree import Tree
 
 DEFAULT_BRANCH = "main"
+PULL = "refs/pr/"
+"""What the names of pull requests begin with."""
 _ALIASES = frozenset({"main", "master"})
+_FOLDERS = {"branches": "heads", "tags": "tags"}
 _LONGEST_REFERENCE = 200
 _MOST_REFERENCES = 10_000
 
@@ -41,6 +45,7 @@ class Repository:
         self.folder = folder
         self.record = record
         self.history = History(folder / "commits", kept)
+        self.discussions = Discussions(folder)
         self._blobs = blobs
         self._lock = threading.RLock()
 
@@ -71,6 +76,34 @@ class Repository:
         repository.change(branches={DEFAULT_BRANCH: repository.history.append(first).id})
         return repository
 
+    def move(self, folder: Path, repo_id: str, kept: Kept | None = None) -> Repository:
+        """Give the repository another name and folder; return it under that, and use this one no more."""
+        with self._lock:
+            former = tuple(dict.fromkeys((*self.record.former, self.record.repo_id)))
+            self.change(repo_id=repo_id, former=tuple(name for name in former if name != repo_id))
+            if folder.exists():
+                shutil.rmtree(folder)  # left by a crash, as in `make`
+            self.folder.rename(folder)
+            sync(folder.parent)
+            return Repository(folder, self._blobs, self.record, kept)
+
+    def copy(self, folder: Path, repo_id: str, kept: Kept | None = None, *, private: bool) -> Repository:
+        """Make another repository with all commits of this one."""
+        if folder.exists():
+            shutil.rmtree(folder)
+        make_folder(folder)
+        with self._lock:
+            shutil.copytree(self.folder / "commits", folder / "commits")
+            record = msgspec.structs.replace(
+                self.record, repo_id=repo_id, private=private, created=time.time(), pulls={}, former=()
+            )
+        for path in (folder / "commits").iterdir():
+            sync(path)
+        sync(folder / "commits")
+        copy = Repository(folder, self._blobs, record, kept)
+        copy.change()
+        return copy
+
     def remove(self) -> None:
         """Remove everything: the record first, so that a crash leaves a repository or none, never a part."""
         (self.folder / "repository.json").unlink()
@@ -93,6 +126,7 @@ class Repository:
         name = (revision or DEFAULT_BRANCH).removeprefix("refs/heads/").removeprefix("refs/tags/")
         record = self.record
         found = record.branches.get(branch_name(name)) or record.tags.get(name) or self.history.find(name)
+        found = found or record.pulls.get(name.removeprefix(PULL) if name.startswith(PULL) else "")
         if found is None:
             shown = name[:_LONGEST_REFERENCE]
             raise Refusal(Reason.REVISION_MISSING, f"Invalid rev id: {shown}", about=shown)
@@ -133,11 +167,7 @@ class Repository:
         files = {change.path: self._file(change) for change in changes if isinstance(change, Put)}
         self._blobs.sync({file.sha256 for file in files.values()})
         with self._lock:
-            name = branch_name(branch)
-            parent = self.record.branches.get(name)
-            if parent is None:
-                shown = branch[:_LONGEST_REFERENCE]
-                raise Refusal(Reason.REVISION_MISSING, f"Invalid branch: {shown}", about=shown)
+            parent = self.head(branch)
             if expected_parent is not None and not _names(expected_parent, parent):
                 raise Refusal(Reason.OUTDATED)
             tree = self.history.tree(parent)
@@ -147,9 +177,64 @@ class Repository:
             for rule in rules:
                 rule(Draft(branch, tree, applied, self._blobs))
             record = CommitRecord("", parent, time.time(), title, description, author, applied)
-            record = self.history.append(record)
-            self.change(branches={**self.record.branches, name: record.id})
-            return record
+            return self._move(branch, record)
+
+    def apply(
+        self, branch: str, changes: dict[str, FileRecord | None], *, title: str, author: str
+    ) -> CommitRecord:
+        """Make one commit of files that are in this repository already."""
+        with self._lock:
+            parent = self.head(branch)
+            _refuse_collisions(self.history.tree(parent), changes)
+            return self._move(branch, CommitRecord("", parent, time.time(), title, "", author, dict(changes)))
+
+    def squash(self, branch: str, *, title: str, author: str) -> CommitRecord:
+        """Put one commit without a past in the place of all that led to where a branch is."""
+        with self._lock:
+            tree = self.history.tree(self.head(branch))
+            files: dict[str, FileRecord | None] = dict(tree.files)
+            return self._move(branch, CommitRecord("", None, time.time(), title, "", author, files))
+
+    def forget_blobs(self, gone: frozenset[str]) -> None:
+        """Take files out of all that branches, tags and pull requests lead to, as if they had never been."""
+        with self._lock:
+            done: dict[str, str] = {}
+            moved = {
+                kind: {
+                    name: self.history.without_blobs(commit, gone, done)
+                    for name, commit in getattr(self.record, kind).items()
+                }
+                for kind in ("branches", "tags", "pulls")
+            }
+            self.change(**moved)
+            for name in done:
+                self.history.remove(name)
+
+    def head(self, branch: str) -> str:
+        """Return where a branch or a pull request is.
+
+        Raises:
+            Refusal: There is none of that name.
+        """
+        references, name = self._reference(branch)
+        found: str | None = getattr(self.record, references).get(name)
+        if found is None:
+            shown = branch[:_LONGEST_REFERENCE]
+            raise Refusal(Reason.REVISION_MISSING, f"Invalid branch: {shown}", about=shown)
+        return found
+
+    @staticmethod
+    def _reference(branch: str) -> tuple[str, str]:
+        if branch.startswith(PULL):
+            return "pulls", branch.removeprefix(PULL)
+        return "branches", branch_name(branch.removeprefix("refs/heads/"))
+
+    def _move(self, branch: str, record: CommitRecord) -> CommitRecord:
+        """Write a commit, and lead a branch or a pull request to it."""
+        references, name = self._reference(branch)
+        record = self.history.append(record)
+        self.change(**{references: {**getattr(self.record, references), name: record.id}})
+        return record
 
     def add_branch(self, name: str, commit: str) -> None:
         """Create a branch at a commit."""
@@ -162,7 +247,7 @@ class Repository:
     def remove_branch(self, name: str) -> None:
         """Remove a branch other than the default one."""
         if branch_name(name) == DEFAULT_BRANCH:
-            raise Refusal(Reason.FORBIDDEN, "The default branch cannot be deleted")
+            raise Refusal(Reason.FORBIDDEN, "Cannot delete refs/heads/main")
         self._remove_reference("branches", name)
 
     def remove_tag(self, name: str) -> None:
@@ -172,10 +257,13 @@ class Repository:
     def _add_reference(self, kind: str, name: str, commit: str) -> None:
         if not name or len(name) > _LONGEST_REFERENCE or any(c <= " " or c in "~^:?*[\\\x7f" for c in name):
             raise Refusal(Reason.INVALID, "Invalid reference name")
+        if kind == "branches" and name.startswith("refs/"):
+            raise Refusal(Reason.INVALID, f"Invalid reference for a branch: {name}", about=name)
         with self._lock:
             references = getattr(self.record, kind)
             if name in references:
-                raise Refusal(Reason.REFERENCE_EXISTS, f"Reference already exists: {name}", about=name)
+                full = f"refs/{_FOLDERS[kind]}/{name}"
+                raise Refusal(Reason.REFERENCE_EXISTS, f"Reference {full} already exists", about=name)
             if len(references) >= _MOST_REFERENCES:
                 raise Refusal(Reason.INVALID, "Too many references")
             self.change(**{kind: {**references, name: commit}})
@@ -185,7 +273,7 @@ class Repository:
             references = dict(getattr(self.record, kind))
             if references.pop(name, None) is None:
                 shown = name[:_LONGEST_REFERENCE]
-                raise Refusal(Reason.REVISION_MISSING, f"No such reference: {shown}", about=shown)
+                raise Refusal(Reason.REVISION_MISSING, f"Invalid rev id: {shown}", about=shown)
             self.change(**{kind: references})
 
     def _file(self, put: Put) -> FileRecord:

@@ -1,4 +1,4 @@
-"""What the suite of huggingface_hub expects of its own conftest, which its sdist leaves out; ours points at a hub.
+"""What the suite of huggingface_hub expects of its own conftest, which its sdist leaves out.
 
 The name of the staging hub leads to the port in `OFFICIAL_PORT`, and any other name nowhere.
 """
@@ -99,10 +99,11 @@ def repo_factory(api):
     def make(repo_type="model", **options):
         if repo_type == "space":
             options.setdefault("space_sdk", "gradio")
-        url = api.create_repo(repo_name(prefix=repo_type), repo_type=repo_type, **options)
-        made.append((url.repo_id, repo_type))
+        options.setdefault("repo_id", repo_name(prefix=repo_type))
+        url = api.create_repo(repo_type=repo_type, **options)
+        made.append((url.repo_id, repo_type, options.get("token")))
         return url
 
     yield make
-    for repo_id, repo_type in made:
-        api.delete_repo(repo_id, repo_type=repo_type, missing_ok=True)
+    for repo_id, repo_type, token in made:
+        api.delete_repo(repo_id, repo_type=repo_type, token=token, missing_ok=True)

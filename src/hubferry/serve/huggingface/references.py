@@ -12,6 +12,7 @@ from aiohttp import web
 from hubferry.serve.exchange import flag, json_answer, read_json
 from hubferry.serve.hub import repository_of, writable_repository_of
 from hubferry.serve.huggingface.routes import REPO, iso_time, page_answer, window
+from hubferry.serve.repository import PULL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,9 +38,13 @@ class TagCreation(msgspec.Struct, frozen=True):
 
 @routes.get(f"{REPO}/refs", name="hf:refs")
 async def references(request: web.Request) -> web.Response:
-    """List branches and tags with their commits; the pull requests are none, and come when asked for."""
+    """List branches and tags with their commits, and pull requests when they are asked for."""
     record = repository_of(request).record
-    asked: dict[str, object] = {"pullRequests": []} if flag(request, "include_prs") else {}
+    pulls = [
+        {"name": f"{PULL}{number}", "ref": f"{PULL}{number}", "targetCommit": commit}
+        for number, commit in sorted(record.pulls.items(), key=lambda item: int(item[0]))
+    ]
+    asked: dict[str, object] = {"pullRequests": pulls} if flag(request, "include_prs") else {}
 
     def described(kind: str, found: Mapping[str, str]) -> list[dict[str, str]]:
         return [
@@ -102,6 +107,22 @@ async def create_tag(request: web.Request) -> web.Response:
     wish = await read_json(request, TagCreation)
     repository.add_tag(wish.tag, repository.resolve(request.match_info["revision"]))
     return json_answer({})
+
+
+class Squash(msgspec.Struct, frozen=True):
+    """The body of `POST .../super-squash/{branch}`."""
+
+    message: str = ""
+
+
+@routes.post(f"{REPO}/super-squash/{{branch}}", name="hf:super-squash")
+async def squash(request: web.Request) -> web.Response:
+    """Replace the history of a branch by one commit; what it was stays, under its commits' names."""
+    repository, account = writable_repository_of(request)
+    branch = request.match_info["branch"]
+    title = (await read_json(request, Squash)).message.strip() or f"Super-squash branch '{branch}'"
+    record = await asyncio.to_thread(lambda: repository.squash(branch, title=title, author=account.name))
+    return json_answer({"commitOid": record.id})
 
 
 @routes.delete(f"{REPO}/tag/{{name}}", name="hf:tag")
