@@ -64,6 +64,7 @@ class Repository:
         record: RepositoryRecord,
         initial: Sequence[Put] = (),
         kept: Kept | None = None,
+        author: str = "system",
     ) -> Repository:
         """Write a new repository with one commit, as Hugging Face has it; empty without `initial` files."""
         if folder.exists():
@@ -72,7 +73,7 @@ class Repository:
         repository = cls(folder, blobs, record, kept)
         files: dict[str, FileRecord | None] = {put.path: repository._file(put) for put in initial}
         blobs.sync({put.sha256 for put in initial})
-        first = CommitRecord("", None, record.created, "initial commit", "", "system", files)
+        first = CommitRecord("", None, record.created, "initial commit", "", author, files)
         repository.change(branches={DEFAULT_BRANCH: repository.history.append(first).id})
         return repository
 
@@ -310,7 +311,7 @@ def _applied(
 
 
 def _deleted(tree: Tree, change: Delete) -> list[str]:
-    if change.folder:
+    if change.folder or (change.path not in tree and tree.is_folder(change.path)):
         paths = [path for path in tree.below(change.path, recursive=True) if path in tree]
     else:
         paths = [change.path] if change.path in tree else []

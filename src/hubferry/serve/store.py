@@ -184,7 +184,7 @@ class Store:
             if key[0] == kind:
                 yield self._known[key]
 
-    def create(
+    def create(  # noqa: PLR0913  # one for each field of a repository
         self,
         repo_id: str,
         kind: str = "model",
@@ -195,6 +195,7 @@ class Store:
         description: str = "",
         granted: Sequence[str] = (),
         initial: Sequence[Put] = (),
+        author: str = "system",
     ) -> Repository:
         """Make an empty repository.
 
@@ -211,7 +212,9 @@ class Store:
             record = RepositoryRecord(
                 repo_id, kind, now, now, private, gated, license, description, tuple(granted)
             )
-            repository = Repository.make(self._path(repo_id, kind), self.blobs, record, initial, self._kept)
+            repository = Repository.make(
+                self._path(repo_id, kind), self.blobs, record, initial, self._kept, author
+            )
             self._know(repository)
             return repository
 

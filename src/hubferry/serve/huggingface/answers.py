@@ -53,7 +53,10 @@ _STATUS: dict[Reason, tuple[int, str | None]] = {
 }
 
 
-def answer(request: web.Request, refusal: Refusal) -> web.Response:
+_MISSING = 404
+
+
+def answer(request: web.Request, refusal: Refusal) -> web.Response:  # noqa: C901  # one branch an oddity
     """Return the answer to a refused request."""
     status, code = _STATUS[refusal.reason]
     status = refusal.status or status
@@ -71,6 +74,8 @@ def answer(request: web.Request, refusal: Refusal) -> web.Response:
         status = 401
     if refusal.reason is Reason.WRONG_CREDENTIALS:
         text = "Invalid credentials in Authorization header"  # huggingface_hub.utils._http knows this text
+    if refusal.reason is Reason.REPOSITORY_MISSING and status == _MISSING:
+        text = "Repository not found"
     # a client's words may be in it, and a header holds none of what those may hold
     headers = {"X-Error-Message": "".join(c if " " <= c <= "~" else "?" for c in text.replace("\n", " "))}
     if refusal.wait is not None:

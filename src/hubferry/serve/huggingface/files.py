@@ -20,7 +20,7 @@ from hubferry.serve.reading import file_of, listed_tree
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
-    from hubferry.serve.records import FileRecord
+    from hubferry.serve.records import CommitHead, FileRecord
     from hubferry.serve.repository import Repository
     from hubferry.serve.tree import Tree
 
@@ -59,7 +59,10 @@ def _entry(tree: Tree, path: str, history: Repository | None, *, xet: bool) -> d
     """Describe a file or folder as a tree listing does, with its last commit when `history` is given."""
     file = tree.get(path)
     if file is None:
-        return {"type": "directory", "oid": tree.folders[path], "size": 0, "path": path}
+        shown: dict[str, object] = {"type": "directory", "oid": tree.folders[path], "size": 0, "path": path}
+        if history is not None:
+            shown["lastCommit"] = _last_commit(_latest_below(tree, path, history))
+        return shown
     found: dict[str, object] = {"type": "file", "oid": file.git_sha1, "size": file.size, "path": path}
     if file.lfs:
         size = len(pointer(file.sha256, file.size))
@@ -67,9 +70,18 @@ def _entry(tree: Tree, path: str, history: Repository | None, *, xet: bool) -> d
     if file.xet_hash and xet:
         found["xetHash"] = file.xet_hash
     if history is not None:
-        last = history.history.commit(file.commit)
-        found["lastCommit"] = {"id": last.id, "title": last.title, "date": iso_time(last.time)}
+        found["lastCommit"] = _last_commit(history.history.commit(file.commit))
     return found
+
+
+def _latest_below(tree: Tree, folder: str, repository: Repository) -> CommitHead:
+    below = (tree.get(path) for path in tree.below(folder, recursive=True))
+    commits = {file.commit for file in below if file is not None}
+    return max((repository.history.commit(name) for name in commits), key=lambda head: head.time)
+
+
+def _last_commit(last: CommitHead) -> dict[str, object]:
+    return {"id": last.id, "title": last.title, "date": iso_time(last.time)}
 
 
 class PathsInfo(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from html import escape
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -69,12 +70,17 @@ async def commits(request: web.Request) -> web.Response:
     part = window(request, _COMMITS_A_PAGE)
     walk = repository.history.walk(repository.resolve(request.match_info["revision"]))
     found = await asyncio.to_thread(lambda: list(islice(walk, part.start, part.stop + 1)))
-    shown = [_described(record) for record in found[: part.stop - part.start]]
+    formatted = "formatted" in request.query.getall("expand[]", []) + request.query.getall("expand", [])
+    shown = [_described(record, formatted=formatted) for record in found[: part.stop - part.start]]
     return page_answer(request, part, shown, part.start + len(found))
 
 
-def _described(record: CommitHead) -> dict[str, object]:
+def _described(record: CommitHead, *, formatted: bool) -> dict[str, object]:
+    more: dict[str, object] = {}
+    if formatted:
+        more["formatted"] = {"title": escape(record.title), "message": escape(record.description)}
     return {
+        **more,
         "id": record.id,
         "title": record.title,
         "message": record.description,

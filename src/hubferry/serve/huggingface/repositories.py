@@ -92,7 +92,12 @@ async def create(request: web.Request) -> web.Response:
     if hub.strict.attributes:
         initial.append(Put(ATTRIBUTES, hub.store.blobs.put(initial_attributes(wish.kind)), lfs=False))
     repository = hub.store.create(
-        repo_id, wish.kind, private=wish.hidden, license=wish.license, initial=initial
+        repo_id,
+        wish.kind,
+        private=wish.hidden,
+        license=wish.license,
+        initial=initial,
+        author=account.name,
     )
     return json_answer(
         {"url": web_address(request, repository), "name": repo_id, "id": repo_id, "private": wish.hidden}
