@@ -130,7 +130,7 @@ def test_a_moved_repository_answers_to_its_old_name_until_somebody_takes_that(hu
     assert Store(hub.store.root).renamed("org/model", "model") == "tester/Moved"
     api.create_repo("org/model")
     assert api.repo_info("org/model").id == "org/model"
-    with pytest.raises(HfHubHTTPError, match="A model repository called .* already exists"):
+    with pytest.raises(HfHubHTTPError, match=r"A model repository called .* already exists"):
         api.move_repo("org/model", "tester/moved")
 
 
