@@ -9,10 +9,10 @@ MEMORY := $(shell test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 
 .DEFAULT_GOAL := help
 RAY    ?= .venv-ray
-.PHONY: help demo test test-ray bench-ray lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
+.PHONY: help demo test test-ray bench-ray test-official lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +25,10 @@ demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no intern
 
 test: lint test-ray  ## everything CI runs
 	$(PYTEST) -n 2 --dist worksteal -m "not nightly"
+	$(BIN)/python -m tests.official.run
+
+test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index
+	$(BIN)/python -m tests.official.run $(SUITE)
 
 # Ray has no wheel for every machine; where there is none, that is said, and the other tests count.
 $(RAY)/.installed: requirements-ray.lock pyproject.toml
@@ -101,4 +105,4 @@ audit: $(STAMP)  ## known vulnerabilities in the locked dependencies
 	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
 
 clean:  ## remove what the targets created
-	rm -rf $(VENV) $(RAY) .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .coverage*
+	rm -rf $(VENV) $(RAY) .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .official .coverage*

@@ -212,7 +212,7 @@ class TestParents:
         answer, body = await commit(hub, inline("b"), parentCommit=first.id)
         assert (answer.status, body) == (
             412,
-            {"error": "A commit has happened since. Please refresh and try again."},
+            {"error": "The branch was updated since you opened this page. Please refresh and try again."},
         )
 
     async def test_the_first_seven_digits_of_the_head_will_do(self, hub):
@@ -229,7 +229,7 @@ class TestParents:
         api = client(hub)
         head = hub.store.create("org/model").resolve(None)
         head = api.create_commit("org/model", [add("a", b"1")], commit_message="m", parent_commit=head).oid
-        with pytest.raises(HfHubHTTPError, match="A commit has happened since") as refused:
+        with pytest.raises(HfHubHTTPError, match="The branch was updated since") as refused:
             api.create_commit("org/model", [add("b", b"1")], commit_message="m", parent_commit=head)
         assert refused.value.response.status_code == 412
         assert paths(hub) == ["a"]
