@@ -23,9 +23,8 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no internet
 	@$(BIN)/hubferry demo
 
-test: lint test-ray  ## everything CI runs
+test: lint test-ray test-official  ## everything CI runs
 	$(PYTEST) -n 2 --dist worksteal -m "not nightly"
-	$(BIN)/python -m tests.official.run
 
 test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index
 	$(BIN)/python -m tests.official.run $(SUITE)
