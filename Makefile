@@ -9,10 +9,10 @@ MEMORY := $(shell test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 
 .DEFAULT_GOAL := help
 RAY    ?= .venv-ray
-.PHONY: help demo test test-ray bench-ray lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
+.PHONY: help demo test test-ray bench-ray test-official lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -23,9 +23,11 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no internet
 	@$(BIN)/hubferry demo
 
-test: lint  ## everything CI runs
+test: lint test-ray test-official  ## everything CI runs
 	$(PYTEST) -n 2 --dist worksteal -m "not nightly"
-	@$(MAKE) --no-print-directory test-ray
+
+test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index
+	$(BIN)/python -m tests.official.run $(SUITE)
 
 # Ray has no wheel for every machine; where there is none, that is said, and the other tests count.
 $(RAY)/.installed: requirements-ray.lock pyproject.toml
@@ -95,9 +97,11 @@ lock:  ## pin every dependency anew (needs uv)
 		--generate-hashes --no-annotate --no-header --quiet --output-file requirements.lock
 	uv pip compile pyproject.toml --extra ray --group test --group build --constraint requirements.lock --universal \
 		--python-version 3.10 --generate-hashes --no-annotate --no-header --quiet --output-file requirements-ray.lock
+	uv pip compile pyproject.toml --group build --constraint requirements.lock --universal --python-version 3.10 \
+		--generate-hashes --no-annotate --no-header --quiet --output-file deploy/requirements.lock
 
 audit: $(STAMP)  ## known vulnerabilities in the locked dependencies
 	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
 
 clean:  ## remove what the targets created
-	rm -rf $(VENV) $(RAY) .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .coverage*
+	rm -rf $(VENV) $(RAY) .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .official .coverage*

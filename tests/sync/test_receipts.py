@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -224,6 +225,21 @@ def test_a_run_that_finds_all_the_same_writes_no_second_receipt(world, folder):
     assert sorted(one.name for one in first.parent.glob("*.json")) == [first.name, second.name]
 
 
+def test_a_repository_that_is_the_same_costs_no_request_more_for_its_receipt(world, folder):
+    world.publish("org/a")
+    world.target.store.create("mine/a")
+    world.target.store.add("mine/a", {"theirs.txt": b"kept"})
+    first = copied(world, folder)
+    counted = []
+    for asked in (Asked(), PROVING):
+        world.source.requests.clear()
+        world.target.requests.clear()
+        (outcome,) = world.run(entry("hf:org/a", "ms:mine/a"), asked=asked).outcomes
+        counted.append((len(world.source.requests.records), len(world.target.requests.records)))
+    assert counted == [(2, 2)] * 2
+    assert receipts.write(folder, outcome) == first
+
+
 def test_receipts_have_names_that_sort_and_never_take_anothers_place(folder):
     outcome = made_up()
     first = receipts.write(folder, outcome)
@@ -258,25 +274,21 @@ def test_what_a_killed_run_left_in_the_middle_is_swept(folder):
     assert (old.exists(), young.exists()) == (False, True)
 
 
-def test_killed_at_any_moment_no_half_receipt_has_a_name(folder):
+def test_killed_in_the_middle_no_half_receipt_has_a_name(folder):
     program = (
-        "import sys; sys.path[:0] = [sys.argv[2], sys.argv[2] + '/..', sys.argv[2] + '/../hub']\n"
-        "import pathlib; from test_receipts import made_up, receipts, FileProof, A\n"
-        "files = [FileProof(f'{number}.bin', 1, A) for number in range(20_000)]\n"
-        "print('ready', flush=True)\n"
-        "while True: receipts.write(pathlib.Path(sys.argv[1]), made_up(files=files)); print('.', flush=True)"
+        "import os, sys; sys.path[:0] = [sys.argv[2], sys.argv[2] + '/..', sys.argv[2] + '/../hub']\n"
+        "import pathlib; from test_receipts import made_up, receipts\n"
+        "from hubferry.cache.disk import disk\n"
+        "receipts.write(pathlib.Path(sys.argv[1]), made_up())\n"
+        "def half(descriptor, pieces, offset):\n"
+        "    os.write(descriptor, pieces[0][:100]); os.kill(os.getpid(), 9)\n"
+        "disk.pwrite_all = half\n"
+        "receipts.write(pathlib.Path(sys.argv[1]), made_up())"
     )
     words = [sys.executable, "-c", program, str(folder), str(Path(__file__).parent)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        for _line in range(4):
-            assert process.stdout.readline()
-        process.kill()
-    written = list(folder.rglob("*.json"))
-    assert len(written) >= 3
-    for place in written:
-        assert len(document.read(place).files) == 20_000
-    (beside,) = folder.rglob("SHA256SUMS")
-    assert beside.read_bytes().count(b"\n") == 20_000
+    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    (whole,) = folder.rglob("*.json")
+    assert document.read(whole).entry == "hf:org/x"
 
 
 def test_what_is_not_proven_gets_no_receipt(folder):
@@ -426,6 +438,20 @@ def test_no_hub_is_asked_because_a_receipt_names_it(world, folder):
     assert world.source.url in refused.value.message
     assert world.source.requests.records == []
     assert hubferry.verify_receipt(resealed(place, elsewhere), "ms:mine/a").good
+
+
+@pytest.mark.parametrize(
+    "target", ["https://hf-mirror.com/org/x", "https://evil.example/org/x", "//server/share", "lab:org/x"]
+)
+def test_a_receipt_that_brings_its_own_address_is_refused(folder, target, monkeypatch):
+    place = receipts.write(folder, made_up())
+
+    def elsewhere(said) -> None:
+        said["target"] |= {"ref": target, "endpoint": "https://hf-mirror.com"}
+
+    monkeypatch.setenv("HF_TOKEN", "hf_canaryCANARYcanary")
+    with pytest.raises(UsageError):
+        hubferry.verify_receipt(resealed(place, elsewhere))
 
 
 def test_a_target_that_is_gone_is_an_error_and_no_difference(world, folder):

@@ -213,12 +213,19 @@ MISTAKES = {
     "a hub's number": (top("hubs: {ms: {commits_per_hour: ¦0}}"), "commits_per_hour is a number from 1", None),
     "hubs that are a list": (top("hubs: ¦[ms]"), "hubs is a table", None),
     "a token in clear": (top("hubs: {ms: {token: ¦canary}}"), "a token in clear has no place in a mirror file", "{env:"),
-    "an empty token": (top("hubs: {ms: {token: ¦}}"), "token is one of: {env", None),
+    "an empty token": (top("hubs: {ms: {token: ¦~}}"), "token is one of: {env", None),
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("parser", ["of PyYAML", "of libyaml"])
 @pytest.mark.parametrize("kind", MISTAKES)
-def test_a_mistake_is_named_with_its_line_and_column_and_the_nearest_right_word(file, kind):
+def test_a_mistake_is_named_with_its_line_and_column_and_the_nearest_right_word(
+    file, kind, parser, monkeypatch
+):
+    loader = yaml.SafeLoader if parser == "of PyYAML" else getattr(yaml, "CSafeLoader", None)
+    if loader is None:
+        pytest.skip("this PyYAML has no libyaml")
+    monkeypatch.setattr(composing, "_LOADER", loader)
     marked, words, hint = MISTAKES[kind]
     before, _mark, after = marked.partition("¦")
     found = wrong(file(before + after))
@@ -420,7 +427,7 @@ def test_branches_of_one_repository_are_targets_of_their_own(file):
 NASTY = st.sampled_from(
     ["~", "no", "1_000", "010", "3e5", "1:30", "2024-05-01", "hf:a/b", "hf:a/*", "ms:c/{name}", "./x", "{owner}",
      "x-a", "version", "sync", "source", "target", "repos", "tags", "delete", "max", "hubs", "ms", "token", "env",
-     "*", "&", "<<", "\0", "\x85", "\u2028", "\ud800", "$", "~x", "(a+)+b", "(", "100%", "* * * * *", "a" * 3000]
+     "*", "&", "<<", "\0", "\x85", "\u2028", "\ud800", "$", "~x", "(a+)+b", "(", "100%", "* * * * *", "99 * * * *", "0 0 L/0 2 *", "9999-12-31", "0001-01-01", "1e400", "9" * 30, "a" * 3000]
 )  # fmt: skip
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.dates() | st.text(max_size=20) | NASTY
 TREES = st.recursive(
@@ -443,7 +450,8 @@ KEYS = [
     "allow",
     "card",
 ]
-ENTRIES = st.dictionaries(st.sampled_from(KEYS), TREES, max_size=8)
+RIGHT = {"source": "hf:a/b", "target": "ms:c/d"}
+ENTRIES = st.dictionaries(st.sampled_from(KEYS), NASTY | TREES, max_size=4).map(lambda found: RIGHT | found)
 
 
 def read_or_refused(path, content):

@@ -97,6 +97,8 @@ async def verify(
     text = known.target.ref if where is None else where
     ref = reference(text, options.source, "hf")
     if ref.hub == "dir":
+        if where is None:
+            pass
         listed, digests = await folders.look(ref, known, listen)
         return ReceiptCheck(known, ref.repo_id, None, None, _held(known, listed, digests))
     commit = None
@@ -118,10 +120,20 @@ def endpoint_of(ref: RepoRef, access: Access) -> str | None:
     return normal_endpoint(ref.endpoint or access.endpoint or usual())
 
 
+def _refuse_server(folder: str) -> None:
+    """Ask no file server because a file says so: Windows would sign in there."""
+    if folder.startswith(("//", "\\\\")):
+        message = _("the receipt is about a folder of a server: {path}").format(path=folder)
+        raise UsageError(
+            message, hint=_("say where to look: hubferry verify-receipt FILE {ref}").format(ref=folder)
+        )
+
+
 def _refuse_other_hub(receipt: Receipt, ref: RepoRef, access: Access) -> None:
-    """Ask no hub because a file says so: a token would go there."""
-    here, there = endpoint_of(ref, access), receipt.target.endpoint
-    if there is not None and here != normal_endpoint(there):
+    """Ask no hub because a file says so: a token would go there. A hub of our configuration is asked."""
+    ours = ref if ref.named else replace(ref, endpoint=None)
+    here, there = endpoint_of(ours, access), receipt.target.endpoint or ref.endpoint
+    if (there is not None and here != normal_endpoint(there)) or ref.endpoint != ours.endpoint:
         message = _("the receipt is about {ref} at {there}, and here that is {here}")
         hint = _("say where to look: hubferry verify-receipt FILE {ref}").format(ref=ref)
         raise UsageError(message.format(ref=ref, there=there, here=here), hint=hint)

@@ -146,6 +146,7 @@ def _done(job: Job, report: Report, manner: Manner, started: float) -> Outcome:
         report.files,
         report.size,
         proof=_proof(report) if manner.proof else (),
+        others=tuple(file.path for file in plan.only_there) if manner.proof else (),
         notes=_notes(plan),
     )
 

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubferry import __version__, survey, typed
+from hubferry import __version__, planning, survey, typed
 from hubferry.cache.disk import disk, disk_errors
 from hubferry.cache.names import safe_name
 from hubferry.commits import short
@@ -50,8 +50,8 @@ def unchanged(words: str) -> str:
 async def settled(outcome: Outcome, options: Options, listen: Listener) -> Outcome:
     """Return an outcome whose proof is the target's own listing, with the sha256 of every file.
 
-    The target is listed at the commit that the copy left. Small files of which it lists no sha256 are read
-    and hashed there.
+    The target is listed at the commit that the copy left, unless it was found the same and all is known of
+    it. Small files of which it lists no sha256 are read and hashed there.
 
     Args:
         outcome: Of a copy that is proven, with `proof`.
@@ -62,6 +62,8 @@ async def settled(outcome: Outcome, options: Options, listen: Listener) -> Outco
         IntegrityError: The target is not what was proven any more.
         HubferryError: It cannot be asked.
     """
+    if _is_known(outcome):
+        return outcome
     options = replace(options, source=options.destination, include=(), exclude=())
     async with Session(outcome.job.target, None, options, listen) as session:
         ref, commit = session.source_ref, outcome.target_commit
@@ -83,8 +85,22 @@ async def settled(outcome: Outcome, options: Options, listen: Listener) -> Outco
         else one
         for one in proofs
     ]
-    others = tuple(sorted(path for path in listed if path not in ours))
+    entry = outcome.job.entry
+    selected = planning.select(listed.values(), entry.include, entry.exclude)
+    others = tuple(sorted(file.path for file in selected if file.path not in ours))
     return replace(outcome, proof=tuple(proofs), others=others)
+
+
+def _is_known(outcome: Outcome) -> bool:
+    """Return whether the listing that the copy has just compared says all that a receipt has to.
+
+    What the source left out may be at the target, and what its hub edits is not the source's file.
+    """
+    return (
+        outcome.status == "same"
+        and not outcome.notes
+        and all(one.sha256 and one.path != _EDITED for one in outcome.proof)
+    )
 
 
 def _settled(proof: FileProof, listed: RepoFile | None) -> FileProof:

@@ -168,8 +168,8 @@ async def check(
 
 async def _expanded(entries: Sequence[Entry], asked: Asked, hear: Hear) -> Expansion:
     """Return the jobs that are asked for, and tell of them."""
-    wanted = _wanted(entries, asked.only)
-    found = await expanding.expand(wanted, Options(), lambda event: hear(Happened(None, event)))
+    meant = wanted(entries, asked.only)
+    found = await expanding.expand(meant, Options(), lambda event: hear(Happened(None, event)))
     if asked.only:
         found = replace(
             found,
@@ -184,7 +184,7 @@ async def _expanded(entries: Sequence[Entry], asked: Asked, hear: Hear) -> Expan
     return found
 
 
-def _wanted(entries: Sequence[Entry], only: Sequence[str]) -> list[Entry]:
+def wanted(entries: Sequence[Entry], only: Sequence[str]) -> list[Entry]:
     """Return the entries that `only` names, and those whose repositories it may name."""
     if not only:
         return list(entries)

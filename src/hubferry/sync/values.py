@@ -19,6 +19,7 @@ from hubferry.sync.spec import Position
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from hubferry.sync.expressions import WrongExpression
     from hubferry.sync.mistakes import Mistakes
     from hubferry.sync.nodes import Node
 
@@ -37,6 +38,7 @@ class Values:
     def __init__(self, mistakes: Mistakes) -> None:
         """Collect in `mistakes`."""
         self.mistakes = mistakes
+        self._judged: dict[str, WrongExpression | None] = {}
 
     def only(self, table: Table, known: Collection[str], where: str | None) -> None:
         """Name every key that is not known, with the nearest that is.
@@ -104,7 +106,9 @@ class Values:
         """Return regular expressions, each of which compiles and comes to an end on every name."""
         right = []
         for word, item in self._each(node, key):
-            wrong = expressions.wrong(word)
+            if word not in self._judged:  # an alias may bring it back a thousand times
+                self._judged[word] = expressions.wrong(word)
+            wrong = self._judged[word]
             if wrong is None:
                 right.append(word)
                 continue
