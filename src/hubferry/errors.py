@@ -8,6 +8,7 @@
     │   ├── TooManyError          2   more files than the hub takes in one go
     │   └── UnlistableError       2   more entries than the hub lists, however often it is asked
     ├── NotFoundError             3   no such repository, revision or file
+    │   ├── NothingSelectedError  3   there, and without a file that is selected
     │   └── FileLackingError      3   listed, and not to be had at the moment
     ├── AccessError               4   there, but not for this token
     │   ├── FileDeniedError       4   one file is not given, others are
@@ -36,7 +37,7 @@ what to type next (`hint`).
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from hubferry.i18n import _
 
@@ -76,12 +77,20 @@ class HubferryError(Exception):
         self.got_on = False
         """Whether a part was done before this failed, so that asking again goes on where it stopped."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Take all of it along to another process, whatever its constructor takes."""
+        return _remade, (type(self), self.args), self.__dict__
+
     @property
     def sentence(self) -> str:
         """What was being done, and what came in between."""
         if self.doing is None:
             return self.message
         return _("{doing}: {message}").format(doing=self.doing, message=self.message)
+
+
+def _remade(kind: type[HubferryError], words: tuple[Any, ...]) -> HubferryError:
+    return kind.__new__(kind, *words)
 
 
 class UsageError(HubferryError):
@@ -118,6 +127,10 @@ class NotFoundError(HubferryError):
     """Report a repository, revision or file that is not there, or is hidden from this token."""
 
     exit_code = 3
+
+
+class NothingSelectedError(NotFoundError):
+    """Report a revision that is there and has no file that is selected."""
 
 
 class FileLackingError(NotFoundError):

@@ -61,6 +61,7 @@ class RepositoryRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """One repository and where its branches and tags point.
 
     Attributes:
+        annotated: The own ids of annotated tags, by name.
         pulls: Where the pull requests are, by number.
         former: Names that it had before.
     """
@@ -76,6 +77,7 @@ class RepositoryRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     granted: tuple[str, ...] = ()
     branches: dict[str, str] = {}
     tags: dict[str, str] = {}
+    annotated: dict[str, str] = {}
     pulls: dict[str, str] = {}
     former: tuple[str, ...] = ()
 

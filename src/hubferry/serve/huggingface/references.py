@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from hubferry.serve.exchange import flag, json_answer, read_json
-from hubferry.serve.hub import repository_of, writable_repository_of
+from hubferry.serve.hub import hub_of, repository_of, writable_repository_of
 from hubferry.serve.huggingface.routes import REPO, iso_time, page_answer, window
 from hubferry.serve.repository import PULL
 
@@ -41,6 +41,7 @@ class TagCreation(msgspec.Struct, frozen=True):
 async def references(request: web.Request) -> web.Response:
     """List branches and tags with their commits, and pull requests when they are asked for."""
     record = repository_of(request).record
+    own = record.annotated if hub_of(request).strict.tag_objects else {}
     pulls = [
         {"name": f"{PULL}{number}", "ref": f"{PULL}{number}", "targetCommit": commit}
         for number, commit in sorted(record.pulls.items(), key=lambda item: int(item[0]))
@@ -56,7 +57,7 @@ async def references(request: web.Request) -> web.Response:
     return json_answer(
         {
             "branches": described("heads", record.branches),
-            "tags": described("tags", record.tags),
+            "tags": described("tags", {**record.tags, **own}),
             "converts": [],
             **asked,
         }
@@ -111,7 +112,8 @@ async def create_tag(request: web.Request) -> web.Response:
     """Create a tag at a revision."""
     repository, _account = writable_repository_of(request)
     wish = await read_json(request, TagCreation)
-    repository.add_tag(wish.tag, repository.resolve(request.match_info["revision"]))
+    commit = repository.resolve(request.match_info["revision"])
+    repository.add_tag(wish.tag, commit, wish.message or "")
     return json_answer({})
 
 
