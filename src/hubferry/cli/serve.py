@@ -16,6 +16,7 @@ import click
 from hubferry import places
 from hubferry.cli import output, serve_talk
 from hubferry.cli.command import Command
+from hubferry.cli.serve_mirror import MirrorOptions, MirrorWish, mirror_options, mirror_wish
 from hubferry.errors import DiskError, UsageError
 from hubferry.i18n import _
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from aiohttp import web
+    from typing_extensions import Unpack
 
     from hubferry.serve import Policy
     from hubferry.serve.public import Public
@@ -48,6 +50,7 @@ class _Wish:
     as_json: bool
     quiet: bool
     public: Public
+    mirror: MirrorWish | None = None
 
     @property
     def local(self) -> bool:
@@ -136,6 +139,7 @@ def _default_store() -> Path:
         "Those from this machine always are."
     ),
 )
+@mirror_options
 @click.option("--json", "as_json", is_flag=True, help=_("Print the address as one line of JSON."))
 @click.option("--quiet", is_flag=True, help=_("Print the address only, and no line for each request."))
 def serve(  # noqa: PLR0913  # one a command-line option
@@ -154,14 +158,18 @@ def serve(  # noqa: PLR0913  # one a command-line option
     public_url: str | None,
     proxies: tuple[str, ...],
     quiet: bool,
+    **mirror: Unpack[MirrorOptions],
 ) -> None:
     """Run a hub until Ctrl-C."""
     wish = _Wish(
         store or _default_store(), host, port, _split(tokens), _split(read_tokens), user,
         writable=writable, initial_files=initial_files, xet=xet, strict=strict,
-        as_json=as_json, quiet=quiet, public=_public(public_url, proxies),
+        as_json=as_json, quiet=quiet, public=_public(public_url, proxies), mirror=mirror_wish(mirror),
     )  # fmt: skip
-    if not wish.local and not (wish.tokens or wish.read_tokens):
+    if wish.mirror is not None:
+        wish.mirror.check(local=wish.local, writable=writable, tokens=bool(wish.tokens or wish.read_tokens))
+    open_to_all = wish.mirror is not None and wish.mirror.is_open
+    if not (wish.local or open_to_all or wish.tokens or wish.read_tokens):
         raise UsageError(
             _("a hub that other machines can reach needs a token"),
             hint=f"HUBFERRY_TOKEN=... hubferry serve {wish.store} "
@@ -227,6 +235,8 @@ def _run(wish: _Wish) -> None:
             strict=strict,
             public=wish.public,
         )
+        if wish.mirror is not None:
+            wish.mirror.attach(application, local=wish.local)
         _runner()(_serve(wish, application))
 
 
@@ -237,6 +247,10 @@ def _policy(wish: _Wish) -> Policy:
     writer, reader = Account(wish.user, namespaces=own), Account(wish.user, may_write=False, namespaces=own)
     credentials = [Credential(token, writer) for token in wish.tokens]
     credentials += [Credential(token, reader) for token in wish.read_tokens]
+    if wish.mirror is not None and wish.mirror.opens(local=wish.local):
+        from hubferry.mirror.application import OpenPolicy
+
+        return OpenPolicy(credentials, writable=wish.writable, anonymous_reads=True)
     return Policy(credentials, writable=wish.writable, anonymous_reads=wish.local)
 
 
@@ -266,6 +280,8 @@ async def _serve(wish: _Wish, application: web.Application) -> None:
         ) from error
     _announce(wish, running)
     await stopped.wait()
+    if wish.mirror is not None and not wish.quiet:
+        wish.mirror.sum_up(application)
     await running.stop()
     output.talk(_("stopped"))
 
@@ -293,6 +309,8 @@ def _explain(wish: _Wish, running: RunningHub, url: str) -> None:
         )
     if wish.public.url is not None:
         output.talk(_("The proxy finds it at {url}.").format(url=running.url))
+    if wish.mirror is not None:
+        wish.mirror.explain(local=wish.local)
     if not wish.writable:
         output.talk(_("It is read-only; --writable lets clients upload."))
     output.talk(_("Ctrl-C stops it."))
