@@ -110,7 +110,18 @@ def test_a_download_that_was_interrupted_is_gone_on_with(command, tmp_path, upst
         lines = {
             "curl": ["curl", "-sfL", "-C", "-", "-o", place, address],
             "wget": ["wget", "-q", "-c", "-O", place, address],
-            "aria2c": ["aria2c", "-x16", "-k1M", "-q", "--allow-overwrite", "-d", tmp_path, "-o", place.name, address],
+            "aria2c": [
+                "aria2c",
+                "-x16",
+                "-k1M",
+                "-q",
+                "--allow-overwrite",
+                "-d",
+                tmp_path,
+                "-o",
+                place.name,
+                address,
+            ],
         }
         run(*lines[command], environment=environment)
         assert place.read_bytes() == LARGE

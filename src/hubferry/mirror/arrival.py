@@ -148,10 +148,10 @@ class Arrival:
         self._wrong += 1
         self._means.wrong()
         self.growing.fail(StartedOverError(error.message, side="source", path=self.file.path))
-        if self._wrong >= _TRIES:
-            raise error
         with disk_errors(self.partial.path):
             self.partial.forget()
+        if self._wrong >= _TRIES:
+            raise error
         self._begin(whole=True)
 
     async def _until_right_or_unwanted(self) -> Digests | None:
