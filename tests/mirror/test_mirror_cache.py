@@ -1,4 +1,4 @@
-"""The cache as a mirror's storage: what others brought, what it keeps, what goes, what is served without a hub."""
+"""The cache as a mirror's storage: what others brought, what it keeps, what goes, what needs no hub."""
 
 from __future__ import annotations
 

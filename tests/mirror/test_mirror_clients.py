@@ -1,4 +1,4 @@
-"""The official clients through a mirror, from upstreams of both dialects: cold, warm, and with upstream gone."""
+"""The official clients through a mirror of either dialect: cold, warm, and with upstream gone."""
 
 from __future__ import annotations
 

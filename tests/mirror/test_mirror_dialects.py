@@ -93,8 +93,8 @@ def test_a_token_of_one_hub_is_never_sent_to_the_other(tmp_path, make_mirror):
     with running_hub(tmp_path / "hub", seams=Seams(middlewares=[look])) as upstream:
         upstream.store.add("org/model", FILES)
         mirror = make_mirror(upstreams=(Upstream("hf", "ms", upstream.url),))
-        for path in FILES:
-            assert ask(f"{mirror.url}/org/model/resolve/main/{path}", token="hf_canary").body == FILES[path]
+        for path, content in FILES.items():
+            assert ask(f"{mirror.url}/org/model/resolve/main/{path}", token="hf_canary").body == content
     assert tokens
     assert set(tokens) == {None}
 

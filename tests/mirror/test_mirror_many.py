@@ -32,7 +32,7 @@ class Gate:
             return
         self._left -= count
         while self._left < 0 and not self._open.is_set():
-            await asyncio.sleep(0.01)
+            await asyncio.to_thread(self._open.wait, 0.05)
 
     def open(self) -> None:
         self._open.set()
