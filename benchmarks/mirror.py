@@ -1,8 +1,8 @@
 """`python -m benchmarks.mirror`: what a mirror costs, and what it spares.
 
-    hit      8 clients read one file that is whole in the cache, against nginx serving the same file
-    miss     one client reads what only upstream has, over `wan`, against asking upstream itself
-    crowd    50 clients read one file that only upstream has: bytes that came from upstream for each byte of it
+    hit      8 clients read one file that is in the cache, against nginx serving the same file
+    miss     one client reads what only upstream has, over `wan`, against asking upstream
+    crowd    50 clients read one file that only upstream has: bytes from upstream for each byte of it
     memory   100 clients read files of 10 GiB: the largest resident set of the mirror
 
 Each number is the median of the rounds, which take turns. Clients are curl; bodies go nowhere.
@@ -16,7 +16,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -26,9 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.fronts import _found, front
+from benchmarks.fronts import _found, _free_port, _wait_for, front
 from benchmarks.hubs import HubProcess, running_hub, store_folder
-from hubferry.serve import Store
+from hubferry.serve import Put, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +47,10 @@ http {{
     access_log off; sendfile on; tcp_nopush on;
     client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-    server {{ listen 127.0.0.1:{port}; root {root}; }}
+    server {{
+        listen 127.0.0.1:{port}; listen 127.0.0.1:{secure} ssl; root {root};
+        ssl_certificate {certificate}; ssl_certificate_key {certificate}; ssl_protocols TLSv1.3;
+    }}
 }}
 """
 
@@ -101,30 +103,23 @@ def running_mirror(folder: Path, upstream: str) -> Iterator[Mirror]:
 
 
 @contextlib.contextmanager
-def running_nginx(root: Path) -> Iterator[str]:
-    """Serve a folder with nginx."""
-    with tempfile.TemporaryDirectory(prefix="hubferry-nginx-") as place, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
+def running_nginx(root: Path, certificate: Path) -> Iterator[tuple[str, str]]:
+    """Serve a folder with nginx, plain and with TLS; `certificate` has the key as well."""
+    with tempfile.TemporaryDirectory(prefix="hubferry-nginx-") as place:
+        port, secure = _free_port(), _free_port()
         user = "" if os.geteuid() else "user root;"  # else its workers could not read the cache
+        text = _NGINX.format(
+            folder=place, port=port, secure=secure, root=root, user=user, certificate=certificate
+        )
         configuration = Path(place) / "nginx.conf"
-        configuration.write_text(_NGINX.format(folder=place, port=port, root=root, user=user))
+        configuration.write_text(text)
         process = subprocess.Popen([str(_found("nginx")), "-c", configuration, "-p", place])
         try:
-            _wait(port)
-            yield f"http://127.0.0.1:{port}"
+            _wait_for(port)
+            yield f"http://127.0.0.1:{port}", f"https://127.0.0.1:{secure}"
         finally:
             process.terminate()
             process.wait()
-
-
-def _wait(port: int) -> None:
-    for _try in range(200):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.02)
-    raise SystemExit("nginx did not start")
 
 
 def read(addresses: list[str], *options: str) -> float:
@@ -146,12 +141,15 @@ def hits(mirror: Mirror, folder: Path, size: int, rounds: int) -> dict[str, floa
     root.mkdir()
     os.link(next(mirror.cache.glob(f"*@*/{_FILE}")), root / _FILE)
     found: dict[str, list[float]] = {}
-    with running_nginx(root) as plain, front(mirror.url) as ours, front(plain) as theirs:
+    with (
+        front(mirror.url) as ours,
+        running_nginx(root, ours.certificate.with_name("certificate.pem")) as (plain, secure),
+    ):
         places = {
             "mirror": mirror.url + _PATH,
             "nginx": f"{plain}/{_FILE}",
             "mirror, TLS": ours.url + _PATH,
-            "nginx, TLS": f"{theirs.url}/{_FILE}",
+            "nginx, TLS": f"{secure}/{_FILE}",
         }
         for _round in range(rounds):
             for name, address in places.items():
@@ -189,28 +187,30 @@ def crowd(hub: HubProcess, folder: Path, size: int) -> tuple[float, float]:
 
 
 def memory(folder: Path) -> tuple[int, int]:
-    """Return the peak of a mirror that 100 slow clients read ten files of 10 GiB from, cold; and at rest."""
-    with store_folder(64 * MIB) as place:
-        store = Store(place, durable=False)
-        for number in range(10):
-            sparse = place / f"{number}.sparse"
-            with sparse.open("wb") as file:
-                file.truncate(10 << 30)
-                file.write(str(number).encode())
-            store.add(f"bench/large{number}", {_FILE: sparse})
-            sparse.unlink()
-        with running_hub(place, "source") as hub, running_mirror(folder, hub.url) as mirror:
-            hub.shape("wan")
-            read([f"{mirror.url}/api/models/bench/large0"])
-            rest = mirror.peak()
-            lines = [
-                ["curl", "-s", "--limit-rate", "1M", "--max-time", "25", "-o", os.devnull,
-                 f"{mirror.url}/bench/large{number % 10}/resolve/main/{_FILE}"]
-                for number in range(100)
-            ]  # fmt: skip
-            for client in [subprocess.Popen(line) for line in lines]:
-                client.wait()
-            return mirror.peak(), rest
+    """Return the peak of a mirror that 100 slow clients read ten files of 10 GiB from, cold; and before them.
+
+    The files are holes, and nobody comes to their end: their digests are made up.
+    """
+    store = Store(folder / "hub", durable=False)
+    for number in range(10):
+        blob = store.blobs.path(f"{number:064x}")
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        with blob.open("wb") as file:
+            file.truncate(10 << 30)
+        put = Put(_FILE, f"{number:064x}", lfs=True, size=10 << 30)
+        store.create(f"bench/large{number}").commit("main", [put], title="Holes")
+    with running_hub(folder / "hub", "source") as hub, running_mirror(folder, hub.url) as mirror:
+        hub.shape("wan")
+        read([f"{mirror.url}/api/models/bench/large0"])
+        rest = mirror.peak()
+        lines = [
+            ["curl", "-s", "--limit-rate", "1M", "--max-time", "12", "-o", os.devnull,
+             f"{mirror.url}/bench/large{number % 10}/resolve/main/{_FILE}"]
+            for number in range(100)
+        ]  # fmt: skip
+        for client in [subprocess.Popen(line) for line in lines]:
+            client.wait()
+        return mirror.peak(), rest
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from aiohttp import web
 from hubferry.errors import HubferryError
 from hubferry.serve.bodies import BlobResponse
 from hubferry.serve.hub import hub_of
+from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.sendfile import send_file
 from hubferry.stream.growing import StartedOverError
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from hubferry.mirror.arrival import Arrival, Reading
     from hubferry.mirror.counts import Counts
 
+_BEGIN_ANEW = ("hf_hub/", "modelscope", "curl/", "hubferry/")
+"""Names of clients that then begin anew, or end with an error."""
 _AT_ONCE = 8 << 20
 """Bytes after which a reader says where it is, so that what it needs next is fetched next."""
 
@@ -39,11 +42,14 @@ class FileResponse(BlobResponse):
         headers: Mapping[str, str],
         *,
         counts: Counts,
-        from_start: bool = False,
+        doubted: bool = False,
     ) -> None:
         super().__init__(request, path, size, etag, headers)
         self.counts = counts
-        if from_start and self.status == web.HTTPPartialContent.status_code and self.start:
+        if doubted and self.status == web.HTTPPartialContent.status_code and self.start:
+            if not _begins_anew(request):
+                text = "What you have of this file came wrong: remove it, and begin anew"
+                raise Refusal(Reason.INVALID, text, status=web.HTTPPreconditionFailed.status_code)
             self.set_status(200)
             del self.headers["Content-Range"]
             self.start, self.stop = 0, size
@@ -61,6 +67,15 @@ class FileResponse(BlobResponse):
         if first and request.method != "HEAD":
             self.counts.served += self.stop - self.start
         return writer
+
+
+def _begins_anew(request: web.Request) -> bool:
+    """Return whether a client takes a whole file for what it is, when it has asked to go on in its middle.
+
+    wget would skip as many bytes as it has, and keep those; of others nobody knows.
+    """
+    agent = request.headers.get("User-Agent", "").lower()
+    return any(name in agent for name in _BEGIN_ANEW)
 
 
 class SmallResponse(FileResponse):
@@ -81,6 +96,7 @@ class ArrivingResponse(FileResponse):
 
     arrival: Arrival
     source: Source
+    client: str
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Send head and body as the file arrives; break off when it does not, or comes wrong.
@@ -90,10 +106,11 @@ class ArrivingResponse(FileResponse):
         """
         if self.prepared or request.method == "HEAD" or self.is_empty:
             return await super().prepare(request)
+        part = range(self.start, self.stop)
         whole = "Range" not in request.headers or self.stop == self.arrival.size
         while True:
             try:
-                with self.arrival.reading(self.start, self.stop, self.source, whole=whole) as reading:
+                with self.arrival.reading(part, self.source, self.client, whole=whole) as reading:
                     writer = await self._follow(request, reading)
             except StartedOverError as error:
                 if self.prepared:

@@ -48,13 +48,13 @@ class Means:
         executor: For the disk and for hashing.
         lanes: Lets so many connections at once be open, of all files together.
         fetched: Told how many bytes have come.
-        wrong: Told when a file has come wrong and somebody may have some of its bytes.
+        wrong: Told who has had bytes of a file that has come wrong; None is everybody.
     """
 
     executor: Executor
     lanes: asyncio.Semaphore
     fetched: Callable[[int], None]
-    wrong: Callable[[], None]
+    wrong: Callable[[frozenset[str] | None], None]
 
 
 class Arrival:
@@ -83,22 +83,22 @@ class Arrival:
         self._open = 1
         self.is_over = False
 
+        self._was_begun = bool(self.growing.front) or len(self.parts.missing) > 1
+        self._fed: set[str] = set()
+
     def _begin(self, *, whole: bool = False, readers: list[Reader] | None = None) -> None:
         self.growing = GrowingFile(self.file, self.partial, self._means.executor)
         self.parts = Parts(self.size, self.partial.missing(), whole, readers or [])
 
-    @property
-    def was_wrong(self) -> bool:
-        """Whether all of it has come before, and was wrong."""
-        return self._wrong > 0
-
     @contextmanager
-    def reading(self, start: int, stop: int, source: Source, *, whole: bool) -> Iterator[Reading]:
-        """Be a reader of a part; `source` is the hub as it is asked for whoever reads.
+    def reading(self, part: range, source: Source, client: str, *, whole: bool) -> Iterator[Reading]:
+        """Be a reader of a part; `source` is the hub as it is asked for whoever reads, at address `client`.
 
         `whole` makes all of the file come, and so does its end, which waits for the hash.
         """
+        start, stop = part.start, part.stop
         reader = Reader(start, stop)
+        self._fed.add(client)
         self.parts.readers.append(reader)
         self.sources = [source, *(one for one in self.sources if one is not source)][:8]
         self.parts.whole = self.parts.whole or whole or stop > max(0, self.size - HELD_BACK)
@@ -146,13 +146,14 @@ class Arrival:
 
     def _start_over(self, error: IntegrityError) -> None:
         self._wrong += 1
-        self._means.wrong()
+        self._means.wrong(None if self._was_begun else frozenset(self._fed))
         self.growing.fail(StartedOverError(error.message, side="source", path=self.file.path))
         with disk_errors(self.partial.path):
             self.partial.forget()
         if self._wrong >= _TRIES:
             raise error
         self._begin(whole=True)
+        self._was_begun, self._fed = False, set()
 
     async def _until_right_or_unwanted(self) -> Digests | None:
         while True:

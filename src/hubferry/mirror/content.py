@@ -168,9 +168,9 @@ class Contents:
         def count(fetched: int) -> None:
             self._counts.fetched += fetched
 
-        def doubt() -> None:
+        def doubt(clients: frozenset[str] | None) -> None:
             self._counts.wrong += 1
-            self.doubt.add(name)
+            self.doubt.add(name, clients)
 
         means = Means(self._executor, self._lanes, count, doubt)
         final = slot.model.target(wanted.file.path)

@@ -1,6 +1,6 @@
-"""Which files came wrong while somebody read them: whoever goes on in their middle might keep the wrong part.
+"""Who has had bytes of a file that came wrong: going on in its middle, he would keep the wrong part.
 
-Of such a file ranges that begin in its middle are not given for a week, so that every client begins anew.
+Such a client is not given ranges that begin in the middle of that file for a day, so that he begins anew.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from hubferry.errors import DiskError
 from hubferry.mirror.memory import FOLDER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-_WEEK = 7 * 86400.0
+_DAY = 86400.0
+_EVERYBODY = "*"
 _MOST = 10_000
 _LARGEST = 4 << 20
 
@@ -37,14 +39,18 @@ class Doubt:
             content = None if self._place is None else disk.read_record(self._place, _LARGEST)
             self._until = msgspec.json.decode(content or b"{}", type=dict[str, float])
 
-    def __contains__(self, name: object) -> bool:
-        return self._until.get(str(name), 0.0) > time.time()
+    def about(self, name: str, client: str) -> bool:
+        """Return whether a client may have wrong bytes of the file with this digest."""
+        now = time.time()
+        return any(self._until.get(f"{name} {who}", 0.0) > now for who in (client, _EVERYBODY))
 
-    def add(self, name: str) -> None:
-        """Remember a file by the digest that it ought to have."""
+    def add(self, name: str, clients: Iterable[str] | None) -> None:
+        """Remember who has had bytes of a file, by the digest that it ought to have; None is everybody."""
         now = time.time()
         kept = {key: until for key, until in self._until.items() if until > now}
-        self._until = dict(list(kept.items())[-_MOST:]) | {name: now + _WEEK}
+        self._until = dict(list(kept.items())[-_MOST:])
+        self._until |= {f"{name} {who}": now + _DAY for who in (_EVERYBODY,) if clients is None}
+        self._until |= {f"{name} {who}": now + _DAY for who in clients or ()}
         if self._place is None or self._root is None:
             return
         with suppress(OSError, DiskError):

@@ -12,6 +12,7 @@ from hubferry.mirror.arrival import Arrival
 from hubferry.mirror.content import Small, digest_of, source_of
 from hubferry.mirror.refusals import said
 from hubferry.mirror.snapshots import is_blob
+from hubferry.serve.addresses import client_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,26 +81,26 @@ class Asked:
 
     async def _file(self, wanted: Wanted, etag: str, headers: Mapping[str, str]) -> web.StreamResponse:
         request, counts, size = self.request, self.mirror.counts, wanted.file.size or 0
-        doubted = digest_of(wanted.file) in self.mirror.contents.doubt
+        client = client_address(request)
+        doubted = self.mirror.contents.doubt.about(digest_of(wanted.file), client)
         if request.method == "HEAD":
-            return FileResponse(request, Path(), size, etag, headers, counts=counts, from_start=doubted)
+            return FileResponse(request, Path(), size, etag, headers, counts=counts, doubted=doubted)
         got = await self.mirror.contents.get(wanted)
         if isinstance(got, Small):
             counts.misses += 1
-            small = SmallResponse(request, Path(), size, etag, headers, counts=counts, from_start=doubted)
+            small = SmallResponse(request, Path(), size, etag, headers, counts=counts, doubted=doubted)
             small.content = got.content
             return small
         if isinstance(got, Arrival):
             counts.misses += 1
-            doubted = doubted or got.was_wrong
             response = ArrivingResponse(
-                request, got.final, size, etag, headers, counts=counts, from_start=doubted
+                request, got.final, size, etag, headers, counts=counts, doubted=doubted
             )
-            response.arrival, response.source = got, source_of(wanted)
+            response.arrival, response.source, response.client = got, source_of(wanted), client
             await response.prepare(request)
             return response
         counts.hits += 1
-        return FileResponse(request, got, size, etag, headers, counts=counts, from_start=doubted)
+        return FileResponse(request, got, size, etag, headers, counts=counts, doubted=doubted)
 
 
 def marks(found: Found) -> dict[str, str]:
