@@ -1,9 +1,9 @@
 """Copy models between hubs through a persistent, verified cache.
 
-The verbs (`copy`, `fetch`, `plan`, `check`, `verify`, and for looking `list_files`, `list_repositories`,
-`read_file`, `info`), what they take and return, and every error. `hubferry.aio` has the verbs to be awaited,
-`hubferry.events` all that is told meanwhile. Names are imported when they are first used: importing the
-package costs nothing.
+The verbs (`copy`, `fetch`, `plan`, `check`, `verify`, `verify_receipt`, and for looking `list_files`,
+`list_repositories`, `read_file`, `info`), what they take and return, and every error. `hubferry.aio` has the
+verbs to be awaited, `hubferry.events` all that is told meanwhile. Names are imported when they are first
+used: importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         plan,
         read_file,
         verify,
+        verify_receipt,
     )
     from hubferry.cache.check import check_model, check_model_exists
     from hubferry.cache.verify import Verification
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         MovedTagError,
         NetworkError,
         NotFoundError,
+        NothingSelectedError,
         PartialError,
         PinnedError,
         PolicyError,
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from hubferry.model import Comparison, Fetched, Plan, RepoFile, Report
     from hubferry.options import Access, Options
     from hubferry.progress import Standing
+    from hubferry.receipts.checking import ReceiptCheck
 
 __all__ = [
     "Access",
@@ -86,6 +89,7 @@ __all__ = [
     "MovedTagError",
     "NetworkError",
     "NotFoundError",
+    "NothingSelectedError",
     "Options",
     "Owned",
     "PartialError",
@@ -94,6 +98,7 @@ __all__ = [
     "PolicyError",
     "ProxyError",
     "QuotaError",
+    "ReceiptCheck",
     "RepoFile",
     "Report",
     "Repository",
@@ -117,6 +122,7 @@ __all__ = [
     "plan",
     "read_file",
     "verify",
+    "verify_receipt",
 ]
 
 _HOMES = {
@@ -128,6 +134,7 @@ _HOMES = {
     "Options": "hubferry.options",
     "Owned": "hubferry.catalog",
     "Plan": "hubferry.model",
+    "ReceiptCheck": "hubferry.receipts.checking",
     "RepoFile": "hubferry.model",
     "Report": "hubferry.model",
     "Repository": "hubferry.catalog",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hubferry.look import Known, Listed
     from hubferry.model import Comparison, Fetched, Plan, Report
     from hubferry.progress import Wish
+    from hubferry.receipts.checking import ReceiptCheck
     from hubferry.wishes import Wishes
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "plan",
     "read_file",
     "verify",
+    "verify_receipt",
 ]
 
 
@@ -109,6 +111,23 @@ async def verify(
 
     asked = wished(options, wishes)
     return await audit.verify(source, asked, listen)
+
+
+async def verify_receipt(
+    receipt: str | PathLike[str],
+    where: str | PathLike[str] | None = None,
+    options: Options = Options(),
+    listen: Listener = ignore,
+    *,
+    latest: bool = False,
+    **wishes: Unpack[Wishes],
+) -> ReceiptCheck:
+    """Do what `hubferry.verify_receipt` does, which says more."""
+    from hubferry.receipts import checking
+
+    asked = wished(options, wishes)
+    at = None if where is None else place(where)
+    return await checking.verify(receipt, at, asked, listen, latest=latest)
 
 
 async def list_files(

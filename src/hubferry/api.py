@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hubferry.model import Comparison, Plan, RepoFile, Report
     from hubferry.progress import Wish
     from hubferry.prospects import Prospects
+    from hubferry.receipts.checking import ReceiptCheck
     from hubferry.wishes import Wishes
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "plan",
     "read_file",
     "verify",
+    "verify_receipt",
 ]
 
 
@@ -178,6 +180,40 @@ def verify(
 
     asked = wished(options, wishes)
     return run(lambda told: audit.verify(source, asked, told), listen)
+
+
+def verify_receipt(
+    receipt: str | PathLike[str],
+    where: str | PathLike[str] | None = None,
+    options: Options = Options(),
+    listen: Listener = ignore,
+    *,
+    latest: bool = False,
+    **wishes: Unpack[Wishes],
+) -> ReceiptCheck:
+    """Hold a receipt of `hubferry sync run --receipts` against what is there today.
+
+    Args:
+        receipt: The file. Nothing that it says is opened as a path, or asked for with a token by its word.
+        where: Any repository or folder; None is the target that the receipt names, at its commit.
+        options: How the hub is reached.
+        listen: Called with every event.
+        latest: Look at the head of the target's branch instead of the commit.
+        **wishes: As for `copy`.
+
+    Returns:
+        How each path stands; `good` when all is as the receipt says.
+
+    Raises:
+        UsageError: The file is no receipt, or its target is at another address than that hub is here.
+        IntegrityError: The receipt was changed after it was written, or is cut short.
+        NotFoundError: There is no such file, or nothing at the place.
+    """
+    from hubferry.receipts import checking
+
+    asked = wished(options, wishes)
+    at = None if where is None else place(where)
+    return run(lambda told: checking.verify(receipt, at, asked, told, latest=latest), listen)
 
 
 def list_files(

@@ -8,6 +8,7 @@
     │   ├── TooManyError          2   more files than the hub takes in one go
     │   └── UnlistableError       2   more entries than the hub lists, however often it is asked
     ├── NotFoundError             3   no such repository, revision or file
+    │   ├── NothingSelectedError  3   there, and without a file that is selected
     │   └── FileLackingError      3   listed, and not to be had at the moment
     ├── AccessError               4   there, but not for this token
     │   ├── FileDeniedError       4   one file is not given, others are
@@ -118,6 +119,10 @@ class NotFoundError(HubferryError):
     """Report a repository, revision or file that is not there, or is hidden from this token."""
 
     exit_code = 3
+
+
+class NothingSelectedError(NotFoundError):
+    """Report a revision that is there and has no file that is selected."""
 
 
 class FileLackingError(NotFoundError):

@@ -113,7 +113,6 @@ def make(source: Side, destination: Side, known: Knowledge, limits: Limits, poli
         steps.append(step)
     if policy.delete:
         steps = sorted([*steps, *(Step(Action.DELETE, file) for file in only_there)], key=_path)
-        found = (*found, *_emptied(source, only_there))
         found = (*found, *_too_many_deletions(only_there, destination.files, policy.max_delete))
     found = (*found, *_beyond(steps, destination.files, limits))
     return Plan(
@@ -143,16 +142,6 @@ def comparable(
     folders = tuple(path for path in found if path.endswith("/"))
     exact = {path.rstrip("/") for path in found}
     return [file for file in selected if file.path not in exact and not file.path.startswith(folders)]
-
-
-def _emptied(source: Side, doomed: Sequence[RepoFile]) -> Iterator[Finding]:
-    """Refuse to empty a destination because the source lists nothing: that is a mistake, or an accident."""
-    if source.files or not doomed:
-        return
-    message = _("{source} has no file that is selected, and everything would be deleted at the destination")
-    hint = _("look with hubferry ls {source}, or leave --delete out").format(source=source.revision.ref)
-    error = UsageError(message.format(source=source.revision.ref), side="source", hint=hint)
-    yield refused("empty-source", error)
 
 
 def _too_many_deletions(

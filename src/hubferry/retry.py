@@ -240,10 +240,15 @@ class RetryingCatalog:
         """List branches and tags, asking again what may pass."""
         return await attempt(lambda: self._catalog.references(ref), _asking(ref), self._account, self._listen)
 
-    async def history(self, ref: RepoRef, wanted: frozenset[str]) -> tuple[PastCommit, ...] | None:
+    async def history(
+        self, ref: RepoRef, wanted: frozenset[str], *, any_of: bool = False
+    ) -> tuple[PastCommit, ...] | None:
         """Walk the commits, from the start again after what may pass."""
         return await attempt(
-            lambda: self._catalog.history(ref, wanted), _asking(ref), self._account, self._listen
+            lambda: self._catalog.history(ref, wanted, any_of=any_of),
+            _asking(ref),
+            self._account,
+            self._listen,
         )
 
     async def terms(self, ref: RepoRef) -> GatedError | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hubferry import admission, cards, edited, entries, planning
 from hubferry.cache.names import check_paths
 from hubferry.commits import commit_of, short
-from hubferry.errors import IntegrityError, NotFoundError, UsageError
+from hubferry.errors import IntegrityError, NothingSelectedError, UsageError
 from hubferry.events import Listener, Resolved
 from hubferry.findings import refusals, together
 from hubferry.i18n import _
@@ -139,7 +139,7 @@ def _nothing(ref: RepoRef, said: Sequence[Finding]) -> HubferryError:
     hint = _("look at --include and --exclude, and at the repository's file list")
     if said:
         hint = _("; ").join(one.message for one in said[:_SHOWN])
-    return NotFoundError(_("{ref}: no file to take").format(ref=ref), side="source", hint=hint)
+    return NothingSelectedError(_("{ref}: no file to take").format(ref=ref), side="source", hint=hint)
 
 
 async def look_at_destination(destination: Destination, ref: RepoRef, listen: Listener) -> planning.Side:

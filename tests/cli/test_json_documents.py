@@ -32,9 +32,18 @@ VARYING = (
     (re.compile(r"\b[0-9a-f]{40}\b"), "COMMIT"),
     (re.compile(r'("seconds": )[\d.]+'), r"\1SECONDS"),
     (re.compile(r"http://127\.0\.0\.1:\d+|127\.0\.0\.1:\d+"), "HUB"),
-    (re.compile(r"\d+(\.\d+)? [KMGT]iB free"), "FREE"),
+    (re.compile(r"\d+(\.\d+)? [KMGT]iB (are )?free"), "FREE"),
     (re.compile(r"\d+ ms\b"), "MILLISECONDS"),
 )
+
+MIRRORS = """\
+version: 1
+sync:
+  - {source: hf:org/tagged, target: ms:mine/tagged, tags: true}
+  - {source: hf:org/empty, target: "ms:mine/empty"}
+  - {source: hf:org/nothing, target: ms:mine/nothing}
+  - {source: hf:org/broken, target: ms:mine/broken-mirror}
+"""
 
 
 class Person:
@@ -105,11 +114,28 @@ def works_through_everything(person: Person, model: Path) -> None:
     person.types("hubferry config path", "config", "path")
     person.types("hubferry config check", "config", "check")
     person.types("hubferry config show", "config", "show")
+    keeps_mirrors(person, folder)
     (home / "wrong.toml").write_text("[hubs.lab]\nkind = 3\nendpont = 1\n")
     (home / "wrong.toml").chmod(0o600)
     wrong = str(home / "wrong.toml")
     person.types("hubferry config check", "config", "check", code=2, HUBFERRY_CONFIG=wrong)
     person.types("errors", "fetch", "hf:org/model", code=2, HUBFERRY_CONFIG=wrong)
+
+
+def keeps_mirrors(person: Person, folder: Path) -> None:
+    """Run what is about mirrors."""
+    home = person.place
+    (home / "mirrors.yaml").write_text(MIRRORS)
+    person.types("hubferry sync check", "sync", "check", "mirrors.yaml", code=9)
+    receipts = home / "receipts"
+    keeping = ("--jobs", "1", "--receipts", str(receipts))
+    person.types("hubferry sync run", "sync", "run", "mirrors.yaml", *keeping, code=9)
+    person.types("hubferry sync history", "sync", "history", "--run", "1")
+    person.types("hubferry sync history", "sync", "history", "mirrors.yaml")
+    person.types("hubferry sync history", "sync", "history", "--prune", "--keep", "0", "--force")
+    receipt = str(next(receipts.glob("ms_mine_tagged-*/*.json")))
+    person.types("hubferry verify-receipt", "verify-receipt", receipt)
+    person.types("hubferry verify-receipt", "verify-receipt", receipt, str(folder), code=6)
 
 
 def rotten(hub, root: Path) -> None:
@@ -124,6 +150,12 @@ def rotten(hub, root: Path) -> None:
         if path.is_file() and path.stat().st_size == 64 * KIB:
             path.chmod(0o600)
             path.write_bytes(b"\0" * 64 * KIB)
+
+
+def tagged(hub) -> None:
+    """Put a model with a tag onto a hub."""
+    made = hub.store.add("org/tagged", {"README.md": b"# tagged\n", "config.json": b"{}\n"})
+    hub.store.find("org/tagged").add_tag("v1", made.id)
 
 
 def empty(hub, root: Path) -> None:
@@ -143,6 +175,7 @@ def said(tmp_path) -> dict[str, dict[str, list[Any]]]:
         publish(source, model, "org/model")
         rotten(source, tmp_path)
         empty(source, tmp_path)
+        tagged(source)
         for language in ("en", "zh"):
             place = tmp_path / language
             place.mkdir()

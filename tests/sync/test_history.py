@@ -111,17 +111,34 @@ def test_what_was_recorded_survives_kill_9_and_the_run_is_broken_off(path):
         assert history.trouble is None
 
 
-def test_kill_9_at_any_moment_leaves_whole_outcomes(path):
-    for stop in (0, 3, 17):
-        with program(path, f"s{stop}.yaml", 100_000, "end") as process:
-            for _number in range(stop + 1):
-                process.stdout.readline()
-            process.send_signal(signal.SIGKILL)
-            told = stop + 1 + len(process.stdout.read().splitlines())
-        with History.open(path) as history:
-            (run,) = history.runs(Wanted(file=Path(f"s{stop}.yaml")))
-            assert run.counts["copied"] in (told, told + 1)
-            assert run.commits == run.counts["copied"]
+def test_an_outcome_in_the_middle_of_which_a_kill_comes_is_not_there_in_part(path):
+    text = (
+        "import os, sys, pathlib\n"
+        "sys.path[:0] = [sys.argv[2], sys.argv[2] + '/..', sys.argv[2] + '/../hub']\n"
+        "from test_history import History, Path, outcome\n"
+        "history = History.open(pathlib.Path(sys.argv[1]))\n"
+        "run = history.begin(Path('m.yaml'), 'run')\n"
+        "history.record(run, outcome('whole', commits=('c',)))\n"
+        "die = lambda said: os.kill(os.getpid(), 9) if said.startswith('INSERT INTO commits') else None\n"
+        "history._connection.set_trace_callback(die)\n"
+        "history.record(run, outcome('half', commits=('c',)))"
+    )
+    words = [sys.executable, "-c", text, str(path), str(Path(__file__).parent)]
+    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    with History.open(path) as history:
+        assert [one.entry for one in history.outcomes(1, EVERYTHING)] == ["hf:org/whole"]
+        assert history.last("hf:org/half", "ms:mine/half") is None
+
+
+def test_a_run_without_an_end_is_over_when_a_later_one_of_its_file_began(history, tmp_path):
+    (tmp_path / "m.yaml").touch()
+    (tmp_path / "link.yaml").symlink_to(tmp_path / "m.yaml")
+    first, other = history.begin(tmp_path / "m.yaml", "run"), history.begin(tmp_path / "n.yaml", "run")
+    assert {run.how for run in history.runs(EVERYTHING)} == {"running"}
+    later = history.begin(tmp_path / "link.yaml", "watch")
+    states = {run.id: run.how for run in history.runs(EVERYTHING)}
+    assert states == {first: "broken-off", other: "running", later: "running"}
+    assert [run.id for run in history.runs(Wanted(file=tmp_path / "link.yaml"))] == [later, first]
 
 
 def test_several_processes_write_at_once_and_nobody_is_refused(path):
@@ -191,7 +208,8 @@ def test_pruning_forgets_runs_and_neither_what_goes_on_nor_what_was_proven(histo
     assert history.prune(older_than=3600) == 0
     assert history.prune(keep=2) == 3
     assert [one.id for one in history.runs(EVERYTHING)] == [going, 5, 4]
-    assert history.prune(keep=0, file=Path("m.yaml")) == 2
+    assert history.prune(keep=0) == 2
+    assert history.prune(keep=0, file=Path("n.yaml")) == 0
     assert [one.id for one in history.runs(EVERYTHING)] == [going]
     run = history.begin(Path("m.yaml"), "run")
     assert run == going + 1, "a number is never given again"

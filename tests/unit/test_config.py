@@ -88,6 +88,7 @@ def test_no_file_is_an_empty_one_and_a_file_that_is_named_has_to_be_there(tmp_pa
         (LAB.replace("true", '"yes"'), 6, "insecure is true or false", None),
         (LAB.replace("= 4", "= 0"), 7, "concurrency is a number from 1 to 1024", None),
         (LAB.replace("= 4", "= true"), 7, "concurrency is a whole number", None),
+        (LAB + "commits_per_hour = 0\n", 8, "commits_per_hour is a number from 1 to 100000", None),
         (LAB.replace('"hf"', '"hg"'), 3, 'kind is one of: "hf", "ms"', None),
         ('[hubs.hf]\nkind = "ms"\n', 2, 'kind is one of: "hf"', None),
         (LAB.replace("HTTP://", ""), 4, "endpoint is a web address", None),

@@ -78,6 +78,13 @@ OF_OLD = re.compile(r"[✅💾📁📤📥🧹]|用法: ?|缺少\{param_type\}")
 """What the scripts have always printed; click's own colon; a word of ours in a sentence of click's."""
 
 
+def test_lines_that_stand_by_themselves_in_a_help_do_so_in_chinese():
+    for name, message in catalog().items():
+        for form in forms(message.string):
+            assert form.count("\b\n") == forms(name)[0].count("\b\n"), name
+            assert "\\b" not in form, name
+
+
 def test_chinese_is_spaced_and_punctuated_alike_everywhere():
     for message in catalog().values():
         for form in forms(message.string):

@@ -29,7 +29,7 @@ NAMED = re.compile(r"(?<![\w./:@-])hubferry (?=[a-z])")
 ENDS = re.compile(r"[\n`;|)\"，。；、：（）]|\s#|, |\. |: | — |\s->")
 OPTION = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*)")
 ELSEWHERE = {"--no-cache-dir", "--help", "--version", "--debug"}
-PROSE = {"knows", "needs"}
+PROSE = {"knows", "needs", "reads"}
 """Words that follow the name where it is the product's."""
 CODE = re.compile(r"^```[a-z]*\n(.*?)^```|`([^`\n]+)`|^(?: {4}|\t)([^\n]*)$", re.MULTILINE | re.DOTALL)
 

@@ -114,8 +114,9 @@ def _hub_lines(hub: Hub) -> list[str]:
     ]
     if hub.insecure.value:
         lines.append(_setting("insecure", hub.insecure))
-    if hub.concurrency.value is not None:
-        lines.append(_setting("concurrency", hub.concurrency))
+    for name, limit in (("concurrency", hub.concurrency), ("commits_per_hour", hub.commits_per_hour)):
+        if limit.value is not None:
+            lines.append(_setting(name, limit))
     return lines
 
 
@@ -162,6 +163,7 @@ def _hub_document(hub: Hub) -> dict[str, object]:
         "token": {"state": token.state, "from": token.origin, "name": token.name},
         "insecure": _value_document(hub.insecure),
         "concurrency": _value_document(hub.concurrency),
+        "commits_per_hour": _value_document(hub.commits_per_hour),
     }
 
 

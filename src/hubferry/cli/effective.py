@@ -68,6 +68,7 @@ class Hub:
     token: Token
     insecure: Value
     concurrency: Value
+    commits_per_hour: Value
 
 
 def hubs() -> list[Hub]:
@@ -81,15 +82,19 @@ def _hub(name: str, kind: HubName, said: HubSettings | None) -> Hub:
     endpoint = _endpoint(name, kind, said)
     settings = credentials.settings_at(name, str(endpoint.value))
     at = None if said is None else _line(said.line)
-    limit = None if settings is None else settings.concurrency
     return Hub(
         name,
         kind,
         endpoint,
         _token(name, said, applies=settings is not None, endpoint=str(endpoint.value)),
         _insecure(str(endpoint.value), settings, at),
-        Value(limit, "built-in") if limit is None else Value(limit, "file", at),
+        _limit(None if settings is None else settings.concurrency, at),
+        _limit(None if settings is None else settings.commits_per_hour, at),
     )
+
+
+def _limit(said: int | None, at: str | None) -> Value:
+    return Value(None, "built-in") if said is None else Value(said, "file", at)
 
 
 def _endpoint(name: str, kind: HubName, said: HubSettings | None) -> Value:

@@ -41,6 +41,7 @@ def variables() -> tuple[tuple[str, str], ...]:
         ("HUBFERRY_XET_TIMEOUT", _("Seconds that chunked storage may bring nothing; 30.")),
         ("HUBFERRY_LOCK", _("soft: lock by files, for network disks without kernel locks.")),
         ("HUBFERRY_READ_TOKEN", _("Token that `hubferry serve` takes for reading only.")),
+        ("HUBFERRY_LISTEN", _("Where `hubferry sync watch` answers /metrics and /healthz.")),
         ("HUBFERRY_PROGRESS", _("How to show progress: auto, bar, plain, json or none.")),
         ("HUBFERRY_DEBUG", _("Show where an unexpected error came from.")),
         ("HF_HUB_OFFLINE", _("Ask no hub; answer from the cache.")),

@@ -68,6 +68,8 @@ def _rows(known: Known) -> Iterator[tuple[str, str]]:
         yield _("licence"), one.license or "-"
     if one.changed is not None:
         yield _("last change"), day(one.changed)
+    if one.pipeline:
+        yield _("task"), output.visible(one.pipeline)
     if one.tags:
         yield _("tags"), _tags(one.tags)
     if one.ref.hub != "dir":

@@ -9,7 +9,9 @@ from hubferry.i18n import _
 _FETCHING = frozenset({"copy", "fetch", "repair", "adopt", "run"})
 _REMOVING = frozenset({"clean", "prune"})
 _MOVING, _DEMO = "move", "demo"
-_LOOKING = frozenset({"check", "doctor", "list", "show", "dir", "verify", "ls", "cat", "info", "history"})
+_LOOKING = frozenset({
+    "cat", "check", "dir", "doctor", "history", "info", "list", "ls", "show", "verify", "verify-receipt",
+})  # fmt: skip
 _DRY = frozenset({"--dry-run", "-n"})
 
 

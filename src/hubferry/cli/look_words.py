@@ -99,6 +99,7 @@ def described(one: Repository) -> dict[str, object]:
         "changed": None if one.changed is None else output.iso_time(one.changed),
         "created": None if one.created is None else output.iso_time(one.created),
         "tags": list(one.tags),
+        "pipeline": one.pipeline,
     }
 
 

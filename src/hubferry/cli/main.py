@@ -43,6 +43,7 @@ def _commands() -> dict[str, str]:
         "cat": _("Print one file of a repository."),
         "info": _("Say what is known about a repository: commit, size, licence, terms, what is cached."),
         "sync": _("Keep mirrors by a file that says what mirrors what."),
+        "verify-receipt": _("Say whether what a copy left at its target is still there, by its receipt."),
         "cache": _("Look into the cache, verify it, clean it."),
         "config": _("Look at the configuration file: hubs by name, and what options are by default."),
         "serve": _("Run a hub for this machine or network."),
@@ -86,8 +87,9 @@ class Commands(click.Group):
         del ctx
         if cmd_name not in _commands():
             return None
-        module = import_module(f"hubferry.cli.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+        name = cmd_name.replace("-", "_")
+        module = import_module(f"hubferry.cli.{name}")
+        command: click.Command = getattr(module, name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -268,14 +270,16 @@ def _next_words(error: HubferryError, command: list[str]) -> str | None:
 
 
 def _explain(error: HubferryError, *, json: bool) -> int:
+    from hubferry.cli import present
+
     if output.errors_as_lines:
         from hubferry.cli import progress_json
 
-        progress_json.write({"event": "error", **_described(error)})
+        progress_json.write({"event": "error", **present.error_document(error)})
     else:
         _tell(error)
     if json:
-        output.document({"error": _described(error)})
+        output.document({"error": present.error_document(error)})
     return error.exit_code
 
 
@@ -288,20 +292,3 @@ def _tell(error: HubferryError) -> None:
             room.tell_what_pruning_frees(one)
         if one.hint:
             output.talk(one.hint, label=_("hint:"), colour="cyan")
-
-
-def _described(error: HubferryError) -> dict[str, object]:
-    described: dict[str, object] = {
-        "kind": type(error).__name__,
-        "message": error.message,
-        "doing": error.doing,
-        "side": error.side,
-        "path": error.path,
-        "hint": error.hint,
-        "exit_code": error.exit_code,
-    }
-    if error.others:
-        described["others"] = [_described(other) for other in error.others]
-    if isinstance(error, PartialError):
-        described["failures"] = [_described(failure) for failure in error.failures]
-    return described

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hubferry.cli import plan_counts
 from hubferry.cli.output import duration, iso_time, size, visible
 from hubferry.commits import commit_of, listing_digest_of, short
+from hubferry.errors import PartialError
 from hubferry.findings import Kind
 from hubferry.i18n import _, ngettext
 from hubferry.model import Action
@@ -15,6 +16,7 @@ from hubferry.model import Action
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from hubferry.errors import HubferryError
     from hubferry.findings import Finding
     from hubferry.model import HubName, NewRepository, Plan, Report, Revision, Step
 
@@ -251,6 +253,24 @@ def findings_document(findings: Sequence[Finding]) -> list[dict[str, object]]:
         }
         for finding in findings
     ]
+
+
+def error_document(error: HubferryError) -> dict[str, object]:
+    """Return an error as JSON takes it."""
+    described: dict[str, object] = {
+        "kind": type(error).__name__,
+        "message": error.message,
+        "doing": error.doing,
+        "side": error.side,
+        "path": error.path,
+        "hint": error.hint,
+        "exit_code": error.exit_code,
+    }
+    if error.others:
+        described["others"] = [error_document(other) for other in error.others]
+    if isinstance(error, PartialError):
+        described["failures"] = [error_document(failure) for failure in error.failures]
+    return described
 
 
 def _revision_document(revision: Revision) -> dict[str, object]:

@@ -28,7 +28,8 @@ _RESERVED = frozenset(
 )
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MOST_CONNECTIONS = 1024
-MOST_COMMITS = 1_000_000
+MOST_COMMITS = 100_000
+"""In an hour; more are no limit."""
 
 
 class HubTables(Strictly):
@@ -70,7 +71,16 @@ class HubTables(Strictly):
         if kind is None or (not placed and endpoint is None):
             return None
         said = frozenset(key for key in HUB_KEYS if key in table)
-        return HubSettings(name, kind, endpoint, token, insecure, limit, commits_per_hour=commits, said=said)
+        return HubSettings(
+            name,
+            kind,
+            endpoint,
+            token,
+            insecure,
+            concurrency=limit,
+            commits_per_hour=commits,
+            said=said,
+        )
 
     def _is_name(self, name: str, at: tuple[str, ...]) -> bool:
         if name in _RESERVED or not _NAME.fullmatch(name):

@@ -46,7 +46,7 @@ class HubSettings:
         insecure: Whether the token may travel there over plain http.
         concurrency: Most connections at once, None for no limit of its own.
         line: Of the table in the file, None where it cannot be told.
-        commits_per_hour: Most commits there, by everything that runs in the process; None for no limit.
+        commits_per_hour: Most commits there, by everything that runs; None for no limit.
         said: The keys that the file has; the others are as they are by default.
     """
 

@@ -219,9 +219,12 @@ class Catalog(Protocol):
         """
         ...
 
-    async def history(self, ref: RepoRef, wanted: frozenset[str]) -> tuple[PastCommit, ...] | None:
-        """Return the commits up to `ref.revision`, newest first, until all of `wanted` came, or to the first.
+    async def history(
+        self, ref: RepoRef, wanted: frozenset[str], *, any_of: bool = False
+    ) -> tuple[PastCommit, ...] | None:
+        """Return the commits up to `ref.revision`, newest first, as far back as `wanted` needs.
 
+        That is until all of `wanted` came, with `any_of` one of them, or to the very first commit.
         None where the hub has no question for it.
 
         Raises:

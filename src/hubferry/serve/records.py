@@ -45,7 +45,7 @@ class CommitRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RepositoryRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One repository and where its branches and tags point."""
+    """One repository and where its branches and tags point; annotated tags have an id of their own."""
 
     repo_id: str
     kind: str
@@ -58,6 +58,7 @@ class RepositoryRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     granted: tuple[str, ...] = ()
     branches: dict[str, str] = {}
     tags: dict[str, str] = {}
+    annotated: dict[str, str] = {}
 
 
 class Put(msgspec.Struct, frozen=True):

@@ -150,9 +150,13 @@ class Repository:
         """Create a branch at a commit."""
         self._add_reference("branches", branch_name(name), commit)
 
-    def add_tag(self, name: str, commit: str) -> None:
-        """Create a tag at a commit."""
-        self._add_reference("tags", name, commit)
+    def add_tag(self, name: str, commit: str, message: str = "") -> None:
+        """Create a tag at a commit; with a message it is an object of its own, as git has it."""
+        with self._lock:
+            self._add_reference("tags", name, commit)
+            if message:
+                content = f"object {commit}\ntype commit\ntag {name}\n\n{message}\n".encode()
+                self.change(annotated={**self.record.annotated, name: object_id("tag", content)})
 
     def remove_branch(self, name: str) -> None:
         """Remove a branch other than the default one."""
@@ -162,7 +166,9 @@ class Repository:
 
     def remove_tag(self, name: str) -> None:
         """Remove a tag."""
-        self._remove_reference("tags", name)
+        with self._lock:
+            self._remove_reference("tags", name)
+            self.change(annotated={key: one for key, one in self.record.annotated.items() if key != name})
 
     def _add_reference(self, kind: str, name: str, commit: str) -> None:
         if not name or len(name) > _LONGEST_REFERENCE or any(c <= " " or c in "~^:?*[\\\x7f" for c in name):

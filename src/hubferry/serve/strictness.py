@@ -91,6 +91,7 @@ class Strictness:
         lag: Listings of a branch that show the state before its last commit.
         passing_refusal: Every how manyth listing of ModelScope is refused with 403.
         missing_succeeds: ModelScope answers 200 with `Success: false` for a missing repository.
+        tag_objects: Hugging Face lists a tag with a message by the id of the tag, and not of its commit.
         repeated_pages: A page past the end of a ModelScope dataset shows the last one again.
     """
 
@@ -117,6 +118,7 @@ class Strictness:
     passing_refusal: int | None = None
     missing_succeeds: bool = False
     repeated_pages: bool = False
+    tag_objects: bool = False
 
     @classmethod
     def real(cls) -> Strictness:

@@ -9,6 +9,7 @@ from hubferry.errors import UsageError
 from hubferry.i18n import _
 from hubferry.options import Card
 from hubferry.sync import schedules
+from hubferry.sync.mistakes import said_of
 from hubferry.sync.nodes import Items, Scalar, Table, truth
 from hubferry.sync.repositories import UnknownHubError
 from hubferry.sync.spec import Deletion, Entry, Names, Selection, Visible
@@ -115,7 +116,7 @@ class EntryTables:
         try:
             return None if text is None else understood(text)
         except UsageError as error:
-            self._mistakes.add(node.position, f"{key}: {error.message}", error.hint)
+            self._mistakes.add(node.position, said_of(key, error.message), error.hint)
         except UnknownHubError:
             pass
         return None
@@ -165,6 +166,8 @@ class EntryTables:
             most = node.get("max")
             if most is not None:
                 return Deletion(wanted=True, most=self._values.cap(most, "max"))
+            if node.pairs:  # a wrong key is named already
+                return Deletion()
         hint = _("delete: {max: 10%}, or {max: 100%} for whatever the source lacks")
         if truth(node) is False:
             hint = "delete: never"

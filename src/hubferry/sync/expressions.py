@@ -5,9 +5,10 @@ names are other people's data, so the expressions are bounded where they are rea
 
 - 200 characters at most; no back references, no conditions.
 - A repeated group has alternatives or repetitions inside only where it begins with a fixed character that
-  nothing else in it matches, so that there is one way to cut a name into its repetitions: `(\.\d+)*`.
-- At most three repetitions may share the same characters among them, the one at the very end not counted,
-  and at most eight pieces may be there or not.
+  nothing else in it matches, and has one repetition of a kind and nothing that may be there or not, so that
+  there is one way to cut a name into its repetitions: `(\.\d+)*`.
+- At most three repetitions may share the same characters among them, a `.*` at the very end not counted,
+  which never fails; and at most eight pieces may be there or not.
 
 So a name of n characters is matched in some n³ steps at most; the longest names have a few hundred.
 """
@@ -87,11 +88,15 @@ class _Bounds:
 
     Attributes:
         ignores_case: Whether letters match in both cases.
+        most_repeats: How many of `open` there may be.
+        most_options: How many `options`.
         open: The repetitions so far that could go on over everything that stands behind them.
         options: Pieces so far that may be there or not.
     """
 
     ignores_case: int = 0
+    most_repeats: int = _MOST_REPEATS
+    most_options: int = _MOST_OPTIONS
     open: list[_Tree] = field(default_factory=list)
     options: int = 0
 
@@ -119,7 +124,7 @@ class _Bounds:
         is_atom = len(body) == 1 and str(body[0][0]) in _ATOMS
         if most <= 1:
             self.options += least == 0
-            if self.options > _MOST_OPTIONS:
+            if self.options > self.most_options:
                 raise _EndlessError
             before = list(self.open)
             self.take(body, is_last=is_last)
@@ -127,15 +132,18 @@ class _Bounds:
         elif is_atom:
             if least == most:
                 return
-            if not is_last:
+            if not (is_last and str(body[0][0]) == "ANY" and least <= 1):
                 self.open.append(body[0])
         else:
-            if _is_manifold(body) and not _is_set_off(body, self.ignores_case):
-                raise _EndlessError
+            if _is_manifold(body):
+                if not _is_set_off(body, self.ignores_case):
+                    raise _EndlessError
+                # what matches a repetition in two ways matches thirty of them in two to the thirtieth
+                _Bounds(self.ignores_case, most_repeats=1, most_options=0).take(body, is_last=False)
             before = list(self.open)
             self.take(body, is_last=False)
             self.open = [*max(before, self.open, key=len), *([] if least == most else [("ANY", None)])]
-        if len(self.open) > _MOST_REPEATS:
+        if len(self.open) > self.most_repeats:
             raise _EndlessError
 
     def _branch(self, branches: _Tree) -> None:

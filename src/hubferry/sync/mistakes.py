@@ -53,6 +53,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return _("did you mean: {names}").format(names=near[0] if near else _(", ").join(words))
 
 
+def said_of(key: str, message: str) -> str:
+    """Return a sentence with the key that it is about."""
+    return _("{key}: {message}").format(key=key, message=message)
+
+
 def shown(key: str) -> str:
     """Return a key as a message has it: on one line, and not all of something that is no key."""
     most = 40

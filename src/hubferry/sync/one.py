@@ -12,6 +12,7 @@ from hubferry.events import Committed, Finished
 from hubferry.findings import Kind
 from hubferry.i18n import _
 from hubferry.options import Options
+from hubferry.sync import receipts
 from hubferry.sync.outcome import Change, FileProof, Outcome
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ async def mirror(job: Job, manner: Manner, listen: Listener) -> Outcome:
         else:
             report = await transfer.copy(job.source, job.target, options_of(job, manner), kept.hear)
             outcome = _done(job, report, manner, started)
+        if manner.proof and outcome.good:
+            outcome = await receipts.settled(outcome, options_of(job, manner), listen)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other repositories go on
         outcome = Outcome(job, "failed", started, error=_as_ours(error))
         if kept.report is not None:
@@ -46,8 +49,7 @@ async def _with_names(job: Job, manner: Manner, kept: _Kept, started: float) -> 
     outcome = Outcome(job, "failed", started)
     if result.head is not None:
         outcome = _done(job, result.head, manner, started)
-        changed = result.commits or result.plan.to_make
-        outcome = replace(outcome, status="copied" if changed else outcome.status)
+        outcome = replace(outcome, status="copied" if result.changed else outcome.status)
     return replace(
         outcome,
         status="failed" if result.error is not None else outcome.status,
@@ -130,6 +132,7 @@ def _done(job: Job, report: Report, manner: Manner, started: float) -> Outcome:
         report.files,
         report.size,
         proof=_proof(report) if manner.proof else (),
+        others=tuple(file.path for file in plan.only_there) if manner.proof else (),
         notes=_notes(plan),
     )
 

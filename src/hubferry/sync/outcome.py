@@ -34,7 +34,15 @@ class FileProof:
 
 @dataclass(frozen=True, slots=True)
 class NameCopied:
-    """A tag or branch as it was left at the target."""
+    """A tag or branch as it was left at the target.
+
+    Attributes:
+        name: As the source has it.
+        kind: What it is.
+        source_commit: What the source's list of names says of it: the commit, or where that hub names none
+            the time, as `created 1700000000`; of the default branch what was copied.
+        target_commit: The same of the target.
+    """
 
     name: str
     kind: Literal["tag", "branch"]
@@ -60,6 +68,7 @@ class Outcome:
         size: Their bytes.
         names: Tags and branches that are as they should be.
         proof: Each file, for the receipt; empty unless one was asked for.
+        others: Paths that the target has besides, for the receipt.
         notes: Sentences for a person: what was left out, what the target cannot do.
         error: Why it failed.
     """
@@ -77,6 +86,7 @@ class Outcome:
     size: int = 0
     names: tuple[NameCopied, ...] = ()
     proof: tuple[FileProof, ...] = field(default=(), repr=False)
+    others: tuple[str, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
     error: HubferryError | None = None
 

@@ -22,7 +22,7 @@ from hubferry.i18n import _
 from hubferry.sync import collisions
 from hubferry.sync.composing import BrokenError, compose
 from hubferry.sync.entry_tables import EntryTables
-from hubferry.sync.mistakes import Mistakes
+from hubferry.sync.mistakes import Mistakes, said_of
 from hubferry.sync.nodes import Items, Table, found, plain, whole_number
 from hubferry.sync.repositories import Places, folder
 from hubferry.sync.spec import Position, SyncFile
@@ -88,7 +88,7 @@ class _Reader:
             )
         self._version(root)
         own = {key: pair for key, pair in root.pairs.items() if not key.startswith(OWN)}
-        self._values.only(replace(root, pairs=own), TOP_KEYS, _("the file"))
+        self._values.only(replace(root, pairs=own), TOP_KEYS, None)
         hubs, broken = self._hubs(root)
         with config.laid_over(hubs):
             entries = self._entries(root, broken)
@@ -146,7 +146,7 @@ class _Reader:
         try:
             return replace(token, words=(str(folder(token.words[0], self._path.parent)),))
         except UsageError as error:
-            self._mistakes.add(position, f"file: {error.message}", error.hint)
+            self._mistakes.add(position, said_of("file", error.message), error.hint)
             return token
 
     def _entries(self, root: Table, broken: set[str]) -> tuple[Entry, ...]:
@@ -171,7 +171,7 @@ class _Reader:
         try:
             return folder(text, self._path.parent)
         except UsageError as error:
-            self._mistakes.add(node.position, f"receipts: {error.message}", error.hint)
+            self._mistakes.add(node.position, said_of("receipts", error.message), error.hint)
             return None
 
 

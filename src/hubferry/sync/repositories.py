@@ -53,7 +53,7 @@ class Place:
         """What two places have in common that are one: no hub tells upper and lower case apart."""
         if self.is_folder or self.is_pattern:
             return self.text if self.is_folder else self.text.lower()
-        return f"{self.repository}@{self.ref.revision or ''}".lower()
+        return f"{self.repository}@{self.ref.revision or ''}"
 
     @property
     def repository(self) -> str:

@@ -9,8 +9,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from hubferry import units
-from hubferry.config import laid_over
+from hubferry import config, units
 from hubferry.errors import UsageError
 from hubferry.events import Note
 from hubferry.i18n import _
@@ -64,32 +63,25 @@ class Asked:
 
 
 async def run(file: SyncFile, entries: Sequence[Entry], asked: Asked, hear: Hear = unheard) -> Summary:
-    """Bring the targets of `entries` up to date once.
+    """Bring the targets of `entries` up to date once, with the hubs of the file laid over what is configured.
 
     Raises:
         UsageError: `only` names nothing.
     """
     started, clock = time.time(), time.monotonic()
-    with laid_over(file.hubs):
-        course, expansion = await _run(file, entries, asked, hear)
+    with config.laid_over(file.hubs):
+        async with Keeper(asked.keep) as keeper:
+            course = _Course(asked, hear, keeper)
+            expansion = await _expanded(entries, asked, hear)
+            for lost in expansion.failed:
+                course.take(Outcome(lost.job, "failed", time.time(), error=lost.error))
+            try:
+                jobs = await _remembered(expansion.jobs, asked, course)
+                runner = asked.runner or LocalRunner(file.jobs)
+                await runner.run(jobs, asked.manner, course.hear, course.take, course.halt)
+            finally:
+                course.end(expansion.jobs)
     return Summary(started, time.monotonic() - clock, _in_order(expansion, course.outcomes))
-
-
-async def _run(
-    file: SyncFile, entries: Sequence[Entry], asked: Asked, hear: Hear
-) -> tuple[_Course, Expansion]:
-    async with Keeper(asked.keep) as keeper:
-        course = _Course(asked, hear, keeper)
-        expansion = await _expanded(entries, asked, hear)
-        for lost in expansion.failed:
-            course.take(Outcome(lost.job, "failed", time.time(), error=lost.error))
-        try:
-            jobs = await _remembered(expansion.jobs, asked, course)
-            runner = asked.runner or LocalRunner(file.jobs)
-            await runner.run(jobs, asked.manner, course.hear, course.take, course.halt)
-        finally:
-            course.end(expansion.jobs)
-    return course, expansion
 
 
 async def _remembered(jobs: Sequence[Job], asked: Asked, course: _Course) -> list[Job]:
@@ -160,28 +152,24 @@ async def check(
     Raises:
         UsageError: `only` names nothing.
     """
-    with laid_over(file.hubs):
-        return await _check(file, entries, asked, hear)
+    with config.laid_over(file.hubs):
+        expansion = await _expanded(entries, asked, hear)
+        places = asyncio.Semaphore(file.jobs)
 
+        async def look(job: Job) -> Change:
+            async with places:
+                change = await one.look_ahead(job, asked.manner, lambda event: hear(Happened(job, event)))
+            hear(Looked(change))
+            return change
 
-async def _check(file: SyncFile, entries: Sequence[Entry], asked: Asked, hear: Hear) -> tuple[Change, ...]:
-    expansion = await _expanded(entries, asked, hear)
-    places = asyncio.Semaphore(file.jobs)
-
-    async def look(job: Job) -> Change:
-        async with places:
-            change = await one.look_ahead(job, asked.manner, lambda event: hear(Happened(job, event)))
-        hear(Looked(change))
-        return change
-
-    lost = [Change(one.job, error=one.error) for one in expansion.failed]
-    return (*lost, *await asyncio.gather(*(look(job) for job in expansion.jobs)))
+        lost = [Change(one.job, error=one.error) for one in expansion.failed]
+        return (*lost, *await asyncio.gather(*(look(job) for job in expansion.jobs)))
 
 
 async def _expanded(entries: Sequence[Entry], asked: Asked, hear: Hear) -> Expansion:
     """Return the jobs that are asked for, and tell of them."""
-    wanted = _wanted(entries, asked.only)
-    found = await expanding.expand(wanted, Options(), lambda event: hear(Happened(None, event)))
+    meant = wanted(entries, asked.only)
+    found = await expanding.expand(meant, Options(), lambda event: hear(Happened(None, event)))
     if asked.only:
         found = replace(
             found,
@@ -196,7 +184,7 @@ async def _expanded(entries: Sequence[Entry], asked: Asked, hear: Hear) -> Expan
     return found
 
 
-def _wanted(entries: Sequence[Entry], only: Sequence[str]) -> list[Entry]:
+def wanted(entries: Sequence[Entry], only: Sequence[str]) -> list[Entry]:
     """Return the entries that `only` names, and those whose repositories it may name."""
     if not only:
         return list(entries)

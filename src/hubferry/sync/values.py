@@ -12,22 +12,23 @@ from typing import TYPE_CHECKING, TypeVar
 from hubferry import units
 from hubferry.i18n import _
 from hubferry.sync import expressions
-from hubferry.sync.mistakes import nearest, shown
+from hubferry.sync.mistakes import nearest, said_of, shown
 from hubferry.sync.nodes import Items, Scalar, Table, truth, whole_number
 from hubferry.sync.spec import Position
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from hubferry.sync.expressions import WrongExpression
     from hubferry.sync.mistakes import Mistakes
     from hubferry.sync.nodes import Node
 
 Word = TypeVar("Word", bound=str)
 _LONGEST = 1000
-_AGE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([smhdw])", re.IGNORECASE)
+_AGE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([smhdw])", re.IGNORECASE | re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:Z|[-+]\d\d:\d\d)?)?")
-_CAP = re.compile(r"\d{1,12}|\d{1,3}(\.\d{1,6})?%")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:Z|[-+]\d\d:\d\d)?)?", re.ASCII)
+_CAP = re.compile(r"\d{1,12}|\d{1,3}(\.\d{1,6})?%", re.ASCII)
 _LARGEST = 1 << 62
 
 
@@ -37,15 +38,21 @@ class Values:
     def __init__(self, mistakes: Mistakes) -> None:
         """Collect in `mistakes`."""
         self.mistakes = mistakes
+        self._judged: dict[str, WrongExpression | None] = {}
 
-    def only(self, table: Table, known: Collection[str], where: str) -> None:
-        """Name every key that is not known, with the nearest that is; `where` is what the table is called."""
+    def only(self, table: Table, known: Collection[str], where: str | None) -> None:
+        """Name every key that is not known, with the nearest that is.
+
+        Args:
+            table: Whose keys.
+            known: Those that it may have.
+            where: What it is called; None for the whole file.
+        """
+        message = _("{table} has no key “{key}”") if where else _("a mirror file has no key “{key}”")
         for key, pair in table.pairs.items():
             if key not in known:
-                message = _("{table} has no key “{key}”")
-                self.mistakes.add(
-                    pair.position, message.format(table=where, key=shown(key)), nearest(key, known)
-                )
+                said = message.format(table=where, key=shown(key))
+                self.mistakes.add(pair.position, said, nearest(key, known))
 
     def text(self, node: Node, key: str) -> str | None:
         """Return a text on one line or several, which is no number, date or truth by YAML's rules."""
@@ -99,14 +106,16 @@ class Values:
         """Return regular expressions, each of which compiles and comes to an end on every name."""
         right = []
         for word, item in self._each(node, key):
-            wrong = expressions.wrong(word)
+            if word not in self._judged:  # an alias may bring it back a thousand times
+                self._judged[word] = expressions.wrong(word)
+            wrong = self._judged[word]
             if wrong is None:
                 right.append(word)
                 continue
             at = item.position
             if wrong.at is not None and item.verbatim is not None:
                 at = Position(at.line, at.column + item.verbatim + wrong.at)
-            self.mistakes.add(at, f"{key}: {wrong.message}", wrong.hint)
+            self.mistakes.add(at, said_of(key, wrong.message), wrong.hint)
         return tuple(right)
 
     def choice(self, node: Node, key: str, words: Sequence[Word]) -> Word | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import click
 
 from hubferry.cache.retention import Policy, Reason
 from hubferry.cli import output
+from hubferry.cli.ages import AgeType
 from hubferry.cli.cache import selection, words
 from hubferry.cli.cache.clean import preview, remove
 from hubferry.cli.command import Command
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     from hubferry.cache.listing import CachedModel
 
-_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-
 
 class _SizeType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer clicks only
     name = "SIZE"
@@ -33,16 +30,6 @@ class _SizeType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gen
         if size is None:
             self.fail(_("{value!r} is not a size such as 500G").format(value=value), param, ctx)
         return size
-
-
-class _AgeType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer clicks only
-    name = "AGE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        match = _AGE.fullmatch(str(value).strip())
-        if match is None:
-            self.fail(_("{value!r} is not an age such as 30d or 12h").format(value=value), param, ctx)
-        return float(match[1]) * _SECONDS[match[2].lower()]
 
 
 @click.command(
@@ -59,7 +46,7 @@ class _AgeType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gene
     ),
 )
 @click.option("--max-size", type=_SizeType(), help=_("Until all models together take no more than this."))
-@click.option("--older-than", type=_AgeType(), help=_("What was not used for this long: 30d, 12h, 2w."))
+@click.option("--older-than", type=AgeType(), help=_("What was not used for this long: 30d, 12h, 2w."))
 @click.option(
     "--keep-last",
     metavar="N",

@@ -39,27 +39,34 @@ def init_command(file: Path, *, with_schema: bool) -> None:
             raise UsageError(_("--schema writes beside a file, and “-” is none"), hint="hubferry sync schema")
         output.data(text.rstrip("\n"))
         return
+    schema = file.parent / beginning.SCHEMA_NAME
+    if with_schema and not _is_there(schema, beginning.schema()):
+        _write(schema, beginning.schema())
     _write(file, text)
-    if with_schema:
-        schema = file.parent / beginning.SCHEMA_NAME
-        if not schema.exists() or schema.read_text(encoding="utf-8") != beginning.schema():
-            _write(schema, beginning.schema())
     output.talk(_("wrote {path}").format(path=output.visible(str(file))))
-    named = "" if file == Path(USUAL) else f" {shlex.quote(str(file))}"
-    output.talk(f"hubferry sync check{named}", label=_("hint:"), colour="cyan")
+    named = [] if file == Path(USUAL) else [shlex.quote(str(file))]
+    output.talk(" ".join(["hubferry sync check", *named]), label=_("hint:"), colour="cyan")
 
 
 @click.command(
     "schema",
     cls=Command,
     help=_("Print the JSON schema of a mirror file, by which editors complete and check it as you type."),
-    examples=("hubferry sync schema > hubferry-sync.schema.json",),
+    examples=("hubferry sync schema",),
 )
 def schema_command() -> None:
     """Run the command."""
     from hubferry.sync import beginning
 
     output.data(beginning.schema().rstrip("\n"))
+
+
+def _is_there(path: Path, text: str) -> bool:
+    """Return whether a file has just this; one that has not is in the way."""
+    try:
+        return path.read_text(encoding="utf-8") == text
+    except (OSError, ValueError):
+        return False
 
 
 def _write(path: Path, text: str) -> None:

@@ -65,4 +65,6 @@ def run_command(file: Path, **words: Any) -> int:
     elif not words["quiet"]:
         for line in saying.summary_lines(summary):
             output.data(line)
+    if record.lacking is not None and not summary.failed:
+        return record.lacking.exit_code
     return PartialError.exit_code if summary.failed else 0

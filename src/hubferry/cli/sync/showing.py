@@ -77,7 +77,9 @@ class _Lines:
     def _happened(self, job: Job | None, event: Event) -> None:
         if isinstance(event, Retrying):
             begun = event.until - event.seconds
-            if self._redraws or begun - self._told.get(event.kind, -_WAIT_SECONDS) < _WAIT_SECONDS:
+            if self._display is not None and self._redraws:
+                return
+            if begun - self._told.get(event.kind, -_WAIT_SECONDS) < _WAIT_SECONDS:
                 return
             self._told[event.kind] = begun
         elif not isinstance(event, (Waiting, BudgetSpent)) and not (isinstance(event, Note) and job is None):

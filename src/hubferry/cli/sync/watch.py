@@ -62,8 +62,7 @@ def watch_command(file: Path, **words: Any) -> int:
 
     keep_freed_memory()
     _refuse_never(sync_options.opened(file, words))
-    with follow(quiet=words["quiet"], style=words["progress"], stays=True) as hear:
-        on_a_loop(lambda _listen: _watch(file, words, hear), ignore)
+    on_a_loop(lambda _listen: _watch(file, words), ignore)
     return 0
 
 
@@ -73,37 +72,49 @@ def _refuse_never(read_file: SyncFile) -> None:
         raise UsageError(message, hint='schedule: "0 3 * * *"')
 
 
-async def _watch(file: Path, words: dict[str, Any], hear: Hear) -> None:
+async def _watch(file: Path, words: dict[str, Any]) -> None:
+    from hubferry.sync import run
+    from hubferry.sync.care import only_run_of
     from hubferry.sync.listening import listening
     from hubferry.sync.metrics import Metrics
     from hubferry.sync.watch import Watch
 
     metrics = Metrics()
+    showing = {"quiet": words["quiet"], "style": words["progress"], "stays": True}
 
-    def told(one: Told) -> None:
-        metrics.take(one)
-        hear(one)
+    def read() -> SyncFile:
+        read_file = sync_options.opened(file, words)
+        return replace(read_file, entries=tuple(run.wanted(read_file.entries, words["only"])))
 
     async def work(read_file: SyncFile, entries: Sequence[Entry]) -> Summary:
-        from hubferry.sync import run
-        from hubferry.sync.care import only_run_of
-
         asked = sync_options.asked(read_file, words)
-        with only_run_of(read_file.path), sync_options.recorded(read_file, "watch") as record:
+        with (
+            only_run_of(read_file.path),
+            sync_options.recorded(read_file, "watch") as record,
+            follow(**showing) as hear,
+        ):
             asked = replace(asked, keep=record.keep, recall=record.recall)
-            summary = await run.run(read_file, entries, asked, told)
+            summary = await run.run(read_file, entries, asked, _both(metrics.take, hear))
         metrics.ran(summary)
         _report(summary, words)
         return summary
 
-    watch = Watch(lambda: sync_options.opened(file, words), work, told)
     async with AsyncExitStack() as stack:
+        watch = Watch(read, work, stack.enter_context(follow(**showing)))
         if words["listen"]:
             address = await stack.enter_async_context(listening(words["listen"], metrics, watch.standing))
             if not words["quiet"]:
                 output.talk(_("metrics: {address}").format(address=f"{address}/metrics"))
         with _signals(watch):
             await watch.run()
+
+
+def _both(first: Hear, second: Hear) -> Hear:
+    def hear(told: Told) -> None:
+        first(told)
+        second(told)
+
+    return hear
 
 
 def _report(summary: Summary, words: dict[str, Any]) -> None:

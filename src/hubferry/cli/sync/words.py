@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from hubferry.cli import output, plan_counts, present
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from hubferry.errors import HubferryError
     from hubferry.sync.outcome import Change, Outcome, Status, Summary
+
+
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def status_word(status: Status) -> str:
@@ -125,26 +129,19 @@ def outcome_document(outcome: Outcome) -> dict[str, object]:
             {
                 "name": one.name,
                 "kind": one.kind,
-                "source_commit": one.source_commit,
-                "target_commit": one.target_commit,
+                "source_commit": commit_or_none(one.source_commit),
+                "target_commit": commit_or_none(one.target_commit),
             }
             for one in outcome.names
         ],
         "notes": list(outcome.notes),
-        "error": None if outcome.error is None else error_document(outcome.error),
+        "error": None if outcome.error is None else present.error_document(outcome.error),
     }
 
 
-def error_document(error: HubferryError) -> dict[str, object]:
-    """Return why a repository failed as JSON takes it."""
-    return {
-        "kind": type(error).__name__,
-        "message": error.sentence,
-        "side": error.side,
-        "path": error.path,
-        "hint": error.hint,
-        "exit_code": error.exit_code,
-    }
+def commit_or_none(mark: str) -> str | None:
+    """Return what a hub said of a name, where that is a commit."""
+    return mark if _COMMIT.fullmatch(mark) else None
 
 
 def change_lines(changes: Sequence[Change]) -> Iterator[str]:
@@ -210,5 +207,5 @@ def change_document(change: Change) -> dict[str, object]:
         "names": list(change.names),
         "findings": [] if plan is None else present.findings_document(plan.findings),
         "notes": list(change.notes),
-        "error": None if change.error is None else error_document(change.error),
+        "error": None if change.error is None else present.error_document(change.error),
     }

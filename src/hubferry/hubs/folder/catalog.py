@@ -59,9 +59,11 @@ class FolderCatalog:
         del ref
         return References("")
 
-    async def history(self, ref: RepoRef, wanted: frozenset[str]) -> tuple[PastCommit, ...] | None:
+    async def history(
+        self, ref: RepoRef, wanted: frozenset[str], *, any_of: bool = False
+    ) -> tuple[PastCommit, ...] | None:
         """Return None: a folder has no commits."""
-        del ref, wanted
+        del ref, wanted, any_of
         return None
 
     async def terms(self, ref: RepoRef) -> GatedError | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from hubferry.catalog import Owned, Repository, moment_of
-from hubferry.errors import GatedError, HubferryError, NetworkError
+from hubferry.errors import GatedError, HubferryError, NetworkError, NotFoundError
 from hubferry.hubs.http.client import Request
 from hubferry.hubs.http.mistaken import not_understood
 from hubferry.hubs.huggingface.accounts import account_behind
@@ -83,9 +83,14 @@ class HuggingFaceCatalog:
         """List branches and tags; see `Catalog.references`."""
         return await references_of(self._wire, ref)
 
-    async def history(self, ref: RepoRef, wanted: frozenset[str]) -> tuple[PastCommit, ...] | None:
-        """Walk the commits; see `Catalog.history`."""
-        return await history_of(self._wire, ref, wanted)
+    async def history(
+        self, ref: RepoRef, wanted: frozenset[str], *, any_of: bool = False
+    ) -> tuple[PastCommit, ...] | None:
+        """Walk the commits; see `Catalog.history`. Lesser servers have no question for it."""
+        try:
+            return await history_of(self._wire, ref, wanted, any_of=any_of)
+        except NotFoundError:
+            return None
 
     async def terms(self, ref: RepoRef) -> GatedError | None:
         """Ask whether this account has accepted the terms; see `Catalog.terms`."""

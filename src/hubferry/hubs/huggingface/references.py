@@ -52,11 +52,18 @@ def _named(entries: Any) -> tuple[Reference, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
-async def history_of(wire: Wire, ref: RepoRef, wanted: frozenset[str]) -> tuple[PastCommit, ...] | None:
+async def history_of(
+    wire: Wire, ref: RepoRef, wanted: frozenset[str], *, any_of: bool = False
+) -> tuple[PastCommit, ...]:
     """Walk the commits up to a revision, newest first; see `Catalog.history`."""
     url: str | None = wire.api(ref, f"/commits/{quoted_revision(ref.revision or _DEFAULTS[0])}")
     found: dict[str, PastCommit] = {}
-    while url is not None and not (found and wanted <= found.keys()):
+
+    def is_enough() -> bool:
+        came = wanted & found.keys()
+        return bool(found) and (len(came) == len(wanted) or (any_of and bool(came)))
+
+    while url is not None and not is_enough():
         answer = await wire.get(ref, url)
         page, before = answer.json(), len(found)
         if not isinstance(page, list):

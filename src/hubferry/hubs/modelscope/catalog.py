@@ -93,9 +93,11 @@ class ModelScopeCatalog:
         """List branches and tags; see `Catalog.references`."""
         return await references_of(self._wire, ref)
 
-    async def history(self, ref: RepoRef, wanted: frozenset[str]) -> tuple[PastCommit, ...] | None:
+    async def history(
+        self, ref: RepoRef, wanted: frozenset[str], *, any_of: bool = False
+    ) -> tuple[PastCommit, ...] | None:
         """Return None: no call of this hub lists commits."""
-        del ref, wanted
+        del ref, wanted, any_of
         return None
 
     async def terms(self, ref: RepoRef) -> GatedError | None:

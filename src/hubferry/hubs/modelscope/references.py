@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from hubferry.catalog import Reference, References, moment_of
-from hubferry.errors import AccessError, ConflictError, NetworkError, UsageError
+from hubferry.errors import AccessError, ConflictError, HubferryError, NetworkError, UsageError
 from hubferry.hubs.http.client import Request, json_body
 from hubferry.hubs.modelscope import refusals
 from hubferry.hubs.modelscope.wire import DEFAULT_BRANCH, refused
@@ -63,14 +63,28 @@ class ModelScopeReferences:
         self._wire = source.wire
 
     async def tag(self, ref: RepoRef, name: str, commit: str) -> None:
-        """Make a tag."""
+        """Make a tag at a commit, or where the hub does not take it, at the branch as it is now.
+
+        Whether it takes commits is not documented; what the tag shows has to be seen afterwards in any case.
+        """
         if self._wire.client.token is None:
             raise AccessError(
                 _("Writing to {host} needs a token.").format(host=self._wire.client.host),
                 side="destination",
                 hint=_("Set MODELSCOPE_API_TOKEN to a token from {url}").format(url=self._wire.token_page),
             )
-        body = json_body({"TagName": name, "Ref": commit})
+        branch = ref.revision or DEFAULT_BRANCH
+        try:
+            await self._make(ref, name, commit)
+        except (AccessError, NetworkError):
+            raise
+        except HubferryError:
+            if commit == branch:
+                raise
+            await self._make(ref, name, branch)
+
+    async def _make(self, ref: RepoRef, name: str, at: str) -> None:
+        body = json_body({"TagName": name, "Ref": at})
         url = self._wire.api(ref, "/repo/tag")
         answer = await self._wire.client.ask(Request("POST", url, {"Content-Type": "application/json"}, body))
         if _says_exists(answer):

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from hubferry.serve.exchange import flag, json_answer, read_json
-from hubferry.serve.hub import repository_of, writable_repository_of
+from hubferry.serve.hub import hub_of, repository_of, writable_repository_of
 from hubferry.serve.huggingface.routes import REPO, iso_time, page_answer, window
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class TagCreation(msgspec.Struct, frozen=True):
 async def references(request: web.Request) -> web.Response:
     """List branches and tags with their commits; the pull requests are none, and come when asked for."""
     record = repository_of(request).record
+    own = record.annotated if hub_of(request).strict.tag_objects else {}
     asked: dict[str, object] = {"pullRequests": []} if flag(request, "include_prs") else {}
 
     def described(kind: str, found: Mapping[str, str]) -> list[dict[str, str]]:
@@ -49,7 +50,7 @@ async def references(request: web.Request) -> web.Response:
     return json_answer(
         {
             "branches": described("heads", record.branches),
-            "tags": described("tags", record.tags),
+            "tags": described("tags", {**record.tags, **own}),
             "converts": [],
             **asked,
         }
@@ -99,7 +100,8 @@ async def create_tag(request: web.Request) -> web.Response:
     """Create a tag at a revision."""
     repository, _account = writable_repository_of(request)
     wish = await read_json(request, TagCreation)
-    repository.add_tag(wish.tag, repository.resolve(request.match_info["revision"]))
+    commit = repository.resolve(request.match_info["revision"])
+    repository.add_tag(wish.tag, commit, wish.message or "")
     return json_answer({})
 
 

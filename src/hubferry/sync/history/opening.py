@@ -31,6 +31,8 @@ _NETWORK = frozenset({
 """Filesystems on which other machines write, or that lend no memory to several processes: WAL needs that
 (sqlite.org/wal.html, "All processes using a database must be on the same host computer")."""
 _CORRUPT, _NO_DATABASE = 11, 26
+_MALFORMED = "malformed"
+"""In what SQLite says of damage."""
 _MOUNTS = Path("/proc/self/mountinfo")
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
@@ -95,7 +97,7 @@ def is_damage(error: sqlite3.Error) -> bool:
     code = getattr(error, "sqlite_errorcode", None)  # since Python 3.11
     if code is not None:
         return code & 0xFF in (_CORRUPT, _NO_DATABASE)
-    return "malformed" in str(error) or "not a database" in str(error)
+    return _MALFORMED in str(error) or "not a database" in str(error)
 
 
 def anew(path: Path) -> Opened:
@@ -111,10 +113,16 @@ def anew(path: Path) -> Opened:
         raise Unusable(_unwritable(path, error)) from error
 
 
+def _damage() -> sqlite3.DatabaseError:
+    """Return what SQLite would raise for a file that is no sound database of ours; see `is_damage`."""
+    return sqlite3.DatabaseError(_MALFORMED)
+
+
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Let nobody else open, migrate or set aside the database meanwhile, where the disk has locks."""
-    lock = FileLock(path.with_name(f"{path.name}.lock"), timeout=_LOCK_SECONDS, mode=0o600)
+    place = path.with_name(f"{path.name}.lock")
+    lock = FileLock(place, timeout=_LOCK_SECONDS, mode=0o600, thread_local=False, fallback_to_soft=False)
     try:
         lock.acquire()
     except OSError as error:
@@ -145,7 +153,7 @@ def _prepared(path: Path, *, thorough: bool = False) -> sqlite3.Connection:
     try:
         version = _version(connection, path)
         if thorough and connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("malformed")  # noqa: TRY301 - handled as SQLite's own
+            raise _damage()  # noqa: TRY301 - handled as SQLite's own
         if not version:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         _journal(connection, path)
@@ -177,7 +185,7 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if tables and application != schema.APPLICATION:
-        raise sqlite3.DatabaseError("not a database of ours: malformed")
+        raise _damage()
     if version > schema.VERSION:
         message = _(
             "the history {path} is a newer hubferry's; this one leaves it alone, and remembers nothing"

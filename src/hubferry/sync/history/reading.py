@@ -46,7 +46,7 @@ class Wanted:
 
 def absolute(file: Path) -> str:
     """Return a mirror file's name as it is recorded."""
-    return text(os.path.abspath(file))  # noqa: PTH100 - resolve() would follow links
+    return text(os.path.realpath(file))  # as `care.only_run_of`: by whatever name, it is one file
 
 
 def runs(connection: sqlite3.Connection, wanted: Wanted) -> tuple[PastRun, ...]:
@@ -157,14 +157,14 @@ def _run(connection: sqlite3.Connection, row: Sequence[Any]) -> PastRun:
 
 
 def _state(connection: sqlite3.Connection, number: int, file: str, started: float, process: str) -> How:
-    """Return whether a run without an end goes on: of one file there is only one at a time."""
-    alive = soft_lock.is_alive(process)
-    if alive is None:  # another machine's: a later run of the same file could begin since it was over
-        later = connection.execute(
-            "SELECT 1 FROM runs WHERE file = ? AND started > ? AND id <> ? LIMIT 1", (file, started, number)
-        ).fetchone()
-        alive = later is None
-    return "running" if alive else "broken-off"
+    """Return whether a run without an end goes on: a later one of its file began when it was over.
+
+    That settles it, too, where the process is another machine's, or its number was given again.
+    """
+    later = connection.execute(
+        "SELECT 1 FROM runs WHERE file = ? AND started > ? AND id <> ? LIMIT 1", (file, started, number)
+    ).fetchone()
+    return "running" if later is None and soft_lock.is_alive(process) is not False else "broken-off"
 
 
 def _counted(connection: sqlite3.Connection, found: list[PastRun]) -> tuple[PastRun, ...]:

@@ -10,7 +10,6 @@ import socket
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from hubferry import __version__, places, soft_lock
@@ -22,6 +21,7 @@ from hubferry.sync.history.writing import RunRow, text
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
@@ -77,6 +77,11 @@ class History:
         history._begin(create=create)
         return history
 
+    @property
+    def readable(self) -> bool:
+        """Whether a database is open, be it only for reading."""
+        return self._connection is not None
+
     def _begin(self, *, create: bool) -> None:
         if self.path is None:
             message = _("nothing is remembered: no home directory is known, and XDG_STATE_HOME is not set")
@@ -105,7 +110,7 @@ class History:
     def begin(self, file: Path, kind: Kind) -> int:
         """Remember that a run begins; return its number, 0 where nothing is remembered."""
         row = RunRow(
-            text(str(Path(os.path.abspath(file)))),  # noqa: PTH100 - resolve() would follow links
+            reading.absolute(file),
             kind,
             time.time(),
             socket.gethostname(),

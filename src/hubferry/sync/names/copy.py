@@ -7,10 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from hubferry import transfer
-from hubferry.errors import HubferryError, IntegrityError, MovedTagError, NetworkError
+from hubferry.errors import (
+    HubferryError,
+    IntegrityError,
+    MovedTagError,
+    NetworkError,
+    NothingSelectedError,
+)
 from hubferry.findings import together
 from hubferry.i18n import _
-from hubferry.sync.names.look import bare, look, opened
+from hubferry.sync.names.look import bare, head_of, look, opened
 from hubferry.sync.names.plan import NamesPlan, NameStep, Way
 from hubferry.sync.outcome import NameCopied
 
@@ -51,6 +57,11 @@ class NamesResult:
     error: HubferryError | None = None
     plan: NamesPlan = field(default_factory=NamesPlan)
 
+    @property
+    def changed(self) -> bool:
+        """Whether the target is another one than before; an update that found nothing to do is no change."""
+        return bool(self.commits) or any(step.way is not Way.UPDATE for step in self.plan.to_make)
+
 
 async def copy_names(
     job: Job, options: Options, listen: Listener, known: Mapping[str, tuple[str, str]] | None = None
@@ -90,6 +101,7 @@ class _Work:
         self._reports: list[Report] = []
         self._made: dict[str, tuple[NameStep, str]] = {}
         self._errors: list[HubferryError] = []
+        self._notes: list[str] = []
 
     async def run(self) -> NamesResult:
         """Do everything, and prove it."""
@@ -107,7 +119,7 @@ class _Work:
             tuple(commit for report in self._reports for commit in report.commits),
             sum(report.fetched for report in self._reports),
             sum(report.sent for report in self._reports),
-            self._plan.notes,
+            (*self._plan.notes, *self._notes),
             together(self._errors) if self._errors else None,
             self._plan,
         )
@@ -123,12 +135,27 @@ class _Work:
         for step in self._plan.of(Way.HERE):
             await self._tag(step, (self._seen.target and self._here(self._seen.target)) or self._branch)
         for step in self._plan.of(Way.LINE):
-            with _naming(step):
-                report = await self._copy(sides.source_at(step.name, step.commit), target, sides.options)
-                await self._tag(step, self._commit_of(report))
+            await self._commit(step)
+        of_the_head = self._plan.of(Way.HEAD)
+        if of_the_head and await self._source_has_moved():
+            for step in of_the_head:
+                await self._commit(step)
+            of_the_head = ()
         self._head = await self._copy(sides.job.source, target, sides.options)
-        for step in self._plan.of(Way.HEAD):
+        for step in of_the_head:
             await self._tag_head(step, self._head)
+
+    async def _commit(self, step: NameStep) -> None:
+        """Commit what a tag means on the branch, and tag it."""
+        sides = self._sides
+        with _naming(step), self._sparing(step):
+            source = sides.source_at(step.name, step.commit)
+            await self._tag(step, self._commit_of(await self._copy(source, str(sides.target), sides.options)))
+
+    async def _source_has_moved(self) -> bool:
+        """Return whether the source's head is another one than when this began, before it is too late."""
+        sides = self._sides
+        return head_of(sides.source, await sides.here.references(bare(sides.source))) != self._seen.head
 
     def _here(self, found: References) -> str:
         """Return the commit that the target's branch is at, empty where its hub does not say."""
@@ -171,13 +198,30 @@ class _Work:
         """Make what goes beside the branch; what fails for one leaves the others alone."""
         for step in self._plan.of(Way.BESIDE, Way.UPDATE):
             try:
-                await (self._make_beside(step) if step.way is Way.BESIDE else self._update(step))
+                with _naming(step), self._sparing(step):
+                    await (self._make_beside(step) if step.way is Way.BESIDE else self._update(step))
             except HubferryError as error:
                 self._errors.append(error)
                 if isinstance(error, NetworkError):  # a hub is away, and would be waited for each time
                     return
         for name in self._plan.leftovers:
-            await self._writer.remove_branch(self._sides.target, name)
+            await self._remove(name)
+
+    async def _remove(self, temporary: str) -> None:
+        """Remove a temporary branch; one that stays is told, and is removed by the next run."""
+        try:
+            await self._writer.remove_branch(self._sides.target, temporary)
+        except HubferryError as error:
+            self._errors.append(error)
+
+    @contextmanager
+    def _sparing(self, step: NameStep) -> Iterator[None]:
+        """Leave out a tag or branch in which no file is selected: there is nothing to be copied of it."""
+        try:
+            yield
+        except NothingSelectedError:
+            message = _("{name}: it has no file that is selected").format(name=step.name)
+            self._notes.append(message)
 
     async def _make_beside(self, step: NameStep) -> None:
         """Make a tag or branch on a temporary branch, which gets exactly what the source has."""
@@ -186,14 +230,18 @@ class _Work:
             await writer.branch(target, step.temporary, self._start(step))
         exact = replace(sides.options, delete=True, max_delete=None)
         source = sides.source_at(step.name, step.commit)
-        report = await self._copy(source, sides.target_at(step.temporary), exact)
+        try:
+            report = await self._copy(source, sides.target_at(step.temporary), exact)
+        except NothingSelectedError:
+            await self._remove(step.temporary)
+            raise
         commit = self._commit_of(report)
         if step.kind == "tag":
             await self._tag(step, commit)
         else:
             await writer.branch(target, step.name, commit)
             self._made[step.name] = (step, commit)
-        await writer.remove_branch(target, step.temporary)
+        await self._remove(step.temporary)
 
     def _start(self, step: NameStep) -> str:
         """Return where to begin a temporary branch: at the tag before it, so that little differs."""
@@ -278,9 +326,12 @@ def _naming(step: NameStep) -> Iterator[None]:
     try:
         yield
     except HubferryError as error:
-        error.doing = error.doing or _("copying the tag {name}").format(name=step.name)
+        doing = _("copying {name}").format(name=step.name)
+        error.doing = doing if error.doing is None else f"{doing}: {error.doing}"
         if not error.retryable and error.hint is None:
-            error.hint = _('to go on without it, tags: {{deny: ["{name}"]}}').format(name=step.name)
+            error.hint = _("to go on without it, deny {name} in the tags or branches of the file").format(
+                name=step.name
+            )
         raise
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from hubferry import transfer
-from hubferry.errors import NotFoundError
+from hubferry.errors import NotFoundError, NothingSelectedError
 from hubferry.session import Session
 from hubferry.sync.names.plan import (
     HEAD,
@@ -18,6 +19,7 @@ from hubferry.sync.names.plan import (
     Seen,
     is_known,
     plan_names,
+    unfit,
     wanted_tags,
 )
 from hubferry.tasks import run_all
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from hubferry.sync.names.plan import NamesPlan
     from hubferry.sync.spec import Job
 
+_AT_ONCE = 4
+"""Tags whose listings are held against each other side by side."""
 _OF_THE_HUB = frozenset({".gitattributes", "README.md", "configuration.json"})
 """What a hub puts into a repository that is new."""
 
@@ -123,14 +127,14 @@ def bare(ref: RepoRef) -> RepoRef:
 async def look(sides: Sides) -> tuple[Seen, NamesPlan]:
     """Find out what there is, and plan."""
     source, target = await run_all(sides.here.references(bare(sides.source)), _references(sides))
-    entry, head = sides.job.entry, _head(sides.source, source)
+    entry, head = sides.job.entry, head_of(sides.source, source)
     seen = Seen(source, target, sides.powers, entry.tags, entry.branches, head, sides.known)
     lacking, unproven = _open(seen)
     if lacking:
         seen = await _Places(sides, seen, lacking).found()
-    for tag in unproven:
-        shown = await _is_shown(sides, tag)
-        seen = replace(seen, shown={**seen.shown, tag.name: shown})
+    places = asyncio.Semaphore(_AT_ONCE)
+    shown = await run_all(*(_is_shown(sides, tag, places) for tag in unproven))
+    seen = replace(seen, shown={tag.name: one for tag, one in zip(unproven, shown, strict=True)})
     return seen, plan_names(seen)
 
 
@@ -142,7 +146,7 @@ async def _references(sides: Sides) -> References | None:
         return None
 
 
-def _head(ref: RepoRef, source: References) -> str:
+def head_of(ref: RepoRef, source: References) -> str:
     """Return the commit of what is copied as the head, empty where the hub does not say."""
     if ref.revision is None:
         return source.head or ""
@@ -154,7 +158,9 @@ def _open(seen: Seen) -> tuple[list[Reference], list[Reference]]:
     """Return the wanted tags that the target has not, and those whose content there nobody has seen."""
     lacking: list[Reference] = []
     unproven: list[Reference] = []
-    for tag in wanted_tags(seen.source, seen.tags) if seen.powers.tags else []:
+    for tag in wanted_tags(seen.source, seen.tags):
+        if unfit(seen, tag.name, "tag"):
+            continue
         there = seen.target.tag(tag.name) if seen.target else None
         if there is None:
             lacking.append(tag)
@@ -163,13 +169,16 @@ def _open(seen: Seen) -> tuple[list[Reference], list[Reference]]:
     return lacking, unproven
 
 
-async def _is_shown(sides: Sides, tag: Reference) -> bool:
-    """Return whether the target's tag shows what the source's does."""
+async def _is_shown(sides: Sides, tag: Reference, places: asyncio.Semaphore) -> bool:
+    """Return whether the target's tag shows what the source's does, of what is selected."""
     there = sides.target_at(tag.name)
-    try:
-        return await sides.shows(sides.source_at(tag.name, tag.commit or ""), there)
-    except NotFoundError:  # of an annotated tag the list may name the tag itself, which is no commit
-        return await sides.shows(sides.source_at(tag.name), there)
+    async with places:
+        try:
+            return await sides.shows(sides.source_at(tag.name, tag.commit or ""), there)
+        except NothingSelectedError:
+            return True
+        except NotFoundError:  # of an annotated tag the list may name the tag itself, which is no commit
+            return await sides.shows(sides.source_at(tag.name), there)
 
 
 class _Places:
@@ -185,8 +194,9 @@ class _Places:
     async def found(self) -> Seen:
         """Return what was seen, with places."""
         sides = self._sides
-        tags = wanted_tags(self._seen.source, self._seen.tags)
-        wanted = frozenset(tag.commit for tag in tags if tag.commit) | {self._known_head()} - {""}
+        tags, known = wanted_tags(self._seen.source, self._seen.tags), self._known_head()
+        needed = self._tags if known else tags
+        wanted = frozenset(tag.commit for tag in needed if tag.commit) | {known} - {""}
         head = replace(sides.source, revision=self._seen.head or None)
         self._line = await sides.here.history(head, wanted)
         self._at = {one.commit: Place(-float(index)) for index, one in enumerate(self._line or ())}
@@ -230,8 +240,8 @@ class _Places:
 
     async def _beside(self, commit: str) -> Place:
         """Return the place of a commit that is not before the head: where its own history meets the line."""
-        first = frozenset({self._line[-1].commit} if self._line else ())
-        own = await self._sides.here.history(replace(self._sides.source, revision=commit), first) or ()
+        at = replace(self._sides.source, revision=commit)
+        own = await self._sides.here.history(at, frozenset(self._at), any_of=True) or ()
         for count, one in enumerate(own):
             if one.commit in self._at:
                 return Place(self._at[one.commit].line, count)
@@ -244,9 +254,15 @@ class _Places:
             return True
         if seen.target.tags or self._known_head():
             return False
-        found = await sides.there.repository(sides.target)
+        try:
+            found = await sides.there.repository(sides.target)
+        except NotFoundError:  # the branch is not there
+            return True
         files = await sides.there.files(found.revision) if found.revision else []
-        return {file.path for file in files} <= _OF_THE_HUB
+        if not {file.path for file in files} <= _OF_THE_HUB:
+            return False
+        past = await sides.there.history(sides.target, frozenset())
+        return past is None or len(past) <= 1
 
     async def _hold(self) -> None:
         """Find out what the target's branch holds: as it is known, as it shows, or by its time."""
@@ -263,7 +279,7 @@ class _Places:
         """Hold the branch against the source's head, then its tags, the latest first, until one is shown."""
         sides, seen = self._sides, self._seen
         holds: Place | None = None
-        if await sides.shows(sides.job.source, str(sides.target)):
+        if await self._branch_shows(sides.job.source):
             holds = LATEST if self._line is None else HEAD
         lacking = {tag.name for tag in self._tags}
         here = set()
@@ -281,6 +297,8 @@ class _Places:
         """Return the wanted tags whose places are known, the latest first."""
         found = []
         for tag in wanted_tags(self._seen.source, self._seen.tags):
+            if unfit(self._seen, tag.name, "tag"):
+                continue
             place = self._seen.places.get(tag.name)
             if place is None and self._line is None and tag.created is not None:
                 place = Place(tag.created)
@@ -294,7 +312,13 @@ class _Places:
         there = seen.target and seen.target.tag(tag.name)
         if there and there.commit and seen.target and sides.branch is None:
             return there.commit == seen.target.head
-        return await sides.shows(sides.source_at(tag.name, seen.commit_of(tag)), str(sides.target))
+        return await self._branch_shows(sides.source_at(tag.name, seen.commit_of(tag)))
+
+    async def _branch_shows(self, source: str) -> bool:
+        try:
+            return await self._sides.shows(source, str(self._sides.target))
+        except NothingSelectedError:
+            return False
 
     async def _by_time(self, line: tuple[PastCommit, ...]) -> Place | None:
         """Return the last commit of the source that is not younger than the target's branch.

@@ -222,23 +222,28 @@ def plan_names(seen: Seen) -> NamesPlan:
     """Decide for each wanted name, in the order in which it is to be done."""
     tags = [_tag(seen, tag) for tag in wanted_tags(seen.source, seen.tags)]
     branches = [_branch(seen, branch) for branch in wanted_branches(seen.source, seen.branches)]
-    steps = sorted(
-        [*tags, *branches], key=lambda step: (_TURNS.index(step.way), step.kind != "tag", step.place)
-    )
+    steps = sorted([*tags, *branches], key=_turn)
     leftovers, strangers = _temporary(seen, steps)
     return NamesPlan(tuple(steps), leftovers, strangers)
+
+
+def _turn(step: NameStep) -> tuple[object, ...]:
+    """Return what orders steps: what is done first, the places in the source's history, numbers in names."""
+    parts = re.split(r"([0-9]+)", step.name)
+    natural = [int(part[:_LONGEST]) if at % 2 else part for at, part in enumerate(parts)]
+    return _TURNS.index(step.way), step.kind != "tag", step.place, natural
 
 
 def _tag(seen: Seen, tag: Reference) -> NameStep:
     there = seen.target.tag(tag.name) if seen.target else None
     place = seen.places.get(tag.name)
+    reason = unfit(seen, tag.name, "tag")
+    if reason:
+        return NameStep(Way.LEFT_OUT, "tag", tag, there, reason)
     if there is not None:
         right = is_known(tag, there, seen.known) or seen.shown.get(tag.name, False)
         reason = "" if right else _moved(seen, tag)
         return NameStep(Way.SAME if right else Way.MOVED, "tag", tag, there, reason)
-    reason = _unfit(seen, tag.name, "tag")
-    if reason:
-        return NameStep(Way.LEFT_OUT, "tag", tag, None, reason)
     way = _way(seen, tag, place)
     reason = _impossible(seen, tag.name, place) if way is Way.LEFT_OUT else ""
     return NameStep(way, "tag", tag, None, reason, place or LATEST, seen.commit_of(tag))
@@ -261,7 +266,7 @@ def _way(seen: Seen, tag: Reference, place: Place | None) -> Way:
 
 def _branch(seen: Seen, branch: Reference) -> NameStep:
     there = seen.target.branch(branch.name) if seen.target else None
-    reason = _unfit(seen, branch.name, "branch")
+    reason = unfit(seen, branch.name, "branch")
     if reason:
         return NameStep(Way.LEFT_OUT, "branch", branch, there, reason)
     if there is not None:
@@ -278,21 +283,29 @@ def _branch(seen: Seen, branch: Reference) -> NameStep:
     return NameStep(Way.LEFT_OUT, "branch", branch, None, reason)
 
 
-def _unfit(seen: Seen, name: str, kind: NameKind) -> str:
-    """Return why a name cannot be one at the target, empty where it can."""
+def unfit(seen: Seen, name: str, kind: NameKind) -> str:
+    """Return why a name cannot be one at the target, or cannot be asked for, empty where it can."""
     words = {"name": name, "host": seen.powers.host}
     if not seen.powers.tags:
         return _("{name}: a folder has neither tags nor branches").format(**words)
-    if not is_revision(name) or len(name.encode(errors="replace")) > _LONGEST:
+    if not is_revision(name) or "@" in name or len(name.encode(errors="replace")) > _LONGEST:
         return _("{name}: that can be no name of a tag or branch at {host}").format(**words)
     if _COMMIT.fullmatch(name):
         return _("{name}: at {host} that would be taken for a commit").format(**words)
     if name in _DEFAULTS:
         return _("{name}: at {host} that is the default branch").format(**words)
-    taken = [branch.name for branch in wanted_branches(seen.source, seen.branches)]
-    taken += [branch.name for branch in seen.target.branches] if seen.target else []
-    if kind == "tag" and name in taken:
+    return _taken(seen, name, kind)
+
+
+def _taken(seen: Seen, name: str, kind: NameKind) -> str:
+    """Return why a name means something else at the target: a tag and a branch cannot be told apart there."""
+    words = {"name": name, "host": seen.powers.host}
+    branches = [branch.name for branch in wanted_branches(seen.source, seen.branches)]
+    branches += [branch.name for branch in seen.target.branches] if seen.target else []
+    if kind == "tag" and name in branches:
         return _("tag {name}: a branch at {host} has that name").format(**words)
+    if kind == "branch" and seen.target and seen.target.tag(name):
+        return _("branch {name}: a tag at {host} has that name").format(**words)
     return ""
 
 
