@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hubferry.errors import AccessError, GatedError, HubferryError, NetworkError, NotFoundError
+from hubferry.errors import AccessError, HubferryError, NetworkError, NotFoundError
+from hubferry.i18n import _
 from hubferry.mirror.clients import STRANGER, Asker, Clients
 from hubferry.mirror.memory import Known, Memory, Named, name_of
 from hubferry.mirror.snapshots import View, make
@@ -126,7 +127,7 @@ class Desk:
         if self._stands("content", ref, who):
             return
         if self._offline or not upstream.endpoint:
-            raise AccessError(f"{ref.repo_id} is not public, and the hub that knows its readers is not asked")
+            raise AccessError(_not_public(ref))
         probe = file if file.size else next((one for one in found.view.snapshot.files if one.size), None)
         if probe is not None:
             source = await self._clients.questions(upstream, who)
@@ -170,13 +171,15 @@ class Desk:
         if named is not None or known.asked:
             view = None if named is None else self._memory.view(ref, named.commit)
             if view is None:
-                raise NotFoundError(f"{ref.repo_id} is known here, and not this revision of it")
+                raise NotFoundError(
+                    _("{name} is known here, and not this revision of it").format(name=ref.repo_id)
+                )
             if not known.public:
-                raise AccessError(f"{ref.repo_id} is not public, and no hub is asked who may read it")
+                raise AccessError(_not_public(ref))
             return Found(view, public=True, stale=True)
         view = self._cached(ref)
         if view is None:
-            raise NotFoundError(f"the cache has no {ref.repo_id}, and no hub is asked")
+            raise NotFoundError(_("the cache has no {name}, and no hub is asked").format(name=ref.repo_id))
         return Found(view, public=True, stale=True)
 
     async def _ask(self, upstream: Upstream, ref: RepoRef, who: Asker) -> Found:
@@ -247,6 +250,10 @@ class Desk:
         await asyncio.gather(*running, return_exceptions=True)
 
 
+def _not_public(ref: RepoRef) -> str:
+    return _("{name} is not public, and no hub is asked who may read it").format(name=ref.repo_id)
+
+
 def _about(what: str, ref: RepoRef, who: Asker) -> tuple[str, str, str, str, str]:
     return what, ref.hub, ref.repo_type, ref.repo_id, who.key
 
@@ -257,8 +264,3 @@ def _differs(view: View, record: dict[str, Any]) -> bool:
 
 def _changed(view: View, record: dict[str, Any], *, private: bool, gated: bool) -> View:
     return View(msgspec.structs.replace(view.snapshot, record=record, private=private, gated=gated))
-
-
-def is_refusal(error: HubferryError) -> bool:
-    """Return whether a hub has said no, rather than nothing."""
-    return isinstance(error, (AccessError, GatedError, NotFoundError))

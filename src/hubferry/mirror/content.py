@@ -228,14 +228,15 @@ def source_of(wanted: Wanted) -> Source:
         NotFoundError: None is asked.
     """
     if wanted.source is None:
-        raise NotFoundError(f"{wanted.file.path} is not in the cache, and no hub is asked")
+        raise NotFoundError(
+            _("{path} is not in the cache, and no hub is asked").format(path=wanted.file.path)
+        )
     return wanted.source
 
 
 def _demand_provable(wanted: Wanted) -> RepoFile:
     file = wanted.file
     if file.size is None or not digest_of(file):
-        raise NetworkError(
-            f"{file.path}: the hub lists no digest, so that nothing could prove it", side="source"
-        )
+        message = _("{path}: the hub lists no digest, so that nothing could prove it").format(path=file.path)
+        raise NetworkError(message, side="source")
     return file

@@ -15,6 +15,7 @@ from hubferry.cache.disk import disk
 from hubferry.cache.roots import create_root, make_directories
 from hubferry.errors import DiskError, HubferryError, NetworkError
 from hubferry.hubs.http.client import Request, json_body
+from hubferry.i18n import _
 from hubferry.mirror.memory import FOLDER
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Relay:
         if known is not None and (time.time() - known.at < self._ttl or self._offline):
             return known
         if self._offline or not upstream.endpoint:
-            raise NetworkError("no hub is asked", side="source")
+            raise NetworkError(_("no hub is asked"), side="source")
         try:
             answer = await self._ask(upstream, Request("GET", upstream.endpoint + target, {}), who)
         except HubferryError:
