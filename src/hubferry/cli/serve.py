@@ -247,11 +247,11 @@ def _policy(wish: _Wish) -> Policy:
     writer, reader = Account(wish.user, namespaces=own), Account(wish.user, may_write=False, namespaces=own)
     credentials = [Credential(token, writer) for token in wish.tokens]
     credentials += [Credential(token, reader) for token in wish.read_tokens]
-    if wish.mirror is not None and wish.mirror.opens(local=wish.local):
-        from hubferry.mirror.application import OpenPolicy
-
-        return OpenPolicy(credentials, writable=wish.writable, anonymous_reads=True)
-    return Policy(credentials, writable=wish.writable, anonymous_reads=wish.local)
+    opened = wish.mirror is not None and wish.mirror.opens(local=wish.local)
+    kind = Policy
+    if opened:
+        from hubferry.mirror.application import OpenPolicy as kind  # noqa: N813  # the kind that is wanted
+    return kind(credentials, writable=wish.writable, anonymous_reads=wish.local or opened)
 
 
 def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:

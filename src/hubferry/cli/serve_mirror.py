@@ -147,8 +147,11 @@ class MirrorWish:
     def attach(self, application: web.Application, *, local: bool) -> None:
         """Make the hub a mirror."""
         from hubferry.cache.store import Cache
-        from hubferry.mirror.application import attach
-        from hubferry.mirror.mirror import Wishes
+        from hubferry.mirror.application import accounts_of, attach
+        from hubferry.mirror.mirror import Wishes, no_token
+        from hubferry.serve.hub import HUB
+
+        accounts = accounts_of(application[HUB].policy)
 
         wishes = Wishes(
             self.upstreams,
@@ -159,6 +162,7 @@ class MirrorWish:
             quota=self.quota,
             choice=self.choice,
             names=self.names,
+            upstream_token=no_token if accounts is None else accounts.upstream_token,
         )
         attach(application, Cache(), wishes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
@@ -153,9 +154,24 @@ def _who(request: web.Request, mirror: Mirror, upstream: Upstream) -> Asker:
     token = token_of(request)
     if not mirror.wishes.is_open:
         return mirror.asker(upstream, None, account_of(request))
-    hub = hub_of(request)
-    ours = bool(hub.policy.credentials) and hub.policy.identify(token) is not None
-    return mirror.asker(upstream, None if ours else token, None)
+    return mirror.asker(upstream, None if _is_ours(hub_of(request).policy, token) else token, None)
+
+
+def _is_ours(policy: Policy, token: str | None) -> bool:
+    """Return whether a token is one that this hub knows, and no other is to see."""
+    if not token:
+        return False
+    if any(
+        hmac.compare_digest(one.token.encode(), token.encode(errors="replace")) for one in policy.credentials
+    ):
+        return True
+    accounts = accounts_of(policy)
+    return accounts is not None and accounts.identify(token) is not None
+
+
+def accounts_of(policy: Policy) -> Any:
+    """Return the file of accounts of a hub that has one."""
+    return getattr(policy, "accounts", None)
 
 
 def counted(application: web.Application) -> Any:
