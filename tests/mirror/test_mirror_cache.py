@@ -49,6 +49,8 @@ def test_a_part_of_a_model_is_recorded_as_one(upstream, mirror):
     assert model.state.value != "broken"
     assert known.is_settled
     assert known.selected
+    assert known.files["config.json"].wanted  # so that it is missed when it is gone
+    assert not known.files["README.md"].wanted
 
 
 def test_what_was_fetched_before_is_served_and_nothing_is_asked_for_but_its_name(
@@ -90,6 +92,20 @@ def test_a_new_commit_leaves_the_old_one_whole(upstream, make_mirror):
     assert mirror.counts.fetched == sum(map(len, FILES.values())) + len(b'{"new": 1}')
 
 
+def test_a_file_of_a_new_commit_takes_nothing_of_the_old_one(upstream, tmp_path, make_mirror):
+    old = upstream.store.add("org/model", FILES).id
+    fetch(tmp_path / "cache", upstream.url)
+    mirror = make_mirror(hf=upstream.url, ttl=0.0)
+    upstream.store.add("org/model", {"config.json": b"[]", "weights/model.safetensors": b"\0new"})
+    assert ask(f"{mirror.url}/org/model/resolve/main/config.json").body == b"[]"
+    mirror.settle()
+    fetched = mirror.counts.fetched
+    assert ask(f"{mirror.url}/org/model/resolve/{old}/weights/model.safetensors").body == LARGE
+    assert mirror.counts.fetched == fetched
+    known = Cache(mirror.root, roots=[mirror.root]).find(RepoRef("hf", "org/model")).manifest
+    assert (known.commit, known.is_whole) == (old, True)
+
+
 def test_a_name_is_believed_for_its_time_and_no_longer(upstream, make_mirror):
     mirror = make_mirror(hf=upstream.url, ttl=100.0)
     now = [1_000_000_000.0]
@@ -97,9 +113,13 @@ def test_a_name_is_believed_for_its_time_and_no_longer(upstream, make_mirror):
     address = f"{mirror.url}/org/model/resolve/main/config.json"
     upstream.store.add("org/model", FILES)
     assert ask(address).body == b"{}"
+    upstream.store.find("org/model").add_tag("v1", upstream.store.find("org/model").resolve(None))
     upstream.store.add("org/model", {"config.json": b"[]"})
     now[0] += 99
     assert ask(address).body == b"{}"
+    assert (
+        ask(f"{mirror.url}/org/model/resolve/v1/config.json").body == b"{}"
+    )  # renews what is public, no name
     now[0] += 2
     assert ask(address).body == b"[]"
 

@@ -77,6 +77,17 @@ def test_what_one_account_may_read_is_given_to_no_other_also_from_the_cache(name
     assert ask(place("org/public", "config.json")).body == b'{"public": 1}'
 
 
+def test_naming_a_commit_is_no_way_around_rights(hub, make_mirror):
+    mirror = make_mirror(hf=hub.url)
+    for name in ("org/private", "org/gated"):
+        commit = hub.store.find(name).resolve(None)
+        address = f"{mirror.url}/{name}/resolve/{commit}/model.safetensors"
+        assert ask(address, OWNER).body == LARGE
+        mirror.settle()
+        for token in (STRANGER, None):
+            assert ask(address, token).status in (401, 403, 404)
+
+
 def test_a_private_repository_is_not_seen_in_any_answer(hub, make_mirror):
     mirror = make_mirror(hf=hub.url)
     assert ask(f"{mirror.url}/api/models/org/private", OWNER).status == 200
