@@ -48,6 +48,11 @@ def refused(*options, tmp_path) -> str:
         (("--upstream", "hf", "--open", "--host", "0.0.0.0", "--writable"), "who may write needs a token"),
         (("--cache", "--open", "--host", "0.0.0.0"), "nobody knows who may read"),
         (("--upstream", "hf", "--host", "0.0.0.0"), "needs a token"),
+        (
+            ("--upstream", "hf=https://models.lan", "--public-url", "https://models.lan", "--open"),
+            "hub itself",
+        ),
+        (("--upstream", "hf=ms", "--names", "/nonexistent"), "cannot be read"),
     ],
 )
 def test_what_would_be_open_to_the_wrong_people_is_refused(options, words, tmp_path):

@@ -167,6 +167,9 @@ def serve(  # noqa: PLR0913  # one a command-line option
         as_json=as_json, quiet=quiet, public=_public(public_url, proxies), mirror=mirror_wish(mirror),
     )  # fmt: skip
     if wish.mirror is not None:
+        wish.mirror.refuse_loop(
+            wish.public.url, f"http://{host}:{port}", f"http://localhost:{port}", f"http://127.0.0.1:{port}"
+        )
         wish.mirror.check(local=wish.local, writable=writable, tokens=bool(wish.tokens or wish.read_tokens))
     open_to_all = wish.mirror is not None and wish.mirror.is_open
     if not (wish.local or open_to_all or wish.tokens or wish.read_tokens):

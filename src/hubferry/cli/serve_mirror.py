@@ -93,7 +93,7 @@ def _options() -> list[Callable[..., Any]]:
         ),
         click.option(
             "--names",
-            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            type=click.Path(path_type=Path, dir_okay=False),
             metavar="FILE",
             help=_("Table of names for hf=ms and ms=hf: a line each, the client's name and the hub's."),
         ),
@@ -143,6 +143,18 @@ class MirrorWish:
                 _("without an upstream nobody knows who may read what the cache has: it needs a token"),
                 hint="HUBFERRY_TOKEN=... hubferry serve --cache --host 0.0.0.0",
             )
+
+    def refuse_loop(self, *addresses: str | None) -> None:
+        """Refuse to mirror oneself, as HF_ENDPOINT in the mirror's own environment would have it.
+
+        Raises:
+            UsageError: An upstream is at one of these addresses.
+        """
+        own = {address.rstrip("/") for address in addresses if address}
+        for one in self.upstreams:
+            if one.endpoint in own:
+                message = _("{endpoint} is this hub itself").format(endpoint=one.endpoint)
+                raise UsageError(message, hint="hubferry serve --upstream hf=https://huggingface.co")
 
     def attach(self, application: web.Application, *, local: bool) -> None:
         """Make the hub a mirror."""
@@ -216,7 +228,7 @@ def mirror_wish(given: MirrorOptions) -> MirrorWish | None:
     known = {one.dialect for one in upstreams}
     cached = tuple(Upstream(one, one, "") for one in ("hf", "ms") if given["from_cache"] and one not in known)
     table = given["names"]
-    names = Names() if table is None else read_names(table.read_text("utf-8"), str(table))
+    names = Names() if table is None else read_names(_text(table), str(table))
     return MirrorWish(
         (*upstreams, *cached),
         given["is_open"],
@@ -226,6 +238,14 @@ def mirror_wish(given: MirrorOptions) -> MirrorWish | None:
         names,
         _quota(given["quota"]),
     )
+
+
+def _text(table: Path) -> str:
+    try:
+        return table.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        message = _("{path} cannot be read: {reason}").format(path=table, reason=error)
+        raise UsageError(message) from error
 
 
 def _quota(text: str | None) -> int | None:
