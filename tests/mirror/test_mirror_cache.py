@@ -12,7 +12,7 @@ from servers import running_hub
 from hubferry import api
 from hubferry.cache.listing import list_models
 from hubferry.cache.store import Cache
-from hubferry.mirror.upstreams import Upstream
+from hubferry.mirror.upstreams import Choice, Upstream
 from hubferry.model import RepoRef
 from hubferry.options import Access, Options
 
@@ -149,6 +149,31 @@ def test_pages_of_a_listing_lead_on_at_the_mirror(upstream, mirror):
         address = answer.headers.get("Link", "").partition(">")[0].removeprefix("<")
         assert address.startswith(mirror.url) or not address
     assert len(names) == 7
+
+
+def test_a_search_finds_what_upstream_has_where_nothing_of_its_own_fits(upstream, make_mirror):
+    for name in ("org/a", "org/b", "org/c"):
+        upstream.store.add(name, FILES)
+    mirror = make_mirror(hf=upstream.url, choice=Choice(deny=["org/c"]))
+    mirror.store.add("own/model", FILES)
+
+    def found(author: str) -> list[str]:
+        return [one["id"] for one in json.loads(ask(f"{mirror.url}/api/models?author={author}").body)]
+
+    assert found("org") == ["org/a", "org/b"]
+    assert found("own") == ["own/model"]
+
+
+def test_a_fetch_that_is_under_way_beside_a_whole_commit_is_left_alone(upstream, tmp_path, make_mirror):
+    old = upstream.store.add("org/model", FILES).id
+    fetch(tmp_path / "cache", upstream.url, include=("config.json",))
+    directory = Cache(tmp_path / "cache", roots=[tmp_path / "cache"]).find(RepoRef("hf", "org/model")).path
+    waiting = directory / ".hubferry" / "next"
+    (waiting / ".hubferry").mkdir(parents=True)
+    mirror = make_mirror(hf=upstream.url)
+    assert ask(f"{mirror.url}/org/model/resolve/{old}/README.md").body == FILES["README.md"]
+    mirror.settle()
+    assert waiting.is_dir()
 
 
 def test_without_upstream_what_is_known_is_served_and_said_to_be_old(tmp_path, make_mirror):

@@ -110,6 +110,8 @@ async def _answer_from_upstream(request: web.Request, handler: Handler) -> web.S
     answer = _answer_for(request, label)
     mirror = request.app[MIRROR]
     upstream = mirror.upstream(label.partition(":")[0])
+    if label == "hf:list" and upstream is not None:
+        return await _list(request, handler, mirror, upstream)
     if answer is None or upstream is None:
         return await handler(request)
     repo_id, kind = _repository(request)
@@ -125,6 +127,19 @@ async def _answer_from_upstream(request: web.Request, handler: Handler) -> web.S
     except HubferryError as error:
         raise said(error, repo_id, None) from error
     return answered if answered is not None else await handler(request)
+
+
+async def _list(
+    request: web.Request, handler: Handler, mirror: Mirror, upstream: Upstream
+) -> web.StreamResponse:
+    """List the hub's own repositories that fit; where none do, those of upstream."""
+    own = await handler(request)
+    body = own.body if isinstance(own, web.Response) else None
+    if body != b"[]" or upstream.translated or mirror.wishes.offline or not upstream.endpoint:
+        return own
+    kind = cast("RepoType", request.match_info["kind"].removesuffix("s"))
+    who = _who(request, mirror, upstream)
+    return await huggingface.find(Asked(mirror, upstream, request, who, "", kind)) or own
 
 
 def _answer_for(request: web.Request, label: str) -> Answer | None:

@@ -289,7 +289,7 @@ async def refuse_xet(asked: Asked) -> web.Response:
 
 
 async def find(asked: Asked) -> web.Response | None:
-    """Pass a search on; None where nobody can be asked."""
+    """Pass a search on, without what is not to be asked for; None where it cannot be answered."""
     try:
         answer = await asked.mirror.relay.get(
             asked.upstream, asked.request.path_qs, asked.who, remember=False
@@ -298,4 +298,6 @@ async def find(asked: Asked) -> web.Response | None:
         raise said(error, "", None) from error
     if answer.status != _OK or not isinstance(answer.body, list):
         return None
-    return json_answer(answer.body, headers=_link(asked.request, answer.link))
+    permits = asked.mirror.wishes.choice.permits
+    shown = [entry for entry in answer.body if isinstance(entry, dict) and permits(str(entry.get("id", "")))]
+    return json_answer(shown, headers=_link(asked.request, answer.link))

@@ -157,7 +157,7 @@ class Shelf:
     async def _open(self, view: View) -> Slot:
         await self.in_thread(self.index.refresh)
         for held in self.index.of(view.snapshot):
-            if not only_read(held.path):
+            if not only_read(held.path) and update.staged(held) is None:  # which is somebody's next commit
                 with suppress(LockedError, DiskError):
                     return await self.in_thread(self._hold, held, view)
         ref = replace(view.snapshot.ref(), revision=view.snapshot.commit)
