@@ -8,10 +8,11 @@ PYTEST := $(BIN)/python -m pytest
 MEMORY := $(shell test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
+RAY    ?= .venv-ray
+.PHONY: help demo test test-ray bench-ray test-official lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -22,8 +23,26 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no internet
 	@$(BIN)/hubferry demo
 
-test: lint  ## everything CI runs
+test: lint test-ray test-official  ## everything CI runs
 	$(PYTEST) -n 2 --dist worksteal -m "not nightly"
+
+test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index
+	$(BIN)/python -m tests.official.run $(SUITE)
+
+# Ray has no wheel for every machine; where there is none, that is said, and the other tests count.
+$(RAY)/.installed: requirements-ray.lock pyproject.toml
+	$(PYTHON) -m venv $(RAY)
+	$(RAY)/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-ray.lock
+	$(RAY)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test-ray:  ## mirrors on a Ray cluster of three nodes, where Ray can be had
+	@if $(MAKE) --no-print-directory $(RAY)/.installed; then \
+		$(RAY)/bin/python -m pytest tests/on_ray; \
+	else echo "test-ray is skipped: Ray cannot be installed here (requirements-ray.lock)"; fi
+
+bench-ray: $(RAY)/.installed  ## one large repository on one and on four nodes
+	$(RAY)/bin/python -m benchmarks.ray_split $(BENCH)
 
 lint: $(STAMP)  ## ruff, mypy, import contracts
 	$(BIN)/ruff check .
@@ -79,9 +98,13 @@ api: $(STAMP)  ## write docs/api.md from the docstrings
 lock:  ## pin every dependency anew (needs uv)
 	uv pip compile pyproject.toml --group test --group lint --group build --group bench --group mutation --universal --python-version 3.10 \
 		--generate-hashes --no-annotate --no-header --quiet --output-file requirements.lock
+	uv pip compile pyproject.toml --extra ray --group test --group build --constraint requirements.lock --universal \
+		--python-version 3.10 --generate-hashes --no-annotate --no-header --quiet --output-file requirements-ray.lock
+	uv pip compile pyproject.toml --group build --constraint requirements.lock --universal --python-version 3.10 \
+		--generate-hashes --no-annotate --no-header --quiet --output-file deploy/requirements.lock
 
 audit: $(STAMP)  ## known vulnerabilities in the locked dependencies
 	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
 
 clean:  ## remove what the targets created
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .coverage*
+	rm -rf $(VENV) $(RAY) .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .official .coverage*

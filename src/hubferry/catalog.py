@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Reference:
         return "" if self.created is None else f"created {self.created:.0f}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class References:
     """The branches and tags of a repository.
 
@@ -81,11 +82,19 @@ class References:
 
     def branch(self, name: str) -> Reference | None:
         """Return the branch of a name."""
-        return next((one for one in self.branches if one.name == name), None)
+        return self._branches.get(name)
 
     def tag(self, name: str) -> Reference | None:
         """Return the tag of a name."""
-        return next((one for one in self.tags if one.name == name), None)
+        return self._tags.get(name)
+
+    @cached_property
+    def _branches(self) -> dict[str, Reference]:
+        return {one.name: one for one in self.branches}
+
+    @cached_property
+    def _tags(self) -> dict[str, Reference]:
+        return {one.name: one for one in self.tags}
 
     @property
     def head(self) -> str | None:

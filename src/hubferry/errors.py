@@ -37,7 +37,7 @@ what to type next (`hint`).
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from hubferry.i18n import _
 
@@ -77,12 +77,20 @@ class HubferryError(Exception):
         self.got_on = False
         """Whether a part was done before this failed, so that asking again goes on where it stopped."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Take all of it along to another process, whatever its constructor takes."""
+        return _remade, (type(self), self.args), self.__dict__
+
     @property
     def sentence(self) -> str:
         """What was being done, and what came in between."""
         if self.doing is None:
             return self.message
         return _("{doing}: {message}").format(doing=self.doing, message=self.message)
+
+
+def _remade(kind: type[HubferryError], words: tuple[Any, ...]) -> HubferryError:
+    return kind.__new__(kind, *words)
 
 
 class UsageError(HubferryError):

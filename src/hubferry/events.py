@@ -121,6 +121,23 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a copy is that runs elsewhere, and tells no more of its bytes than sums.
+
+    Attributes:
+        fetched: Bytes that came.
+        to_fetch: Bytes that are to come in all, as far as is known.
+        sent: Bytes that went.
+        to_send: Likewise.
+    """
+
+    fetched: int
+    to_fetch: int
+    sent: int
+    to_send: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The run is over and proven."""
 
@@ -136,6 +153,7 @@ Event = (
     | Retrying
     | Waiting
     | BudgetSpent
+    | Standing
     | Committed
     | Note
     | Finished

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import math
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,13 +16,13 @@ from hubferry.events import Finished, Note, Planned
 from hubferry.findings import refusals
 from hubferry.holdings import FolderHoldings
 from hubferry.i18n import ngettext
-from hubferry.model import Action, Fetched, NewRepository, Report, Verdict
+from hubferry.model import Action, Blob, Fetched, NewRepository, Report, Verdict
 from hubferry.move import Moved, give_up_together
 from hubferry.session import Session
 from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from hubferry.errors import HubferryError
     from hubferry.events import Listener
@@ -35,6 +37,19 @@ _CHANGES = (Action.INLINE, Action.REUSE, Action.SEND, Action.FETCH_SEND, Action.
 
 async def copy(source: str, destination: str, options: Options, listen: Listener) -> Report:
     """Copy one repository; return when the destination's own listing shows every file."""
+    report = await begin(source, destination, options, listen, math.inf)
+    assert isinstance(report, Report)  # noqa: S101 - nothing is as large as that
+    return report
+
+
+async def begin(
+    source: str, destination: str, options: Options, listen: Listener, least: float
+) -> Report | tuple[Blob, ...]:
+    """Copy one repository, unless it has `least` bytes of blobs to send: then prepare it, and name those.
+
+    Prepared is what was looked at, is admitted, and has a repository at the destination; no byte was moved.
+    Whoever lets others send the blobs, each with `send_share`, calls `copy` in the end.
+    """
     started = time.monotonic()
     run = Session(source, destination, options, listen)
     overlap.refuse_overlap(run.source_ref, run.destination_ref)
@@ -62,6 +77,9 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
             here.check_space(plan, session.slots)
             admission.refuse(plan, options, _SHOWN)  # a hub may have created it otherwise than it was told
             plan = admission.admitted(plan, examined)
+            blobs = _blobs(plan)
+            if sum(blob.size for blob in blobs) >= least:
+                return blobs
             listen(Planned(plan))
             moved = await session.move(plan, seen.held(held))
             _refuse_failures(plan, moved, options)
@@ -71,6 +89,46 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
             if not moved.failures and not refusals(plan.findings):
                 here.mark_published(plan, commits[-1] if commits else plan.destination.commit)
         return _finish(session, plan, started, moved, commits)
+
+
+def _blobs(plan: Plan) -> tuple[Blob, ...]:
+    """Return what a plan sends whose digest is known, each content once."""
+    steps = plan.of(Action.SEND, Action.FETCH_SEND)
+    found = {
+        step.sha256: Blob(step.sha256, step.file.size or 0, step.file.path) for step in steps if step.sha256
+    }
+    return tuple(found.values())
+
+
+async def send_share(
+    source: str, destination: str, options: Options, share: Sequence[Blob], listen: Listener
+) -> Moved:
+    """Bring some blobs of a repository into the destination's storage, and commit nothing.
+
+    What the source has no more, or the destination has already, is left out: `copy` has the last word.
+
+    Raises:
+        HubferryError: Something that concerns all of them. What concerns one file is in `failures`.
+    """
+    paths = tuple(glob.escape(blob.path) for blob in share)
+    options = replace(options, include=paths, exclude=(), delete=False, card="exact")
+    wanted = {blob.sha256 for blob in share}
+    async with Session(source, destination, options, listen) as session:
+        here = session.holdings
+        seen = await _look(session, options)
+        first = survey.draft(seen, session.destination, here.known(seen.source.files), options)
+        if first.nothing_to_do or not first.destination.exists:
+            return Moved({})
+        async with session.open(first) as here:
+            held = await here.hold(seen.source.files, first)
+            plan = here.resumed(await survey.decide(seen, session.destination, held, options))
+            steps = plan.of(Action.SEND, Action.FETCH_SEND)
+            plan = replace(plan, steps=tuple(step for step in steps if step.sha256 in wanted))
+            listen(Planned(plan))
+            here.check_space(plan, session.slots)
+            moved = await session.move(plan, seen.held(held))
+            here.record()
+            return moved
 
 
 async def plan(source: str, destination: str, options: Options, listen: Listener) -> Plan:

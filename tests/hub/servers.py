@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from aiohttp import web, web_app
@@ -36,11 +37,12 @@ from hubferry.serve.parts import PartUploads
 from hubferry.serve.server import start
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
-    from pathlib import Path
 
 WRITE_TOKEN = "hf_test_write"
 READ_TOKEN = "hf_test_read"
+HERE = Path(__file__).parent
 USER = "tester"
 CREDENTIALS = (
     Credential(WRITE_TOKEN, Account(USER)),
@@ -194,6 +196,7 @@ def running_hub(  # noqa: PLR0913  # one for each part of a hub
     port: int = 0,
     strict: Strictness | None = None,
     public: Public | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[TestHub]:
     """Run a hub over `root` in a thread of this process; both tokens of this module are known to it.
 
@@ -219,7 +222,7 @@ def running_hub(  # noqa: PLR0913  # one for each part of a hub
     loop = _new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="hub", daemon=True)
     thread.start()
-    running = asyncio.run_coroutine_threadsafe(start(application, port=port), loop).result(10)
+    running = asyncio.run_coroutine_threadsafe(start(application, port=port, tls=tls), loop).result(10)
     try:
         yield TestHub(running.url, store, requests=requests, parts=application[HUB].parts)
     finally:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from pathlib import Path
+import random
 
 import pytest
 from counting import counted
@@ -14,9 +13,6 @@ from hubferry.budget.commits import StateKeeper
 from hubferry.events import BudgetSpent
 from hubferry.options import Options
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import models
-
 MIB = 1024 * 1024
 MODELS = 3
 
@@ -25,11 +21,9 @@ MODELS = 3
 def settle(make_hub, tmp_path, monkeypatch):
     """Give a way to say what the configuration file says of two hubs, each behind a relay that counts."""
     source, destination = make_hub(), make_hub()
-    for number in range(MODELS):
-        folder = models.transformers_model(tmp_path / f"model-{number}", shards=3, shard_size=MIB)
-        files = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
-        (folder / "which").write_text(str(number))
-        source.store.add(f"org/m{number}", files | {"which": folder / "which"})
+    for hub in (source, destination):
+        for number in range(MODELS):
+            hub.store.add(f"org/m{number}", model(f"{hub.url}/{number}"))
     monkeypatch.setattr(budget, "_keeper", StateKeeper(lambda: tmp_path / "state"))
     monkeypatch.setenv("T", source.token)
     with counted(source.url) as there, counted(destination.url) as here:
@@ -47,19 +41,26 @@ def settle(make_hub, tmp_path, monkeypatch):
         yield settle
 
 
-def copies(tmp_path, listen=lambda _event: None, numbers=range(MODELS), target="mine:me/m{}"):
+def model(seed):
+    """Three blobs that are sent while they arrive, and two small files; no other model has them."""
+    chance = random.Random(seed)
+    weights = {f"weights-{number}.bin": chance.randbytes(3 * MIB) for number in range(3)}
+    return weights | {"config.json": b"{}", "which": seed.encode()}
+
+
+def copies(
+    tmp_path, listen=lambda _event: None, numbers=range(MODELS), ways=(("lab:org/m{}", "mine:me/m{}"),)
+):
+    """Copy so many models each way, all side by side."""
+
     async def all_at_once():
-        return await asyncio.gather(
-            *(
-                transfer.copy(
-                    f"lab:org/m{number}",
-                    target.format(number),
-                    Options(cache_root=tmp_path / "cache"),
-                    listen,
-                )
-                for number in numbers
-            )
-        )
+        options = Options(cache_root=tmp_path / "cache")
+        jobs = [
+            transfer.copy(source.format(number), target.format(number), options, listen)
+            for source, target in ways
+            for number in numbers
+        ]
+        return await asyncio.wait_for(asyncio.gather(*jobs), 60)
 
     return asyncio.run(all_at_once())
 
@@ -80,11 +81,11 @@ def test_without_a_limit_there_are_as_many_as_it_takes(settle, tmp_path):
 
 
 @pytest.mark.parametrize("most", [1, 2])
-def test_copies_within_one_hub_do_not_wait_for_each_other_for_ever(settle, tmp_path, most):
-    there, _here, _hub = settle(f"concurrency = {most}")
-    reports = copies(tmp_path, target="lab:tester/copy-{}")
-    assert all(report.verified for report in reports)
-    assert there.most == most
+def test_copies_both_ways_between_two_hubs_do_not_wait_for_each_other_for_ever(settle, tmp_path, most):
+    there, here, _hub = settle(f"concurrency = {most}")
+    reports = copies(tmp_path, ways=(("lab:org/m{}", "mine:me/m{}"), ("mine:org/m{}", "lab:tester/m{}")))
+    assert all(report.verified and report.sent for report in reports)
+    assert (there.most, here.most) == (most, most)
 
 
 def test_commits_of_all_copies_wait_for_their_budget_and_of_the_next_run_too(settle, tmp_path, monkeypatch):
@@ -95,7 +96,7 @@ def test_commits_of_all_copies_wait_for_their_budget_and_of_the_next_run_too(set
     for target, wanted in (("mine:me/m{}", range(MODELS)), ("mine:me/again-{}", range(2))):
         kept = StateKeeper(lambda: tmp_path / "state", lambda: clock.time)
         monkeypatch.setattr(budget, "_keeper", kept)
-        copies(tmp_path, heard.append, wanted, target)
+        copies(tmp_path, heard.append, wanted, (("lab:org/m{}", target),))
         commits += len(wanted)
         assert hub.requests.commits == commits
     waits = [event for event in heard if isinstance(event, BudgetSpent)]

@@ -17,7 +17,7 @@ from aiohttp import web
 from huggingface_hub import HfApi, snapshot_download
 from modelscope_hub import HubApi
 
-from hubferry.errors import AccessError, ConflictError, IntegrityError, MovedTagError
+from hubferry.errors import AccessError, ConflictError, IntegrityError, MovedTagError, UsageError
 from hubferry.events import Committed, ignore
 from hubferry.options import Access, Options
 from hubferry.serve import Delete, Reason, Refusal, Seams, Strictness
@@ -191,8 +191,9 @@ def test_without_memory_the_listings_of_both_sides_are_held_against_each_other(m
     assert mirror.target.requests.commits == 4
 
 
-@pytest.mark.parametrize("remembers", [True, False])
-def test_a_tag_that_came_since_is_committed_before_the_head(mirror, remembers):
+@pytest.mark.parametrize(("hub", "remembers"), [("hf", False), ("ms", True), ("ms", False)])
+def test_a_tag_that_came_since_is_committed_before_the_head(make_hub, tmp_path, hub, remembers):
+    mirror = between(make_hub, tmp_path, hub)
     three_versions(mirror)
     known = {one.name: (one.source_commit, one.target_commit) for one in mirror.run().names}
     mirror.commit("four", "v4")
@@ -492,11 +493,9 @@ sys.exit(result.error.exit_code if result.error else 0)
 
 CRASHES = [
     ("hf", "/tag/", BEFORE, "POST"),  # committed, not tagged
-    ("hf", "/tag/", LOST, "POST"),  # tagged, the answer lost
     ("hf", "/branch/", LOST, "POST"),  # a temporary branch, and nothing on it
     ("hf", "/tag/", BEFORE, "OLDER"),  # committed beside the branch, not tagged
     ("hf", "/branch/", BEFORE, "DELETE"),  # tagged, the temporary branch left
-    ("ms", "/repo/tag", BEFORE, "POST"),
     ("ms", "/repo/tag", LOST, "POST"),
 ]
 
@@ -594,3 +593,50 @@ def test_a_source_whose_head_moves_meanwhile_loses_no_tag(to_ms):
     assert to_ms.run().error is None
     assert to_ms.tags == {"v1": "one", "v2": "two", "v3": "three"}
     assert [card for card in to_ms.history if card] == ["one", "two", "three"]
+
+
+def test_what_is_remembered_of_the_branch_spares_comparing_it(mirror):
+    """Then no tag is listed; where the hub names no commit, the branch is."""
+    three_versions(mirror)
+    known = {one.name: (one.source_commit, one.target_commit) for one in mirror.run().names}
+    mirror.commit("four", "v4")
+    mirror.commit("newest")
+    for hub in (mirror.source, mirror.target):
+        hub.requests.clear()
+    (step,) = mirror.plan(known=known).to_make
+    assert (step.name, step.way) == ("v4", Way.LINE)
+    assert mirror.source.requests.routes() == ["hf:refs", "hf:commits"]
+    expected = {"hf": ["hf:refs"], "ms": ["ms:files", "ms:info", "ms:revisions"]}[mirror.where[:2]]
+    assert sorted(mirror.target.requests.routes()) == expected
+
+
+def test_a_branch_that_is_there_is_kept_also_where_none_can_be_made(to_ms):
+    to_ms.commit("one", "v1", weights__bin=WEIGHTS)
+    repository = to_ms.source.store.find("org/model")
+    repository.add_branch("next/big", repository.resolve(None))
+    job = to_ms.job(branches=ALL)
+    assert to_ms.run(job).error is None
+    to_ms.kept.add_branch("next/big", to_ms.kept.resolve(None))
+    to_ms.source.store.add("org/model", {"README.md": b"---\nlicense: mit\n---\nbig\n"}, branch="next/big")
+    result = to_ms.run(job)
+    assert (result.error, result.notes, len(result.commits)) == (None, (), 1)
+    assert to_ms.card("next/big") == "big"
+    assert to_ms.history[-1] == "one"
+    again = to_ms.run(job)
+    assert (again.error, again.changed) == (None, False)
+
+
+def test_a_tag_beside_the_branch_that_fails_leaves_the_others_alone(make_hub, tmp_path):
+    mirror = between(make_hub, tmp_path, "hf", Strictness(cards=True))
+    mirror.commit("one", "v1")
+    mirror.source.store.add("org/model", {"README.md": b"---\nlicense: none-such\n---\nbad\n"})
+    mirror.source.store.find("org/model").add_tag("bad", mirror.source.store.find("org/model").resolve(None))
+    mirror.commit("two", "v2")
+    mirror.commit("head")
+    assert mirror.run(mirror.job(tags=None)).error is None
+    result = mirror.run()
+    assert isinstance(result.error, UsageError)
+    assert "bad" in result.error.sentence
+    assert mirror.tags == {"v1": "one", "v2": "two"}
+    assert list(mirror.kept.record.branches) == ["main"]
+    assert mirror.run(mirror.job(Names(deny=("bad",)))).error is None

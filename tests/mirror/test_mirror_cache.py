@@ -127,7 +127,7 @@ def test_a_name_is_believed_for_its_time_and_no_longer(upstream, make_mirror):
 def test_tags_branches_and_datasets_come_as_well(upstream, mirror):
     first = upstream.store.add("org/model", FILES).id
     upstream.store.find("org/model").add_tag("v1", first)
-    upstream.store.find("org/model").add_branch("refs/pr/1", first)
+    upstream.store.find("org/model").change(pulls={"1": first})
     upstream.store.add("org/model", {"config.json": b"[]"})
     upstream.store.add("org/data", FILES, kind="dataset")
     assert ask(f"{mirror.url}/org/model/resolve/v1/config.json").body == b"{}"

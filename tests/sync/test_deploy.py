@@ -86,6 +86,22 @@ def test_the_cron_job_runs_a_command_that_there_is_with_no_right_that_it_does_no
     assert not [name for name in container["env"] if "value" in name], "a token in clear"
 
 
+def test_the_image_installs_what_is_declared_in_the_versions_that_are_tested():
+    def pinned(path: Path) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for name, version in re.findall(r"^([\w.-]+)==([\w.]+)", path.read_text(), re.MULTILINE):
+            found.setdefault(name, set()).add(version)
+        return found
+
+    image, tested = pinned(DEPLOY / "requirements.lock"), pinned(ROOT / "requirements.lock")
+    assert image.items() <= tested.items()
+    declared = re.search(r"\ndependencies = \[(.*?)\n\]", (ROOT / "pyproject.toml").read_text(), re.DOTALL)
+    assert declared is not None
+    names = set(re.findall(r'^  "([\w-]+)', declared[1], re.MULTILINE))
+    assert names <= set(image)
+    assert "pytest" not in image
+
+
 def test_the_image_runs_as_nobody_special_and_copies_what_is_there():
     lines = (DEPLOY / "Dockerfile").read_text()
     steps = re.sub(r"\\\n", " ", lines).splitlines()

@@ -93,8 +93,9 @@ def test_a_run_that_waits_says_for_whom_and_goes_on_when_the_other_ends(records,
 
     with locks.hold(records, name="x", wait=None, on_wait=on_wait):
         assert locks.holder(records).pid == os.getpid()
-    assert len(told) == 1
     assert str(other.pid) in told[0]
+    # whoever ends takes its name away before the lock, and is seen in between on a slow machine
+    assert set(told[1:]) <= {"another run"}
 
 
 def test_a_run_gives_up_when_its_time_is_over(records, other):

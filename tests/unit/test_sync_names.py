@@ -8,7 +8,7 @@ import pytest
 
 from hubferry.catalog import Reference, References
 from hubferry.sync.names import Place, Seen, Way, plan_names
-from hubferry.sync.names.plan import HEAD, Powers
+from hubferry.sync.names.model import HEAD, Powers
 from hubferry.sync.spec import Names
 
 ALL = Names()
@@ -178,3 +178,38 @@ def test_tags_of_one_time_go_by_the_numbers_in_their_names():
 def test_a_branch_that_has_a_tags_name_at_the_target_is_left_out():
     there = References("main", (Reference("main", "t"),), (Reference("dev", "d"),))
     assert ways(branched(target=there)) == {"dev": Way.LEFT_OUT}
+
+
+def test_however_many_names_a_hub_makes_up_the_notes_are_few_and_short():
+    made = seen("v1=-4")
+    names = [f"{number}\x1b[2J\n.lock" for number in range(10_000)] + ["n" * 100_000]
+    source = replace(made.source, tags=tuple(Reference(name, commit(4)) for name in names))
+    notes = plan_names(replace(made, source=source)).notes
+    assert len(notes) == 51
+    assert "9951" in notes[-1]
+    assert all(note.isprintable() and len(note) < 400 for note in notes)
+
+
+def test_what_deciding_costs_grows_as_the_names_do():
+    def looked_up(count: int) -> int:
+        asked = []
+
+        class Counted(str):
+            __slots__ = ()
+
+            def __eq__(self, other):
+                asked.append(1)
+                return str.__eq__(self, other)
+
+            __hash__ = str.__hash__
+
+        tags = tuple(Reference(Counted(f"v{number}"), commit(number)) for number in range(count))
+        branches = tuple(Reference(Counted(f"b{number}"), commit(number)) for number in range(count))
+        both = References("main", branches, tags)
+        made = seen("v1=-1", source=both, target=replace(both), branches=ALL)
+        plan_names(made)
+        return len(asked)
+
+    few, many = looked_up(100), looked_up(1000)
+    assert few > 0
+    assert many < 12 * few

@@ -43,7 +43,7 @@ class Keeper(Protocol):
         ...
 
     def connections(self, hub: str, most: int) -> int:
-        """Return how many of `most` connections this process may have now, at least one."""
+        """Return how many of `most` connections this process may have now; 0 until it knows."""
         ...
 
 
@@ -71,6 +71,22 @@ class HubBudget:
         self._requests: dict[int, RequestBudget] = {}
         self._listeners: list[Listener] = []
         self._resumes_at = 0.0
+
+    @property
+    def open(self) -> int:
+        """Connections of this process, as far as they are counted."""
+        return sum(shared.open for shared in self._shared.values())
+
+    @property
+    def most(self) -> int | None:
+        """Connections of everybody together at most, None for no limit."""
+        return self._concurrency
+
+    async def trim(self) -> None:
+        """Close connections at rest beyond what is allowed by now."""
+        shared = self._shared.get(asyncio.get_running_loop())
+        if shared is not None:
+            await shared.trim()
 
     @property
     def concurrency(self) -> int | None:
@@ -175,10 +191,9 @@ def of(endpoint: str) -> HubBudget:
     return found
 
 
-def adjust() -> None:
-    """Let every hub's connections follow what the keeper allows by now."""
-    for budget in list(_budgets.values()):
-        budget.adjust()
+def limited() -> list[HubBudget]:
+    """Return the budgets of hubs whose connections are counted."""
+    return [budget for budget in list(_budgets.values()) if budget.most is not None]
 
 
 def _least(one: int | None, other: int | None) -> int | None:

@@ -8,29 +8,32 @@ import ipaddress
 import signal
 import sys
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubferry import places
 from hubferry.cli import output, serve_talk
 from hubferry.cli.command import Command
 from hubferry.cli.serve_mirror import MirrorOptions, MirrorWish, mirror_options, mirror_wish
-from hubferry.errors import DiskError, UsageError
+from hubferry.cli.serve_place import default_store
+from hubferry.errors import DiskError, IntegrityError, UsageError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Coroutine
 
     from aiohttp import web
     from typing_extensions import Unpack
 
-    from hubferry.serve import Policy
+    from hubferry.serve import Accounts, Policy
     from hubferry.serve.public import Public
     from hubferry.serve.server import RunningHub
 
 _DEFAULT_PORT = 8787
+_BELOW = {"user": "serve_user", "gc": "serve_gc"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class _Wish:
     as_json: bool
     quiet: bool
     public: Public
+    tls: tuple[Path, Path | None] | None = None
     mirror: MirrorWish | None = None
 
     @property
@@ -58,6 +62,13 @@ class _Wish:
         shown = self.public.host
         return _is_loopback(self.host) and (shown is None or _is_loopback(shown.strip("[]")))
 
+    @property
+    def has_accounts(self) -> bool:
+        """Whether the store has accounts of its own."""
+        from hubferry.serve import Accounts
+
+        return Accounts(self.store).exist()
+
 
 def _is_loopback(host: str) -> bool:
     with contextlib.suppress(ValueError):
@@ -65,15 +76,23 @@ def _is_loopback(host: str) -> bool:
     return host == "localhost"
 
 
-def _default_store() -> Path:
-    return (
-        (places.from_environment("XDG_DATA_HOME") or places.expanded("~/.local/share")) / "hubferry" / "hub"
-    )
+class _Serve(Command):
+    """`hubferry serve`, with a few commands below it; a store that is called like one is `./user`."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the words of the command, or leave them to the one below that is named first."""
+        if args[:1] and args[0] in _BELOW:
+            module = import_module(f"hubferry.cli.{_BELOW[args[0]]}")
+            below: click.Command = module.command
+            return below.make_context(f"{info_name} {args[0]}", args[1:], parent=parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
 
 
 @click.command(
     "serve",
-    cls=Command,
+    cls=_Serve,
     help=_("Run a hub over the folder STORE that the official Hugging Face and ModelScope clients can use."),
     examples=(
         "hubferry serve",
@@ -139,6 +158,18 @@ def _default_store() -> Path:
         "Those from this machine always are."
     ),
 )
+@click.option(
+    "--tls-cert",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help=_("Certificate, with those that lead to its root: speak https, and nothing else."),
+)
+@click.option(
+    "--tls-key",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help=_("Its private key, unless that is in the same file."),
+)
 @mirror_options
 @click.option("--json", "as_json", is_flag=True, help=_("Print the address as one line of JSON."))
 @click.option("--quiet", is_flag=True, help=_("Print the address only, and no line for each request."))
@@ -158,21 +189,25 @@ def serve(  # noqa: PLR0913  # one a command-line option
     public_url: str | None,
     proxies: tuple[str, ...],
     quiet: bool,
+    tls_cert: Path | None,
+    tls_key: Path | None,
     **mirror: Unpack[MirrorOptions],
 ) -> None:
     """Run a hub until Ctrl-C."""
     wish = _Wish(
-        store or _default_store(), host, port, _split(tokens), _split(read_tokens), user,
+        store or default_store(), host, port, _split(tokens), _split(read_tokens), user,
         writable=writable, initial_files=initial_files, xet=xet, strict=strict,
         as_json=as_json, quiet=quiet, public=_public(public_url, proxies), mirror=mirror_wish(mirror),
+        tls=(tls_cert, tls_key) if tls_cert is not None else None,
     )  # fmt: skip
+    known = bool(wish.tokens or wish.read_tokens or wish.has_accounts)
     if wish.mirror is not None:
         wish.mirror.refuse_loop(
-            wish.public.url, f"http://{host}:{port}", f"http://localhost:{port}", f"http://127.0.0.1:{port}"
+            wish.public.url, *(f"http://{name}:{port}" for name in (host, "localhost", "127.0.0.1"))
         )
-        wish.mirror.check(local=wish.local, writable=writable, tokens=bool(wish.tokens or wish.read_tokens))
+        wish.mirror.check(local=wish.local, writable=writable, tokens=known)
     open_to_all = wish.mirror is not None and wish.mirror.is_open
-    if not (wish.local or open_to_all or wish.tokens or wish.read_tokens):
+    if not (wish.local or open_to_all or known):
         raise UsageError(
             _("a hub that other machines can reach needs a token"),
             hint=f"HUBFERRY_TOKEN=... hubferry serve {wish.store} "
@@ -239,7 +274,7 @@ def _run(wish: _Wish) -> None:
             public=wish.public,
         )
         if wish.mirror is not None:
-            wish.mirror.attach(application, local=wish.local)
+            wish.mirror.attach(application, local=wish.local, accounts=_accounts(wish.store))
         _runner()(_serve(wish, application))
 
 
@@ -250,11 +285,27 @@ def _policy(wish: _Wish) -> Policy:
     writer, reader = Account(wish.user, namespaces=own), Account(wish.user, may_write=False, namespaces=own)
     credentials = [Credential(token, writer) for token in wish.tokens]
     credentials += [Credential(token, reader) for token in wish.read_tokens]
-    opened = wish.mirror is not None and wish.mirror.opens(local=wish.local)
-    kind = Policy
-    if opened:
-        from hubferry.mirror.application import OpenPolicy as kind  # noqa: N813  # the kind that is wanted
-    return kind(credentials, writable=wish.writable, anonymous_reads=wish.local or opened)
+    accounts = _accounts(wish.store)
+    if wish.mirror is not None and wish.mirror.opens(local=wish.local):
+        from hubferry.mirror.application import NetworkPolicy, OpenPolicy
+
+        kind = OpenPolicy if wish.local else NetworkPolicy
+        return kind(credentials, writable=wish.writable, accounts=accounts)
+    return Policy(credentials, writable=wish.writable, anonymous_reads=wish.local, accounts=accounts)
+
+
+def _accounts(store: Path) -> Accounts:
+    from hubferry.serve import Accounts
+
+    accounts = Accounts(store)
+    try:
+        accounts.all()
+    except ValueError as error:
+        raise IntegrityError(
+            _("{path} cannot be read: {reason}").format(path=store / "accounts.json", reason=error),
+            path=str(store / "accounts.json"),
+        ) from error
+    return accounts
 
 
 def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
@@ -273,7 +324,7 @@ async def _serve(wish: _Wish, application: web.Application) -> None:
         with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on a loop
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     try:
-        running = await start(application, wish.host, wish.port)
+        running = await start(application, wish.host, wish.port, _context(wish.tls))
     except OSError as error:
         raise UsageError(
             _("cannot listen on {host}:{port}: {reason}").format(
@@ -287,6 +338,24 @@ async def _serve(wish: _Wish, application: web.Application) -> None:
         wish.mirror.sum_up(application)
     await running.stop()
     output.talk(_("stopped"))
+
+
+def _context(tls: tuple[Path, Path | None] | None) -> ssl.SSLContext | None:
+    if tls is None:
+        return None
+    import ssl
+
+    certificate, key = tls
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key, password="")  # none is asked for on a terminal
+    except (ssl.SSLError, OSError) as error:
+        raise UsageError(
+            _("{path} cannot be used as a certificate: {reason}").format(path=certificate, reason=error),
+            hint="hubferry serve --tls-cert cert.pem --tls-key key.pem",
+        ) from error
+    return context
 
 
 def _announce(wish: _Wish, running: RunningHub) -> None:
@@ -306,7 +375,7 @@ def _explain(wish: _Wish, running: RunningHub, url: str) -> None:
         output.talk(f"  export {variable}={url}")
     if not wish.xet:
         output.talk("  export HF_HUB_DISABLE_XET=1")
-    if wish.tokens or wish.read_tokens:
+    if wish.tokens or wish.read_tokens or wish.has_accounts:
         output.talk(
             _("Their token, in HF_TOKEN and MODELSCOPE_API_TOKEN, is one that this hub was started with.")
         )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from hubferry.mirror.upstreams import Choice, Names, Upstream
+    from hubferry.serve import Accounts
 
 _TTL = 300.0
 
@@ -156,14 +157,11 @@ class MirrorWish:
                 message = _("{endpoint} is this hub itself").format(endpoint=one.endpoint)
                 raise UsageError(message, hint="hubferry serve --upstream hf=https://huggingface.co")
 
-    def attach(self, application: web.Application, *, local: bool) -> None:
+    def attach(self, application: web.Application, *, local: bool, accounts: Accounts) -> None:
         """Make the hub a mirror."""
         from hubferry.cache.store import Cache
-        from hubferry.mirror.application import accounts_of, attach
-        from hubferry.mirror.mirror import Wishes, no_token
-        from hubferry.serve.hub import HUB
-
-        accounts = accounts_of(application[HUB].policy)
+        from hubferry.mirror.application import attach
+        from hubferry.mirror.mirror import Wishes
 
         wishes = Wishes(
             self.upstreams,
@@ -174,7 +172,7 @@ class MirrorWish:
             quota=self.quota,
             choice=self.choice,
             names=self.names,
-            upstream_token=no_token if accounts is None else accounts.upstream_token,
+            upstream_token=accounts.upstream_token,
         )
         attach(application, Cache(), wishes)
 

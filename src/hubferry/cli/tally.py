@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from hubferry.events import Direction, FileDone, FileStarted, Planned, Progress, Retrying
+from hubferry.events import Direction, FileDone, FileStarted, Planned, Progress, Retrying, Standing
 from hubferry.model import Action
 
 if TYPE_CHECKING:
@@ -117,6 +117,8 @@ class Tally:
                     self._files_done += self._names[self._content[event.path]]
             elif isinstance(event, Planned):
                 self._expect(event.plan)
+            elif isinstance(event, Standing):
+                self._stand(event)
             elif isinstance(event, Retrying) and (not self._waiting or event.until > self._waiting.until):
                 self._waiting = event
 
@@ -132,6 +134,12 @@ class Tally:
         self._meters["fetch"].total = plan.fetch_bytes
         sizes = {content_of(step): step.file.size or 0 for step in blobs}
         self._meters["send"].total = sum(sizes.values())
+
+    def _stand(self, event: Standing) -> None:
+        """Take the sums of a copy that runs elsewhere."""
+        fetch, send = self._meters["fetch"], self._meters["send"]
+        fetch.done, fetch.total = event.fetched, event.to_fetch
+        send.done, send.total = event.sent, event.to_send
 
     def _start(self, event: FileStarted) -> None:
         """Begin a file; what was there of it is part of it, and of nothing that moves now."""

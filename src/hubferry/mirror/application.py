@@ -62,6 +62,16 @@ class OpenPolicy(Policy):
             return None
 
 
+class NetworkPolicy(OpenPolicy):
+    """The same where others can reach the hub: without any tokens of its own it takes none for its own."""
+
+    def identify(self, token: str | None) -> Account | None:
+        """Return whose token it is; None for a stranger's."""
+        if not self.credentials and (self.accounts is None or not self.accounts.exist()):
+            return None
+        return super().identify(token)
+
+
 def attach(application: web.Application, cache: Cache, wishes: Wishes) -> None:
     """Make a hub a mirror as well; what it has itself it goes on serving itself."""
 
@@ -103,14 +113,26 @@ async def _metrics(request: web.Request) -> web.Response:
     return web.Response(body=text, headers=headers)
 
 
+async def _own_space(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer for a Space that the hub has itself."""
+    try:
+        return await handler(request)
+    except Refusal as refusal:
+        if refusal.reason is not Reason.REPOSITORY_MISSING:
+            raise
+    return await _refuse_spaces(request)
+
+
 @web.middleware
 async def _answer_from_upstream(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer for a repository that only upstream has."""
+    if request.path.startswith(("/spaces/", "/api/spaces/")):
+        return await _own_space(request, handler)
     label = LABELS.get(request.match_info.handler, "")
     answer = _answer_for(request, label)
     mirror = request.app[MIRROR]
     upstream = mirror.upstream(label.partition(":")[0])
-    if label == "hf:list" and upstream is not None:
+    if label == "hf:list" and upstream is not None and "kind" in request.match_info:
         return await _list(request, handler, mirror, upstream)
     if answer is None or upstream is None:
         return await handler(request)
@@ -180,13 +202,7 @@ def _is_ours(policy: Policy, token: str | None) -> bool:
         hmac.compare_digest(one.token.encode(), token.encode(errors="replace")) for one in policy.credentials
     ):
         return True
-    accounts = accounts_of(policy)
-    return accounts is not None and accounts.identify(token) is not None
-
-
-def accounts_of(policy: Policy) -> Any:
-    """Return the file of accounts of a hub that has one."""
-    return getattr(policy, "accounts", None)
+    return policy.accounts is not None and policy.accounts.identify(token) is not None
 
 
 def counted(application: web.Application) -> Any:

@@ -1,6 +1,7 @@
 """A hub for one machine or network that speaks the Hugging Face and the ModelScope dialect."""
 
 from hubferry.serve.access import Account, Credential, Policy
+from hubferry.serve.accounts import Accounts
 from hubferry.serve.application import create_application
 from hubferry.serve.committing import refusing
 from hubferry.serve.hub import AccessRecord, Seams, ServerLimits
@@ -15,6 +16,7 @@ from hubferry.serve.xet import XetFile, XetStorage
 __all__ = [
     "AccessRecord",
     "Account",
+    "Accounts",
     "Credential",
     "Delete",
     "Policy",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hubferry.serve.refusal import Reason, Refusal
 
@@ -22,6 +22,9 @@ class Account:
         name: The user name, the namespace of repositories named without one.
         may_write: Whether the token may change anything.
         namespaces: The owners whose private repositories it sees and may write to; None is all of them.
+        role: What its tokens are called: `read`, `write` or `admin`; None goes by `may_write`.
+        full_name: Its name as people say it; empty for the user name.
+        organisations: Which namespaces it has besides its own, in the order in which they are told.
         repositories: The only ones that a fine-grained token may write to, and it creates none; None is no
             such token.
     """
@@ -30,6 +33,9 @@ class Account:
     may_write: bool = True
     namespaces: frozenset[str] | None = None
     repositories: frozenset[str] | None = None
+    role: str | None = None
+    full_name: str = ""
+    organisations: tuple[str, ...] = ()
 
     def belongs_to(self, repo_id: str) -> bool:
         """Return whether the repository lies in one of the account's namespaces."""
@@ -44,6 +50,18 @@ class Credential:
     account: Account = Account()
 
 
+class KnownAccounts(Protocol):
+    """Tokens that may come and go while the hub runs."""
+
+    def exist(self) -> bool:
+        """Return whether tokens are kept at all, even if there is none at the moment."""
+        ...
+
+    def identify(self, token: str) -> Account | None:
+        """Return whose token it is, None if nobody's."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What the hub lets whom do.
@@ -52,11 +70,13 @@ class Policy:
         credentials: The known tokens. Without any, every token is taken, as befits a hub on loopback.
         writable: Whether anything may be changed at all.
         anonymous_reads: Whether public repositories are open to a request without a token.
+        accounts: More tokens, in a file that may change meanwhile.
     """
 
     credentials: Sequence[Credential] = ()
     writable: bool = False
     anonymous_reads: bool = True
+    accounts: KnownAccounts | None = None
 
     def identify(self, token: str | None) -> Account | None:
         """Return whose token it is, None for a request without one.
@@ -66,13 +86,15 @@ class Policy:
         """
         if not token:
             return None
-        if not self.credentials:
+        if not self.credentials and (self.accounts is None or not self.accounts.exist()):
             return Account()
         given = token.encode(errors="replace")
         found: Account | None = None
         for credential in self.credentials:  # all of them, so that the time tells nothing
             if hmac.compare_digest(given, credential.token.encode()):
                 found = credential.account
+        if found is None and self.accounts is not None:
+            found = self.accounts.identify(token)
         if found is None:
             raise Refusal(Reason.WRONG_CREDENTIALS, "Invalid credentials")
         return found
@@ -131,3 +153,8 @@ class Policy:
         if not self.writable:
             raise Refusal(Reason.FORBIDDEN, "This hub is read-only: start it with --writable")
         return writer
+
+
+def organisations_of(account: Account) -> list[str]:
+    """Return the namespaces of an account besides its own."""
+    return list(account.organisations) or sorted((account.namespaces or frozenset()) - {account.name})

@@ -8,7 +8,7 @@ import msgspec
 
 from hubferry.serve.exchange import read_json
 from hubferry.serve.hub import hub_of
-from hubferry.serve.quota import require_room
+from hubferry.serve.quota import ask_for_room
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.storage import part_addresses, put_address
 
@@ -49,7 +49,7 @@ async def answer_batch(
         raise Refusal(Reason.INVALID, "Only uploads are asked for here")
     if len(wish.objects) > hub.limits.batch_objects:
         raise Refusal(Reason.INVALID, f"More than {hub.limits.batch_objects} objects in one request")
-    require_room(hub, repository, [(blob.oid, blob.size) for blob in wish.objects])
+    await ask_for_room(hub, repository, [(blob.oid, blob.size) for blob in wish.objects])
     answers = []
     for blob in wish.objects:
         answer: dict[str, object] = {"oid": blob.oid, "size": blob.size}

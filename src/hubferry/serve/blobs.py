@@ -15,9 +15,10 @@ from hubferry.serve.disk import make_folder, sync
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _SAMPLE = 512
+_PREFIX = 2
 _WAITING = "waiting"
 """Where small blobs are whose content need not be on the disk yet: no name of a blob leads there."""
 _FEW = 8
@@ -131,6 +132,14 @@ class Blobs:
             return None
         self._sizes[sha256] = size
         return size
+
+    def stored(self) -> Iterator[tuple[str, int, float]]:
+        """Yield each blob that has its name, with its bytes and when it came."""
+        for folder in sorted(self._root.iterdir()):
+            for path in sorted(folder.iterdir()) if len(folder.name) == _PREFIX else ():
+                if _SHA256.fullmatch(path.name):
+                    found = path.stat()
+                    yield path.name, found.st_size, found.st_mtime
 
     def receive(self) -> Incoming:
         """Open a place for a blob that is about to arrive."""

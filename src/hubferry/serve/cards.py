@@ -63,11 +63,13 @@ class _PlainLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _mistakes(metadata: dict[object, object]) -> Iterator[str]:
+def _mistakes(metadata: dict[object, object]) -> Iterator[str]:  # one branch a kind of field
     yield from _license_mistakes(metadata)
     for name in _TEXTS:
         if metadata.get(name) is not None:
             yield from _text_mistakes(name, metadata[name])
+    if not isinstance(metadata.get("model-index") or [], list):
+        yield '"model-index" must be an array'
     for name in (*_LISTS, *_TEXTS_OR_LISTS):
         value = metadata.get(name)
         if value is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from hubferry.serve.records import Put
@@ -35,6 +36,12 @@ def require_room(hub: Hub, repository: Repository, more: Iterable[tuple[str, int
         hidden = [one for one in others if one.record.private]
         if _bytes(hidden, sizes) > quota.private:
             raise _exhausted(repository)
+
+
+async def ask_for_room(hub: Hub, repository: Repository, more: Sequence[tuple[str, int]]) -> None:
+    """Do as `require_room` off the event loop, which has to read the trees of all that the owner has."""
+    if hub.strict.quota is not None:
+        await asyncio.to_thread(require_room, hub, repository, more)
 
 
 def blobs_of(changes: Sequence[Change]) -> list[tuple[str, int]]:

@@ -25,14 +25,13 @@ class FileRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     commit: str = ""
 
 
-class CommitRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One commit: what it changes against its parent.
+class CommitHead(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one commit says of itself.
 
     Attributes:
         id: 40 hex digits.
         parent: The commit before it, None for a repository's first.
         time: Seconds since the epoch.
-        changes: Path to the new file, or to None where the path is deleted.
     """
 
     id: str
@@ -41,11 +40,31 @@ class CommitRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     title: str
     description: str
     author: str
+
+
+class CommitRecord(CommitHead, frozen=True, omit_defaults=True):
+    """One commit as it is written: what it changes against its parent.
+
+    Attributes:
+        changes: Path to the new file, or to None where the path is deleted.
+    """
+
     changes: dict[str, FileRecord | None]
+
+    @property
+    def head(self) -> CommitHead:
+        """What it says of itself, without what it changes."""
+        return CommitHead(self.id, self.parent, self.time, self.title, self.description, self.author)
 
 
 class RepositoryRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One repository and where its branches and tags point; annotated tags have an id of their own."""
+    """One repository and where its branches and tags point.
+
+    Attributes:
+        annotated: The own ids of annotated tags, by name.
+        pulls: Where the pull requests are, by number.
+        former: Names that it had before.
+    """
 
     repo_id: str
     kind: str
@@ -59,6 +78,8 @@ class RepositoryRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     branches: dict[str, str] = {}
     tags: dict[str, str] = {}
     annotated: dict[str, str] = {}
+    pulls: dict[str, str] = {}
+    former: tuple[str, ...] = ()
 
 
 class Put(msgspec.Struct, frozen=True):

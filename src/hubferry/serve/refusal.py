@@ -21,6 +21,7 @@ class Reason(Enum):
     REPOSITORY_EXISTS = "repository exists"
     REFERENCE_EXISTS = "reference exists"
     OUTDATED = "the branch moved"
+    CONFLICT = "conflicting files"
     INVALID = "invalid"
     TOO_LARGE = "too large"
     TOO_MANY_ACTIONS = "too many actions"

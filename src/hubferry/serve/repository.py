@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from hubferry.serve.discussions import Discussions
 from hubferry.serve.disk import make_folder, sync, write_atomically
 from hubferry.serve.draft import Draft
 from hubferry.serve.git import object_id, pointer
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
 
     from hubferry.serve.blobs import Blobs
     from hubferry.serve.draft import Rule
+    from hubferry.serve.history import Kept
     from hubferry.serve.records import Change
     from hubferry.serve.tree import Tree
 
 DEFAULT_BRANCH = "main"
+PULL = "refs/pr/"
+"""What the names of pull requests begin with."""
 _ALIASES = frozenset({"main", "master"})
+_FOLDERS = {"branches": "heads", "tags": "tags"}
 _LONGEST_REFERENCE = 200
 _MOST_REFERENCES = 10_000
 
@@ -34,34 +39,71 @@ _MOST_REFERENCES = 10_000
 class Repository:
     """Read and change one repository. Every change is on disk when the method returns."""
 
-    def __init__(self, folder: Path, blobs: Blobs, record: RepositoryRecord) -> None:
+    def __init__(
+        self, folder: Path, blobs: Blobs, record: RepositoryRecord, kept: Kept | None = None
+    ) -> None:
         self.folder = folder
         self.record = record
-        self.history = History(folder / "commits")
+        self.history = History(folder / "commits", kept)
+        self.discussions = Discussions(folder)
         self._blobs = blobs
         self._lock = threading.RLock()
 
     @classmethod
-    def open(cls, folder: Path, blobs: Blobs) -> Repository:
+    def open(cls, folder: Path, blobs: Blobs, kept: Kept | None = None) -> Repository:
         """Read a repository from its folder."""
         content = (folder / "repository.json").read_bytes()
         sync(folder)  # what an earlier process wrote last may be there without being on the disk
-        return cls(folder, blobs, msgspec.json.decode(content, type=RepositoryRecord))
+        return cls(folder, blobs, msgspec.json.decode(content, type=RepositoryRecord), kept)
 
     @classmethod
     def make(
-        cls, folder: Path, blobs: Blobs, record: RepositoryRecord, initial: Sequence[Put] = ()
+        cls,
+        folder: Path,
+        blobs: Blobs,
+        record: RepositoryRecord,
+        initial: Sequence[Put] = (),
+        kept: Kept | None = None,
+        author: str = "system",
     ) -> Repository:
         """Write a new repository with one commit, as Hugging Face has it; empty without `initial` files."""
         if folder.exists():
             shutil.rmtree(folder)  # left by a crash before its repository.json was written, or while removed
         make_folder(folder / "commits")
-        repository = cls(folder, blobs, record)
+        repository = cls(folder, blobs, record, kept)
         files: dict[str, FileRecord | None] = {put.path: repository._file(put) for put in initial}
         blobs.sync({put.sha256 for put in initial})
-        first = CommitRecord("", None, record.created, "initial commit", "", "system", files)
+        first = CommitRecord("", None, record.created, "initial commit", "", author, files)
         repository.change(branches={DEFAULT_BRANCH: repository.history.append(first).id})
         return repository
+
+    def move(self, folder: Path, repo_id: str, kept: Kept | None = None) -> Repository:
+        """Give the repository another name and folder; return it under that, and use this one no more."""
+        with self._lock:
+            former = tuple(dict.fromkeys((*self.record.former, self.record.repo_id)))
+            self.change(repo_id=repo_id, former=tuple(name for name in former if name != repo_id))
+            if folder.exists():
+                shutil.rmtree(folder)  # left by a crash, as in `make`
+            self.folder.rename(folder)
+            sync(folder.parent)
+            return Repository(folder, self._blobs, self.record, kept)
+
+    def copy(self, folder: Path, repo_id: str, kept: Kept | None = None, *, private: bool) -> Repository:
+        """Make another repository with all commits of this one."""
+        if folder.exists():
+            shutil.rmtree(folder)
+        make_folder(folder)
+        with self._lock:
+            shutil.copytree(self.folder / "commits", folder / "commits")
+            record = msgspec.structs.replace(
+                self.record, repo_id=repo_id, private=private, created=time.time(), pulls={}, former=()
+            )
+        for path in (folder / "commits").iterdir():
+            sync(path)
+        sync(folder / "commits")
+        copy = Repository(folder, self._blobs, record, kept)
+        copy.change()
+        return copy
 
     def remove(self) -> None:
         """Remove everything: the record first, so that a crash leaves a repository or none, never a part."""
@@ -85,6 +127,7 @@ class Repository:
         name = (revision or DEFAULT_BRANCH).removeprefix("refs/heads/").removeprefix("refs/tags/")
         record = self.record
         found = record.branches.get(branch_name(name)) or record.tags.get(name) or self.history.find(name)
+        found = found or record.pulls.get(name.removeprefix(PULL) if name.startswith(PULL) else "")
         if found is None:
             shown = name[:_LONGEST_REFERENCE]
             raise Refusal(Reason.REVISION_MISSING, f"Invalid rev id: {shown}", about=shown)
@@ -100,10 +143,7 @@ class Repository:
         Raises:
             Refusal: There is no such file.
         """
-        found = self.history.tree(commit).get(path)
-        if found is None:
-            raise Refusal(Reason.ENTRY_MISSING, "Entry not found", about=path)
-        return found
+        return self.history.tree(commit).require(path)
 
     def commit(
         self,
@@ -128,11 +168,7 @@ class Repository:
         files = {change.path: self._file(change) for change in changes if isinstance(change, Put)}
         self._blobs.sync({file.sha256 for file in files.values()})
         with self._lock:
-            name = branch_name(branch)
-            parent = self.record.branches.get(name)
-            if parent is None:
-                shown = branch[:_LONGEST_REFERENCE]
-                raise Refusal(Reason.REVISION_MISSING, f"Invalid branch: {shown}", about=shown)
+            parent = self.head(branch)
             if expected_parent is not None and not _names(expected_parent, parent):
                 raise Refusal(Reason.OUTDATED)
             tree = self.history.tree(parent)
@@ -142,9 +178,64 @@ class Repository:
             for rule in rules:
                 rule(Draft(branch, tree, applied, self._blobs))
             record = CommitRecord("", parent, time.time(), title, description, author, applied)
-            record = self.history.append(record)
-            self.change(branches={**self.record.branches, name: record.id})
-            return record
+            return self._move(branch, record)
+
+    def apply(
+        self, branch: str, changes: dict[str, FileRecord | None], *, title: str, author: str
+    ) -> CommitRecord:
+        """Make one commit of files that are in this repository already."""
+        with self._lock:
+            parent = self.head(branch)
+            _refuse_collisions(self.history.tree(parent), changes)
+            return self._move(branch, CommitRecord("", parent, time.time(), title, "", author, dict(changes)))
+
+    def squash(self, branch: str, *, title: str, author: str) -> CommitRecord:
+        """Put one commit without a past in the place of all that led to where a branch is."""
+        with self._lock:
+            tree = self.history.tree(self.head(branch))
+            files: dict[str, FileRecord | None] = dict(tree.files)
+            return self._move(branch, CommitRecord("", None, time.time(), title, "", author, files))
+
+    def forget_blobs(self, gone: frozenset[str]) -> None:
+        """Take files out of all that branches, tags and pull requests lead to, as if they had never been."""
+        with self._lock:
+            done: dict[str, str] = {}
+            moved = {
+                kind: {
+                    name: self.history.without_blobs(commit, gone, done)
+                    for name, commit in getattr(self.record, kind).items()
+                }
+                for kind in ("branches", "tags", "pulls")
+            }
+            self.change(**moved)
+            for name in done:
+                self.history.remove(name)
+
+    def head(self, branch: str) -> str:
+        """Return where a branch or a pull request is.
+
+        Raises:
+            Refusal: There is none of that name.
+        """
+        references, name = self._reference(branch)
+        found: str | None = getattr(self.record, references).get(name)
+        if found is None:
+            shown = branch[:_LONGEST_REFERENCE]
+            raise Refusal(Reason.REVISION_MISSING, f"Invalid branch: {shown}", about=shown)
+        return found
+
+    @staticmethod
+    def _reference(branch: str) -> tuple[str, str]:
+        if branch.startswith(PULL):
+            return "pulls", branch.removeprefix(PULL)
+        return "branches", branch_name(branch.removeprefix("refs/heads/"))
+
+    def _move(self, branch: str, record: CommitRecord) -> CommitRecord:
+        """Write a commit, and lead a branch or a pull request to it."""
+        references, name = self._reference(branch)
+        record = self.history.append(record)
+        self.change(**{references: {**getattr(self.record, references), name: record.id}})
+        return record
 
     def add_branch(self, name: str, commit: str) -> None:
         """Create a branch at a commit."""
@@ -161,7 +252,7 @@ class Repository:
     def remove_branch(self, name: str) -> None:
         """Remove a branch other than the default one."""
         if branch_name(name) == DEFAULT_BRANCH:
-            raise Refusal(Reason.FORBIDDEN, "The default branch cannot be deleted")
+            raise Refusal(Reason.FORBIDDEN, "Cannot delete refs/heads/main")
         self._remove_reference("branches", name)
 
     def remove_tag(self, name: str) -> None:
@@ -173,10 +264,13 @@ class Repository:
     def _add_reference(self, kind: str, name: str, commit: str) -> None:
         if not name or len(name) > _LONGEST_REFERENCE or any(c <= " " or c in "~^:?*[\\\x7f" for c in name):
             raise Refusal(Reason.INVALID, "Invalid reference name")
+        if kind == "branches" and name.startswith("refs/"):
+            raise Refusal(Reason.INVALID, f"Invalid reference for a branch: {name}", about=name)
         with self._lock:
             references = getattr(self.record, kind)
             if name in references:
-                raise Refusal(Reason.REFERENCE_EXISTS, f"Reference already exists: {name}", about=name)
+                full = f"refs/{_FOLDERS[kind]}/{name}"
+                raise Refusal(Reason.REFERENCE_EXISTS, f"Reference {full} already exists", about=name)
             if len(references) >= _MOST_REFERENCES:
                 raise Refusal(Reason.INVALID, "Too many references")
             self.change(**{kind: {**references, name: commit}})
@@ -186,7 +280,7 @@ class Repository:
             references = dict(getattr(self.record, kind))
             if references.pop(name, None) is None:
                 shown = name[:_LONGEST_REFERENCE]
-                raise Refusal(Reason.REVISION_MISSING, f"No such reference: {shown}", about=shown)
+                raise Refusal(Reason.REVISION_MISSING, f"Invalid rev id: {shown}", about=shown)
             self.change(**{kind: references})
 
     def _file(self, put: Put) -> FileRecord:
@@ -223,7 +317,7 @@ def _applied(
 
 
 def _deleted(tree: Tree, change: Delete) -> list[str]:
-    if change.folder:
+    if change.folder or (change.path not in tree and tree.is_folder(change.path)):
         paths = [path for path in tree.below(change.path, recursive=True) if path in tree]
     else:
         paths = [change.path] if change.path in tree else []

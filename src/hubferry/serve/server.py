@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
@@ -14,6 +15,9 @@ from hubferry.serve.addresses import LOOPBACK_ONLY, client_address, is_loopback
 from hubferry.serve.application import LABELS
 from hubferry.serve.hub import HUB, AccessRecord, hub_of
 from hubferry.serve.refusal import Refusal
+
+if TYPE_CHECKING:
+    import ssl
 
 _HEAD_BYTES = 32 << 10
 _BACKLOG = 1024
@@ -65,20 +69,26 @@ class RunningHub:
     runner: web.AppRunner
     host: str
     port: int
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
         """The address clients use."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"{self.scheme}://{host}:{self.port}"
 
     async def stop(self) -> None:
         """Stop listening and close every connection."""
         await self.runner.cleanup()
 
 
-async def start(application: web.Application, host: str = "127.0.0.1", port: int = 0) -> RunningHub:
-    """Serve `application`; port 0 takes a free one.
+async def start(
+    application: web.Application,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: ssl.SSLContext | None = None,
+) -> RunningHub:
+    """Serve `application`; port 0 takes a free one. With `tls` it speaks nothing but https.
 
     Raises:
         OSError: The address is taken or not ours.
@@ -100,11 +110,11 @@ async def start(application: web.Application, host: str = "127.0.0.1", port: int
     )
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
+        await web.TCPSite(runner, host, port, backlog=_BACKLOG, ssl_context=tls).start()
     except BaseException:
         await runner.cleanup()
         raise
-    return RunningHub(runner, host, int(runner.addresses[0][1]))
+    return RunningHub(runner, host, int(runner.addresses[0][1]), "https" if tls is not None else "http")
 
 
 def allow_many_connections() -> None:

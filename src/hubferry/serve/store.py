@@ -4,6 +4,7 @@
     <root>/incoming/                                blobs that are arriving
     <root>/repositories/model/owner@name/repository.json
     <root>/repositories/model/owner@name/commits/<id>.json
+    <root>/repositories/model/owner@name/trees/<id>    all files of a commit, now and then
 
 Blobs are on disk before a commit names them, the commit before a branch points to it; a branch moves last.
 """
@@ -23,6 +24,7 @@ from hubferry.errors import IntegrityError, LockedError
 from hubferry.i18n import _
 from hubferry.serve.blobs import Blobs
 from hubferry.serve.disk import make_folder, sync
+from hubferry.serve.history import Kept
 from hubferry.serve.lfs import is_lfs
 from hubferry.serve.records import Change, CommitRecord, Put, RepositoryRecord
 from hubferry.serve.refusal import Reason, Refusal
@@ -45,9 +47,9 @@ def check_repo_id(repo_id: str) -> str:
     return repo_id
 
 
-def _opened(folder: Path, blobs: Blobs) -> Repository:
+def _opened(folder: Path, blobs: Blobs, kept: Kept) -> Repository:
     try:
-        return Repository.open(folder, blobs)
+        return Repository.open(folder, blobs, kept)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         record = folder / "repository.json"
         raise IntegrityError(
@@ -55,6 +57,11 @@ def _opened(folder: Path, blobs: Blobs) -> Repository:
             path=str(record),
             hint=_("put it back from a copy, or move the folder {folder} away").format(folder=folder),
         ) from error
+
+
+def _taken(repo_id: str, kind: str) -> Refusal:
+    text = f"A {kind} repository called {repo_id} already exists"
+    return Refusal(Reason.REPOSITORY_EXISTS, text, about=repo_id)
 
 
 class Store:
@@ -69,8 +76,11 @@ class Store:
     def __init__(self, root: Path, *, durable: bool = True) -> None:
         self.root = root
         self.blobs = Blobs(root, durable=durable)
+        self._kept = Kept()
         self._folder = root / "repositories"
         self._known: dict[tuple[str, str], Repository] = {}
+        self._spelled: dict[tuple[str, str], str] = {}
+        self._former: dict[tuple[str, str], str] = {}
         self._lock = threading.RLock()
         for folder in (root.parent, root, self._folder):
             make_folder(folder)
@@ -80,8 +90,8 @@ class Store:
             sync(self._folder / kind)
             for path in (self._folder / kind).iterdir():
                 if (path / "repository.json").exists():
-                    repository = _opened(path, self.blobs)
-                    self._known[kind, repository.record.repo_id] = repository
+                    repository = _opened(path, self.blobs, self._kept)
+                    self._know(repository)
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -107,10 +117,66 @@ class Store:
         Raises:
             Refusal: There is none of that name.
         """
-        found = self._known.get((kind, repo_id))
+        found = self._known.get((kind, repo_id)) or self._known.get((kind, self.spelled(repo_id, kind)))
         if found is None:
             raise Refusal(Reason.REPOSITORY_MISSING, f"Repository not found: {repo_id}", about=repo_id)
         return found
+
+    def spelled(self, repo_id: str, kind: str) -> str:
+        """Return a name as the repository has it, for one that has the same letters in another case."""
+        return self._spelled.get((kind, repo_id.lower()), repo_id)
+
+    def renamed(self, repo_id: str, kind: str) -> str | None:
+        """Return what a repository is called that had this name before, None for a name that nobody had."""
+        if (kind, self.spelled(repo_id, kind)) in self._known:
+            return None
+        return self._former.get((kind, repo_id.lower()))
+
+    def move(self, repo_id: str, new_id: str, kind: str = "model") -> Repository:
+        """Give a repository another name; the old one leads to it until somebody takes that.
+
+        Raises:
+            Refusal: There is no such repository, or the new name is taken or no name.
+        """
+        with self._lock:
+            repository = self.find(repo_id, kind)
+            old_id = repository.record.repo_id
+            check_repo_id(new_id)
+            if self.spelled(new_id, kind) not in (new_id, old_id) or (kind, new_id) in self._known:
+                raise _taken(new_id, kind)
+            moved = repository.move(self._path(new_id, kind), new_id, self._kept)
+            self._forget(repository, old_id, kind)
+            self._know(moved)
+            return moved
+
+    def duplicate(self, repository: Repository, new_id: str, *, private: bool) -> Repository:
+        """Make a copy of a repository with all its commits.
+
+        Raises:
+            Refusal: The name is taken or no name.
+        """
+        kind = repository.record.kind
+        with self._lock:
+            check_repo_id(new_id)
+            if (kind, self.spelled(new_id, kind)) in self._known:
+                raise _taken(new_id, kind)
+            copy = repository.copy(self._path(new_id, kind), new_id, self._kept, private=private)
+            self._know(copy)
+            return copy
+
+    def _know(self, repository: Repository) -> None:
+        record = repository.record
+        self._known[record.kind, record.repo_id] = repository
+        self._spelled.setdefault((record.kind, record.repo_id.lower()), record.repo_id)
+        for name in record.former:
+            self._former[record.kind, name.lower()] = record.repo_id
+
+    def _forget(self, repository: Repository, repo_id: str, kind: str) -> None:
+        self._known.pop((kind, repo_id))
+        if self._spelled.get((kind, repo_id.lower())) == repo_id:
+            del self._spelled[kind, repo_id.lower()]
+        for name in repository.record.former:
+            self._former.pop((kind, name.lower()), None)
 
     def repositories(self, kind: str = "model") -> Iterator[Repository]:
         """Yield every repository of a kind, by name."""
@@ -118,7 +184,7 @@ class Store:
             if key[0] == kind:
                 yield self._known[key]
 
-    def create(
+    def create(  # noqa: PLR0913  # one for each field of a repository
         self,
         repo_id: str,
         kind: str = "model",
@@ -129,6 +195,7 @@ class Store:
         description: str = "",
         granted: Sequence[str] = (),
         initial: Sequence[Put] = (),
+        author: str = "system",
     ) -> Repository:
         """Make an empty repository.
 
@@ -139,23 +206,23 @@ class Store:
         if kind not in KINDS:
             raise Refusal(Reason.INVALID, f"Unknown repository type: {kind[:40]!r}")
         with self._lock:
-            if (kind, repo_id) in self._known:
-                raise Refusal(
-                    Reason.REPOSITORY_EXISTS, f"Repository already exists: {repo_id}", about=repo_id
-                )
+            if (kind, self.spelled(repo_id, kind)) in self._known:
+                raise _taken(self.spelled(repo_id, kind), kind)
             now = time.time()
             record = RepositoryRecord(
                 repo_id, kind, now, now, private, gated, license, description, tuple(granted)
             )
-            repository = Repository.make(self._path(repo_id, kind), self.blobs, record, initial)
-            self._known[kind, repo_id] = repository
+            repository = Repository.make(
+                self._path(repo_id, kind), self.blobs, record, initial, self._kept, author
+            )
+            self._know(repository)
             return repository
 
     def delete(self, repo_id: str, kind: str = "model") -> None:
         """Remove a repository; its blobs stay, others may name them."""
         with self._lock:
             repository = self.find(repo_id, kind)
-            del self._known[kind, repo_id]
+            self._forget(repository, repository.record.repo_id, kind)
             repository.remove()
 
     def add(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hubferry.serve.git import folder_ids
+from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,14 +38,30 @@ class Tree:
         """Return a file, None where there is none of that path."""
         return self.files.get(path)
 
+    def require(self, path: str) -> FileRecord:
+        """Return a file.
+
+        Raises:
+            Refusal: There is no such file.
+        """
+        found = self.files.get(path)
+        if found is None:
+            raise Refusal(Reason.ENTRY_MISSING, "Entry not found", about=path)
+        return found
+
+    def prepare(self) -> None:
+        """Compute what listings ask for."""
+        _computed = self.paths, self.folders, self.entries
+
+    @property
+    def prepared(self) -> bool:
+        """Whether what listings ask for is computed."""
+        return "entries" in self.__dict__ and "paths" in self.__dict__
+
     def after(self, changes: Mapping[str, FileRecord | None], commit: str) -> Tree:
         """Return the tree that `commit` makes of this one."""
         files = dict(self.files)
-        for path, file in changes.items():
-            if file is None:
-                files.pop(path, None)
-            else:
-                files[path] = msgspec.structs.replace(file, commit=commit)
+        apply_changes(files, changes, commit)
         return Tree(files)
 
     @cached_property
@@ -77,3 +94,14 @@ class Tree:
         if recursive:
             return entries
         return [path for path in entries if "/" not in path[len(prefix) :]]
+
+
+def apply_changes(
+    files: dict[str, FileRecord], changes: Mapping[str, FileRecord | None], commit: str
+) -> None:
+    """Do to files by path what a commit does."""
+    for path, file in changes.items():
+        if file is None:
+            files.pop(path, None)
+        else:
+            files[path] = msgspec.structs.replace(file, commit=commit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,25 +12,38 @@ from hubferry.errors import HubferryError
 from hubferry.events import Committed, Finished
 from hubferry.findings import Kind
 from hubferry.i18n import _
+from hubferry.model import Report
 from hubferry.options import Options
 from hubferry.sync import receipts
 from hubferry.sync.outcome import Change, FileProof, Outcome
 
 if TYPE_CHECKING:
     from hubferry.events import Event, Listener
-    from hubferry.model import Plan, Report
+    from hubferry.model import Blob, Plan
     from hubferry.sync.spec import Job, Manner
 
 
 async def mirror(job: Job, manner: Manner, listen: Listener) -> Outcome:
     """Bring one target up to date, and say what became of it; only being cancelled comes out as an error."""
+    outcome = await begin(job, manner, listen, math.inf)
+    assert isinstance(outcome, Outcome)  # noqa: S101 - nothing is as large as that
+    return outcome
+
+
+async def begin(job: Job, manner: Manner, listen: Listener, least: float) -> Outcome | tuple[Blob, ...]:
+    """Do the same, unless it has `least` bytes of blobs to send; see `transfer.begin`.
+
+    One with tags is not cut.
+    """
     started, clock = time.time(), time.monotonic()
     kept = _Kept(listen)
     try:
         if job.entry.has_names:
             outcome = await _with_names(job, manner, kept, started)
         else:
-            report = await transfer.copy(job.source, job.target, options_of(job, manner), kept.hear)
+            report = await transfer.begin(job.source, job.target, options_of(job, manner), kept.hear, least)
+            if not isinstance(report, Report):
+                return report
             outcome = _done(job, report, manner, started)
         if manner.proof and outcome.good:
             outcome = await receipts.settled(outcome, options_of(job, manner), listen)

@@ -51,6 +51,15 @@ class SharedConnections:
         self._most = most
         self._wake()
 
+    async def trim(self) -> None:
+        """Close what rests beyond what is allowed by now."""
+        while self._open > self._most:
+            for pool in list(self._pools):
+                if await pool.let_go():
+                    break
+            else:
+                return
+
     def join(self, pool: Resting) -> None:
         """Let `pool` open connections."""
         self._pools.add(pool)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from hubferry.cli import options, output
+from hubferry.errors import UsageError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from hubferry.sync.history.values import Kind
     from hubferry.sync.record import Record
     from hubferry.sync.run import Asked
+    from hubferry.sync.runner import Runner
     from hubferry.sync.spec import SyncFile
 
 Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
@@ -51,6 +54,64 @@ def moving() -> Callable[[Decorated], Decorated]:
         click.option("--cache-dir", metavar="DIR", type=options.PlaceType(),
                      help=_("Keep models here, whatever other caches have; those give their files by link.")),
     )  # fmt: skip
+
+
+def placing() -> Callable[[Decorated], Decorated]:
+    """Add on which machines copies run."""
+    return options.together(
+        click.option("--runner", type=click.Choice(["local", "ray"]), default="local", show_default=True,
+                     help=_("Where copies run: here, or on the nodes of a Ray cluster.")),
+        click.option("--ray-address", metavar="HOST:PORT",
+                     help=_("The cluster; RAY_ADDRESS, or one on this machine, unless given.")),
+        click.option("--ray-cpus", metavar="N", type=click.FloatRange(0.01, 1024), default=1.0,
+                     help=_("Cores of a node that one copy takes, as Ray counts them.")),
+        click.option("--split", metavar="SIZE", type=SizeType(),
+                     help=_("Cut a repository with as many bytes to send over the nodes: 50G.")),
+    )  # fmt: skip
+
+
+class SizeType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer clicks only
+    """Read `50G`."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the bytes, or fail with a sentence."""
+        from hubferry.units import read_size
+
+        size = value if isinstance(value, int) else read_size(str(value))
+        if not size:
+            self.fail(_("{value!r} is not a size such as 50G").format(value=value), param, ctx)
+        return size
+
+
+@contextmanager
+def placed(words: dict[str, Any]) -> Iterator[Callable[[SyncFile], Runner | None]]:
+    """Give what says where the copies of a file run; None is here.
+
+    Raises:
+        UsageError: Ray is not installed, or an option is for Ray alone.
+        NetworkError: No cluster answers.
+    """
+    if words["runner"] != "ray":
+        for name in ("ray_address", "split"):
+            if words[name] is not None:
+                option = "--" + name.replace("_", "-")
+                message = _("{option} is for --runner ray").format(option=option)
+                raise UsageError(message, hint=f"hubferry sync run --runner ray {option} …")
+        yield lambda _file: None
+        return
+    from hubferry.sync.on_ray.cluster import joined
+
+    with joined(words["ray_address"]):
+        from hubferry.sync.on_ray.runner import RayRunner, Resources
+
+        yield lambda file: RayRunner(
+            file.jobs,
+            hubs=file.hubs,
+            split=words["split"] or file.split,
+            resources=Resources(words["ray_cpus"]),
+        )
 
 
 def opened(path: Path, words: dict[str, Any]) -> SyncFile:

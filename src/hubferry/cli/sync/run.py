@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         "hubferry sync run mirrors.yaml --only flux --receipts ./receipts",
         "hubferry sync run --jobs 8 --bwlimit 50M:10M",
         "hubferry sync run --quiet --json",
+        "hubferry sync run --runner ray --ray-address head:6379 --split 50G",
     ),
 )
 @sync_options.file()
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     click.option("--fail-fast", is_flag=True, help=_("Begin nothing more after a failure.")),
 )
 @options.group(_("How"), sync_options.moving())
+@options.group(_("Where"), sync_options.placing())
 @options.group(_("What to say"), options.talking())
 def run_command(file: Path, **words: Any) -> int:
     """Run the command."""
@@ -54,11 +56,12 @@ def run_command(file: Path, **words: Any) -> int:
     asked = sync_options.asked(read_file, words)
     keep_freed_memory()
     with (
+        sync_options.placed(words) as place,
         only_run_of(read_file.path),
         sync_options.recorded(read_file, "run") as record,
         follow(quiet=words["quiet"], style=words["progress"]) as hear,
     ):
-        asked = replace(asked, keep=record.keep, recall=record.recall)
+        asked = replace(asked, keep=record.keep, recall=record.recall, runner=place(read_file))
         summary = on_a_loop(lambda _listen: run.run(read_file, read_file.entries, asked, hear), ignore)
     if words["as_json"]:
         output.document(saying.summary_document(summary))

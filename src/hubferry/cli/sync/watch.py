@@ -22,11 +22,12 @@ from hubferry.events import ignore
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from hubferry.sync.events import Hear, Told
     from hubferry.sync.outcome import Summary
+    from hubferry.sync.runner import Runner
     from hubferry.sync.spec import Entry, SyncFile
     from hubferry.sync.watch import Watch
 
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
                  help=_("Answer /metrics (Prometheus) and /healthz there.")),
 )  # fmt: skip
 @options.group(_("How"), sync_options.moving())
+@options.group(_("Where"), sync_options.placing())
 @options.group(_("What to say"), options.talking())
 def watch_command(file: Path, **words: Any) -> int:
     """Run the command."""
@@ -62,7 +64,8 @@ def watch_command(file: Path, **words: Any) -> int:
 
     keep_freed_memory()
     _refuse_never(sync_options.opened(file, words))
-    on_a_loop(lambda _listen: _watch(file, words), ignore)
+    with sync_options.placed(words) as place:
+        on_a_loop(lambda _listen: _watch(file, words, place), ignore)
     return 0
 
 
@@ -72,7 +75,7 @@ def _refuse_never(read_file: SyncFile) -> None:
         raise UsageError(message, hint='schedule: "0 3 * * *"')
 
 
-async def _watch(file: Path, words: dict[str, Any]) -> None:
+async def _watch(file: Path, words: dict[str, Any], place: Callable[[SyncFile], Runner | None]) -> None:
     from hubferry.sync import run
     from hubferry.sync.care import only_run_of
     from hubferry.sync.listening import listening
@@ -93,7 +96,7 @@ async def _watch(file: Path, words: dict[str, Any]) -> None:
             sync_options.recorded(read_file, "watch") as record,
             follow(**showing) as hear,
         ):
-            asked = replace(asked, keep=record.keep, recall=record.recall)
+            asked = replace(asked, keep=record.keep, recall=record.recall, runner=place(read_file))
             summary = await run.run(read_file, entries, asked, _both(metrics.take, hear))
         metrics.ran(summary)
         _report(summary, words)

@@ -1,12 +1,26 @@
 """The Hugging Face dialect, as huggingface_hub 1.x and 2.x speak it."""
 
-from hubferry.serve.huggingface import accounts, commits, files, references, repositories, uploads, xet
+from hubferry.serve.huggingface import (
+    accounts,
+    commits,
+    discussions,
+    files,
+    lfs_files,
+    moves,
+    references,
+    repositories,
+    uploads,
+    xet,
+)
 from hubferry.serve.huggingface.answers import answer
 
 TABLES = (
     accounts.routes,
     repositories.routes,
     references.routes,
+    discussions.routes,
+    lfs_files.routes,
+    moves.routes,
     xet.routes,
     uploads.routes,
     commits.routes,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from hubferry.serve.access import organisations_of
 from hubferry.serve.exchange import json_answer
 from hubferry.serve.hub import account_of, hub_of, repository_of, writable_repository_of
 from hubferry.serve.huggingface.routes import REPO
@@ -25,7 +26,7 @@ async def who_am_i(request: web.Request) -> web.Response:
             "type": "user",
             "id": account.name,
             "name": account.name,
-            "fullname": account.name,
+            "fullname": account.full_name or account.name,
             "isPro": False,
             "orgs": [
                 {
@@ -33,13 +34,17 @@ async def who_am_i(request: web.Request) -> web.Response:
                     "id": name,
                     "name": name,
                     "fullname": name,
-                    "roleInOrg": "write" if account.may_write else "read",
+                    "roleInOrg": _role(account),
                 }
-                for name in sorted((account.namespaces or frozenset()) - {account.name})
+                for name in organisations_of(account)
             ],
             "auth": {"type": "access_token", "accessToken": _token_described(account)},
         }
     )
+
+
+def _role(account: Account) -> str:
+    return account.role or ("write" if account.may_write else "read")
 
 
 def _token_described(account: Account) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 from hubferry.serve.addresses import absolute
@@ -27,6 +28,7 @@ _STATUS: dict[Reason, tuple[int, str | None]] = {
     Reason.REPOSITORY_EXISTS: (409, None),
     Reason.REFERENCE_EXISTS: (409, None),
     Reason.OUTDATED: (412, None),
+    Reason.CONFLICT: (409, None),
     Reason.INVALID: (400, None),
     Reason.TOO_LARGE: (413, None),
     Reason.TOO_MANY_ACTIONS: (422, None),
@@ -51,7 +53,10 @@ _STATUS: dict[Reason, tuple[int, str | None]] = {
 }
 
 
-def answer(request: web.Request, refusal: Refusal) -> web.Response:
+_MISSING = 404
+
+
+def answer(request: web.Request, refusal: Refusal) -> web.Response:  # noqa: C901  # one branch an oddity
     """Return the answer to a refused request."""
     status, code = _STATUS[refusal.reason]
     status = refusal.status or status
@@ -69,6 +74,8 @@ def answer(request: web.Request, refusal: Refusal) -> web.Response:
         status = 401
     if refusal.reason is Reason.WRONG_CREDENTIALS:
         text = "Invalid credentials in Authorization header"  # huggingface_hub.utils._http knows this text
+    if refusal.reason is Reason.REPOSITORY_MISSING and status == _MISSING:
+        text = "Repository not found"
     # a client's words may be in it, and a header holds none of what those may hold
     headers = {"X-Error-Message": "".join(c if " " <= c <= "~" else "?" for c in text.replace("\n", " "))}
     if refusal.wait is not None:
@@ -78,6 +85,7 @@ def answer(request: web.Request, refusal: Refusal) -> web.Response:
     if refusal.reason is Reason.RANGE:
         headers["Content-Range"] = f"bytes */{refusal.about}"
     body: dict[str, object] = {"error": text}
+    headers["X-Request-Id"] = f"Root=1-{secrets.token_hex(4)}-{secrets.token_hex(12)}"
     if refusal.reason is Reason.REPOSITORY_EXISTS and refusal.about:
         prefix = "datasets/" if "datasets" in request.path else ""
         body["url"] = absolute(request, f"/{prefix}{refusal.about}")

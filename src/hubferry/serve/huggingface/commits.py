@@ -12,15 +12,21 @@ from hubferry.serve.committing import Proposal, make_commit
 from hubferry.serve.exchange import check_path, decode_base64, decode_json, json_answer
 from hubferry.serve.git import object_id
 from hubferry.serve.hub import Hub, hub_of, writable_repository_of
+from hubferry.serve.huggingface.discussions import contributor_of
 from hubferry.serve.huggingface.routes import REPO, web_address
 from hubferry.serve.lfs import never_lfs
+from hubferry.serve.pulls import note_commit, open_pull
 from hubferry.serve.records import Change, Delete, Put
 from hubferry.serve.refusal import Reason, Refusal
+from hubferry.serve.repository import PULL
 from hubferry.serve.rules import rules_of
 from hubferry.serve.uploads import read_chunks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from hubferry.serve.discussions import Discussion
+    from hubferry.serve.repository import Repository
 
 routes = web.RouteTableDef()
 
@@ -54,9 +60,9 @@ class Line(msgspec.Struct, frozen=True):
 async def commit(request: web.Request) -> web.Response:
     """Make a commit from lines of JSON: a header, then one line a file."""
     hub = hub_of(request)
-    repository, account = writable_repository_of(request)
-    if request.query.get("create_pr") == "1":
-        raise Refusal(Reason.FORBIDDEN, "Pull requests are not kept on this hub")
+    proposing = request.query.get("create_pr") == "1"
+    repository, account = contributor_of(request) if proposing else writable_repository_of(request)
+    revision = request.match_info["revision"]
     header = Header()
     changes: list[Change] = []
     async for text in _lines(request, hub):
@@ -71,8 +77,13 @@ async def commit(request: web.Request) -> web.Response:
             raise Refusal(Reason.TOO_MANY_ACTIONS, f"More than {hub.limits.actions} files in one commit")
     if not header.summary:
         raise Refusal(Reason.INVALID, '"summary" is required')
+    reference, pull = revision, None
+    if proposing:
+        _require_parent(repository, revision, header.parent_commit)
+        pull = await asyncio.to_thread(_open, repository, revision, header, account.name)
+        reference = f"{PULL}{pull.number}"
     wish = Proposal(
-        request.match_info["revision"],
+        reference,
         changes,
         header.summary,
         account.name,
@@ -82,14 +93,31 @@ async def commit(request: web.Request) -> web.Response:
         hub.strict.huggingface_commits,
     )
     record = await asyncio.to_thread(make_commit, hub, repository, wish)
+    if reference.startswith(PULL):
+        await asyncio.to_thread(note_commit, repository, reference, record)
     page = web_address(request, repository)
-    return json_answer(
-        {"success": True, "commitOid": record.id, "commitUrl": f"{page}/commit/{record.id}", "hookOutput": ""}
-    )
+    answer: dict[str, object] = {"success": True, "commitOid": record.id, "hookOutput": ""}
+    answer["commitUrl"] = f"{page}/commit/{record.id}"
+    if pull is not None:
+        answer["pullRequestUrl"] = f"{page}/discussions/{pull.number}"
+    return json_answer(answer)
+
+
+def _open(repository: Repository, revision: str, header: Header, author: str) -> Discussion:
+    return open_pull(repository, revision, header.summary, author, header.description, status="open")
+
+
+def _require_parent(repository: Repository, revision: str, parent: str | None) -> None:
+    """Refuse before a pull request is opened what its commit would be refused for."""
+    if parent is not None and not repository.head(revision).startswith(parent):
+        raise Refusal(Reason.OUTDATED)
 
 
 def _change(hub: Hub, key: str, item: Item) -> Change:
-    path = check_path(item.path.rstrip("/") if key == "deletedFolder" else item.path)
+    path = item.path.rstrip("/") if key == "deletedFolder" else item.path
+    if ".." in path.replace("\\", "/").split("/"):
+        raise Refusal(Reason.INVALID, f"Invalid path: {path[:200]!r}", status=422)
+    check_path(path)
     if key == "deletedFile":
         return Delete(path)
     if key == "deletedFolder":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urlencode
 
@@ -15,10 +16,11 @@ from hubferry.serve.exchange import decode_json, flag, json_answer, read_body
 from hubferry.serve.git import pointer
 from hubferry.serve.hub import account_of, hub_of, repository_of
 from hubferry.serve.huggingface.routes import NAME, REPO, iso_time, page_answer, window
+from hubferry.serve.reading import file_of, listed_tree
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
-    from hubferry.serve.records import FileRecord
+    from hubferry.serve.records import CommitHead, FileRecord
     from hubferry.serve.repository import Repository
     from hubferry.serve.tree import Tree
 
@@ -32,7 +34,7 @@ async def list_tree(request: web.Request) -> web.Response:
     """List a page of a folder, or of everything below it."""
     repository = repository_of(request)
     commit = shown_commit(hub_of(request), repository, request.match_info["revision"])
-    tree = repository.tree(commit)
+    tree = await listed_tree(repository, commit)
     folder = request.match_info.get("path", "").strip("/")
     entries = tree.below(folder, recursive=flag(request, "recursive"))
     if folder and not entries:
@@ -40,15 +42,27 @@ async def list_tree(request: web.Request) -> web.Response:
     part = window(request, hub_of(request).limits.page)
     history = repository if flag(request, "expand") else None
     xet = hub_of(request).xet is not None
-    shown = [_entry(tree, path, history, xet=xet) for path in entries[part]]
+    shown = await _described(tree, entries[part], history, xet=xet)
     return page_answer(request, part, shown, len(entries), {"X-Repo-Commit": commit})
+
+
+async def _described(
+    tree: Tree, paths: list[str], history: Repository | None, *, xet: bool
+) -> list[dict[str, object]]:
+    def describe() -> list[dict[str, object]]:
+        return [_entry(tree, path, history, xet=xet) for path in paths]
+
+    return describe() if history is None else await asyncio.to_thread(describe)
 
 
 def _entry(tree: Tree, path: str, history: Repository | None, *, xet: bool) -> dict[str, object]:
     """Describe a file or folder as a tree listing does, with its last commit when `history` is given."""
     file = tree.get(path)
     if file is None:
-        return {"type": "directory", "oid": tree.folders[path], "size": 0, "path": path}
+        shown: dict[str, object] = {"type": "directory", "oid": tree.folders[path], "size": 0, "path": path}
+        if history is not None:
+            shown["lastCommit"] = _last_commit(_latest_below(tree, path, history))
+        return shown
     found: dict[str, object] = {"type": "file", "oid": file.git_sha1, "size": file.size, "path": path}
     if file.lfs:
         size = len(pointer(file.sha256, file.size))
@@ -56,9 +70,18 @@ def _entry(tree: Tree, path: str, history: Repository | None, *, xet: bool) -> d
     if file.xet_hash and xet:
         found["xetHash"] = file.xet_hash
     if history is not None:
-        last = history.history.commit(file.commit)
-        found["lastCommit"] = {"id": last.id, "title": last.title, "date": iso_time(last.time)}
+        found["lastCommit"] = _last_commit(history.history.commit(file.commit))
     return found
+
+
+def _latest_below(tree: Tree, folder: str, repository: Repository) -> CommitHead:
+    below = (tree.get(path) for path in tree.below(folder, recursive=True))
+    commits = {file.commit for file in below if file is not None}
+    return max((repository.history.commit(name) for name in commits), key=lambda head: head.time)
+
+
+def _last_commit(last: CommitHead) -> dict[str, object]:
+    return {"id": last.id, "title": last.title, "date": iso_time(last.time)}
 
 
 class PathsInfo(msgspec.Struct, frozen=True):
@@ -72,12 +95,12 @@ class PathsInfo(msgspec.Struct, frozen=True):
 async def paths_info(request: web.Request) -> web.Response:
     """Describe the named files and folders; what is not there is left out."""
     repository = repository_of(request)
-    tree = repository.tree(repository.resolve(request.match_info["revision"]))
+    tree = await listed_tree(repository, repository.resolve(request.match_info["revision"]))
     wish = await _wanted_paths(request)
     history = repository if wish.expand else None
     known = [path for path in wish.paths if path in tree or (path and path in tree.folders)]
     xet = hub_of(request).xet is not None
-    return json_answer([_entry(tree, path, history, xet=xet) for path in known])
+    return json_answer(await _described(tree, known, history, xet=xet))
 
 
 async def _wanted_paths(request: web.Request) -> PathsInfo:
@@ -99,7 +122,7 @@ async def resolve(request: web.Request) -> web.StreamResponse:
     repository = repository_of(request)
     hub.policy.require_content(account_of(request), repository.record)
     commit = repository.resolve(request.match_info["revision"])
-    file = repository.file(commit, request.match_info["path"])
+    file = await file_of(repository, commit, request.match_info["path"])
     headers = {"X-Repo-Commit": commit}
     if not file.lfs and not hub.strict.resolve_cache:
         return BlobResponse(request, hub.store.blobs.path(file.sha256), file.size, file.git_sha1, headers)
@@ -133,6 +156,6 @@ async def resolve_cached(request: web.Request) -> web.StreamResponse:
     repository = repository_of(request)
     hub.policy.require_content(account_of(request), repository.record)
     commit = repository.resolve(request.match_info["commit"])
-    file = repository.file(commit, request.match_info["path"])
+    file = await file_of(repository, commit, request.match_info["path"])
     headers = {"X-Repo-Commit": commit}
     return BlobResponse(request, hub.store.blobs.path(file.sha256), file.size, file.git_sha1, headers)

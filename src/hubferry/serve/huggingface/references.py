@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from html import escape
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -11,11 +13,12 @@ from aiohttp import web
 from hubferry.serve.exchange import flag, json_answer, read_json
 from hubferry.serve.hub import hub_of, repository_of, writable_repository_of
 from hubferry.serve.huggingface.routes import REPO, iso_time, page_answer, window
+from hubferry.serve.repository import PULL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hubferry.serve.records import CommitRecord
+    from hubferry.serve.records import CommitHead
 
 routes = web.RouteTableDef()
 _COMMITS_A_PAGE = 50
@@ -36,10 +39,14 @@ class TagCreation(msgspec.Struct, frozen=True):
 
 @routes.get(f"{REPO}/refs", name="hf:refs")
 async def references(request: web.Request) -> web.Response:
-    """List branches and tags with their commits; the pull requests are none, and come when asked for."""
+    """List branches and tags with their commits, and pull requests when they are asked for."""
     record = repository_of(request).record
     own = record.annotated if hub_of(request).strict.tag_objects else {}
-    asked: dict[str, object] = {"pullRequests": []} if flag(request, "include_prs") else {}
+    pulls = [
+        {"name": f"{PULL}{number}", "ref": f"{PULL}{number}", "targetCommit": commit}
+        for number, commit in sorted(record.pulls.items(), key=lambda item: int(item[0]))
+    ]
+    asked: dict[str, object] = {"pullRequests": pulls} if flag(request, "include_prs") else {}
 
     def described(kind: str, found: Mapping[str, str]) -> list[dict[str, str]]:
         return [
@@ -63,13 +70,18 @@ async def commits(request: web.Request) -> web.Response:
     repository = repository_of(request)
     part = window(request, _COMMITS_A_PAGE)
     walk = repository.history.walk(repository.resolve(request.match_info["revision"]))
-    found = list(islice(walk, part.start, part.stop + 1))
-    shown = [_described(record) for record in found[: part.stop - part.start]]
+    found = await asyncio.to_thread(lambda: list(islice(walk, part.start, part.stop + 1)))
+    formatted = "formatted" in request.query.getall("expand[]", []) + request.query.getall("expand", [])
+    shown = [_described(record, formatted=formatted) for record in found[: part.stop - part.start]]
     return page_answer(request, part, shown, part.start + len(found))
 
 
-def _described(record: CommitRecord) -> dict[str, object]:
+def _described(record: CommitHead, *, formatted: bool) -> dict[str, object]:
+    more: dict[str, object] = {}
+    if formatted:
+        more["formatted"] = {"title": escape(record.title), "message": escape(record.description)}
     return {
+        **more,
         "id": record.id,
         "title": record.title,
         "message": record.description,
@@ -103,6 +115,22 @@ async def create_tag(request: web.Request) -> web.Response:
     commit = repository.resolve(request.match_info["revision"])
     repository.add_tag(wish.tag, commit, wish.message or "")
     return json_answer({})
+
+
+class Squash(msgspec.Struct, frozen=True):
+    """The body of `POST .../super-squash/{branch}`."""
+
+    message: str = ""
+
+
+@routes.post(f"{REPO}/super-squash/{{branch}}", name="hf:super-squash")
+async def squash(request: web.Request) -> web.Response:
+    """Replace the history of a branch by one commit; what it was stays, under its commits' names."""
+    repository, account = writable_repository_of(request)
+    branch = request.match_info["branch"]
+    title = (await read_json(request, Squash)).message.strip() or f"Super-squash branch '{branch}'"
+    record = await asyncio.to_thread(lambda: repository.squash(branch, title=title, author=account.name))
+    return json_answer({"commitOid": record.id})
 
 
 @routes.delete(f"{REPO}/tag/{{name}}", name="hf:tag")

@@ -18,7 +18,10 @@ async def redirect_renamed(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Send a request for a repository's old name to the new one, without the hub's own address."""
-    new = dict(hub_of(request).strict.renamed).get(request.match_info.get("repo", ""))
+    hub, old = hub_of(request), request.match_info.get("repo", "")
+    new = dict(hub.strict.renamed).get(old) if old else None
+    if new is None and old:
+        new = hub.store.renamed(old, request.match_info.get("kind", "models").removesuffix("s"))
     if new is None or request.path.startswith("/api/v1/"):
         return await handler(request)
     where = request.raw_path.replace(request.match_info["repo"], new, 1)

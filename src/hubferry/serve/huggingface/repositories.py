@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Literal
 
@@ -91,7 +92,12 @@ async def create(request: web.Request) -> web.Response:
     if hub.strict.attributes:
         initial.append(Put(ATTRIBUTES, hub.store.blobs.put(initial_attributes(wish.kind)), lfs=False))
     repository = hub.store.create(
-        repo_id, wish.kind, private=wish.hidden, license=wish.license, initial=initial
+        repo_id,
+        wish.kind,
+        private=wish.hidden,
+        license=wish.license,
+        initial=initial,
+        author=account.name,
     )
     return json_answer(
         {"url": web_address(request, repository), "name": repo_id, "id": repo_id, "private": wish.hidden}
@@ -131,7 +137,7 @@ async def find(request: web.Request) -> web.Response:
         and author in (None, repository.record.repo_id.partition("/")[0])
     ]
     part = window(request, _REPOSITORIES_A_PAGE)
-    shown = [_shown(request, repository) for repository in found[part]]
+    shown = await asyncio.to_thread(lambda: [_shown(request, repository) for repository in found[part]])
     return page_answer(request, part, shown, len(found))
 
 
@@ -174,12 +180,19 @@ async def info(request: web.Request) -> web.Response:
     """Describe a repository at a revision."""
     repository = repository_of(request)
     commit = shown_commit(hub_of(request), repository, request.match_info.get("revision"))
+    described = await asyncio.to_thread(
+        _whole, hub_of(request), repository, commit, with_blobs=flag(request, "blobs")
+    )
+    return json_answer(described)
+
+
+def _whole(hub: Hub, repository: Repository, commit: str, *, with_blobs: bool) -> dict[str, object]:
+    """Describe a repository with all its files. Blocks; call it off the event loop."""
     tree = repository.tree(commit)
-    with_blobs = flag(request, "blobs")
     siblings = [_sibling(path, tree.files[path], blobs=with_blobs) for path in tree.paths]
     used = sum(file.size for file in tree.files.values())
-    described = _described(repository, commit, _card(hub_of(request), repository, commit))
-    return json_answer({**described, "siblings": siblings, "usedStorage": used})
+    described = _described(repository, commit, _card(hub, repository, commit))
+    return {**described, "siblings": siblings, "usedStorage": used}
 
 
 def _card(hub: Hub, repository: Repository, commit: str) -> bytes:

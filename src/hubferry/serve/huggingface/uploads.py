@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+import pathspec
 from aiohttp import web
 
 from hubferry.serve.attributes import ATTRIBUTES, Attributes
@@ -12,14 +13,17 @@ from hubferry.serve.batch import answer_batch
 from hubferry.serve.cards import inspect_card
 from hubferry.serve.exchange import decode_base64, json_answer, read_body, read_json
 from hubferry.serve.hub import Hub, hub_of, writable_repository_of
+from hubferry.serve.huggingface.discussions import contributor_of
 from hubferry.serve.huggingface.routes import NAME, REPO
 from hubferry.serve.lfs import is_large_or_binary, is_lfs
-from hubferry.serve.quota import require_room
+from hubferry.serve.quota import ask_for_room
+from hubferry.serve.reading import tree_of
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
     from hubferry.serve.tree import Tree
 
+_LARGEST_IGNORE = 1 << 20
 routes = web.RouteTableDef()
 
 
@@ -52,28 +56,32 @@ class PreuploadFile(msgspec.Struct, frozen=True):
     sample: str = ""
 
 
-class Preupload(msgspec.Struct, frozen=True):
-    """The body of `POST .../preupload/{revision}`."""
+class Preupload(msgspec.Struct, frozen=True, rename="camel"):
+    """The body of `POST .../preupload/{revision}`; `git_ignore` is the one that comes with the commit."""
 
     files: list[PreuploadFile]
+    git_ignore: str | None = None
 
 
 @routes.post(f"{REPO}/preupload/{{revision}}", name="hf:preupload")
 async def preupload(request: web.Request) -> web.Response:
     """Say for each file whether it is a blob or goes into the commit, and what is there already."""
-    repository, _account = writable_repository_of(request)
+    proposing = request.query.get("create_pr") == "1"
+    repository, _account = contributor_of(request) if proposing else writable_repository_of(request)
     wish = await read_json(request, Preupload)
     hub = hub_of(request)
     if len(wish.files) > hub.limits.preupload_files:
         raise Refusal(Reason.INVALID, "Too many files in one preupload request")
-    require_room(hub, repository, ())
-    tree = repository.tree(repository.resolve(request.match_info["revision"]))
+    await ask_for_room(hub, repository, ())
+    tree = await tree_of(repository, repository.resolve(request.match_info["revision"]))
     attributes = _attributes(hub, tree)
+    ignore = _ignored(hub, tree, wish.git_ignore)
     answers = []
     for file in wish.files:
         there = tree.get(file.path)
         mode = "lfs" if _is_blob(file, attributes) else "regular"
-        answer: dict[str, object] = {"path": file.path, "uploadMode": mode, "shouldIgnore": False}
+        ignored = ignore is not None and ignore.match_file(file.path)
+        answer: dict[str, object] = {"path": file.path, "uploadMode": mode, "shouldIgnore": ignored}
         if there is not None:
             answer["oid"] = there.sha256 if there.lfs else there.git_sha1
         answers.append(answer)
@@ -86,6 +94,21 @@ def _attributes(hub: Hub, tree: Tree) -> Attributes | None:
         return None
     file = tree.get(ATTRIBUTES)
     return Attributes(hub.store.blobs.read(file.sha256) if file is not None else b"")
+
+
+def _ignored(hub: Hub, tree: Tree, given: str | None) -> pathspec.GitIgnoreSpec | None:
+    """Return what a `.gitignore` leaves out, None where there is none, or where the hub is not strict."""
+    if not hub.strict.attributes:
+        return None
+    if given is None:
+        file = tree.get(".gitignore")
+        if file is None or file.size > _LARGEST_IGNORE:
+            return None
+        given = hub.store.blobs.read(file.sha256).decode(errors="replace")
+    try:
+        return pathspec.GitIgnoreSpec.from_lines(given.splitlines())
+    except ValueError:  # a pattern that is none
+        return None
 
 
 def _is_blob(file: PreuploadFile, attributes: Attributes | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hubferry.serve.refusal import Reason, Refusal
 
 _WORDS = {
-    Reason.OUTDATED: "A commit has happened since. Please refresh and try again.",
+    Reason.OUTDATED: "The branch was updated since you opened this page. Please refresh and try again.",
     Reason.RATE: "We had to rate limit you. See https://huggingface.co/docs/hub/rate-limits",
     Reason.TOO_LARGE: "Payload Too Large",
     Reason.NO_LENGTH: "You must provide the Content-Length HTTP header.",

@@ -27,6 +27,7 @@ _STATUS: dict[Reason, tuple[int, int, str]] = {
     Reason.REPOSITORY_EXISTS: (400, 10010101001, "DuplicateEntity"),
     Reason.REFERENCE_EXISTS: (409, 10010101409, "DuplicateEntity"),
     Reason.OUTDATED: (409, 10030000001, "OperationNotAllowed"),
+    Reason.CONFLICT: (409, 10010101409, "OperationNotAllowed"),
     Reason.INVALID: (400, 10010101400, "InputParameterError"),
     Reason.TOO_LARGE: (413, 10010101413, "InputParameterError"),
     Reason.NOT_INLINE: (400, 10010101400, "InputParameterError"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from hubferry.serve.exchange import flag, number
 from hubferry.serve.hub import account_of, hub_of, repository_of
 from hubferry.serve.modelscope.answers import success
 from hubferry.serve.modelscope.routes import REPO
+from hubferry.serve.reading import file_of, listed_tree
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
@@ -28,9 +30,13 @@ async def files(request: web.Request) -> web.Response:
     repository = repository_of(request)
     _refuse_in_passing(request)
     commit = shown_commit(hub_of(request), repository, request.query.get("Revision"))
-    tree, paths = _listed(request, repository, commit)
-    shown = [_entry(repository, tree, path) for path in paths[: hub_of(request).limits.truncation]]
-    last = repository.history.commit(commit)
+    tree, paths = await _listed(request, repository, commit)
+    shown, last = await asyncio.to_thread(
+        lambda: (
+            [_entry(repository, tree, path) for path in paths[: hub_of(request).limits.truncation]],
+            repository.history.commit(commit),
+        )
+    )
     latest = {
         "Id": last.id,
         "Message": last.title,
@@ -46,12 +52,14 @@ async def pages(request: web.Request) -> web.Response:
     repository = repository_of(request)
     _refuse_in_passing(request)
     hub = hub_of(request)
-    tree, paths = _listed(request, repository, shown_commit(hub, repository, request.query.get("Revision")))
+    commit = shown_commit(hub, repository, request.query.get("Revision"))
+    tree, paths = await _listed(request, repository, commit)
     limit = hub.strict.dataset_page or hub.limits.truncation
     page, size = number(request, "PageNumber", 1), min(number(request, "PageSize", limit), limit)
     if hub.strict.repeated_pages:
         page = min(page, max(1, -(-len(paths) // max(1, size))))
-    shown = [_entry(repository, tree, path) for path in paths[max(0, page - 1) * size :][:size]]
+    wanted = paths[max(0, page - 1) * size :][:size]
+    shown = await asyncio.to_thread(lambda: [_entry(repository, tree, path) for path in wanted])
     return success({"Files": shown, "TotalCount": len(paths)})
 
 
@@ -62,8 +70,8 @@ def _refuse_in_passing(request: web.Request) -> None:
         raise Refusal(Reason.FORBIDDEN, "Forbidden")
 
 
-def _listed(request: web.Request, repository: Repository, commit: str) -> tuple[Tree, list[str]]:
-    tree = repository.tree(commit)
+async def _listed(request: web.Request, repository: Repository, commit: str) -> tuple[Tree, list[str]]:
+    tree = await listed_tree(repository, commit)
     root = request.query.get("Root", "").strip("/")
     return tree, tree.below(root, recursive=flag(request, "Recursive"))
 
@@ -108,7 +116,7 @@ async def download(request: web.Request) -> web.StreamResponse:
     path = request.query.get("FilePath", "")
     if not path:
         raise Refusal(Reason.INVALID, "FilePath is required")
-    file = repository.file(repository.resolve(request.query.get("Revision")), path)
+    file = await file_of(repository, repository.resolve(request.query.get("Revision")), path)
     if not file.lfs:
         return BlobResponse(request, hub.store.blobs.path(file.sha256), file.size, file.sha256)
     location = absolute(request, hub.signer.address("get", file.sha256))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -41,7 +42,8 @@ async def revisions(request: web.Request) -> web.Response:
         ]
 
     record = repository.record
-    return success({"RevisionMap": {"Branches": described(record.branches), "Tags": described(record.tags)}})
+    branches, tags = await asyncio.to_thread(lambda: (described(record.branches), described(record.tags)))
+    return success({"RevisionMap": {"Branches": branches, "Tags": tags}})
 
 
 @routes.post(f"/api/v1/{REPO}/repo/tag", name="ms:tag")

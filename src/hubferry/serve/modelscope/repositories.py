@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -9,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from hubferry import cards
+from hubferry.serve.access import organisations_of
 from hubferry.serve.exchange import number, read_body, read_json
 from hubferry.serve.forms import form_fields
 from hubferry.serve.hub import account_of, hub_of, repository_of, visible_repository, writable_repository_of
@@ -63,7 +65,16 @@ async def log_in(request: web.Request) -> web.Response:
 async def who_am_i(request: web.Request) -> web.Response:
     """Tell whose token it is."""
     account = hub_of(request).policy.require_account(account_of(request))
-    return open_success({"id": account.name, "username": account.name, "email": ""})
+    return open_success(
+        {
+            "id": account.name,
+            "username": account.name,
+            "nickname": account.full_name or account.name,
+            "email": "",
+            "role": account.role or ("write" if account.may_write else "read"),
+            "organizations": [{"name": name} for name in organisations_of(account)],
+        }
+    )
 
 
 @routes.post("/api/v1/{kind:models|datasets}", name="ms:create")
@@ -87,7 +98,7 @@ async def create(request: web.Request) -> web.Response:
     if hub.initial_files:
         changes = initial_files(hub.store.blobs, repository.record)
         repository.commit(DEFAULT_BRANCH, changes, title="Initial files")
-    return success(_described(hub, repository))
+    return success(await asyncio.to_thread(_described, hub, repository))
 
 
 async def _creation(request: web.Request) -> Creation:
@@ -151,7 +162,7 @@ def _open_described(hub: Hub, repository: Repository) -> dict[str, object]:
 @routes.get(f"/api/v1/{REPO}", name="ms:info")
 async def info(request: web.Request) -> web.Response:
     """Describe a repository."""
-    return success(_described(hub_of(request), repository_of(request)))
+    return success(await asyncio.to_thread(_described, hub_of(request), repository_of(request)))
 
 
 @routes.delete(f"/api/v1/{REPO}", name="ms:delete")
@@ -177,7 +188,8 @@ async def find(request: web.Request) -> web.Response:
         and owner in (None, repository.record.repo_id.rpartition("/")[0])
     ]
     page, size = number(request, "page_number", 1), min(number(request, "page_size", 10), _MOST_A_PAGE)
-    shown = [_open_described(hub, repository) for repository in found[max(0, page - 1) * size :][:size]]
+    wanted = found[max(0, page - 1) * size :][:size]
+    shown = await asyncio.to_thread(lambda: [_open_described(hub, repository) for repository in wanted])
     return open_success({kind: shown, "total_count": len(found), "page_number": page, "page_size": size})
 
 
@@ -186,7 +198,8 @@ async def open_info(request: web.Request) -> web.Response:
     """Describe a repository the way the open API does."""
     repo_id = f"{request.match_info['owner']}/{request.match_info['name']}"
     kind = request.match_info["kind"].removesuffix("s")
-    return open_success(_open_described(hub_of(request), visible_repository(request, repo_id, kind)))
+    repository = visible_repository(request, repo_id, kind)
+    return open_success(await asyncio.to_thread(_open_described, hub_of(request), repository))
 
 
 @routes.get("/api/v1/repos/internalAccelerationInfo", name="ms:region")

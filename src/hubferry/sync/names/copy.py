@@ -16,8 +16,9 @@ from hubferry.errors import (
 )
 from hubferry.findings import together
 from hubferry.i18n import _
-from hubferry.sync.names.look import bare, head_of, look, opened
-from hubferry.sync.names.plan import NamesPlan, NameStep, Way
+from hubferry.sync.names.look import head_of, look
+from hubferry.sync.names.model import NamesPlan, NameStep, Way
+from hubferry.sync.names.sides import bare, opened, state_of
 from hubferry.sync.outcome import NameCopied
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from hubferry.hubs.ports import ReferenceWriter
     from hubferry.model import Report
     from hubferry.options import Options
-    from hubferry.sync.names.look import Sides
-    from hubferry.sync.names.plan import Seen
+    from hubferry.sync.names.model import Seen
+    from hubferry.sync.names.sides import Sides
     from hubferry.sync.spec import Job
 
 
@@ -111,11 +112,11 @@ class _Work:
             self._errors.append(error)
         else:
             await self._beside()
-        names = await self._proven()
+        names = (*await self._default(), *await self._proven())
         self._errors += [_moved(step) for step in self._plan.of(Way.MOVED)]
         return NamesResult(
             self._head,
-            (*self._default(), *names),
+            names,
             tuple(commit for report in self._reports for commit in report.commits),
             sum(report.fetched for report in self._reports),
             sum(report.sent for report in self._reports),
@@ -143,7 +144,8 @@ class _Work:
             of_the_head = ()
         self._head = await self._copy(sides.job.source, target, sides.options)
         for step in of_the_head:
-            await self._tag_head(step, self._head)
+            with _naming(step):
+                await self._tag_head(step, self._head)
 
     async def _commit(self, step: NameStep) -> None:
         """Commit what a tag means on the branch, and tag it."""
@@ -232,8 +234,9 @@ class _Work:
         source = sides.source_at(step.name, step.commit)
         try:
             report = await self._copy(source, sides.target_at(step.temporary), exact)
-        except NothingSelectedError:
-            await self._remove(step.temporary)
+        except HubferryError as error:
+            if not error.retryable:  # else the next run goes on with it
+                await self._remove(step.temporary)
             raise
         commit = self._commit_of(report)
         if step.kind == "tag":
@@ -266,14 +269,19 @@ class _Work:
         )
         self._made[step.name] = (step, self._commit_of(report))
 
-    def _default(self) -> tuple[NameCopied, ...]:
+    async def _default(self) -> tuple[NameCopied, ...]:
         """Return the default branch as it was left, so that the next run knows what it holds."""
-        if self._head is None:
+        sides, report = self._sides, self._head
+        name = sides.source.revision or self._seen.source.default
+        if report is None or not name:
             return ()
-        name = self._sides.source.revision or self._seen.source.default
-        report = self._head
         there = report.commits[-1] if report.commits else report.plan.destination.commit
-        return (NameCopied(name, "branch", report.plan.source.commit, there),) if name else ()
+        if report.commits and sides.target.hub == "ms":  # it will not be known by its commit
+            try:
+                there = await state_of(sides)
+            except HubferryError as error:
+                self._errors.append(error)
+        return (NameCopied(name, "branch", report.plan.source.commit, there),)
 
     async def _proven(self) -> tuple[NameCopied, ...]:
         """Return the names that are right; those that were made are looked for in the target's own list."""
@@ -305,7 +313,9 @@ class _Work:
         there = found.tag(step.name) if step.kind == "tag" else found.branch(step.name)
         if there is None:
             message = _("{host} says that {name} was made, and does not list it")
-        elif there.commit == commit or await self._is_shown(step):
+        elif there.commit == commit or (step.way is Way.UPDATE and there.commit is None):
+            return _copied(step, there.mark)  # of a branch that is there, its copy has proven the files
+        elif await self._is_shown(step):
             return _copied(step, there.mark)
         else:
             message = _("{name} at {host} does not show what was published")

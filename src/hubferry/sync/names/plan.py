@@ -9,206 +9,22 @@ be made, it is left out, and named.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 from hubferry.i18n import _
 from hubferry.refs import is_revision
+from hubferry.sync.names.model import LATEST, TEMPORARY, NamesPlan, NameStep, Place, Way
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hubferry.catalog import Reference, References
-    from hubferry.sync.spec import Names
+    from hubferry.catalog import Reference
+    from hubferry.sync.names.model import NameKind, Seen
 
-NameKind = Literal["tag", "branch"]
-TEMPORARY = "hubferry-"
-"""How the name of a temporary branch begins; `hubferry-tag-v1` becomes the tag v1."""
 _DEFAULTS = frozenset({"main", "master"})
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LONGEST = 200
-
-
-class Way(str, Enum):
-    """What is done with a name; the value is the word of `--json`."""
-
-    SAME = "same"
-    """It is there, and right."""
-    HERE = "here"
-    """The branch holds it as it stands now: it is tagged before anything is committed."""
-    LINE = "line"
-    """A commit on the branch, in order, then the tag."""
-    HEAD = "head"
-    """It is the source's head, which is copied anyhow."""
-    BESIDE = "beside"
-    """A commit on a temporary branch, then the tag or the branch."""
-    UPDATE = "update"
-    """A branch that is there: what it lacks is copied to it."""
-    MOVED = "moved"
-    """A tag that is there with something else: it is left so, and the run fails."""
-    LEFT_OUT = "left-out"
-    """It cannot be made there; the reason says why."""
-
-
 _TURNS = (Way.SAME, Way.HERE, Way.LINE, Way.HEAD, Way.BESIDE, Way.UPDATE, Way.MOVED, Way.LEFT_OUT)
-
-
-class Place(NamedTuple):
-    """Where a commit is in the source's history; a later one is greater.
-
-    Attributes:
-        line: On the source's branch, counted back from its head, which is 0; of a commit beside it the one
-            where it left the branch. Where the hub has no history, the time of the tag.
-        off: Commits from the branch; 0 is on it.
-    """
-
-    line: float
-    off: int = 0
-
-
-HEAD = Place(0.0)
-LATEST = Place(float("inf"))
-
-
-@dataclass(frozen=True, slots=True)
-class Powers:
-    """What can be made at a target; `host` is what people know it by."""
-
-    host: str
-    tags: bool = True
-    branches: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What was found out about the names of both sides.
-
-    Attributes:
-        source: The source's.
-        target: The target's, None where it is not there yet.
-        powers: What can be made at the target.
-        tags: Which tags are wanted, None for none.
-        branches: Which branches are wanted, None for none.
-        head: The source's head, empty where the hub names no commit.
-        known: What an earlier run left right, by name: what both sides said of it then.
-        fresh: Whether nobody reads the target's branch yet: it is not there, or empty.
-        holds: Where in the source's history the target's branch is; None where nobody can tell.
-        commits: What annotated tags of the source point to, by name.
-        places: Where in the source's history those are that have to be made; None where nobody can tell.
-        shown: Of tags that are there and not known: whether they show what the source's show.
-        here: Tags that the target's branch shows as it stands.
-    """
-
-    source: References
-    target: References | None
-    powers: Powers
-    tags: Names | None = None
-    branches: Names | None = None
-    head: str = ""
-    known: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    fresh: bool = False
-    holds: Place | None = None
-    commits: Mapping[str, str] = field(default_factory=dict)
-    places: Mapping[str, Place] = field(default_factory=dict)
-    shown: Mapping[str, bool] = field(default_factory=dict)
-    here: frozenset[str] = frozenset()
-
-    def commit_of(self, tag: Reference) -> str:
-        """Return the commit that a tag or branch of the source means, empty where nobody says."""
-        return self.commits.get(tag.name) or tag.commit or ""
-
-
-@dataclass(frozen=True, slots=True)
-class NameStep:
-    """One tag or branch.
-
-    Attributes:
-        way: What is done with it.
-        kind: What it is.
-        source: As the source has it.
-        target: As the target has it, None where it has not.
-        reason: Why it is left out, or what is wrong with it; translated.
-        place: For the order.
-        commit: The source's commit that it means, empty where the hub names none.
-    """
-
-    way: Way
-    kind: NameKind
-    source: Reference
-    target: Reference | None = None
-    reason: str = ""
-    place: Place = LATEST
-    commit: str = ""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.source.name
-
-    @property
-    def temporary(self) -> str:
-        """The branch that it is made on where the target's own must not show it."""
-        return f"{TEMPORARY}{self.kind}-{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class NamesPlan:
-    """What is to be done, in this order.
-
-    Attributes:
-        steps: One a name.
-        leftovers: Temporary branches of an earlier run whose name is there: to be removed.
-        strangers: Other branches that look like one: left, and named.
-    """
-
-    steps: tuple[NameStep, ...] = ()
-    leftovers: tuple[str, ...] = ()
-    strangers: tuple[str, ...] = ()
-
-    def of(self, *ways: Way) -> tuple[NameStep, ...]:
-        """Return the steps whose way is one of `ways`."""
-        return tuple(step for step in self.steps if step.way in ways)
-
-    @property
-    def to_make(self) -> tuple[NameStep, ...]:
-        """The tags and branches that are to be made, or to be changed."""
-        return self.of(Way.HERE, Way.LINE, Way.HEAD, Way.BESIDE, Way.UPDATE)
-
-    @property
-    def nothing_to_do(self) -> bool:
-        """Whether every name that can be is there, and right."""
-        return not self.leftovers and len(self.of(Way.SAME, Way.LEFT_OUT)) == len(self.steps)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a person should know: what is left out, and why; what is in the way."""
-        left = _("{branch} at the target looks like a temporary branch of hubferry; it is left there")
-        return (
-            *(step.reason for step in self.of(Way.LEFT_OUT, Way.MOVED)),
-            *(left.format(branch=name) for name in self.strangers),
-        )
-
-
-def is_wanted(name: str, rules: Names | None) -> bool:
-    """Return whether rules take a name; without rules none is taken."""
-    return rules is not None and rules.take(name)
-
-
-def wanted_tags(source: References, rules: Names | None) -> list[Reference]:
-    """Return the tags of the source that are wanted."""
-    return [tag for tag in source.tags if is_wanted(tag.name, rules)]
-
-
-def wanted_branches(source: References, rules: Names | None) -> list[Reference]:
-    """Return the branches that are wanted besides the default one, which is copied anyhow."""
-    return [
-        branch
-        for branch in source.branches
-        if is_wanted(branch.name, rules)
-        and branch.name != source.default
-        and not branch.name.startswith(TEMPORARY)
-    ]
 
 
 def is_known(source: Reference, target: Reference | None, known: Mapping[str, tuple[str, str]]) -> bool:
@@ -220,8 +36,8 @@ def is_known(source: Reference, target: Reference | None, known: Mapping[str, tu
 
 def plan_names(seen: Seen) -> NamesPlan:
     """Decide for each wanted name, in the order in which it is to be done."""
-    tags = [_tag(seen, tag) for tag in wanted_tags(seen.source, seen.tags)]
-    branches = [_branch(seen, branch) for branch in wanted_branches(seen.source, seen.branches)]
+    tags = [_tag(seen, tag) for tag in seen.wanted_tags]
+    branches = [_branch(seen, branch) for branch in seen.wanted_branches]
     steps = sorted([*tags, *branches], key=_turn)
     leftovers, strangers = _temporary(seen, steps)
     return NamesPlan(tuple(steps), leftovers, strangers)
@@ -285,7 +101,8 @@ def _branch(seen: Seen, branch: Reference) -> NameStep:
 
 def unfit(seen: Seen, name: str, kind: NameKind) -> str:
     """Return why a name cannot be one at the target, or cannot be asked for, empty where it can."""
-    words = {"name": name, "host": seen.powers.host}
+    words = {"name": ascii(name[:_LONGEST])[1:-1] if not name.isprintable() else name[:_LONGEST]}
+    words["host"] = seen.powers.host
     if not seen.powers.tags:
         return _("{name}: a folder has neither tags nor branches").format(**words)
     if not is_revision(name) or "@" in name or len(name.encode(errors="replace")) > _LONGEST:
@@ -300,9 +117,7 @@ def unfit(seen: Seen, name: str, kind: NameKind) -> str:
 def _taken(seen: Seen, name: str, kind: NameKind) -> str:
     """Return why a name means something else at the target: a tag and a branch cannot be told apart there."""
     words = {"name": name, "host": seen.powers.host}
-    branches = [branch.name for branch in wanted_branches(seen.source, seen.branches)]
-    branches += [branch.name for branch in seen.target.branches] if seen.target else []
-    if kind == "tag" and name in branches:
+    if kind == "tag" and name in seen.branch_names:
         return _("tag {name}: a branch at {host} has that name").format(**words)
     if kind == "branch" and seen.target and seen.target.tag(name):
         return _("branch {name}: a tag at {host} has that name").format(**words)
@@ -337,9 +152,10 @@ def _temporary(seen: Seen, steps: list[NameStep]) -> tuple[tuple[str, ...], tupl
     One is removed only where the name that it was made for points to the same commit: nothing is lost then.
     """
     leftovers, strangers = [], []
+    by_branch = {step.temporary: step for step in steps}
     found = [one for one in seen.target.branches if one.name.startswith(TEMPORARY)] if seen.target else []
     for branch in found:
-        step = next((step for step in steps if step.temporary == branch.name), None)
+        step = by_branch.get(branch.name)
         if step is not None and step.way is Way.BESIDE:
             continue
         if step is not None and step.target is not None and step.target.commit == branch.commit:

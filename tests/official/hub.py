@@ -1,0 +1,64 @@
+"""What official suites are run against: over TLS, with their accounts, strict but for what is counted.
+
+    python -m tests.official.hub STORE CERTIFICATE KEY PUBLIC_URL ACCOUNTS
+
+It prints its port. ACCOUNTS is a file of JSON: a list of accounts, each with a `token`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from hubferry.hubs.xet.folder import read_xet_file
+from hubferry.serve import (
+    Account,
+    Credential,
+    Policy,
+    Public,
+    Store,
+    Strictness,
+    XetStorage,
+    create_application,
+)
+from hubferry.serve.server import start
+
+
+def credentials(path: Path) -> list[Credential]:
+    found = []
+    for one in json.loads(path.read_text()):
+        account = Account(
+            one["name"],
+            full_name=one.get("full_name", ""),
+            namespaces=frozenset([one["name"], *one.get("organisations", ())]),
+            organisations=tuple(one.get("organisations", ())),
+        )
+        found.append(Credential(one["token"], account))
+    return found
+
+
+async def run(store: Path, certificate: str, key: str, url: str, accounts: Path) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    # a suite makes more questions and commits in a minute than an account may
+    strict = replace(Strictness.real(), rates=None, huggingface_commits=None, modelscope_commits=None)
+    strict = replace(strict, commit_bytes=None)  # a test of theirs has the real hub take 150 MB
+    application = create_application(
+        Store(store, durable=False),
+        Policy(credentials(accounts), writable=True),
+        strict=strict,
+        public=Public(url),
+        xet=XetStorage(store, read_xet_file),
+    )
+    running = await start(application, tls=tls)
+    print(running.port, flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    asyncio.run(run(Path(arguments[0]), *arguments[1:4], Path(arguments[4])))
