@@ -266,6 +266,9 @@ def commands(group: click.Command, name: str) -> Iterator[tuple[str, click.Comma
             yield from commands(inner, f"{name} {one}")
     else:
         yield name, group
+    if name == "hubferry serve":
+        for one in ("user", "gc"):
+            yield from commands(group.below(one), f"{name} {one}")
 
 
 def test_every_command_with_a_document_has_its_section():

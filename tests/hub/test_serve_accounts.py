@@ -42,6 +42,7 @@ def people(accounts, make_hub):
     hub = make_hub(policy=Policy(writable=True, accounts=accounts), strict=Strictness(rights=True))
     hub.store.create("lab/secret", private=True)
     hub.store.create("lab/open")
+    hub.store.create("lab/gated", gated="manual")
     return hub, tokens
 
 
@@ -70,6 +71,8 @@ def test_a_role_says_what_may_be_seen_and_changed(people, name, sees, writes, cr
     hub, tokens = people
     token = tokens.get(name)
     assert ask(hub, "/api/models/lab/secret", token).status_code == sees
+    gated = ask(hub, "/api/models/lab/gated/auth-check", token).status_code
+    assert gated == (403 if name == "eve" else sees)
     assert ask(hub, "/api/models/lab/open/auth-check/write", token).status_code == writes
     made = ask(hub, "/api/repos/create", token, "POST", json={"name": "new", "organization": "lab"})
     assert made.status_code == creates

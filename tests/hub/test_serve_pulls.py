@@ -201,3 +201,13 @@ def test_the_hub_speaks_https_by_itself(tmp_path):
         with urllib.request.urlopen(f"{hub.url}/org/model/resolve/main/w.bin", context=trust) as answer:
             assert answer.read() == content
             assert answer.url.startswith(hub.url)
+
+
+def test_tags_are_told_by_type_and_not_of_what_is_hidden(hub, api):
+    hub.store.add("org/model", {"README.md": b"---\nlicense: mit\ntags: [nice]\n---\n"})
+    hub.store.create("org/secret", private=True)
+    hub.store.add("org/secret", {"README.md": b"---\ntags: [hidden]\n---\n"})
+    assert [tag["label"] for tag in api.get_model_tags()["other"]] == ["nice"]  # asked without a token
+    assert api.get_model_tags()["license"] == [{"id": "license:mit", "label": "mit", "type": "license"}]
+    assert api.get_dataset_tags() == {}
+    assert list(api.list_spaces()) == []

@@ -84,10 +84,26 @@ class _Serve(Command):
     ) -> click.Context:
         """Read the words of the command, or leave them to the one below that is named first."""
         if args[:1] and args[0] in _BELOW:
-            module = import_module(f"hubferry.cli.{_BELOW[args[0]]}")
-            below: click.Command = module.command
+            below = self.below(args[0])
             return below.make_context(f"{info_name} {args[0]}", args[1:], parent=parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
+
+    @staticmethod
+    def below(name: str) -> click.Command:
+        """Return the command of that name below this one."""
+        command: click.Command = import_module(f"hubferry.cli.{_BELOW[name]}").command
+        return command
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands below, then the examples."""
+        with formatter.section(_("Commands")):
+            formatter.write_dl(
+                [
+                    ("user", _("Say who may use the hub. A hub that runs sees every change at once.")),
+                    ("gc", _("Remove blobs that no commit names.")),
+                ]
+            )
+        super().format_epilog(ctx, formatter)
 
 
 @click.command(
@@ -296,8 +312,15 @@ def _policy(wish: _Wish) -> Policy:
 
 def _accounts(store: Path) -> Accounts:
     from hubferry.serve import Accounts
+    from hubferry.serve.accounts import readable_by_others
 
     accounts = Accounts(store)
+    for path in readable_by_others(store):
+        output.talk(
+            _("{path} can be read by others; chmod 600 keeps it to you").format(path=path),
+            label=_("warning:"),
+            colour="yellow",
+        )
     try:
         accounts.all()
     except ValueError as error:

@@ -119,11 +119,14 @@ class Policy:
     def require_content(self, account: Account | None, repository: RepositoryRecord) -> None:
         """Refuse the content of a gated repository to whom it was not granted.
 
-        An account named like the repository's owner, or granted by name, has it.
+        An account named like the repository's owner or of that organisation, one granted by name, and an
+        administrator have it.
         """
         if repository.gated is None:
             return
         owner = repository.repo_id.partition("/")[0]
+        if account is not None and (account.role == "admin" or owner in account.organisations):
+            return
         if account is None or account.name not in (owner, *repository.granted):
             raise Refusal(
                 Reason.GATED,

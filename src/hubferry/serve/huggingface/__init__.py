@@ -9,6 +9,7 @@ from hubferry.serve.huggingface import (
     moves,
     references,
     repositories,
+    tags,
     uploads,
     xet,
 )
@@ -21,6 +22,7 @@ TABLES = (
     discussions.routes,
     lfs_files.routes,
     moves.routes,
+    tags.routes,
     xet.routes,
     uploads.routes,
     commits.routes,

@@ -115,7 +115,7 @@ def _require_parent(repository: Repository, revision: str, parent: str | None) -
 
 def _change(hub: Hub, key: str, item: Item) -> Change:
     path = item.path.rstrip("/") if key == "deletedFolder" else item.path
-    if ".." in path.replace("\\", "/").split("/"):
+    if "\\" in path and ".." in path.replace("\\", "/").split("/"):
         raise Refusal(Reason.INVALID, f"Invalid path: {path[:200]!r}", status=422)
     check_path(path)
     if key == "deletedFile":

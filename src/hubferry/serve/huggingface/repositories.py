@@ -21,7 +21,7 @@ from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
     from hubferry.serve.hub import Hub
-    from hubferry.serve.records import FileRecord
+    from hubferry.serve.records import FileRecord, RepositoryRecord
     from hubferry.serve.repository import Repository
 
 routes = web.RouteTableDef()
@@ -146,7 +146,7 @@ def _shown(request: web.Request, repository: Repository) -> dict[str, object]:
     commit = repository.resolve(None)
     wanted = {name for key in ("expand", "expand[]") for name in request.query.getall(key, ())}
     _refuse_unknown(wanted, repository.record.kind)
-    described = _described(repository, commit, _card(hub_of(request), repository, commit))
+    described = _described(repository, commit, card_of(hub_of(request), repository, commit))
     if flag(request, "full"):
         described["siblings"] = [{"rfilename": path} for path in repository.tree(commit).paths]
     return {name: described[name] for name in described if name in wanted | _ALWAYS} if wanted else described
@@ -191,11 +191,11 @@ def _whole(hub: Hub, repository: Repository, commit: str, *, with_blobs: bool) -
     tree = repository.tree(commit)
     siblings = [_sibling(path, tree.files[path], blobs=with_blobs) for path in tree.paths]
     used = sum(file.size for file in tree.files.values())
-    described = _described(repository, commit, _card(hub, repository, commit))
+    described = _described(repository, commit, card_of(hub, repository, commit))
     return {**described, "siblings": siblings, "usedStorage": used}
 
 
-def _card(hub: Hub, repository: Repository, commit: str) -> bytes:
+def card_of(hub: Hub, repository: Repository, commit: str) -> bytes:
     """Return the card of a commit; nothing where there is none, or one beyond reason."""
     card = repository.tree(commit).get(cards.NAME)
     return b"" if card is None or card.size > cards.LARGEST else hub.store.blobs.read(card.sha256)
@@ -206,9 +206,6 @@ def _described(repository: Repository, commit: str, card: bytes) -> dict[str, ob
     license_ = record.license or cards.license_of(card)
     task = cards.pipeline_of(card)
     shown = {"pipeline_tag": task} if record.kind == "model" and task else {}
-    tagged = [f"license:{license_}"] if license_ else []
-    if task:
-        tagged.append(task if record.kind == "model" else f"task_categories:{task}")
     return {
         "_id": record.repo_id,
         "id": record.repo_id,
@@ -222,10 +219,20 @@ def _described(repository: Repository, commit: str, card: bytes) -> dict[str, ob
         "disabled": False,
         "downloads": 0,
         "likes": 0,
-        "tags": [*cards.tags_of(card), *tagged],
+        "tags": described_tags(record, card),
         "cardData": {"license": license_} if license_ else None,
         **shown,
     }
+
+
+def described_tags(record: RepositoryRecord, card: bytes) -> list[str]:
+    """Return the tags of a repository: those of its card, its licence and its task."""
+    license_ = record.license or cards.license_of(card)
+    task = cards.pipeline_of(card)
+    tagged = [f"license:{license_}"] if license_ else []
+    if task:
+        tagged.append(task if record.kind == "model" else f"task_categories:{task}")
+    return [*cards.tags_of(card), *tagged]
 
 
 def _sibling(path: str, file: FileRecord, *, blobs: bool) -> dict[str, object]:
