@@ -57,3 +57,28 @@ def refused(*options, tmp_path) -> str:
 )
 def test_what_would_be_open_to_the_wrong_people_is_refused(options, words, tmp_path):
     assert words in refused(*options, tmp_path=tmp_path)
+
+
+def test_a_closed_mirror_asks_with_the_token_that_its_account_left(upstream, tmp_path):
+    upstream.store.add("org/secret", {"config.json": b"{}"})
+    upstream.store.find("org/secret").change(private=True)
+    environment = sdk_environment(tmp_path / "home") | {"HUBFERRY_LANG": "en"}
+    own = str(tmp_path / "own")
+
+    def user(*words: str, given: str = "") -> str:
+        line = [sys.executable, "-m", "hubferry", "serve", "user", *words, "--store", own]
+        done = subprocess.run(
+            line, env=environment, input=given, capture_output=True, text=True, timeout=30, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    alice, bob = user("add", "alice"), user("add", "bob")
+    user("token", "alice", "hf", given=upstream.token + "\n")
+    options = ("--upstream", f"hf={upstream.url}", "--host", "0.0.0.0", "--public-url", "http://127.0.0.1")
+    with hub_process(tmp_path / "own", *options, environment=environment, token=None) as served:
+        address = f"http://127.0.0.1:{served.port}/org/secret/resolve/main/config.json"
+        assert ask(address, alice).body == b"{}"
+        assert ask(address, bob).status == 404
+        assert ask(address).status == 401
+        assert ask(address, upstream.token).status == 401

@@ -17,8 +17,8 @@ import click
 from hubferry.cli import output, serve_talk
 from hubferry.cli.command import Command
 from hubferry.cli.serve_mirror import MirrorOptions, MirrorWish, mirror_options, mirror_wish
-from hubferry.cli.serve_place import default_store
-from hubferry.errors import DiskError, IntegrityError, UsageError
+from hubferry.cli.serve_place import default_store, known_accounts
+from hubferry.errors import DiskError, UsageError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from aiohttp import web
     from typing_extensions import Unpack
 
-    from hubferry.serve import Accounts, Policy
+    from hubferry.serve import Policy
     from hubferry.serve.public import Public
     from hubferry.serve.server import RunningHub
 
@@ -272,7 +272,7 @@ def _split(tokens: str | None) -> tuple[str, ...]:
 
 def _run(wish: _Wish) -> None:
     from hubferry.hubs.xet.folder import read_xet_file
-    from hubferry.serve import Seams, Store, Strictness, XetStorage, create_application
+    from hubferry.serve import Accounts, Seams, Store, Strictness, XetStorage, create_application
     from hubferry.serve.server import allow_many_connections
 
     try:
@@ -295,7 +295,7 @@ def _run(wish: _Wish) -> None:
             public=wish.public,
         )
         if wish.mirror is not None:
-            wish.mirror.attach(application, local=wish.local, accounts=_accounts(wish.store))
+            wish.mirror.attach(application, local=wish.local, accounts=Accounts(wish.store))
         _runner()(_serve(wish, application))
 
 
@@ -306,34 +306,13 @@ def _policy(wish: _Wish) -> Policy:
     writer, reader = Account(wish.user, namespaces=own), Account(wish.user, may_write=False, namespaces=own)
     credentials = [Credential(token, writer) for token in wish.tokens]
     credentials += [Credential(token, reader) for token in wish.read_tokens]
-    accounts = _accounts(wish.store)
+    accounts = known_accounts(wish.store)
     if wish.mirror is not None and wish.mirror.opens(local=wish.local):
         from hubferry.mirror.application import NetworkPolicy, OpenPolicy
 
         kind = OpenPolicy if wish.local else NetworkPolicy
         return kind(credentials, writable=wish.writable, accounts=accounts)
     return Policy(credentials, writable=wish.writable, anonymous_reads=wish.local, accounts=accounts)
-
-
-def _accounts(store: Path) -> Accounts:
-    from hubferry.serve import Accounts
-    from hubferry.serve.accounts import readable_by_others
-
-    accounts = Accounts(store)
-    for path in readable_by_others(store):
-        output.talk(
-            _("{path} can be read by others; chmod 600 keeps it to you").format(path=path),
-            label=_("warning:"),
-            colour="yellow",
-        )
-    try:
-        accounts.all()
-    except ValueError as error:
-        raise IntegrityError(
-            _("{path} cannot be read: {reason}").format(path=store / "accounts.json", reason=error),
-            path=str(store / "accounts.json"),
-        ) from error
-    return accounts
 
 
 def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
