@@ -190,6 +190,13 @@ def test_the_command_prints_a_token_once_and_takes_others_from_stdin(tmp_path, r
     assert run("user", "revoke", "ann", *store) is None
 
 
+def test_what_is_no_certificate_or_half_of_one_starts_no_hub(tmp_path, run):
+    wrong = tmp_path / "wrong.pem"
+    wrong.write_bytes(b"none")
+    for words in (("--tls-key", str(wrong)), ("--tls-cert", str(wrong))):
+        assert run(str(tmp_path / "hub"), "--port", "0", *words) is None
+
+
 def test_blobs_that_no_commit_names_go_and_no_others(tmp_path, run):
     store = Store(tmp_path / "hub")
     first = store.add("org/model", {"a.bin": b"old", "b.txt": b"b"})

@@ -118,6 +118,18 @@ QUESTIONS = [
         create_pr="0",
     ),
     ask("hf:validate-yaml", "POST", "/api/validate-yaml", {"content": "a: b", "repoType": "model"}),
+    ask("hf:tags", "GET", "/api/models-tags-by-type", type="license"),
+    ask("hf:likes", "GET", f"{API}/likers"),
+    ask("hf:move", "POST", "/api/repos/move",
+        {"fromRepo": "org/doomed", "toRepo": "org/new", "type": "model"}),
+    ask("hf:duplicate", "POST", f"{API}/duplicate", {"repository": "org/new", "private": True}),
+    ask("hf:super-squash", "POST", f"{API}/super-squash/other", {"message": "m"}),
+    ask("hf:lfs-files", "GET", f"{API}/lfs-files", limit="1"),
+    ask("hf:lfs-files", "POST", f"{API}/lfs-files/duplicate",
+        {"target": {"name": "org/doomed", "type": "model"}, "files": [{"sha256": SHA256, "filename": "w"}]}),
+    ask("hf:discussions", "GET", f"{API}/discussions", type="pull_request", status="open", p="0"),
+    ask("hf:discussion", "POST", f"{API}/discussions",
+        {"title": "t", "description": "d", "pullRequest": True}),
     ask("ms:login", "POST", "/api/v1/login", {"AccessToken": WRITE_TOKEN}),
     ask("ms:whoami", "GET", "/openapi/v1/users/me"),
     ask("ms:create", "POST", "/api/v1/models", {"Name": "new", "Path": "org", "Visibility": 5}),
@@ -151,7 +163,12 @@ QUESTIONS = [
     ask("storage:join", "POST", f"/storage/{NEW_SHA256}/join",
         {"oid": NEW_SHA256, "parts": [{"partNumber": 1, "etag": hashlib.md5(NEW).hexdigest()}]}, upload=""),
 ]  # fmt: skip
-REFUSED = [ask("ms:delete", "DELETE", MS)]
+REFUSED = [
+    ask("ms:delete", "DELETE", MS),
+    ask("hf:discussion", "GET", f"{API}/discussions/999"),
+    ask("hf:discussion", "POST", f"{API}/discussions/999/status", {"status": "closed", "comment": "c"}),
+    ask("hf:merge", "POST", f"{API}/discussions/999/merge", {"comment": "c"}),
+]
 
 WORDS = [
     "", ".", "..", "../../etc/passwd", "a/../b", "/", "//", "\\", "C:\\x", "~", "\0", "a\nb: c", "\x7f",
@@ -362,7 +379,8 @@ def assert_inside(hub: TestHub) -> None:
     assert all(hashlib.sha256(path.read_bytes()).hexdigest() == path.name for path in stored)
     assert {path.name for path in (root / "repositories").iterdir()} == {"model", "dataset"}
     for path in (root / "repositories").glob("*/*"):
-        assert {inner.name for inner in path.iterdir()} == {"repository.json", "commits"}
+        inside = {inner.name for inner in path.iterdir()}
+        assert inside - {"discussions.json"} == {"repository.json", "commits"}
 
 
 @pytest.mark.parametrize("word", ["..", "../../etc/passwd", "/", "C:\\x", "\0", "%2e%2e"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import urllib.request
 
+import httpx2
 import pytest
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import (
@@ -132,6 +133,18 @@ def test_a_moved_repository_answers_to_its_old_name_until_somebody_takes_that(hu
     assert api.repo_info("org/model").id == "org/model"
     with pytest.raises(HfHubHTTPError, match=r"A model repository called .* already exists"):
         api.move_repo("org/model", "tester/moved")
+
+
+def test_the_old_name_of_a_private_repository_tells_a_stranger_nothing(hub, api, stranger):
+    hub.store.create("org/secret", private=True)
+    api.move_repo("org/secret", "tester/where-it-went")
+    assert api.repo_info("org/secret").id == "tester/where-it-went"
+    for repo_id in ("org/secret", "tester/where-it-went"):
+        asked = httpx2.get(
+            f"{hub.url}/api/models/{repo_id}", headers={"Authorization": f"Bearer {FOREIGN}"}, trust_env=False
+        )
+        assert asked.status_code == 404
+        assert "where-it-went" not in str(asked.headers) + asked.text
 
 
 def test_nobody_moves_or_copies_what_is_not_his_or_to_where_he_may_not_write(hub, api, stranger):

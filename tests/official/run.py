@@ -80,12 +80,12 @@ def fetch() -> None:
 
 
 def unpack(suite: Suite, top: Path) -> Path:
-    """Unpack a suite, put our conftest beside it, and return the folder of its tests."""
+    """Unpack a suite, put our conftest beside its tests, and return the folder of its tests."""
     with tarfile.open(PLACE / f"{suite.sdist}.tar.gz") as archive:
         archive.extractall(top, filter="data")
     tests = top / suite.sdist / "tests"
     (tests / "__init__.py").touch()
-    shutil.copyfile(HERE / suite.name / "conftest.py", tests / "conftest.py")
+    shutil.copyfile(HERE / suite.name / "beside.py", tests / "conftest.py")
     return tests
 
 

@@ -229,6 +229,11 @@ def serve(  # noqa: PLR0913  # one a command-line option
             hint=f"HUBFERRY_TOKEN=... hubferry serve {wish.store} "
             + (f"--public-url {public_url}" if public_url else f"--host {host}"),
         )
+    if tls_key is not None and tls_cert is None:
+        raise UsageError(
+            _("--tls-key is the key of a certificate: --tls-cert names that"),
+            hint=f"hubferry serve --tls-cert cert.pem --tls-key {tls_key}",
+        )
     if xet and not wish.local:
         raise UsageError(_("--xet works for clients on this machine only"), hint="hubferry serve --xet")
     try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from hubferry.serve.addresses import relative
-from hubferry.serve.hub import hub_of
+from hubferry.serve.hub import account_of, hub_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,9 +20,18 @@ async def redirect_renamed(
     """Send a request for a repository's old name to the new one, without the hub's own address."""
     hub, old = hub_of(request), request.match_info.get("repo", "")
     new = dict(hub.strict.renamed).get(old) if old else None
-    if new is None and old:
-        new = hub.store.renamed(old, request.match_info.get("kind", "models").removesuffix("s"))
+    if new is None and old and not request.path.startswith("/api/v1/"):
+        new = _moved(request, old)
     if new is None or request.path.startswith("/api/v1/"):
         return await handler(request)
     where = request.raw_path.replace(request.match_info["repo"], new, 1)
     return web.Response(status=307, headers={"Location": relative(request, where)})
+
+
+def _moved(request: web.Request, old: str) -> str | None:
+    """Return where a repository went, to who may know that it is there."""
+    hub, kind = hub_of(request), request.match_info.get("kind", "models").removesuffix("s")
+    new = hub.store.renamed(old, kind)
+    if new is None or not hub.policy.sees(account_of(request), hub.store.find(new, kind).record):
+        return None
+    return new

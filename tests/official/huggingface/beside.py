@@ -1,4 +1,4 @@
-"""What the suite of huggingface_hub expects of its own conftest, which its sdist leaves out.
+"""The conftest that the suite of huggingface_hub gets from us: its sdist has none.
 
 The name of the staging hub leads to the port in `OFFICIAL_PORT`, and any other name nowhere.
 """
