@@ -66,6 +66,7 @@ class Wishes:
         choice: Which repositories may be asked for.
         names: How they are called at a hub of the other dialect.
         upstream_token: With which token a hub is asked for an account, where it is not open.
+        patience: How stubbornly a broken download is gone on with; None is as the environment says.
     """
 
     upstreams: tuple[Upstream, ...]
