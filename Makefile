@@ -59,6 +59,9 @@ bench: $(STAMP)  ## hubferry against the others, on shaped links
 		|| echo "nginx-light cannot be installed here: nothing is measured over TLS")
 	$(BIN)/python -m benchmarks.copy_bench $(BENCH)
 
+bench-mirror: $(STAMP)  ## a mirror against nginx, and against upstream itself
+	$(BIN)/python -m benchmarks.mirror $(BENCH)
+
 growth: $(STAMP)  ## how the time grows with files and models
 	$(BIN)/python -m benchmarks.growth $(GROWTH)
 

@@ -238,7 +238,8 @@ def test_no_module_of_the_package_takes_the_place_of_a_public_name():
     program = (
         "import hubferry, pkgutil, importlib, types\n"
         "for one in pkgutil.walk_packages(hubferry.__path__, 'hubferry.'):\n"
-        "    if not one.name.endswith('__main__'): importlib.import_module(one.name)\n"
+        "    needs_ray = '.on_ray.' in one.name  # an extra, in an environment of its own\n"
+        "    if not (one.name.endswith('__main__') or needs_ray): importlib.import_module(one.name)\n"
         "public = {name: getattr(hubferry, name) for name in hubferry.__all__}\n"
         "found = {name for name, one in public.items() if isinstance(one, types.ModuleType)}\n"
         "assert found == {'aio'}, found\n"

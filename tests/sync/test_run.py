@@ -13,8 +13,9 @@ from hubferry.errors import NotFoundError, UsageError
 from hubferry.sync import run as running
 from hubferry.sync.events import Started
 from hubferry.sync.history.values import Memory
+from hubferry.sync.jobs import _target_key
 from hubferry.sync.run import Asked
-from hubferry.sync.spec import Deletion, Names, Selection
+from hubferry.sync.spec import Deletion, Job, Names, Selection
 
 
 def test_each_target_holds_what_its_source_has(world):
@@ -208,3 +209,9 @@ def test_what_failed_often_and_of_late_is_left_alone_unless_it_is_named(world):
     assert summary.failed[0].notes
     named = world.run(*entries, asked=Asked(only=("hf:org/a",), recall=recall))
     assert by_source(named) == {"hf:org/a": "copied"}
+
+
+def test_branches_of_a_target_are_told_apart_by_case_and_its_name_is_not(world):
+    targets = ("ms:Mine/a@V1", "ms:mine/A@v1", "ms:mine/a@V1")
+    keys = {_target_key(Job(entry("hf:org/a", target), "hf:org/a", target)) for target in targets}
+    assert keys == {"ms:mine/a@V1", "ms:mine/a@v1"}

@@ -16,8 +16,9 @@ import click
 
 from hubferry.cli import output, serve_talk
 from hubferry.cli.command import Command
-from hubferry.cli.serve_place import default_store
-from hubferry.errors import DiskError, IntegrityError, UsageError
+from hubferry.cli.serve_mirror import MirrorOptions, MirrorWish, mirror_options, mirror_wish
+from hubferry.cli.serve_place import default_store, known_accounts
+from hubferry.errors import DiskError, UsageError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from aiohttp import web
+    from typing_extensions import Unpack
 
-    from hubferry.serve import Accounts, Policy
+    from hubferry.serve import Policy
     from hubferry.serve.public import Public
     from hubferry.serve.server import RunningHub
 
@@ -52,6 +54,7 @@ class _Wish:
     quiet: bool
     public: Public
     tls: tuple[Path, Path | None] | None = None
+    mirror: MirrorWish | None = None
 
     @property
     def local(self) -> bool:
@@ -183,6 +186,7 @@ class _Serve(Command):
     metavar="FILE",
     help=_("Its private key, unless that is in the same file."),
 )
+@mirror_options
 @click.option("--json", "as_json", is_flag=True, help=_("Print the address as one line of JSON."))
 @click.option("--quiet", is_flag=True, help=_("Print the address only, and no line for each request."))
 def serve(  # noqa: PLR0913  # one a command-line option
@@ -203,15 +207,23 @@ def serve(  # noqa: PLR0913  # one a command-line option
     quiet: bool,
     tls_cert: Path | None,
     tls_key: Path | None,
+    **mirror: Unpack[MirrorOptions],
 ) -> None:
     """Run a hub until Ctrl-C."""
     wish = _Wish(
         store or default_store(), host, port, _split(tokens), _split(read_tokens), user,
         writable=writable, initial_files=initial_files, xet=xet, strict=strict,
-        as_json=as_json, quiet=quiet, public=_public(public_url, proxies),
+        as_json=as_json, quiet=quiet, public=_public(public_url, proxies), mirror=mirror_wish(mirror),
         tls=(tls_cert, tls_key) if tls_cert is not None else None,
     )  # fmt: skip
-    if not wish.local and not (wish.tokens or wish.read_tokens or wish.has_accounts):
+    known = bool(wish.tokens or wish.read_tokens or wish.has_accounts)
+    if wish.mirror is not None:
+        wish.mirror.refuse_loop(
+            wish.public.url, *(f"http://{name}:{port}" for name in (host, "localhost", "127.0.0.1"))
+        )
+        wish.mirror.check(local=wish.local, writable=writable, tokens=known)
+    open_to_all = wish.mirror is not None and wish.mirror.is_open
+    if not (wish.local or open_to_all or known):
         raise UsageError(
             _("a hub that other machines can reach needs a token"),
             hint=f"HUBFERRY_TOKEN=... hubferry serve {wish.store} "
@@ -260,7 +272,7 @@ def _split(tokens: str | None) -> tuple[str, ...]:
 
 def _run(wish: _Wish) -> None:
     from hubferry.hubs.xet.folder import read_xet_file
-    from hubferry.serve import Seams, Store, Strictness, XetStorage, create_application
+    from hubferry.serve import Accounts, Seams, Store, Strictness, XetStorage, create_application
     from hubferry.serve.server import allow_many_connections
 
     try:
@@ -282,6 +294,8 @@ def _run(wish: _Wish) -> None:
             strict=strict,
             public=wish.public,
         )
+        if wish.mirror is not None:
+            wish.mirror.attach(application, local=wish.local, accounts=Accounts(wish.store))
         _runner()(_serve(wish, application))
 
 
@@ -292,30 +306,13 @@ def _policy(wish: _Wish) -> Policy:
     writer, reader = Account(wish.user, namespaces=own), Account(wish.user, may_write=False, namespaces=own)
     credentials = [Credential(token, writer) for token in wish.tokens]
     credentials += [Credential(token, reader) for token in wish.read_tokens]
-    return Policy(
-        credentials, writable=wish.writable, anonymous_reads=wish.local, accounts=_accounts(wish.store)
-    )
+    accounts = known_accounts(wish.store)
+    if wish.mirror is not None and wish.mirror.opens(local=wish.local):
+        from hubferry.mirror.application import NetworkPolicy, OpenPolicy
 
-
-def _accounts(store: Path) -> Accounts:
-    from hubferry.serve import Accounts
-    from hubferry.serve.accounts import readable_by_others
-
-    accounts = Accounts(store)
-    for path in readable_by_others(store):
-        output.talk(
-            _("{path} can be read by others; chmod 600 keeps it to you").format(path=path),
-            label=_("warning:"),
-            colour="yellow",
-        )
-    try:
-        accounts.all()
-    except ValueError as error:
-        raise IntegrityError(
-            _("{path} cannot be read: {reason}").format(path=store / "accounts.json", reason=error),
-            path=str(store / "accounts.json"),
-        ) from error
-    return accounts
+        kind = OpenPolicy if wish.local else NetworkPolicy
+        return kind(credentials, writable=wish.writable, accounts=accounts)
+    return Policy(credentials, writable=wish.writable, anonymous_reads=wish.local, accounts=accounts)
 
 
 def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
@@ -344,6 +341,8 @@ async def _serve(wish: _Wish, application: web.Application) -> None:
         ) from error
     _announce(wish, running)
     await stopped.wait()
+    if wish.mirror is not None and not wish.quiet:
+        wish.mirror.sum_up(application)
     await running.stop()
     output.talk(_("stopped"))
 
@@ -389,6 +388,8 @@ def _explain(wish: _Wish, running: RunningHub, url: str) -> None:
         )
     if wish.public.url is not None:
         output.talk(_("The proxy finds it at {url}.").format(url=running.url))
+    if wish.mirror is not None:
+        wish.mirror.explain(local=wish.local)
     if not wish.writable:
         output.talk(_("It is read-only; --writable lets clients upload."))
     output.talk(_("Ctrl-C stops it."))

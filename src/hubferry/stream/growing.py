@@ -157,6 +157,19 @@ class GrowingFile:
             start = end
             yield blocks
 
+    def reach(self, position: int) -> int:
+        """Return up to where the bytes from `position` on are there without a gap.
+
+        Those of the last block are not, before the hash of the whole is right.
+        """
+        size = self.partial.size
+        stop = next((one[1] for one in self._landed if one[0] <= position < one[1]), position)
+        return stop if self._digests else min(stop, max(0, size - HELD_BACK), size - 1)
+
+    async def beyond(self, position: int) -> int:
+        """Return `reach(position)` once there is something; raises what ended the file's arrival."""
+        return await self._beyond(position, lambda: self.reach(position))
+
     async def spans(self, sent: Callable[[int], None]) -> AsyncGenerator[Span, None]:
         """Yield the same as spans that nobody has read: for an upload that the system does by itself."""
         position, size = 0, self.partial.size

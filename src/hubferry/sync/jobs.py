@@ -174,5 +174,8 @@ def _without_collisions(whole: Expansion) -> Expansion:
 
 
 def _target_key(job: Job) -> str:
-    """Return what two targets have in common that are one: no hub tells upper and lower case apart."""
-    return job.target if job.target.startswith(("/", ".", "~")) else job.target.lower()
+    """Return what two targets have in common that are one: hubs tell revisions apart by case, names not."""
+    if job.target.startswith(("/", ".", "~")):
+        return job.target
+    name, at, revision = job.target.partition("@")
+    return f"{name.lower()}{at}{revision}"

@@ -132,10 +132,9 @@ def options_of(job: Job, manner: Manner) -> Options:
 
 def _done(job: Job, report: Report, manner: Manner, started: float) -> Outcome:
     plan = report.plan
-    changed = report.commits or not plan.nothing_to_do
     return Outcome(
         job,
-        "copied" if changed else "same",
+        "copied" if report.commits else "same",
         started,
         report.seconds,
         plan.source.commit,

@@ -1,0 +1,210 @@
+"""The mirror inside of the hub's application: what the hub does not have itself goes the mirror's way."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Any, cast
+
+from aiohttp import web
+
+from hubferry.errors import HubferryError
+from hubferry.mirror import huggingface, modelscope
+from hubferry.mirror.mirror import Mirror, Wishes
+from hubferry.mirror.refusals import said
+from hubferry.mirror.request import Asked
+from hubferry.serve.access import Policy
+from hubferry.serve.application import LABELS
+from hubferry.serve.hub import account_of, hub_of, token_of
+from hubferry.serve.huggingface.routes import NAME
+from hubferry.serve.refusal import Reason, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from hubferry.cache.store import Cache
+    from hubferry.mirror.clients import Asker
+    from hubferry.mirror.upstreams import Upstream
+    from hubferry.model import RepoType
+    from hubferry.serve.access import Account
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    Answer = Callable[[Asked], Awaitable[web.StreamResponse | None]]
+
+MIRROR: web.AppKey[Mirror] = web.AppKey("mirror", Mirror)
+_ANSWERS: dict[str, Answer] = {
+    "hf:resolve": huggingface.resolve,
+    "hf:raw": huggingface.resolve,
+    "hf:info": huggingface.info,
+    "hf:tree": huggingface.tree,
+    "hf:paths-info": huggingface.paths_info,
+    "hf:refs": huggingface.references,
+    "hf:commits": huggingface.commits,
+    "hf:auth-check": huggingface.check_access,
+    "hf:xet-read-token": huggingface.refuse_xet,
+    "ms:info": modelscope.info,
+    "ms:files": modelscope.files,
+    "ms:tree": modelscope.pages,
+    "ms:download": modelscope.download,
+    "ms:revisions": modelscope.revisions,
+}
+"""By what is asked for; everything else is the hub's own affair."""
+_READING = ("GET", "HEAD")
+
+
+class OpenPolicy(Policy):
+    """A policy that takes a token which it does not know for another hub's."""
+
+    def identify(self, token: str | None) -> Account | None:
+        """Return whose token it is; None for a stranger's."""
+        try:
+            return super().identify(token)
+        except Refusal:
+            return None
+
+
+class NetworkPolicy(OpenPolicy):
+    """The same where others can reach the hub: without any tokens of its own it takes none for its own."""
+
+    def identify(self, token: str | None) -> Account | None:
+        """Return whose token it is; None for a stranger's."""
+        if not self.credentials and (self.accounts is None or not self.accounts.exist()):
+            return None
+        return super().identify(token)
+
+
+def attach(application: web.Application, cache: Cache, wishes: Wishes) -> None:
+    """Make a hub a mirror as well; what it has itself it goes on serving itself."""
+
+    async def run(app: web.Application) -> AsyncGenerator[None, None]:
+        mirror = app[MIRROR] = Mirror(cache, wishes)
+        yield
+        await mirror.close()
+
+    application.cleanup_ctx.append(run)
+    application.middlewares.append(_answer_from_upstream)
+    for method in _READING:
+        for prefix in ("/{kind:datasets}", ""):
+            application.router.add_route(method, f"{prefix}/{NAME}/raw/{{revision}}/{{path:.+}}", _raw)
+        application.router.add_route(method, "/spaces/{rest:.+}", _refuse_spaces)
+        application.router.add_route(method, "/api/spaces/{rest:.+}", _refuse_spaces)
+        if method == "GET":
+            application.router.add_route(method, "/metrics", _metrics)
+    LABELS[_raw] = "hf:raw"
+    LABELS[_metrics] = "metrics"
+
+
+async def _raw(request: web.Request) -> web.StreamResponse:
+    """Say that the hub's own repositories have no such address."""
+    del request
+    raise Refusal(Reason.ROUTE_MISSING, "No such route")
+
+
+async def _refuse_spaces(request: web.Request) -> web.StreamResponse:
+    """Say that a Space is a program, and no files to keep."""
+    del request
+    raise Refusal(Reason.ROUTE_MISSING, "Spaces are not mirrored: ask the hub that runs them")
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    """Say what the mirror has done."""
+    account_of(request)
+    text = request.app[MIRROR].counts.text()
+    headers = {"Cache-Control": "no-store", "Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+    return web.Response(body=text, headers=headers)
+
+
+async def _own_space(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer for a Space that the hub has itself."""
+    try:
+        return await handler(request)
+    except Refusal as refusal:
+        if refusal.reason is not Reason.REPOSITORY_MISSING:
+            raise
+    return await _refuse_spaces(request)
+
+
+@web.middleware
+async def _answer_from_upstream(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer for a repository that only upstream has."""
+    if request.path.startswith(("/spaces/", "/api/spaces/")):
+        return await _own_space(request, handler)
+    label = LABELS.get(request.match_info.handler, "")
+    answer = _answer_for(request, label)
+    mirror = request.app[MIRROR]
+    upstream = mirror.upstream(label.partition(":")[0])
+    if label == "hf:list" and upstream is not None and "kind" in request.match_info:
+        return await _list(request, handler, mirror, upstream)
+    if answer is None or upstream is None:
+        return await handler(request)
+    repo_id, kind = _repository(request)
+    if _is_own(request, repo_id, kind):
+        return await handler(request)
+    who = _who(request, mirror, upstream)
+    try:
+        answered = await answer(Asked(mirror, upstream, request, who, repo_id, kind))
+    except Refusal as refusal:
+        if refusal.reason is Reason.GATED and refusal.about is None and who.token is None:
+            refusal.about = "anonymous"
+        raise
+    except HubferryError as error:
+        raise said(error, repo_id, None) from error
+    return answered if answered is not None else await handler(request)
+
+
+async def _list(
+    request: web.Request, handler: Handler, mirror: Mirror, upstream: Upstream
+) -> web.StreamResponse:
+    """List the hub's own repositories that fit; where none do, those of upstream."""
+    own = await handler(request)
+    body = own.body if isinstance(own, web.Response) else None
+    if body != b"[]" or upstream.translated or mirror.wishes.offline or not upstream.endpoint:
+        return own
+    kind = cast("RepoType", request.match_info["kind"].removesuffix("s"))
+    who = _who(request, mirror, upstream)
+    return await huggingface.find(Asked(mirror, upstream, request, who, "", kind)) or own
+
+
+def _answer_for(request: web.Request, label: str) -> Answer | None:
+    if request.method not in _READING and label != "hf:paths-info":
+        return None
+    if label == "ms:info" and request.path.startswith("/openapi/"):
+        return modelscope.open_info
+    return _ANSWERS.get(label)
+
+
+def _repository(request: web.Request) -> tuple[str, RepoType]:
+    match = request.match_info
+    repo_id = match.get("repo") or f"{match.get('owner', '')}/{match.get('name', '')}"
+    return repo_id, cast("RepoType", match.get("kind", "models").removesuffix("s"))
+
+
+def _is_own(request: web.Request, repo_id: str, kind: str) -> bool:
+    try:
+        hub_of(request).store.find(repo_id, kind)
+    except Refusal:
+        return False
+    return True
+
+
+def _who(request: web.Request, mirror: Mirror, upstream: Upstream) -> Asker:
+    """Return as whom upstream is asked; a token of this hub's own is never shown to another."""
+    token = token_of(request)
+    if not mirror.wishes.is_open:
+        return mirror.asker(upstream, None, account_of(request))
+    return mirror.asker(upstream, None if _is_ours(hub_of(request).policy, token) else token, None)
+
+
+def _is_ours(policy: Policy, token: str | None) -> bool:
+    """Return whether a token is one that this hub knows, and no other is to see."""
+    if not token:
+        return False
+    if any(
+        hmac.compare_digest(one.token.encode(), token.encode(errors="replace")) for one in policy.credentials
+    ):
+        return True
+    return policy.accounts is not None and policy.accounts.identify(token) is not None
+
+
+def counted(application: web.Application) -> Any:
+    """Return what a mirror has done so far; None of a hub that is none, or was not started."""
+    return application[MIRROR].counts if MIRROR in application else None

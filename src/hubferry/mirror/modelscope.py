@@ -1,0 +1,174 @@
+"""The ModelScope dialect for repositories that come from upstream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+from zlib import crc32
+
+from hubferry.catalog import moment_of
+from hubferry.errors import HubferryError
+from hubferry.mirror.request import Asked, marks
+from hubferry.serve.exchange import flag, number
+from hubferry.serve.modelscope.answers import open_success, success
+from hubferry.serve.refusal import Reason, Refusal
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from hubferry.mirror.asking import Found
+    from hubferry.mirror.snapshots import View
+
+_PRIVATE, _PUBLIC = 1, 5
+_OPEN = 2
+_OK = 200
+_MOST_A_PAGE = 3000
+
+
+async def info(asked: Asked) -> web.Response:
+    """Describe a repository: as the hub does, else as far as the other dialect tells."""
+    found = await asked.look(None)
+    return _marked(success(_described(asked, found.view)), found)
+
+
+async def open_info(asked: Asked) -> web.Response:
+    """Describe a repository the way the open API does."""
+    found = await asked.look(None)
+    snapshot = found.view.snapshot
+    if not asked.upstream.translated:
+        there = f"/openapi/v1/{snapshot.repo_type}s/{quote(snapshot.repo_id)}"
+        passed = await _relayed(asked, found, there)
+        if passed is not None:
+            return open_success(passed)
+    owner, _slash, name = asked.repo_id.rpartition("/")
+    described = {
+        "id": asked.repo_id,
+        "owner": owner,
+        "name": name,
+        "private": snapshot.private,
+        "gated": snapshot.gated,
+        "license": snapshot.license or "",
+        "description": "",
+        "downloads": 0,
+        "likes": 0,
+        "tags": [],
+        "created_at": 0,
+        "last_modified": _changed(found.view),
+    }
+    return _marked(open_success(described), found)
+
+
+def _described(asked: Asked, view: View) -> dict[str, Any]:
+    snapshot = view.snapshot
+    if snapshot.record and not asked.upstream.translated:
+        return dict(snapshot.record)
+    owner, _slash, name = asked.repo_id.rpartition("/")
+    return {
+        "Id": crc32(asked.repo_id.encode()),
+        "Path": owner,
+        "Name": name,
+        "ModelId": asked.repo_id,
+        "Visibility": _PRIVATE if snapshot.private else _PUBLIC,
+        "License": snapshot.license or "",
+        "Description": "",
+        "CreatedTime": _changed(view),
+        "LastUpdatedTime": _changed(view),
+        "ProtectedMode": _OPEN,
+        "Revision": "master",
+    }
+
+
+def _changed(view: View) -> int:
+    record = view.snapshot.record
+    return int(moment_of(record.get("LastUpdatedTime") or record.get("lastModified")) or 0)
+
+
+async def files(asked: Asked) -> web.Response:
+    """List a folder."""
+    found, view, paths = await _listed(asked)
+    shown = [_entry(view, path) for path in paths]
+    latest = {"Id": view.snapshot.commit, "Message": "", "CreatedAt": _changed(view), "CommitterName": ""}
+    return _marked(success({"Files": shown, "IsVisual": 0, "LatestCommitter": latest}), found)
+
+
+async def pages(asked: Asked) -> web.Response:
+    """List a page of a folder, as datasets are listed."""
+    found, view, paths = await _listed(asked)
+    page = number(asked.request, "PageNumber", 1)
+    size = min(number(asked.request, "PageSize", _MOST_A_PAGE), _MOST_A_PAGE)
+    shown = [_entry(view, path) for path in paths[max(0, page - 1) * size :][:size]]
+    return _marked(success({"Files": shown, "TotalCount": len(paths)}), found)
+
+
+async def _listed(asked: Asked) -> tuple[Found, View, list[str]]:
+    found = await asked.look(asked.request.query.get("Revision"))
+    view = await asked.mirror.with_digests(asked.upstream, found, asked.who, git=False)
+    root = asked.request.query.get("Root", "").strip("/")
+    return found, view, view.tree.below(root, recursive=flag(asked.request, "Recursive"))
+
+
+def _entry(view: View, path: str) -> dict[str, object]:
+    name = path.rpartition("/")[2]
+    file = view.tree.get(path)
+    if file is None:
+        folder = view.tree.folders[path]
+        return {"Path": path, "Name": name, "Type": "tree", "Size": 0, "Id": folder, "IsLFS": False}
+    revision = view.files[path].revision or view.commit
+    return {
+        "Path": path,
+        "Name": name,
+        "Type": "blob",
+        "Size": file.size,
+        "Sha256": file.sha256,
+        "Id": file.git_sha1,
+        "IsLFS": file.lfs,
+        "Mode": "100644",
+        "Revision": revision,
+        "CommitId": revision,
+        "CommitMessage": "",
+        "CommittedDate": _changed(view),
+        "CommitterName": "",
+        "InCheck": False,
+    }
+
+
+async def download(asked: Asked) -> web.StreamResponse:
+    """Send a file."""
+    path = asked.request.query.get("FilePath", "")
+    if not path:
+        raise Refusal(Reason.INVALID, "FilePath is required")
+    found = await asked.look(asked.request.query.get("Revision"))
+    file = found.view.files.get(path)
+    headers = {"X-Linked-ETag": f'"{file.sha256}"'} if file is not None and file.sha256 else {}
+    return await asked.file(found, path, headers)
+
+
+async def revisions(asked: Asked) -> web.Response:
+    """List the names of branches and tags."""
+    found = await asked.look(None)
+    snapshot = found.view.snapshot
+    if not asked.upstream.translated:
+        passed = await _relayed(
+            asked, found, f"/api/v1/{snapshot.repo_type}s/{quote(snapshot.repo_id)}/revisions"
+        )
+        if passed is not None:
+            return _marked(success(passed), found)
+    known = asked.mirror.memory.known(snapshot.ref()).names
+    names = {name or "master" for name, one in known.items() if not name or not one.commit.startswith(name)}
+    shown = [{"Revision": name, "CreatedAt": _changed(found.view)} for name in sorted(names | {"master"})]
+    return _marked(success({"RevisionMap": {"Branches": shown, "Tags": []}}), found)
+
+
+async def _relayed(asked: Asked, found: Found, path: str) -> Any:
+    """Pass a question on; return the data in its envelope, None where it cannot be answered."""
+    try:
+        answer = await asked.mirror.relay.get(asked.upstream, path, asked.who, remember=found.public)
+    except HubferryError:
+        return None
+    body = answer.body if answer.status == _OK and isinstance(answer.body, dict) else {}
+    return body.get("Data", body.get("data"))
+
+
+def _marked(response: web.Response, found: Found) -> web.Response:
+    response.headers.update(marks(found))
+    return response
