@@ -21,6 +21,7 @@ from tests.tampering import changed, places
 from hubferry.serve import Policy, Rates, Signer, Strictness, Throttle
 from hubferry.serve.application import LABELS
 from hubferry.serve.parts import StoredPart
+from hubferry.serve.pulls import open_pull
 from hubferry.serve.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -117,19 +118,26 @@ QUESTIONS = [
         ],
         create_pr="0",
     ),
-    ask("hf:validate-yaml", "POST", "/api/validate-yaml", {"content": "a: b", "repoType": "model"}),
-    ask("hf:tags", "GET", "/api/models-tags-by-type", type="license"),
-    ask("hf:likes", "GET", f"{API}/likers"),
-    ask("hf:move", "POST", "/api/repos/move",
-        {"fromRepo": "org/doomed", "toRepo": "org/new", "type": "model"}),
+    ask("hf:discussions", "GET", f"{API}/discussions", p="0", type="all", status="open", author="all"),
+    ask("hf:discussion", "GET", f"{API}/discussions/1", diff="1"),
+    ask("hf:discussion", "POST", f"{API}/discussions", {"title": "t", "pullRequest": True}),
+    ask("hf:discussion", "POST", f"{API}/discussions/2/comment", {"comment": "c"}),
+    ask("hf:discussion", "POST", f"{API}/discussions/2/title", {"title": "t"}),
+    ask("hf:discussion", "POST", f"{API}/discussions/2/status", {"status": "closed", "comment": "c"}),
+    ask("hf:merge", "POST", f"{API}/discussions/1/merge", {"comment": "c"}),
+    ask("hf:commit", "POST", f"{API}/commit/main", [item("header", summary="s")], create_pr="1"),
+    ask("hf:move", "POST", "/api/repos/move", {"fromRepo": "org/doomed", "toRepo": "org/new"}),
     ask("hf:duplicate", "POST", f"{API}/duplicate", {"repository": "org/new", "private": True}),
-    ask("hf:super-squash", "POST", f"{API}/super-squash/other", {"message": "m"}),
+    ask("hf:likes", "GET", "/api/users/tester/likes"),
+    ask("hf:likes", "DELETE", f"{API}/like"),
     ask("hf:lfs-files", "GET", f"{API}/lfs-files", limit="1"),
-    ask("hf:lfs-files", "POST", f"{API}/lfs-files/duplicate",
-        {"target": {"name": "org/doomed", "type": "model"}, "files": [{"sha256": SHA256, "filename": "w"}]}),
-    ask("hf:discussions", "GET", f"{API}/discussions", type="pull_request", status="open", p="0"),
-    ask("hf:discussion", "POST", f"{API}/discussions",
-        {"title": "t", "description": "d", "pullRequest": True}),
+    ask("hf:lfs-files", "POST", f"{API}/lfs-files/batch",
+        {"deletions": {"sha": ["0" * 64], "rewriteHistory": True}}),
+    ask("hf:lfs-files", "POST", f"{API}/lfs-files/duplicate", {"target": {"name": "org/doomed"},
+        "files": [{"sha256": SHA256, "filename": "a", "xetHash": ""}]}),
+    ask("hf:super-squash", "POST", f"{API}/super-squash/other", {"message": "m"}),
+    ask("hf:tags", "GET", "/api/models-tags-by-type"),
+    ask("hf:validate-yaml", "POST", "/api/validate-yaml", {"content": "a: b", "repoType": "model"}),
     ask("ms:login", "POST", "/api/v1/login", {"AccessToken": WRITE_TOKEN}),
     ask("ms:whoami", "GET", "/openapi/v1/users/me"),
     ask("ms:create", "POST", "/api/v1/models", {"Name": "new", "Path": "org", "Visibility": 5}),
@@ -163,12 +171,7 @@ QUESTIONS = [
     ask("storage:join", "POST", f"/storage/{NEW_SHA256}/join",
         {"oid": NEW_SHA256, "parts": [{"partNumber": 1, "etag": hashlib.md5(NEW).hexdigest()}]}, upload=""),
 ]  # fmt: skip
-REFUSED = [
-    ask("ms:delete", "DELETE", MS),
-    ask("hf:discussion", "GET", f"{API}/discussions/999"),
-    ask("hf:discussion", "POST", f"{API}/discussions/999/status", {"status": "closed", "comment": "c"}),
-    ask("hf:merge", "POST", f"{API}/discussions/999/merge", {"comment": "c"}),
-]
+REFUSED = [ask("ms:delete", "DELETE", MS)]
 
 WORDS = [
     "", ".", "..", "../../etc/passwd", "a/../b", "/", "//", "\\", "C:\\x", "~", "\0", "a\nb: c", "\x7f",
@@ -279,7 +282,9 @@ def furnish(hub: TestHub) -> None:
     repository = hub.store.find("org/model")
     record, last = repository.record, repository.resolve(None)
     repository.change(private=False, gated=None)
-    if {*record.tags} != {"old", "v1"} or {"other"} - {*record.branches} or len(record.branches) > 2:
+    strange = {*repository.tree(last).paths} - {*files, ".gitattributes"}  # "a/b" would be in the way of "a"
+    wrong = {*record.tags} != {"old", "v1"} or {"other"} - {*record.branches} or len(record.branches) > 2
+    if wrong or strange:
         hub.store.delete("org/model")
         hub.store.add("org/model", files)
         repository = hub.store.find("org/model")
@@ -287,6 +292,11 @@ def furnish(hub: TestHub) -> None:
         repository.add_branch("other", last)
         for tag in ("old", "v1"):
             repository.add_tag(tag, last)
+    if [(one.number, one.status) for one in repository.discussions.all()] != [(2, "open"), (1, "open")]:
+        (repository.folder / "discussions.json").unlink(missing_ok=True)
+        repository.change(pulls={})
+        open_pull(repository, "main", "a pull request", "tester", "d", status="open")
+        repository.discussions.begin("a discussion", "tester", "d")
 
 
 def status_of(hub: TestHub, question: Question) -> int:
@@ -379,8 +389,8 @@ def assert_inside(hub: TestHub) -> None:
     assert all(hashlib.sha256(path.read_bytes()).hexdigest() == path.name for path in stored)
     assert {path.name for path in (root / "repositories").iterdir()} == {"model", "dataset"}
     for path in (root / "repositories").glob("*/*"):
-        inside = {inner.name for inner in path.iterdir()}
-        assert inside - {"discussions.json"} == {"repository.json", "commits"}
+        names = {inner.name for inner in path.iterdir()} - {"discussions.json", "trees"}
+        assert names == {"repository.json", "commits"}
 
 
 @pytest.mark.parametrize("word", ["..", "../../etc/passwd", "/", "C:\\x", "\0", "%2e%2e"])
