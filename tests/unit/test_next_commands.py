@@ -26,7 +26,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 GAP = "GAP"
 """Stands for what is filled in at run time."""
 NAMED = re.compile(r"(?<![\w./:@-])hubferry (?=[a-z])")
-ENDS = re.compile(r"[\n`;|)\"，。；、：（）]|\s#|, |\. |: | — |\s->")
+ENDS = re.compile(r" [<>] |[\n`;|)\"，。；、：（）]|\s#|, |\. |: | — |\s->")
 OPTION = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*)")
 ELSEWHERE = {"--no-cache-dir", "--help", "--version", "--debug"}
 PROSE = {"knows", "needs", "reads"}
@@ -125,6 +125,18 @@ def resolved(words):
         if found is None:
             return None, left
         command, left = found, left[1:]
+    below = getattr(command, "commands_below", ())  # `serve` is a command with a few below it
+    if left and left[0] in below:
+        return _below(command.below(left[0]), left[1:])
+    return command, left
+
+
+def _below(command, left):
+    while isinstance(command, click.Group) and left and not left[0].startswith("-"):
+        found = command.get_command(click.Context(command), left[0])
+        if found is None:
+            break
+        command, left = found, left[1:]
     return command, left
 
 
@@ -160,6 +172,9 @@ def unparsed(where, command, left, words):
         command.make_context("x", list(left), parent=None)
     except click.exceptions.Exit:
         pass
+    except click.BadParameter as error:
+        if "does not exist" not in error.message:  # an example's own files are not here
+            yield f"{where}: {' '.join(words)!r}: {error.format_message()}"
     except click.ClickException as error:
         yield f"{where}: {' '.join(words)!r}: {error.format_message()}"
 

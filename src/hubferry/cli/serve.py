@@ -79,6 +79,8 @@ def _is_loopback(host: str) -> bool:
 class _Serve(Command):
     """`hubferry serve`, with a few commands below it; a store that is called like one is `./user`."""
 
+    commands_below = tuple(_BELOW)
+
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
