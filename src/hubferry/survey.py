@@ -237,7 +237,13 @@ def destination_ref(ref: RepoRef, source: RepoRef) -> RepoRef:
             side="destination",
             hint=f"{ref.prefix}:<owner>/{source.name}",
         )
-    return replace(ref, repo_type=source.repo_type) if ref.hub != "dir" else ref
+    if "dir" in (ref.hub, source.hub):  # a folder is of neither kind
+        return ref
+    if ref.repo_type == "dataset" and source.repo_type == "model":
+        message = _("{source} is no dataset, and {destination} says that it is one")
+        hint = f"{ref.prefix}:{ref.repo_id}"
+        raise UsageError(message.format(source=source, destination=ref), side="destination", hint=hint)
+    return replace(ref, repo_type=source.repo_type)
 
 
 async def settle(source: Source, side: planning.Side, undecided: Sequence[RepoFile]) -> dict[str, Digests]:

@@ -315,3 +315,23 @@ def used(folder):
     """Bytes that the files below a folder take on the disk, each inode once."""
     found = {entry.lstat().st_ino: entry.lstat().st_blocks * 512 for entry in folder.rglob("*")}
     return sum(found.values())
+
+
+@pytest.mark.parametrize("hub", ["hf", "ms"])
+def test_a_folder_that_is_published_as_a_dataset_is_one(desk, folder, hub):
+    environment = {"HF_ENDPOINT": desk.destination.url, "HF_TOKEN": desk.destination.token}
+    for _time in range(2):
+        done = desk.inside("copy", str(folder), f"{hub}:datasets/mine/data", environment=environment)
+        assert done.code == 0, done.said
+    repository = desk.destination.store.find("mine/data", "dataset")
+    assert sorted(repository.tree(repository.resolve(None)).files) == WHOLE
+    assert not list(desk.destination.store.repositories("model"))
+    assert desk.inside("check", str(folder), f"{hub}:datasets/mine/data", environment=environment).code == 0
+
+
+def test_a_model_is_not_made_a_dataset_nor_a_model_of_that_name(desk, model):
+    done = desk.inside("copy", "hf:org/model", "ms:datasets/mine/model")
+    assert done.code == 2
+    assert "hf:org/model is no dataset" in done.err
+    assert "ms:mine/model" in done.err
+    assert not list(desk.destination.store.repositories("model"))
