@@ -8,9 +8,9 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mirrored import World as SyncWorld
 from ray.cluster_utils import Cluster
 from servers import running_hub, sdk_environment
-from worlds import World as SyncWorld
 
 from hubferry.sync import run as running
 from hubferry.sync.on_ray.cluster import joined

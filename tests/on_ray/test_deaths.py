@@ -13,8 +13,8 @@ pytest.importorskip("ray", reason="Ray is not installed here: make test-ray")
 from aiohttp import web
 from clusters import blobs, commits_of, worlds
 from huggingface_hub import snapshot_download
+from mirrored import by_source, entry
 from workers import client_at, kill, parent_of, processes, until
-from worlds import by_source, entry
 
 from hubferry.events import Standing
 from hubferry.serve import Seams

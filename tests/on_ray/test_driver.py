@@ -18,8 +18,8 @@ pytest.importorskip("ray", reason="Ray is not installed here: make test-ray")
 import ray
 from clusters import blobs, commits_of
 from counting import counted
+from mirrored import by_source, entry
 from workers import eventually, processes
-from worlds import by_source, entry
 
 from hubferry.config import HubSettings, TokenSource
 from hubferry.sync.on_ray import runner

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("ray", reason="Ray is not installed here: make test-ray")
 
 from clusters import blobs
-from worlds import by_source, entry
+from mirrored import by_source, entry
 
 MIB = 1 << 20
 

@@ -12,8 +12,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "hub"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from mirrored import World
 from servers import running_hub, sdk_environment
-from worlds import World
 
 
 @pytest.fixture

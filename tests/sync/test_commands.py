@@ -12,7 +12,7 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
-from worlds import small_model
+from mirrored import small_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from worlds import EVERYTHING, by_source
+from mirrored import EVERYTHING, by_source
 
 from hubferry.errors import UsageError
 from hubferry.sync import run as running

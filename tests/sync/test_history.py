@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from worlds import entry
+from mirrored import entry
 
 from hubferry.errors import AccessError, DiskError, NotFoundError, PartialError
 from hubferry.sync.history import opening, schema

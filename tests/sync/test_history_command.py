@@ -16,7 +16,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
 
 from inside import ferry
-from worlds import entry, small_model
+from mirrored import entry, small_model
 
 from hubferry.cli.cells import width
 from hubferry.errors import AccessError, NotFoundError

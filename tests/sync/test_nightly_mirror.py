@@ -13,8 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from mirrored import small_model
 from test_commands import MIB, Typed, until
-from worlds import small_model
 
 HF_ID = "sentence-transformers/all-MiniLM-L6-v2"
 OF_MODELSCOPE = """

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from mirrored import World, entry, small_model
 from servers import running_hub, sdk_environment
-from worlds import World, entry, small_model
 
 from hubferry.patience import Clock
 from hubferry.serve import Seams

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from worlds import entry, small_model
+from mirrored import entry, small_model
 
 import hubferry
 from hubferry.errors import HubferryError, IntegrityError, NotFoundError, UsageError

@@ -7,7 +7,7 @@ import contextlib
 import time
 
 import pytest
-from worlds import by_source, entry, small_model
+from mirrored import by_source, entry, small_model
 
 from hubferry.errors import NotFoundError, UsageError
 from hubferry.sync import run as running

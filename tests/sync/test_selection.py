@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from worlds import by_source, entry, small_model
+from mirrored import by_source, entry, small_model
 
 from hubferry.sync.spec import Selection
 

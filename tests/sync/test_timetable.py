@@ -7,7 +7,7 @@ import time
 from datetime import datetime
 
 import pytest
-from worlds import entry
+from mirrored import entry
 
 from hubferry.sync.spec import Schedule
 from hubferry.sync.timetable import Timetable, next_time

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from worlds import entry
+from mirrored import entry
 
 from hubferry.errors import LockedError, NetworkError, UsageError
 from hubferry.events import Note

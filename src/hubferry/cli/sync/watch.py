@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     examples=(
         "hubferry sync watch",
         "hubferry sync watch mirrors.yaml --listen 127.0.0.1:9464",
-        "hubferry sync watch --quiet --log-file /var/log/hubferry.log",
+        "hubferry sync watch --quiet --json",
     ),
 )
 @sync_options.file()
