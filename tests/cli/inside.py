@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from desks import Ended
 
-from hubferry.cli import main, secrets
+from hubferry.cli import main, output, secrets
 from hubferry.config import tokens
 from hubferry.i18n import set_language
 
@@ -61,3 +61,4 @@ def _forget() -> None:
     set_language(None)
     secrets._stored.cache_clear()
     tokens._obtained.clear()
+    output.errors_as_lines = False

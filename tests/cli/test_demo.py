@@ -16,7 +16,7 @@ import pytest
 from desks import ROOT
 
 from hubferry.cli.environment import variables
-from hubferry.cli.main import Commands
+from hubferry.cli.main import command_line
 from hubferry.errors import HubferryError
 
 
@@ -150,7 +150,7 @@ def test_the_demo_is_the_transcript_of_the_readme_and_leaves_nothing(desk, tmp_p
 @pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
 def test_the_readme_names_every_command_exit_code_and_variable(page):
     text = (ROOT / page).read_text(encoding="utf-8")
-    for name in Commands("hubferry").list_commands(None):
+    for name in command_line().list_commands(None):
         assert f"`hubferry {name}" in text
     for variable, _meaning in variables():
         assert f"`{variable}`" in text

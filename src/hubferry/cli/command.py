@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hubferry.i18n import _
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 class Command(click.Command):
@@ -51,3 +55,55 @@ class Command(click.Command):
             with formatter.section(_("Examples")):
                 for example in examples:
                     formatter.write(" " * formatter.current_indent + example + "\n")
+
+
+class Commands(click.Group):
+    """A group that imports a command's module only when that command runs, or shows its help."""
+
+    def __init__(
+        self,
+        *arguments: Any,
+        described: Callable[[], Mapping[str, str]],
+        place: Callable[[str], tuple[str, str]],
+        examples: tuple[str, ...] = (),
+        **options: Any,
+    ) -> None:
+        """Begin with nothing imported.
+
+        Args:
+            *arguments: As for any group.
+            described: Returns each name with what it does, in the order of the help.
+            place: Returns the module of a command, and its name there.
+            examples: What the help ends with.
+            **options: As for any group.
+        """
+        options.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
+        super().__init__(*arguments, **options)
+        self._described = described
+        self._place = place
+        self._examples = examples
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the help."""
+        del ctx
+        return list(self._described())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command of that name."""
+        del ctx
+        if cmd_name not in self._described():
+            return None
+        module, name = self._place(cmd_name)
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        del ctx
+        with formatter.section(_("Commands")):
+            formatter.write_dl(list(self._described().items()))
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        del ctx
+        Command.write_examples(formatter, self._examples)

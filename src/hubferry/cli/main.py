@@ -7,14 +7,13 @@ import os
 import shlex
 import sys
 from contextlib import contextmanager
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hubferry import __version__
 from hubferry.cli import interrupted, output, room, secrets, signals, starting
-from hubferry.cli.command import Command
+from hubferry.cli.command import Commands
 from hubferry.errors import (
     DiskError,
     DiskFullError,
@@ -64,8 +63,13 @@ def _past_click() -> Iterator[None]:
         raise _PastClickError from error
 
 
-class Commands(click.Group):
-    """A group that imports a command's module only when that command runs."""
+def _place(name: str) -> tuple[str, str]:
+    word = name.replace("-", "_")
+    return f"hubferry.cli.{word}", word
+
+
+class _Everything(Commands):
+    """All commands; what click has answers of its own to is carried past it."""
 
     def make_context(self, *words: Any, **more: Any) -> click.Context:
         """Read the command line, and print the help if that is asked for."""
@@ -77,41 +81,11 @@ class Commands(click.Group):
         with _past_click():
             return super().invoke(ctx)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the help."""
-        del ctx
-        return list(_commands())
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import `hubferry.cli.NAME` and return its command of that name."""
-        del ctx
-        if cmd_name not in _commands():
-            return None
-        name = cmd_name.replace("-", "_")
-        module = import_module(f"hubferry.cli.{name}")
-        command: click.Command = getattr(module, name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
-        del ctx
-        with formatter.section(_("Commands")):
-            formatter.write_dl(list(_commands().items()))
-
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples and the environment variables."""
-        Command.write_examples(
-            formatter,
-            (
-                "hubferry demo",
-                "hubferry copy hf:org/name ms:my-org/name",
-                "hubferry check hf:org/name ms:my-org/name",
-                "hubferry cache list",
-            ),
-        )
         from hubferry.cli.environment import variables
 
-        del ctx
+        super().format_epilog(ctx, formatter)
         with formatter.section(_("Environment variables")):
             formatter.write_dl(list(variables()))
 
@@ -124,10 +98,17 @@ def _version(ctx: click.Context, _parameter: click.Parameter, value: object) -> 
 
 def command_line() -> Commands:
     """Return the whole command line, in the language of the moment."""
-    return Commands(
+    return _Everything(
         "hubferry",
+        described=_commands,
+        place=_place,
+        examples=(
+            "hubferry demo",
+            "hubferry copy hf:org/name ms:my-org/name",
+            "hubferry check hf:org/name ms:my-org/name",
+            "hubferry cache list",
+        ),
         help=_("Copy models between hubs through a persistent, verified cache."),
-        context_settings={"help_option_names": ["-h", "--help"]},
         no_args_is_help=True,
         params=[
             click.Option(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
 
-from hubferry.cli.command import Command
+from hubferry.cli.command import Commands
 from hubferry.i18n import _
 
 
@@ -30,38 +28,20 @@ def _commands() -> dict[str, str]:
 _MODULES = {"list": "listing", "unpin": "pin", "dir": "place", "move": "place"}
 
 
-class _CacheCommands(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return list(_commands())
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        if cmd_name not in _commands():
-            return None
-        module = import_module(f"hubferry.cli.cache.{_MODULES.get(cmd_name, cmd_name)}")
-        command: click.Command = getattr(module, f"{cmd_name}_command")
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        del ctx
-        with formatter.section(_("Commands")):
-            formatter.write_dl(list(_commands().items()))
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        del ctx
-        examples = (
-            "hubferry cache list",
-            "hubferry cache check flux",
-            "hubferry cache prune --max-size 500G --dry-run",
-        )
-        Command.write_examples(formatter, examples)
+def _place(name: str) -> tuple[str, str]:
+    return f"hubferry.cli.cache.{_MODULES.get(name, name)}", f"{name}_command"
 
 
 @click.command(
-    cls=_CacheCommands,
+    cls=Commands,
     help=_("Look into the cache, verify it, clean it. All but repair works without a network."),
-    context_settings={"help_option_names": ["-h", "--help"]},
+    described=_commands,
+    place=_place,
+    examples=(
+        "hubferry cache list",
+        "hubferry cache check flux",
+        "hubferry cache prune --max-size 500G --dry-run",
+    ),
 )
 def cache() -> None:
     """Run a command."""

@@ -10,7 +10,7 @@ from hubferry import units
 from hubferry.cli import output
 from hubferry.cli.cache.words import aligned, shortened, width
 from hubferry.cli.output import duration, iso_time, size
-from hubferry.cli.sync.words import commit_or_none, status_word
+from hubferry.cli.sync.words import facts_document, status_word
 from hubferry.commits import short
 from hubferry.i18n import _, ngettext
 
@@ -213,26 +213,7 @@ def _outcome_document(one: PastOutcome) -> dict[str, object]:
         "entry": one.entry,
         "source": one.source,
         "target": one.target,
-        "status": one.status,
-        "started": iso_time(one.started),
-        "seconds": round(one.seconds, 3),
-        "source_commit": one.source_commit or None,
-        "target_commit": one.target_commit or None,
-        "commits": list(one.commits),
-        "fetched": one.fetched,
-        "sent": one.sent,
-        "files": one.files,
-        "size": one.size,
-        "names": [
-            {
-                "name": name.name,
-                "kind": name.kind,
-                "source_commit": commit_or_none(name.source_commit),
-                "target_commit": commit_or_none(name.target_commit),
-            }
-            for name in one.names
-        ],
-        "notes": list(one.notes),
+        **facts_document(one),
         "error": None if one.error is None else _failure_document(one.error),
         "failures": one.failures,
         "next_try": None if one.next_try is None else iso_time(one.next_try),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from hubferry.errors import HubferryError
+    from hubferry.sync.history.values import PastOutcome
     from hubferry.sync.outcome import Change, Outcome, Status, Summary
 
 
@@ -111,31 +112,39 @@ def summary_document(summary: Summary) -> dict[str, object]:
 
 def outcome_document(outcome: Outcome) -> dict[str, object]:
     """Return what became of a repository as JSON takes it."""
+    job = outcome.job
     return {
-        "entry": outcome.job.entry.name,
-        "source": outcome.job.source,
-        "target": outcome.job.target,
-        "status": outcome.status,
-        "started": iso_time(outcome.started),
-        "seconds": round(outcome.seconds, 3),
-        "source_commit": outcome.source_commit or None,
-        "target_commit": outcome.target_commit or None,
-        "commits": list(outcome.commits),
-        "fetched": outcome.fetched,
-        "sent": outcome.sent,
-        "files": outcome.files,
-        "size": outcome.size,
+        "entry": job.entry.name,
+        "source": job.source,
+        "target": job.target,
+        **facts_document(outcome),
+        "error": None if outcome.error is None else present.error_document(outcome.error),
+    }
+
+
+def facts_document(one: Outcome | PastOutcome) -> dict[str, object]:
+    """Return how a repository ended, now or in an earlier run, as JSON takes it."""
+    return {
+        "status": one.status,
+        "started": iso_time(one.started),
+        "seconds": round(one.seconds, 3),
+        "source_commit": one.source_commit or None,
+        "target_commit": one.target_commit or None,
+        "commits": list(one.commits),
+        "fetched": one.fetched,
+        "sent": one.sent,
+        "files": one.files,
+        "size": one.size,
         "names": [
             {
-                "name": one.name,
-                "kind": one.kind,
-                "source_commit": commit_or_none(one.source_commit),
-                "target_commit": commit_or_none(one.target_commit),
+                "name": name.name,
+                "kind": name.kind,
+                "source_commit": commit_or_none(name.source_commit),
+                "target_commit": commit_or_none(name.target_commit),
             }
-            for one in outcome.names
+            for name in one.names
         ],
-        "notes": list(outcome.notes),
-        "error": None if outcome.error is None else present.error_document(outcome.error),
+        "notes": list(one.notes),
     }
 
 
