@@ -56,6 +56,7 @@ class Options:
         allow: Kinds of entries to copy all the same, of `hubferry.entries.ALLOWABLE`.
         card: Whether a model card goes as it is, or with the name of its licence mended.
         offline: Ask no hub; answer from the cache alone.
+        volumes: Where volumes of a bundle are: they give the source's files, and its hub is not asked.
         source: Access to the source.
         destination: Access to the destination.
     """
@@ -80,6 +81,7 @@ class Options:
     allow: frozenset[str] = frozenset()
     card: Card = "exact"
     offline: bool = False
+    volumes: tuple[Path, ...] = ()
     source: Access = Access()
     destination: Access = Access()
 
@@ -97,7 +99,15 @@ class Options:
                 raise UsageError(message.format(name=name, value=value), hint=hint)
             if not isinstance(value, kind):
                 object.__setattr__(self, name, kind(value))
+        object.__setattr__(self, "volumes", _places(self.volumes))
         for name in ("cache_root", "directory"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, Path):
                 object.__setattr__(self, name, Path(value).expanduser())
+
+
+def _places(words: object) -> tuple[Path, ...]:
+    """Return one place, or several, as paths."""
+    if isinstance(words, (str, Path)):
+        words = (words,)
+    return tuple(Path(word).expanduser() for word in words)  # type: ignore[attr-defined]  # any collection

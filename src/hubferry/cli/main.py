@@ -43,6 +43,8 @@ def _commands() -> dict[str, str]:
         "info": _("Say what is known about a repository: commit, size, licence, terms, what is cached."),
         "sync": _("Keep mirrors by a file that says what mirrors what."),
         "verify-receipt": _("Say whether what a copy left at its target is still there, by its receipt."),
+        "bundle": _("Write repositories into volumes that can be carried to where no network is."),
+        "unbundle": _("Take repositories out of volumes: into the cache, to a hub or to a folder."),
         "cache": _("Look into the cache, verify it, clean it."),
         "config": _("Look at the configuration file: hubs by name, and what options are by default."),
         "serve": _("Run a hub for this machine or network."),

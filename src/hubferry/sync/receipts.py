@@ -121,13 +121,20 @@ def _moved(path: str) -> IntegrityError:
     return IntegrityError(message, side="destination", path=path)
 
 
-def write(directory: Path, outcome: Outcome, *, clean: Callable[[str], str] = unchanged) -> Path:
+def write(
+    directory: Path,
+    outcome: Outcome,
+    *,
+    clean: Callable[[str], str] = unchanged,
+    source_endpoint: str | None = None,
+) -> Path:
     """Write the receipt of a copy that is proven; nothing is written where the last one says the same.
 
     Args:
         directory: Of all receipts; made where it is not there.
         outcome: With its proof; see `settled`.
         clean: Takes secrets out of what the notes say.
+        source_endpoint: Where the source's hub was, where it was not asked; None where it is here.
 
     Returns:
         The receipt's file.
@@ -141,6 +148,8 @@ def write(directory: Path, outcome: Outcome, *, clean: Callable[[str], str] = un
         raise IntegrityError(message, side="destination")
     folder = directory / folder_name(outcome.job.target)
     receipt = _receipt(outcome, clean)
+    if source_endpoint is not None:
+        receipt = replace(receipt, source=replace(receipt.source, endpoint=source_endpoint))
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
