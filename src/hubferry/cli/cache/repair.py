@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubferry.cli import options, output
+from hubferry.cli.announced import Subject
 from hubferry.cli.cache import selection
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
@@ -70,7 +71,8 @@ def _repair(model: CachedModel, asked: Options, words: dict[str, Any]) -> dict[s
         asked = replace(asked, directory=model.path)
         if model.judged.selected:
             asked = replace(asked, include=tuple(glob.escape(one.path) for one in found.broken))
-        with follow(quiet=words["quiet"], style=words["progress"]) as hear:
+        subject = Subject("hubferry cache repair", arrives=False)
+        with follow(quiet=words["quiet"], style=words["progress"], subject=subject) as hear:
             fetched = api.fetch(source, asked, hear).fetched
     if not words["as_json"] and not words["quiet"]:
         output.data(_sentence(model, found, fetched))
