@@ -41,10 +41,12 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 @options.talking()
 def repair_command(name: str, **words: Any) -> int:
     """Run the command."""
+    from hubferry.cache.foreign import refuse_foreign
+
     asked = options.build(**words)
     models = selection.models(name, words["cache_dir"])
     for model in models:
-        selection.refuse_foreign(model)
+        refuse_foreign(model)
     documents = [_repair(model, asked, words) for model in models]
     if words["as_json"]:
         output.document({"models": documents})
