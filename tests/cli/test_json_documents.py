@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ from servers import running_hub, sdk_environment
 
 import models
 from hubferry.cli.main import command_line
+from hubferry.soft_lock import this_process
+from hubferry.transfers import desk
+from hubferry.transfers.values import InFlight, Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -280,6 +284,20 @@ def test_every_command_with_a_document_has_its_section():
     sections_of_commands = {title for title in sections() if title.startswith("hubferry ")}
     assert with_document - sections_of_commands == {"hubferry cache unpin"}  # described with its other half
     assert sections_of_commands - with_document == {"hubferry copy --dry-run", "hubferry ls OWNER"}
+
+
+def test_what_moves_has_the_keys_of_the_page(tmp_path, monkeypatch):
+    """A running transfer, written as a command writes it: a real one may end before it is read."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    part = InFlight("fetch", "model.safetensors", 1, 2)
+    one = Transfer("", "hubferry copy", this_process(), os.getpid(), 1.0, 2.0, "moving", in_flight=(part,))
+    place = desk.Desk(desk.place())
+    place.say(replace(one, id=place.id))
+    told = subprocess.run(
+        [sys.executable, "-m", "hubferry", "transfers", "--json"], capture_output=True, check=True, text=True
+    )
+    place.leave(replace(one, id=place.id, state="done", ended=3.0))
+    assert set(keys(json.loads(told.stdout))) == documented(sections()["hubferry transfers"], sections())
 
 
 def test_the_line_of_a_hub_has_the_keys_of_the_page(tmp_path):

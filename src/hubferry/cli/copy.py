@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubferry.cli import options, output, present
+from hubferry.cli.announced import Subject
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
 from hubferry.errors import UsageError
@@ -110,7 +111,8 @@ def copy(source: str, destination: str, **words: Any) -> int | None:
     from hubferry.cli.memory import keep_freed_memory
 
     keep_freed_memory()
-    with follow(quiet=words["quiet"], style=words["progress"]) as listen:
+    subject = Subject("hubferry copy")
+    with follow(quiet=words["quiet"], style=words["progress"], subject=subject) as listen:
         report = api.copy(pinned, destination, asked, listen)
     if words["as_json"]:
         output.document(present.report_document(report))
