@@ -3,9 +3,10 @@
     python -m tests.official.run [huggingface|modelscope ...] [--tests DIR] [-- PYTEST OPTIONS]
 
 The suite of huggingface_hub comes from the package index, pinned by hash. That of modelscope is in no
-package: it is run from a checkout of github.com/modelscope/modelscope, which `--tests` or `OFFICIAL_MODELSCOPE`
-names, and is left out where there is none. Both stay out of this tree. Each test that cannot pass stands with its
-reason in `exceptions.toml`; any other that fails fails the run, and so does one of them that passes.
+package: it is run from a checkout of github.com/modelscope/modelscope, which `--tests` (or
+`OFFICIAL_MODELSCOPE`) names, and is left out where there is none. Both stay out of this tree. Each test that
+cannot pass stands with its reason in `exceptions.toml`; any other that fails fails the run, and so does one
+of them that passes.
 """
 
 from __future__ import annotations
