@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,16 @@ from hubferry.model import Action
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from hubferry.beside import PullRequest
     from hubferry.errors import HubferryError
     from hubferry.findings import Finding
     from hubferry.model import HubName, NewRepository, Plan, Report, Revision, Step
 
 _MOST_DOOMED = 20
 """Files to delete that are named before a run; a dry run lists all of them."""
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_MOST_NAMES = 8
+"""Tags that a report names."""
 _INDEPENDENT_OF_CONTENT = (Action.SAME, Action.DELETE)
 
 
@@ -62,7 +67,7 @@ def plan_lines(plan: Plan) -> list[str]:
     for step, word in zip(plan.steps, words, strict=True):
         amount = size(step.file.size or 0)
         lines.append(f"  {word}{' ' * (wide - _columns(word))}  {amount:>10}  {visible(step.file.path)}")
-    return [*lines, *circumstances(plan), plan_sum(plan)]
+    return [*lines, *circumstances(plan), *planned_name_lines(plan), plan_sum(plan)]
 
 
 def circumstances(plan: Plan) -> list[str]:
@@ -117,6 +122,45 @@ def some(paths: Sequence[str], most: int = 3) -> str:
     )
 
 
+def planned_name_lines(plan: Plan) -> list[str]:
+    """Return what is done with tags and branches, a line each."""
+    lines = []
+    for one in plan.names:
+        words = {"name": one.name, "reason": one.reason}
+        if one.way == "moved":
+            lines.append(_("refused: {reason}").format(**words))
+        elif one.way == "left-out":
+            lines.append(_("left out: {reason}").format(**words))
+        elif one.way == "same":
+            sentence = _("tag {name}: the same") if one.kind == "tag" else _("branch {name}: the same")
+            lines.append(sentence.format(**words))
+        else:
+            sentence = _("tag {name}: to be made") if one.kind == "tag" else _("branch {name}: to be copied")
+            lines.append(sentence.format(**words))
+    return [visible(line) for line in lines]
+
+
+def name_lines(report: Report) -> list[str]:
+    """Return a line for the tags and the branches that are as they should be, and for each left out."""
+    lines = []
+    tags = [one.name for one in report.names if one.kind == "tag"]
+    branches = [one.name for one in report.names if one.kind == "branch"]
+    if tags:
+        lines.append(_("tags: {names}").format(names=some(tags, _MOST_NAMES)))
+    if branches:
+        lines.append(_("branches: {names}").format(names=some(branches, _MOST_NAMES)))
+    left = [one.reason for one in report.plan.names if one.way == "left-out"]
+    return [*lines, *(visible(_("left out: {reason}").format(reason=reason)) for reason in left)]
+
+
+def pull_lines(report: Report) -> list[str]:
+    """Return where the change is proposed, nothing where it was made."""
+    pull = report.pull_request
+    if pull is None:
+        return []
+    return [_("pull request {number}: {url}").format(number=pull.number, url=pull.url)]
+
+
 def finding_lines(findings: Iterable[Finding]) -> list[str]:
     """Return what was found besides files, a line each."""
     return [visible(finding.sentence) for finding in findings]
@@ -169,7 +213,8 @@ def report_lines(report: Report) -> list[str]:
         moved = _(", ").join([moved, *plan_counts.report_words(counts)])
     took = _("{moved} ({time})").format(moved=moved, time=duration(report.seconds))
     made = [] if report.plan.new is None else [created_words(report.plan.new, report.plan.destination)]
-    return [proof, *made, *only_there_words(report.plan), *_left_out_words(report.plan), took]
+    beside = [*pull_lines(report), *name_lines(report)]
+    return [proof, *made, *only_there_words(report.plan), *_left_out_words(report.plan), *beside, took]
 
 
 def _left_out_words(plan: Plan) -> list[str]:
@@ -196,10 +241,34 @@ def report_document(report: Report) -> dict[str, object]:
         "adapted": sorted(report.plan.adapted),
         "findings": findings_document(report.plan.findings),
         "only_at_destination": [file.path for file in report.plan.only_there],
+        "names": [
+            {
+                "name": one.name,
+                "kind": one.kind,
+                "source_commit": _commit(one.source_commit),
+                "target_commit": _commit(one.target_commit),
+            }
+            for one in report.names
+        ],
+        "names_left_out": [
+            {"name": one.name, "kind": one.kind, "reason": one.reason}
+            for one in report.plan.names
+            if one.way == "left-out"
+        ],
+        "pull_request": _pull_document(report.pull_request),
         "started": iso_time(now - report.seconds),
         "finished": iso_time(now),
         "seconds": round(report.seconds, 3),
     }
+
+
+def _commit(mark: str) -> str | None:
+    """Return what a hub says of a name, where that is a commit."""
+    return mark if _COMMIT.fullmatch(mark) else None
+
+
+def _pull_document(pull: PullRequest | None) -> dict[str, object] | None:
+    return None if pull is None else {"number": pull.number, "url": pull.url, "revision": pull.revision}
 
 
 def _commits(report: Report) -> list[str]:
@@ -220,6 +289,10 @@ def plan_document(plan: Plan) -> dict[str, object]:
         "adapted": sorted(plan.adapted),
         "findings": findings_document(plan.findings),
         "only_at_destination": [file.path for file in plan.only_there],
+        "names": [
+            {"name": one.name, "kind": one.kind, "way": one.way, "reason": one.reason or None}
+            for one in plan.names
+        ],
         "steps": [
             {
                 "path": step.file.path,
