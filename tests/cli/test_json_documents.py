@@ -84,6 +84,7 @@ def works_through_everything(person: Person, model: Path) -> None:
     person.types("hubferry copy", "copy", "hf:org/model", "ms:mine/model")
     person.types("hubferry copy", "copy", str(folder), "ms:mine/model", "--allow", "secrets")
     person.types("hubferry copy --dry-run", "copy", "ms:mine/model", "hf:mine/back", "--dry-run")
+    copies_names(person)
     fetched = person.types("hubferry fetch", "fetch", "ms:mine/model")
     person.types("hubferry fetch", "fetch", "hf:org/model", "--include", "*.json", "--offline")
     person.types("hubferry fetch", "fetch", "hf:org/empty")
@@ -124,6 +125,15 @@ def works_through_everything(person: Person, model: Path) -> None:
     wrong = str(home / "wrong.toml")
     person.types("hubferry config check", "config", "check", code=2, HUBFERRY_CONFIG=wrong)
     person.types("errors", "fetch", "hf:org/model", code=2, HUBFERRY_CONFIG=wrong)
+
+
+def copies_names(person: Person) -> None:
+    """Run what is about tags, and propose a change."""
+    names = ("copy", "hf:org/tagged", "ms:mine/named", "--tags", "*", "--tag", "v2")
+    person.types("hubferry copy --dry-run", *names, "--dry-run")
+    person.types("hubferry copy", *names)
+    person.types("hubferry copy", "copy", "hf:org/tagged", str(person.place / "copied"), "--tag", "v2")
+    person.types("hubferry copy", "copy", "hf:org/model", "there:mine/named", "--create-pr")
 
 
 def keeps_mirrors(person: Person, folder: Path) -> None:
@@ -190,7 +200,13 @@ def said(tmp_path) -> dict[str, dict[str, list[Any]]]:
                     "HUBFERRY_RETRY_WAIT": "0",
                     "HUBFERRY_CONFIG": str(place / "c.toml"),
                 }
-                (place / "c.toml").write_text(f'[hubs.lab]\nkind = "hf"\nendpoint = "{source.url}"\n')
+                hubs = {"lab": (source.url, ""), "there": (destination.url, 'token = {env = "HF_TOKEN"}\n')}
+                (place / "c.toml").write_text(
+                    "".join(
+                        f'[hubs.{name}]\nkind = "hf"\nendpoint = "{url}"\n{more}'
+                        for name, (url, more) in hubs.items()
+                    )
+                )
                 (place / "c.toml").chmod(0o600)
                 person = Person(place, kept | {"HUBFERRY_LANG": language})
                 works_through_everything(person, model)

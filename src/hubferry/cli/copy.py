@@ -34,6 +34,9 @@ if TYPE_CHECKING:
         "hubferry copy hf:org/name ms:my-org/name --include '*.safetensors' --include '*.json'",
         "hubferry copy hf:org/name ms:my-org/name --bwlimit 50M:10M --private",
         "hubferry copy hf:gpt2 ms:my-org/gpt2 --verify-only",
+        "hubferry copy hf:org/name@v1.0 ms:my-org/name --same-tag",
+        "hubferry copy hf:org/name ms:my-org/name --tags 'v*' --tags '!*-rc*'",
+        "hubferry copy ms:org/name hf:org/name --create-pr",
     ),
 )
 @click.argument("source")
@@ -74,6 +77,7 @@ if TYPE_CHECKING:
     click.option("--message", "-m", metavar="TEXT", help=_("Message of the commit.")),
     options.both_access(),
 )
+@options.group(_("Tags, branches, pull requests"), options.names())
 @options.group(
     _("How"),
     click.option("--dry-run", "-n", is_flag=True, help=_("Print what would be done, and do nothing.")),
