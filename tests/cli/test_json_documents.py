@@ -120,6 +120,7 @@ def works_through_everything(person: Person, model: Path) -> None:
     person.types("hubferry config check", "config", "check")
     person.types("hubferry config show", "config", "show")
     keeps_mirrors(person, folder)
+    carries_volumes(person)
     (home / "wrong.toml").write_text("[hubs.lab]\nkind = 3\nendpont = 1\n")
     (home / "wrong.toml").chmod(0o600)
     wrong = str(home / "wrong.toml")
@@ -134,6 +135,14 @@ def copies_names(person: Person) -> None:
     person.types("hubferry copy", *names)
     person.types("hubferry copy", "copy", "hf:org/tagged", str(person.place / "copied"), "--tag", "v2")
     person.types("hubferry copy", "copy", "hf:org/model", "there:mine/named", "--create-pr")
+
+
+def carries_volumes(person: Person) -> None:
+    """Run what is about bundles."""
+    stick = str(person.place / "stick")
+    person.types("hubferry bundle", "bundle", "hf:org/model", stick, "--size", "1M")
+    person.types("hubferry unbundle", "unbundle", stick)
+    person.types("hubferry unbundle", "unbundle", stick, "ms:mine/carried")
 
 
 def keeps_mirrors(person: Person, folder: Path) -> None:

@@ -25,20 +25,19 @@ _MOST_SUMS = 64 << 20
 def explained(error: HubferryError, bundle: FoundBundle, model: BundledModel) -> HubferryError:
     """Return an error with the numbers of the volumes that have to come again, and how to make them.
 
-    Where bytes were wrong, the volumes that have some of those files are read through.
+    The volumes that have some of those files are read through: whoever has to go back for one wants to
+    know of all.
     """
     failures = error.failures if isinstance(error, PartialError) else (error,)
     paths = {one.path for one in failures if isinstance(one, (IntegrityError, NotFoundError)) and one.path}
     needed = _volumes_of(bundle, model, paths)
     missing = [number for number in needed if number not in bundle.volumes]
-    wrong = {one.path for one in failures if isinstance(one, IntegrityError) and one.path}
-    cut_short = [number for number in needed if _is_short(bundle, number)]
-    damaged = {*cut_short, *_damaged(bundle, _volumes_of(bundle, model, wrong))}
-    lacking = sorted({*missing, *damaged})
+    damaged = _damaged(bundle, needed)
+    lacking = sorted([*missing, *damaged])
     if not lacking:
         return error
     error.hint = _again(bundle, lacking)
-    said = _sentence(missing, sorted(damaged), bundle)
+    said = _sentence(missing, damaged, bundle)
     if isinstance(error, PartialError):
         error.message = f"{error.message}{_('; ')}{said}"
         return error
@@ -88,12 +87,6 @@ def _volumes_of(bundle: FoundBundle, model: BundledModel, paths: Iterable[str]) 
         if bundle.index.models[piece.model] is model and bundle.index.file(piece).path in wanted
     }
     return sorted(numbers)
-
-
-def _is_short(bundle: FoundBundle, number: int) -> bool:
-    volume = bundle.volumes.get(number)
-    length = bundle.index.volumes[number - 1].length
-    return volume is not None and volume.size < bundle.payload + length
 
 
 def _damaged(bundle: FoundBundle, numbers: Iterable[int]) -> list[int]:

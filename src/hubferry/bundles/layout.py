@@ -144,7 +144,7 @@ class _Cutting:
         """Return what a piece takes; the line of its sum may begin another block."""
         line = _SUMS_LINE + 2 * len(member.encode("utf-8", "surrogateescape"))
         grown = archive.padded(self._open.sums + line) - archive.padded(self._open.sums)
-        return len(archive.header(member, length)) + archive.padded(length) + grown
+        return archive.header_length(member, length) + archive.padded(length) + grown
 
     def _fitting(self, member: str) -> int:
         """Return the most bytes of a file that fit yet, as a round number."""
@@ -153,7 +153,7 @@ class _Cutting:
         return take - take % step
 
     def _add(self, member: str, piece: Piece, length: int) -> None:
-        opened, head = self._open, len(archive.header(member, length))
+        opened, head = self._open, archive.header_length(member, length)
         offset = opened.length + head
         opened.pieces.append(Piece(piece.model, piece.file, piece.start, piece.stop, offset))
         opened.length = offset + archive.padded(length)

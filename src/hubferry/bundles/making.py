@@ -94,6 +94,7 @@ async def make(wish: Wish, options: Options, listen: Listener) -> Bundled:
     except asyncio.CancelledError:
         halt.set()
         await asyncio.wait([writing])
+        writing.exception()  # it is that the run was broken off, which is known
         raise
     return Bundled(index, wish.directory, volumes, gathered.fetched)
 

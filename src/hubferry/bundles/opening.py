@@ -14,6 +14,7 @@ from hubferry.config.settings import HubSettings
 from hubferry.errors import HubferryError, IntegrityError, NotFoundError, PartialError, UsageError
 from hubferry.events import Note
 from hubferry.findings import together
+from hubferry.hubs.bundle.source import several_commits
 from hubferry.hubs.bundle.volumes import find
 from hubferry.i18n import _, ngettext
 from hubferry.planning import select
@@ -25,11 +26,8 @@ if TYPE_CHECKING:
     from hubferry.events import Listener
     from hubferry.hubs.bundle.index import BundledModel
     from hubferry.hubs.bundle.volumes import FoundBundle
-    from hubferry.model import Fetched, RepoFile, Report
+    from hubferry.model import Fetched, RepoFile, RepoRef, Report
     from hubferry.options import Options
-
-_NAMED = 20
-"""Numbers of volumes in a sentence at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +63,52 @@ async def unbundle(
     Raises:
         NotFoundError: There is no volume, or one that is needed is missing.
         IntegrityError: A volume is damaged.
-        UsageError: Several repositories, and one target.
+        UsageError: Several repositories, and one target; or one repository at several commits.
     """
     found = await asyncio.to_thread(find, places)
-    models = [(bundle, model) for bundle in found for model in bundle.index.models]
-    _refuse_one_target(target, [model for _bundle, model in models])
+    travelling = _travelling(found)
+    _refuse_one_target(target, [one.model for one in travelling])
     for bundle in found:
         _tell(bundle, listen)
     done: list[Unbundled] = []
     errors: list[HubferryError] = []
-    for bundle, model in models:
-        asked = replace(options, volumes=tuple(one.path for one in bundle.volumes.values()))
+    for one in travelling:
+        asked = replace(options, volumes=one.volumes)
         try:
-            done.append(await _one(model, _target(target, model), asked, listen))
+            done.append(await _one(one.model, _target(target, one.model), asked, listen))
         except (IntegrityError, NotFoundError, PartialError) as error:
-            errors.append(await asyncio.to_thread(examining.explained, error, bundle, model))
+            errors.append(await asyncio.to_thread(examining.explained, error, one.bundles[0], one.model))
     if errors:
         raise together(errors)
     return tuple(done)
+
+
+@dataclass(frozen=True, slots=True)
+class _Travelling:
+    """A repository at a commit, and the bundles that have it: one that was cut twice is in two."""
+
+    model: BundledModel
+    bundles: list[FoundBundle]
+
+    @property
+    def volumes(self) -> tuple[Path, ...]:
+        return tuple(volume.path for bundle in self.bundles for volume in bundle.volumes.values())
+
+
+def _travelling(found: Sequence[FoundBundle]) -> list[_Travelling]:
+    """Return what is in the volumes, each repository once.
+
+    Raises:
+        UsageError: One of them is there at two commits: nobody guesses which one is meant.
+    """
+    known: dict[RepoRef, _Travelling] = {}
+    for bundle in found:
+        for model in bundle.index.models:
+            one = known.setdefault(model.ref, _Travelling(model, []))
+            if one.model.commit != model.commit:
+                raise several_commits(model.ref, (one.model.commit, model.commit))
+            one.bundles.append(bundle)
+    return list(known.values())
 
 
 async def _one(model: BundledModel, target: str | None, options: Options, listen: Listener) -> Unbundled:

@@ -12,6 +12,7 @@ import click
 from hubferry.cli import options, output
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
+from hubferry.commits import commit_of, listing_digest_of
 from hubferry.errors import UsageError
 from hubferry.i18n import _, ngettext
 from hubferry.units import read_size
@@ -145,7 +146,11 @@ def _document(done: Bundled) -> dict[str, object]:
             for one in done.volumes
         ],
         "models": [
-            {"ref": str(model.ref), "commit": model.commit, "files": len(model.files)}
+            {
+                "source": str(model.ref),
+                "commit": commit_of(model.hub, model.commit),
+                "listing_digest": listing_digest_of(model.hub, model.commit),
+            }
             for model in done.index.models
         ],
         "fetched": done.fetched,

@@ -11,6 +11,7 @@ import click
 from hubferry.cli import options, output, present
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
+from hubferry.commits import commit_of, listing_digest_of
 from hubferry.errors import UsageError
 from hubferry.i18n import _, ngettext
 
@@ -127,14 +128,19 @@ def _tell(done: Sequence[Unbundled]) -> None:
 
 
 def _document(one: Unbundled, receipt: Path | None) -> dict[str, object]:
-    fetched = one.fetched
+    model, fetched, report = one.model, one.fetched, one.report
+    came = fetched.fetched if fetched is not None else report.fetched if report is not None else 0
     return {
-        "source": str(one.model.ref),
-        "commit": one.model.commit,
+        "source": str(model.ref),
+        "commit": commit_of(model.hub, model.commit),
+        "listing_digest": listing_digest_of(model.hub, model.commit),
         "files": len(one.files),
         "size": sum(file.size or 0 for file in one.files),
         "path": None if fetched is None else str(fetched.path),
-        "whole": None if fetched is None else fetched.whole,
-        "report": None if one.report is None else present.report_document(one.report),
+        "target": one.target,
+        "fetched": came,
+        "sent": 0 if report is None else report.sent,
+        "commits": [] if report is None else list(report.commits),
+        "verified": fetched is not None or (report is not None and report.verified),
         "receipt": None if receipt is None else str(receipt),
     }

@@ -18,6 +18,9 @@ BLOCK = 512
 END = bytes(2 * BLOCK)
 """What ends an archive."""
 _INDEX = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,79})/volume-(\d{4,6})\.json")
+_PLAIN_NAME = 100
+_PLAIN_SIZE = 8**11 - 1
+"""What a header without an extension takes."""
 _FILE_NAME = re.compile(r".+-(\d{4,6})\.tar", re.DOTALL)
 
 
@@ -43,6 +46,12 @@ def header(member: str, size: int) -> bytes:
     info.size = size
     info.mode = 0o644
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+
+
+def header_length(member: str, size: int) -> int:
+    """Return the bytes of that header, without making it where it is a plain one."""
+    plain = member.isascii() and len(member) <= _PLAIN_NAME and size <= _PLAIN_SIZE
+    return BLOCK if plain else len(header(member, size))
 
 
 def padding(size: int) -> bytes:

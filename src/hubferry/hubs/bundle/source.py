@@ -14,7 +14,7 @@ from hubferry.hubs.bundle.volumes import find
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Sequence
     from pathlib import Path
 
     from hubferry.hubs.bundle.index import BundledModel, Piece
@@ -60,10 +60,7 @@ class BundleSource:
             raise NotFoundError(message, side=self.side)
         commits = {bundle.index.models[number].commit for bundle, number in matching}
         if len(commits) > 1:
-            message = _("there are volumes of {ref} at several commits: {commits}")
-            names = _(", ").join(sorted(commit[:12] for commit in commits))
-            hint = _("name the folders of one bundle only")
-            raise UsageError(message.format(ref=ref, commits=names), side=self.side, hint=hint)
+            raise several_commits(ref, commits)
         return _Chosen([_Copy(bundle, number) for bundle, number in matching])
 
     async def files(self, revision: Revision) -> list[RepoFile]:
@@ -133,6 +130,14 @@ class BundleSource:
             words = {"path": found.path, "number": volume, "name": name}
             raise NotFoundError(message.format(**words), side=self.side, path=path)
         return data
+
+
+def several_commits(ref: RepoRef, commits: Iterable[str]) -> UsageError:
+    """Return the error for volumes of which nobody can tell which ones are meant."""
+    message = _("there are volumes of {ref} at several commits: {commits}")
+    names = _(", ").join(sorted(commit[:12] for commit in commits))
+    hint = _("name the folders of one bundle only")
+    return UsageError(message.format(ref=ref, commits=names), side="source", hint=hint)
 
 
 def _open(path: Path) -> int:
