@@ -7,6 +7,7 @@ import random
 
 import pytest
 from mirroring import ask
+from modelscope_hub import HubApi
 from servers import running_hub
 
 from hubferry import api
@@ -164,6 +165,37 @@ def test_a_search_finds_what_upstream_has_where_nothing_of_its_own_fits(upstream
 
     assert found("org") == ["org/a", "org/b"]
     assert found("own") == ["own/model"]
+
+
+def test_a_search_in_modelscopes_words_finds_what_upstream_has(upstream, make_mirror):
+    for name in ("org/a", "org/b", "org/c"):
+        upstream.store.add(name, FILES)
+    upstream.store.add("org/rows", FILES, kind="dataset")
+    mirror = make_mirror(ms=upstream.url, choice=Choice(deny=["org/c"]))
+    mirror.store.add("own/model", FILES)
+    client = HubApi(endpoint=mirror.url)
+
+    def found(owner: str, kind: str = "model", **words) -> list[str]:
+        return [one.id for one in client.list_repos(kind, owner=owner, **words).items]
+
+    assert found("org") == ["org/a", "org/b"]
+    assert found("org", page_size=1, page_number=2) == ["org/b"]
+    assert found("org", "dataset") == ["org/rows"]
+    assert found("own") == ["own/model"]
+    assert found("nobody") == []
+
+
+def test_a_dataset_is_listed_by_the_number_that_it_was_described_with(upstream, mirror):
+    upstream.store.add("org/rows", FILES, kind="dataset")
+    mirror.store.add("own/rows", FILES, kind="dataset")
+    for name in ("org/rows", "own/rows"):
+        described = json.loads(ask(f"{mirror.url}/api/v1/datasets/{name}").body)["Data"]
+        assert described["Type"] == 4
+        tree = f"{mirror.url}/api/v1/datasets/{described['Id']}/repo/tree?Recursive=True&Root=/"
+        listed = json.loads(ask(tree).body)["Data"]["Files"]
+        assert {one["Path"] for one in listed if one["Type"] == "blob"} == set(FILES)
+        assert all("Sha256" in one for one in listed)
+    assert ask(f"{mirror.url}/api/v1/datasets/17/repo/tree").status == 404
 
 
 def test_a_fetch_that_is_under_way_beside_a_whole_commit_is_left_alone(upstream, tmp_path, make_mirror):

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, quote, urlencode
 import msgspec
 
 from hubferry.errors import HubferryError
+from hubferry.mirror.branches import commits_of, named_at_the_hub, renamed
 from hubferry.mirror.memory import name_of
 from hubferry.mirror.refusals import said
 from hubferry.mirror.request import Asked, marks
@@ -236,6 +237,10 @@ async def references(asked: Asked) -> web.Response:
         relayed = await _relayed(asked, found, there, remember=True)
         if relayed is not None:
             return relayed
+    else:
+        translated = await _translated_references(asked, found)
+        if translated is not None:
+            return translated
     names = asked.mirror.memory.known(snapshot.ref()).names
     shown = {name or "main": one.commit for name, one in names.items() if not _is_commit(name, one.commit)}
     shown.setdefault("main", snapshot.commit)
@@ -245,6 +250,23 @@ async def references(asked: Asked) -> web.Response:
         if not name.startswith("refs/")
     ]
     return json_answer({"branches": branches, "tags": [], "converts": []}, headers=marks(found))
+
+
+async def _translated_references(asked: Asked, found: Found) -> web.Response | None:
+    named = await named_at_the_hub(asked, found)
+    if named is None:
+        return None
+    names = {"heads": renamed(named.branches, "main"), "tags": list(named.tags)}
+    commits = await commits_of(asked, [*names["heads"], *names["tags"]])
+    branches, tags = (
+        [
+            {"name": name, "ref": f"refs/{kind}/{name}", "targetCommit": commits[name]}
+            for name in names[kind]
+            if name in commits
+        ]
+        for kind in ("heads", "tags")
+    )
+    return json_answer({"branches": branches, "tags": tags, "converts": []}, headers=marks(found))
 
 
 def _is_commit(name: str, commit: str) -> bool:

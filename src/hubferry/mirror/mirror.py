@@ -22,6 +22,7 @@ from hubferry.mirror.relay import Relay
 from hubferry.mirror.shelf import Shelf
 from hubferry.mirror.upstreams import Choice, Names, Upstream
 from hubferry.model import RepoRef, RepoType
+from hubferry.serve.recent import Recent
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 _THREADS = 16
 _AT_ONCE = 32
+_MOST_NUMBERS = 10_000
+"""Datasets of which it is remembered by which number they were described."""
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -105,6 +108,7 @@ class Mirror:
         )
         self.relay = Relay(self.clients, cache.root, ttl=wishes.ttl, offline=wishes.offline)
         self.contents = Contents(self.shelf, self._threads, self.counts, self.doubt)
+        self.numbers: Recent[int, str] = Recent(_MOST_NUMBERS)
         self._by_dialect = {one.dialect: one for one in wishes.upstreams}
 
     def upstream(self, dialect: str) -> Upstream | None:
