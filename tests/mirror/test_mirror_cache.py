@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 
 import pytest
 from mirroring import ask
@@ -13,12 +14,15 @@ from servers import running_hub
 from hubferry import api
 from hubferry.cache.listing import list_models
 from hubferry.cache.store import Cache
-from hubferry.mirror import request
+from hubferry.mirror import huggingface, memory, modelscope, request
 from hubferry.mirror.upstreams import Choice, Upstream
 from hubferry.model import RepoRef
 from hubferry.options import Access, Options
+from hubferry.serve import tree
 
 LARGE = random.Random("mirror cache 1").randbytes(2_000_000)
+LOOP = "mirror"
+"""What the thread of a mirror's event loop is called."""
 LARGE_PATH = "weights/model.safetensors"
 FILES = {"README.md": b"# a model\n", "config.json": b"{}", LARGE_PATH: LARGE}
 
@@ -311,6 +315,39 @@ def test_a_file_that_is_being_sent_may_go(upstream, mirror):
         patch.setattr(request, "_opened", open_and_take)
         assert ask(f"{mirror.url}/org/model/resolve/main/{LARGE_PATH}").body == LARGE
     assert [file.closed for file in opened] == [True]
+
+
+def test_a_long_listing_keeps_nobody_else_waiting(upstream, make_mirror, monkeypatch):
+    many = {f"folder/{number:04}/a.txt": b"a" for number in range(500)}
+    upstream.store.add("org/model", many)
+    threads = {}
+
+    def watch(owner, name):
+        original = getattr(owner, name)
+
+        def watched(*words, **named):
+            kind = named.get("type", name)
+            threads.setdefault(getattr(kind, "__name__", kind), set()).add(threading.current_thread().name)
+            return original(*words, **named)
+
+        monkeypatch.setattr(owner, name, watched)
+
+    def ask_for_all() -> None:
+        for path in ("/api/models/org/model", "/api/models/org/model/tree/main?recursive=true",
+                     "/api/v1/models/org/model/repo/files?Recursive=True"):  # fmt: skip
+            assert ask(mirror.url + path).status == 200
+
+    mirror = make_mirror(hf=upstream.url, ms=upstream.url)
+    watch(tree, "folder_ids")
+    watch(huggingface, "_sibling")
+    watch(modelscope, "_entry")
+    ask_for_all()
+    mirror = make_mirror(hf=upstream.url, ms=upstream.url)
+    watch(memory.msgspec.json, "decode")
+    ask_for_all()
+    assert {"folder_ids", "_sibling", "_entry", "Snapshot"} <= threads.keys()
+    for name in ("folder_ids", "_sibling", "_entry", "Snapshot"):
+        assert LOOP not in threads[name], name
 
 
 def test_numbers_are_there_for_prometheus(upstream, mirror):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlencode
 
@@ -51,6 +52,11 @@ async def info(asked: Asked) -> web.Response:
     blobs = flag(asked.request, "blobs")
     if blobs and asked.upstream.translated:
         view = await asked.mirror.with_digests(asked.upstream, found, asked.who, git=True)
+    return await asyncio.to_thread(_info, asked, found, view, blobs=blobs)
+
+
+def _info(asked: Asked, found: Found, view: View, *, blobs: bool) -> web.Response:
+    """Answer with a description; of many thousands of files that is not for the event loop."""
     described = described_by(asked, view)
     wanted = {name for key in ("expand", "expand[]") for name in asked.request.query.getall(key, ())}
     if not wanted or "siblings" in wanted:

@@ -206,7 +206,7 @@ class Mirror:
             known = dict(await asyncio.gather(*(learn(file) for file in lacking)))
         except HubferryError as error:
             raise said(error, found.view.snapshot.repo_id, None) from error
-        return self.memory.keep(found.view.with_digests(known))
+        return await self.memory.keep(found.view.with_digests(known).snapshot)
 
     async def _may_share(self, ref: RepoRef) -> bool:
         upstream = next((one for one in self.wishes.upstreams if one.hub == ref.hub), None)

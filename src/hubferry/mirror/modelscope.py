@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -95,9 +96,13 @@ def _changed(view: View) -> int:
 async def files(asked: Asked) -> web.Response:
     """List a folder."""
     found, view, paths = await _listed(asked)
-    shown = [_entry(view, path) for path in paths]
     latest = {"Id": view.snapshot.commit, "Message": "", "CreatedAt": _changed(view), "CommitterName": ""}
-    return _marked(success({"Files": shown, "IsVisual": 0, "LatestCommitter": latest}), found)
+
+    def answer() -> web.Response:
+        shown = [_entry(view, path) for path in paths]
+        return success({"Files": shown, "IsVisual": 0, "LatestCommitter": latest})
+
+    return _marked(await asyncio.to_thread(answer), found)
 
 
 async def pages(asked: Asked) -> web.Response:
