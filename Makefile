@@ -10,7 +10,7 @@ MEMORY := $(shell test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 .DEFAULT_GOAL := help
 RAY    ?= .venv-ray
 DOCS   ?= .venv-docs
-.PHONY: help demo test docs test-ray bench-ray test-official lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
+.PHONY: help demo test docs test-ray bench-ray test-official test-foreign test-browser lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,6 +29,9 @@ test: lint docs test-ray test-official  ## everything CI runs
 
 test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index
 	$(BIN)/python -m tests.official.run $(SUITE)
+
+test-foreign: $(STAMP)  ## transformers and datasets through mirrors, and a mirror of a foreign mirror; needs a package index
+	$(BIN)/python -m tests.official.chains $(CHAIN)
 
 # Ray has no wheel for every machine; where there is none, that is said, and the other tests count.
 $(RAY)/.installed: requirements-ray.lock pyproject.toml

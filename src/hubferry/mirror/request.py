@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -103,8 +103,11 @@ class Asked:
             await response.prepare(request)
             return response
         counts.hits += 1
-        found = FileResponse(request, Path(), size, etag, headers, counts=counts, doubted=doubted)
-        found.hold(got)
+        with ExitStack() as open_files:
+            open_files.enter_context(got)
+            found = FileResponse(request, Path(), size, etag, headers, counts=counts, doubted=doubted)
+            found.hold(got)
+            open_files.pop_all()
         return found
 
     async def _got(self, wanted: Wanted) -> IO[bytes] | Small | Arrival:
