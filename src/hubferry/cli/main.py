@@ -44,6 +44,7 @@ def _commands() -> dict[str, str]:
         "sync": _("Keep mirrors by a file that says what mirrors what."),
         "verify-receipt": _("Say whether what a copy left at its target is still there, by its receipt."),
         "cache": _("Look into the cache, verify it, clean it."),
+        "ui": _("Show this machine in a browser: the cache, what moves, copies, mirrors, receipts."),
         "transfers": _("List what moves on this machine now, and what did lately."),
         "config": _("Look at the configuration file: hubs by name, and what options are by default."),
         "serve": _("Run a hub for this machine or network."),
