@@ -115,7 +115,7 @@ def copy(source: str, destination: str, **words: Any) -> int | None:
     from hubferry.cli.memory import keep_freed_memory
 
     keep_freed_memory()
-    subject = Subject("hubferry copy")
+    subject = Subject("hubferry copy", pinned, destination)
     with follow(quiet=words["quiet"], style=words["progress"], subject=subject) as listen:
         report = api.copy(pinned, destination, asked, listen)
     if words["as_json"]:

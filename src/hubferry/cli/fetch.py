@@ -56,7 +56,8 @@ def bring(source: str, asked: Options, *, as_json: bool, quiet: bool, style: Sty
     from hubferry.typed import reference
 
     keep_freed_memory()
-    with follow(quiet=quiet, style=style, subject=Subject("hubferry fetch", arrives=False)) as listen:
+    subject = Subject("hubferry fetch", source, arrives=False)
+    with follow(quiet=quiet, style=style, subject=subject) as listen:
         fetched = api.fetch(source, asked, listen)
     hub = reference(source, asked.source, "hf").hub
     if as_json:

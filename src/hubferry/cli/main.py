@@ -46,6 +46,7 @@ def _commands() -> dict[str, str]:
         "bundle": _("Write repositories into volumes that can be carried to where no network is."),
         "unbundle": _("Take repositories out of volumes: into the cache, to a hub or to a folder."),
         "cache": _("Look into the cache, verify it, clean it."),
+        "ui": _("Show this machine in a browser: the cache, what moves, copies, mirrors, receipts."),
         "transfers": _("List what moves on this machine now, and what did lately."),
         "config": _("Look at the configuration file: hubs by name, and what options are by default."),
         "serve": _("Run a hub for this machine or network."),
