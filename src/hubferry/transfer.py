@@ -85,7 +85,8 @@ async def begin(
                 here.check_space(survey.draft(seen, session.destination, held, options), session.slots)
                 seen = await _create(session, seen, plan)
                 options = admission.created(plan, options)
-            plan = here.resumed(await survey.decide(seen, session.destination, held, options))
+            made = await survey.decide(seen, session.destination, held, options, session.given)
+            plan = here.resumed(made)
             here.check_space(plan, session.slots)
             admission.refuse(plan, options, _SHOWN)  # a hub may have created it otherwise than it was told
             plan = admission.admitted(plan, examined)
