@@ -278,6 +278,7 @@ class Plan:
         card: The model card that is going to be published, where the destination reads it.
         adapted: Content that is published instead of the source's own, by path, as somebody asked.
         landed: Bytes of what is to be fetched that an earlier run has left here, in files that are not whole.
+        duplicated: Bytes of what is stored because the hub, which is both sides', has put it there by itself.
         names: Tags and branches that go with it.
         proposes: Whether it is published as a pull request, for which no right to the branch is needed.
     """
@@ -292,6 +293,7 @@ class Plan:
     card: bytes | None = field(default=None, repr=False)
     adapted: Mapping[str, bytes] = field(default_factory=dict)
     landed: int = 0
+    duplicated: int = 0
     names: tuple[PlannedName, ...] = ()
     proposes: bool = False
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hubferry import impostors, places, remember, survey
+from hubferry import impostors, places, remember, survey, within
 from hubferry.budgeted import BudgetedDestination
 from hubferry.cache.names import Place
 from hubferry.cache.roots import folder_records
@@ -21,11 +21,12 @@ from hubferry.hubs import (
     FolderAccess,
     open_catalog,
     open_destination,
+    open_duplicates,
     open_pull_requests,
     open_reference_writer,
     open_source,
 )
-from hubferry.hubs.reaching import budget_of, concurrency_of, prepare
+from hubferry.hubs.reaching import budget_of, concurrency_of, endpoint_of, prepare
 from hubferry.move import SLOTS, Moved, Tools, move, send
 from hubferry.patience import Policy, account_at
 from hubferry.rate_limit import RateLimitedDestination, RateLimitedSource
@@ -236,6 +237,22 @@ class Session:
         """Return how long the destination is waited for."""
         ref, access = self.destination_ref, self.options.destination
         return account_at(ref.hub, ref.endpoint or access.endpoint, Policy.from_environment())
+
+    async def given(self, plan: Plan) -> frozenset[str]:
+        """Let a hub that is both sides' copy by itself what it can; see `within.given`."""
+        here, there, access = self.source_ref, self.destination_ref, self.options.destination
+        if not (here.hub == there.hub == "hf") or here.repo_id == there.repo_id:
+            return frozenset()
+        if endpoint_of(here, self.options.source.endpoint) != endpoint_of(there, access.endpoint):
+            return frozenset()
+        duplicates = open_duplicates(
+            there, token=access.token, endpoint=access.endpoint, allow_insecure=access.insecure
+        )
+        assert duplicates is not None  # noqa: S101 - it is at Hugging Face
+        try:
+            return await within.given(plan, duplicates, self.destination, self.patience(), self.listen)
+        finally:
+            await duplicates.close()
 
     async def look_at_source(self) -> SourceSide:
         """List the source; see `survey.look_at_source`. A folder that is published is not brought here."""

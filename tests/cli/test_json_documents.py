@@ -135,6 +135,10 @@ def copies_names(person: Person) -> None:
     person.types("hubferry copy", *names)
     person.types("hubferry copy", "copy", "hf:org/tagged", str(person.place / "copied"), "--tag", "v2")
     person.types("hubferry copy", "copy", "hf:org/model", "there:mine/named", "--create-pr")
+    agreed = str(person.place / "plan.jsonl")
+    person.types("hubferry copy --dry-run", "copy", "hf:org/model", "ms:mine/agreed", "--plan-out", agreed)
+    person.types("hubferry copy --dry-run", "apply", agreed, "--dry-run")
+    person.types("hubferry copy", "apply", agreed)
 
 
 def carries_volumes(person: Person) -> None:
@@ -307,7 +311,8 @@ def test_every_command_with_a_document_has_its_section():
         if any("--json" in parameter.opts for parameter in command.params)
     }
     sections_of_commands = {title for title in sections() if title.startswith("hubferry ")}
-    assert with_document - sections_of_commands == {"hubferry cache unpin"}  # described with its other half
+    # described with their other halves
+    assert with_document - sections_of_commands == {"hubferry apply", "hubferry cache unpin"}
     assert sections_of_commands - with_document == {"hubferry copy --dry-run", "hubferry ls OWNER"}
 
 

@@ -36,6 +36,7 @@ _READER_GONE = 128 + 13  # what a shell reports for a process that died of SIGPI
 def _commands() -> dict[str, str]:
     return {
         "copy": _("Copy a repository to another hub, and prove it."),
+        "apply": _("Carry out a plan that `copy --plan-out` has written, or nothing of it."),
         "fetch": _("Bring a repository into the cache and print its path."),
         "check": _("Compare two repositories file by file, moving nothing."),
         "ls": _("List the files of a repository, or the repositories of an owner."),

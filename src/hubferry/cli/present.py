@@ -84,6 +84,9 @@ def report_lines(report: Report) -> list[str]:
             commits=ngettext("{count} commit", "{count} commits", commits).format(count=commits),
         )
         moved = _(", ").join([moved, *plan_counts.report_words(counts)])
+    inside = report.plan.duplicated
+    if inside:
+        moved += _(", {size} copied by the hub itself").format(size=size(inside))
     took = _("{moved} ({time})").format(moved=moved, time=duration(report.seconds))
     made = [] if report.plan.new is None else [created_words(report.plan.new, report.plan.destination)]
     beside = [*name_words.pull_lines(report), *name_words.name_lines(report)]
@@ -115,6 +118,7 @@ def report_document(report: Report) -> dict[str, object]:
         "fetched": report.fetched,
         "sent": report.sent,
         "reused": report.reused,
+        "duplicated": report.plan.duplicated,
         "commits": _commits(report),
         "commit_count": len(report.commits),
         "created": _creation_document(report.plan.new),
