@@ -5,7 +5,8 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 CATALOG := src/hubferry/locale/zh_CN/LC_MESSAGES/hubferry.po
 PYTEST := $(BIN)/python -m pytest
-MEMORY := $(shell test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
+MEMORY  = $(shell $(PYTHON) tests/temporary.py)
+IN_MEMORY = place=$$(mktemp -d "$(MEMORY)/hubferry-tests.XXXXXX") && trap 'rm -rf "$$place"' EXIT INT TERM && TMPDIR="$$place"
 
 .DEFAULT_GOAL := help
 RAY    ?= .venv-ray
@@ -25,7 +26,7 @@ demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no intern
 	@$(BIN)/hubferry demo
 
 test: lint docs test-ray test-official  ## everything CI runs
-	$(PYTEST) -n 2 --dist worksteal -m "not nightly"
+	@$(IN_MEMORY) $(PYTEST) -n 2 --dist worksteal -m "not nightly"
 
 test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index
 	$(BIN)/python -m tests.official.run $(SUITE)
@@ -83,8 +84,7 @@ coverage: $(STAMP)  ## branch coverage of the test suite
 
 mutation: $(STAMP)  ## do the unit tests notice when the core is changed?
 	rm -rf mutants  # what an older run left, or half of one, would be taken for this one's answers
-	@place=$$(mktemp -d "$(MEMORY)/hubferry-mutation.XXXXXX") && trap 'rm -rf "$$place"' EXIT INT TERM && \
-		TMPDIR="$$place" $(BIN)/mutmut run --max-children 2
+	@$(IN_MEMORY) $(BIN)/mutmut run --max-children 2
 	@$(BIN)/python -m tests.mutation.score
 
 locale: $(STAMP)  ## take new sentences into the Chinese catalog and compile it

@@ -18,6 +18,7 @@ import pytest
 from desks import KIB, ROOT, publish
 from servers import running_hub, sdk_environment
 
+import forked
 import models
 from hubferry.cli.main import command_line
 from hubferry.soft_lock import this_process
@@ -333,7 +334,7 @@ def test_what_moves_has_the_keys_of_the_page(tmp_path, monkeypatch):
 def test_the_line_of_a_hub_has_the_keys_of_the_page(tmp_path):
     page = sections()
     words = [sys.executable, "-m", "hubferry", "serve", str(tmp_path / "hub"), "--port", "0", "--json"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with forked.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         line = json.loads(process.stdout.readline())
         process.terminate()
     assert set(keys(line)) == documented(page["hubferry serve"], page)
