@@ -77,6 +77,7 @@ SUITES = (
             "TEST_ACCESS_TOKEN_CITEST": "ms-citest-0123456789abcdef",
             "TEST_ACCESS_TOKEN_SDKDEV": "ms-sdkdev-0123456789abcdef",
             "GIT_CONFIG_NOSYSTEM": "1",
+            **{f"GIT_{who}_{what}": "citest" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
         },
     ),
 )

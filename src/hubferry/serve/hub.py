@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -133,14 +134,25 @@ def hub_of(request: web.Request) -> Hub:
 
 
 def token_of(request: web.Request) -> str | None:
-    """Return the token a request carries: a bearer, or the cookie of ModelScope's older clients."""
+    """Return the token a request carries: a bearer, git's password, or ModelScope's older cookie."""
     header = request.headers.get("Authorization", "")
     scheme, _, value = header.partition(" ")
     if scheme.lower() == "bearer" and value.strip():
         return value.strip()
+    if scheme.lower() == "basic":
+        return _password(value)
     if header:
         return header
     return request.cookies.get("m_session_id") if "Cookie" in request.headers else None
+
+
+def _password(value: str) -> str | None:
+    """Return the password of RFC 7617, whatever the name; where there is none, the name."""
+    try:
+        name, _colon, password = base64.b64decode(value.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        return value
+    return password or name or None
 
 
 def account_of(request: web.Request) -> Account | None:

@@ -47,6 +47,8 @@ class Repository:
         self.history = History(folder / "commits", kept)
         self.discussions = Discussions(folder)
         self._blobs = blobs
+        self.git_lock = threading.Lock()
+        """Held while git's copy of it is changed."""
         self._lock = threading.RLock()
         self._gone = False
 
@@ -220,6 +222,8 @@ class Repository:
             self.change(**moved)
             for name in done:
                 self.history.remove(name)
+        with self.git_lock:
+            shutil.rmtree(self.folder / "git", ignore_errors=True)
 
     def head(self, branch: str) -> str:
         """Return where a branch or a pull request is.
