@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -261,6 +263,46 @@ def test_forgotten_blobs_and_moved_repositories_are_so_for_git_as_well(git, hub,
     folder = clone(git, hub, tmp_path / "forgotten", name="org/new.git")
     assert not (folder / "w.bin").exists()
     assert "w.bin" not in git("log", "--all", "--name-only", "--format=", at=folder)
+
+
+def test_blobs_of_a_repository_are_got_as_git_lfs_asks_and_no_others(hub):
+    hub.store.add("org/other", {"other.bin": b"\2" * 4_000})
+    sizes = {hashlib.sha256(content).hexdigest(): len(content) for content in (FILES["w.bin"], b"\2" * 4_000)}
+    wish = {"operation": "download", "objects": [{"oid": oid, "size": size} for oid, size in sizes.items()]}
+
+    def ask(token: str | None) -> tuple[int, list[dict]]:
+        request = urllib.request.Request(
+            f"{hub.url}/org/model.git/info/lfs/objects/batch",
+            data=json.dumps(wish).encode(),
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, json.load(answer)["objects"]
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, []
+
+    status, (own, others) = ask(None)
+    assert status == 200
+    with urllib.request.urlopen(own["actions"]["download"]["href"], timeout=30) as answer:
+        assert answer.read() == FILES["w.bin"]
+    assert others["error"]["code"] == 404
+    hub.store.find("org/model").change(gated="manual")
+    assert ask(None)[0] == ask(READ_TOKEN)[0] - 2 == 401
+    hub.store.find("org/model").change(gated=None, private=True)
+    assert ask(None)[0] == 401
+
+
+@pytest.mark.skipif(shutil.which("git-lfs") is None, reason="this machine has no git-lfs")
+def test_git_lfs_brings_blobs_and_takes_them(git, hub, tmp_path):
+    git("lfs", "install")
+    hub.store.add("org/model", {".gitattributes": b"*.bin filter=lfs diff=lfs merge=lfs -text\n"})
+    folder = clone(git, hub, tmp_path / "clone", "--branch", "main")
+    assert (folder / "w.bin").read_bytes() == FILES["w.bin"]
+    git.commit(folder, {"x.bin": b"\3" * 70_000})
+    git("push", "--quiet", "origin", "main", at=folder)
+    assert files(hub)["x.bin"] == b"\3" * 70_000
 
 
 @pytest.mark.parametrize("body", [b"", b"0000", b"zzzz", b"ffff", b"0010deadbeef0000", b"0004" * 3])

@@ -77,7 +77,10 @@ SUITES = (
             "TEST_ACCESS_TOKEN_CITEST": "ms-citest-0123456789abcdef",
             "TEST_ACCESS_TOKEN_SDKDEV": "ms-sdkdev-0123456789abcdef",
             "GIT_CONFIG_NOSYSTEM": "1",
-            **{f"GIT_{who}_{what}": "citest" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+            "GIT_AUTHOR_NAME": "citest",
+            "GIT_AUTHOR_EMAIL": "citest@localhost",
+            "GIT_COMMITTER_NAME": "citest",
+            "GIT_COMMITTER_EMAIL": "citest@localhost",
         },
     ),
 )
