@@ -91,8 +91,10 @@ def clone(git: Git, hub, folder: Path, *words: str, **named) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["org/model.git", "org/model", "datasets/org/model.git"])
-@pytest.mark.parametrize("branch", ["main", "master"])
+@pytest.mark.parametrize(
+    ("name", "branch"),
+    [("org/model.git", "master"), ("org/model", "main"), ("datasets/org/model.git", "main")],
+)
 def test_a_clone_has_the_files_and_the_history(git, hub, tmp_path, name, branch):
     if name.startswith("datasets/"):
         hub.store.add("org/model", FILES, "First", kind="dataset")
@@ -236,6 +238,28 @@ def test_a_pointer_to_a_blob_that_was_sent_is_that_blob(git, hub, tmp_path):
     git("push", "--quiet", "origin", "main", at=folder)
     assert files(hub)["x.bin"] == content
     assert hub.store.find("org/model").file(hub.store.find("org/model").resolve(None), "x.bin").lfs
+
+
+@pytest.mark.parametrize("gone", ["HEAD", "objects", "refs/heads/main"])
+def test_a_copy_that_somebody_has_been_at_is_made_again(git, hub, tmp_path, gone):
+    clone(git, hub, tmp_path / "clone")
+    place = hub.store.find("org/model").folder / "git" / gone
+    shutil.rmtree(place) if place.is_dir() else place.unlink()
+    hub.store.add("org/model", {"more.txt": b"more"})
+    assert (clone(git, hub, tmp_path / "again") / "more.txt").read_bytes() == b"more"
+
+
+def test_a_failure_in_the_middle_of_a_push_leaves_the_commits_before_it(git, hub, tmp_path):
+    folder = clone(git, hub, tmp_path / "clone", "--branch", "main")
+    git.commit(folder, {"a.txt": b"a"}, "Good")
+    (folder / "link").symlink_to("a.txt")
+    git.commit(folder, {}, "Bad")
+    git("push", "origin", "main", at=folder, fails=True)
+    assert files(hub) == FILES | {"a.txt": b"a"}
+    git("reset", "--quiet", "--hard", "HEAD~", at=folder)
+    git.commit(folder, {"b.txt": b"b"}, "Better")
+    git("push", "--quiet", "origin", "main", at=folder)
+    assert files(hub) == FILES | {"a.txt": b"a", "b.txt": b"b"}
 
 
 def test_who_may_not_read_or_write_does_not_by_git_either(git, hub, tmp_path):

@@ -82,7 +82,8 @@ class Repository:
 
     def move(self, folder: Path, repo_id: str) -> None:
         """Give the repository another name and folder; what is being read or committed goes on there."""
-        with self._lock, self.history.moving(folder / "commits"), self.discussions.moving(folder):
+        history, discussions = self.history.moving(folder / "commits"), self.discussions.moving(folder)
+        with self.git_lock, self._lock, history, discussions:
             former = tuple(dict.fromkeys((*self.record.former, self.record.repo_id)))
             self.change(repo_id=repo_id, former=tuple(name for name in former if name != repo_id))
             if folder.exists():

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SETTINGS = {
+    "core.bigFileThreshold": "16m",  # what is larger is not held in memory
     "core.hooksPath": os.devnull,
     "gc.auto": "0",
     "receive.advertiseAtomic": "false",

@@ -8,6 +8,7 @@ were pushed with other authors or times than the hub keeps.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from hubferry.serve.records import CommitRecord, FileRecord
     from hubferry.serve.repository import Repository
 
+_LOGGER = logging.getLogger(__name__)
+_MANY = 100
+"""Names that are worth being written to one file."""
 OURS = "refs/hubferry/"
 _HEADS = f"refs/heads/{DEFAULT_BRANCH}", "refs/heads/master"
 """The default branch has both names, as everywhere on the hub: clients of either hub ask by theirs."""
@@ -37,16 +41,31 @@ def bring_up_to_date(repository: Repository, blobs: Blobs) -> Git:
     """
     git = Git(repository.folder / "git")
     with repository.git_lock:
-        if not (git.folder / "HEAD").exists():
-            _make(git)
-        wanted = _references(repository)
-        known = known_commits(git)
-        pending = _pending(repository, wanted.values(), known)
-        if pending:
-            _import(git, repository, blobs, pending, known)
-            known = known_commits(git)
-        _lead(git, {name: known[commit] for name, commit in wanted.items()})
+        try:
+            _give(git, repository, blobs)
+        except GitError as error:  # somebody has been at it: it is only an aid, and made again
+            _LOGGER.warning("git's copy of %s is made again: %s", repository.record.repo_id, error)
+            shutil.rmtree(git.folder, ignore_errors=True)
+            try:
+                _give(git, repository, blobs)
+            except GitError as again:
+                name = repository.record.repo_id
+                raise Refusal(Reason.INVALID, f"{name} has what git cannot hold", about=name) from again
     return git
+
+
+def _give(git: Git, repository: Repository, blobs: Blobs) -> None:
+    if not (git.folder / "HEAD").exists():
+        _make(git)
+    wanted = _references(repository)
+    known = known_commits(git)
+    pending = _pending(repository, wanted.values(), known)
+    if pending:
+        _import(git, repository, blobs, pending, known)
+        known = known_commits(git)
+    _lead(git, {name: known[commit] for name, commit in wanted.items()})
+    if len(pending) > _MANY:
+        git.run("pack-refs", "--all")
 
 
 def known_commits(git: Git) -> dict[str, str]:
@@ -95,11 +114,7 @@ def _import(
             for piece in _commit(record, marks[commit], before, blobs):
                 stream.write(piece)
         stream.seek(0)
-        try:
-            git.run("fast-import", "--quiet", given=stream)
-        except GitError as error:
-            name = repository.record.repo_id
-            raise Refusal(Reason.INVALID, f"{name} has what git cannot hold", about=name) from error
+        git.run("fast-import", "--quiet", given=stream)
 
 
 def _commit(record: CommitRecord, mark: int, before: str | None, blobs: Blobs) -> Iterator[bytes]:

@@ -23,7 +23,7 @@ from hubferry.serve.smart_git.copy import OURS, bring_up_to_date, known_commits
 from hubferry.serve.smart_git.lines import NOTHING, Command, Push
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hubferry.serve.access import Account
     from hubferry.serve.hub import Hub
@@ -34,6 +34,7 @@ _POINTER = re.compile(
     rb"oid sha256:([0-9a-f]{64})\nsize (\d{1,15})\n"
 )
 _LARGEST_POINTER = 1024
+_AT_ONCE = 32 << 20
 _MOST_COMMITS = 10_000
 _FILE = ("100644", "100755")
 _HEADS, _TAGS = "refs/heads/", "refs/tags/"
@@ -248,13 +249,25 @@ def _contents(pushing: Pushing, files: Mapping[str, str]) -> Iterator[bytes]:
     for path, size in zip(files, sizes, strict=True):
         if size > limits.commit_line_bytes:
             raise Refusal(Reason.TOO_LARGE, f"{path} has {size} bytes: push it by LFS", about=path)
-    if sum(sizes) > limits.commit_bytes:
-        raise Refusal(Reason.TOO_LARGE, "one commit has too much in it: push what is large by LFS")
-    said, position = pushing.git.run("cat-file", "--batch", given=asked), 0
-    for size in sizes:
-        start = said.index(b"\n", position) + 1
-        yield said[start : start + size]
-        position = start + size + 1
+    objects = list(files.values())
+    for part in _groups(sizes):
+        asked = "".join(f"{sha}\n" for sha in objects[part]).encode()
+        said, position = pushing.git.run("cat-file", "--batch", given=asked), 0
+        for size in sizes[part]:
+            start = said.index(b"\n", position) + 1
+            yield said[start : start + size]
+            position = start + size + 1
+
+
+def _groups(sizes: Sequence[int]) -> Iterator[slice]:
+    """Yield parts of a list of files that are held in memory together."""
+    start = total = 0
+    for number, size in enumerate(sizes):
+        if total and total + size > _AT_ONCE:
+            yield slice(start, number)
+            start, total = number, 0
+        total += size
+    yield slice(start, len(sizes))
 
 
 def _put(pushing: Pushing, path: str, content: bytes) -> Put:

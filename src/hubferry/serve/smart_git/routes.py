@@ -92,16 +92,19 @@ async def fetch(request: web.Request) -> web.StreamResponse:
         response.content_type = "application/x-git-upload-pack-result"
         try:
             await response.prepare(request)
-            await _pass_on(process, response)
+            await _pass_on(process, response, hub.limits.idle_seconds)
         finally:
             await asyncio.to_thread(_end, process)
         return response
 
 
-async def _pass_on(process: subprocess.Popen[bytes], response: web.StreamResponse) -> None:
+async def _pass_on(process: subprocess.Popen[bytes], response: web.StreamResponse, patience: float) -> None:
     output = process.stdout
     while output is not None and (block := await asyncio.to_thread(output.read, _BLOCK)):
-        await response.write(block)
+        try:
+            await asyncio.wait_for(response.write(block), patience)
+        except asyncio.TimeoutError as error:
+            raise ConnectionResetError("the client has taken nothing for too long") from error
     await response.write_eof()
 
 
