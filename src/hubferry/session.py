@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hubferry import impostors, places, remember, survey
+from hubferry import impostors, places, remember, survey, within
 from hubferry.budgeted import BudgetedDestination
 from hubferry.cache.names import Place
 from hubferry.cache.roots import folder_records
@@ -20,10 +21,12 @@ from hubferry.hubs import (
     FolderAccess,
     open_catalog,
     open_destination,
+    open_duplicates,
+    open_pull_requests,
     open_reference_writer,
     open_source,
 )
-from hubferry.hubs.reaching import budget_of, concurrency_of, prepare
+from hubferry.hubs.reaching import budget_of, concurrency_of, endpoint_of, prepare
 from hubferry.move import SLOTS, Moved, Tools, move, send
 from hubferry.patience import Policy, account_at
 from hubferry.rate_limit import RateLimitedDestination, RateLimitedSource
@@ -48,15 +51,18 @@ if TYPE_CHECKING:
     from hubferry.cache.directory import ModelDirectory
     from hubferry.errors import Side
     from hubferry.events import Listener
-    from hubferry.hubs.ports import Catalog, Destination, ReferenceWriter, Source
+    from hubferry.hubs.ports import Catalog, Destination, PullRequests, ReferenceWriter, Source
     from hubferry.layered import LayerHoldings
     from hubferry.model import Digests, Plan, RepoRef, Step
     from hubferry.options import Options
+    from hubferry.patience import Account
     from hubferry.survey import SourceSide
 
 MOST_CONNECTIONS = 32
 """Connections for parts of large files at most; how many there are is the limit's decision."""
 FIRST_CONNECTIONS = 16
+_READERS = 4
+"""Parts of files that are read from volumes at once: a disk that turns is at one place at a time."""
 SMALL_CONNECTIONS = 48
 """Connections for small files: 2,000 of them at 30 ms a request take 1.3 s."""
 
@@ -88,7 +94,8 @@ class Session:
                 reference(destination, options.destination, "ms", new=True), self.source_ref
             )
         self._has_destination = destination is not None
-        self.connections = _connections(_least(options.jobs, concurrency_of(self.source_ref, options.source)))
+        most = _READERS if options.volumes else concurrency_of(self.source_ref, options.source)
+        self.connections = _connections(_least(options.jobs, most))
         self.cache = Cache(options.cache_root)
         self._budgets = ExitStack()
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hubferry")
@@ -98,22 +105,28 @@ class Session:
             else CacheHoldings(self.cache, self.source_ref, options, self._threads, listen)
         )
         if self._has_destination and self._is_offline:
-            remember.refuse_copy(self.source_ref, self.destination_ref)
+            asked = replace(self.source_ref, hub="dir") if options.volumes else self.source_ref
+            remember.refuse_copy(asked, self.destination_ref)
 
     @property
     def _is_offline(self) -> bool:
         return self.options.offline or remember.offline()
 
     @property
+    def _asks_source(self) -> bool:
+        """Whether the source is a hub, and is asked."""
+        return self.source_ref.hub != "dir" and not self.options.volumes
+
+    @property
     def offline(self) -> bool:
         """Whether the source is a hub that must not be asked."""
-        return self._is_offline and self.source_ref.hub != "dir"
+        return self._is_offline and self._asks_source
 
     async def __aenter__(self) -> Self:
         """Open the hubs."""
         policy, options = Policy.from_environment(), self.options
         await self._prepare()
-        budgets = [budget_of(self.source_ref, options.source)]
+        budgets = [budget_of(self.source_ref, options.source) if self._asks_source else None]
         access = options.source
         raw = open_source(
             self.source_ref,
@@ -121,6 +134,7 @@ class Session:
             endpoint=access.endpoint,
             allow_insecure=access.insecure,
             folder=self._folder_access(),
+            volumes=options.volumes,
         )
         source: Source = ConcurrencyLimitedSource(raw, self.connections.large, self.connections.small)
         if options.fetch_rate:
@@ -163,7 +177,7 @@ class Session:
 
     async def _prepare(self) -> None:
         """Get the tokens that commands give; who does not want to wait for them any longer ends them."""
-        sides = [(self.source_ref, self.options.source)] if not self.offline else []
+        sides = [(self.source_ref, self.options.source)] if self._asks_source and not self.offline else []
         if self._has_destination:
             sides.append((self.destination_ref, self.options.destination))
         loop = asyncio.get_running_loop()
@@ -210,8 +224,35 @@ class Session:
         writer = open_reference_writer(
             ref, token=access.token, endpoint=access.endpoint, allow_insecure=access.insecure
         )
-        account = account_at(ref.hub, ref.endpoint or access.endpoint, Policy.from_environment())
-        return writer and RetryingReferenceWriter(writer, catalog, account, self.listen)
+        return writer and RetryingReferenceWriter(writer, catalog, self.patience(), self.listen)
+
+    def pull_requests(self) -> PullRequests | None:
+        """Open the destination for pull requests; whoever asks closes it. None where it has none."""
+        ref, access = self.destination_ref, self.options.destination
+        return open_pull_requests(
+            ref, token=access.token, endpoint=access.endpoint, allow_insecure=access.insecure
+        )
+
+    def patience(self) -> Account:
+        """Return how long the destination is waited for."""
+        ref, access = self.destination_ref, self.options.destination
+        return account_at(ref.hub, ref.endpoint or access.endpoint, Policy.from_environment())
+
+    async def given(self, plan: Plan) -> frozenset[str]:
+        """Let a hub that is both sides' copy by itself what it can; see `within.given`."""
+        here, there, access = self.source_ref, self.destination_ref, self.options.destination
+        if not (here.hub == there.hub == "hf") or here.repo_id == there.repo_id:
+            return frozenset()
+        if endpoint_of(here, self.options.source.endpoint) != endpoint_of(there, access.endpoint):
+            return frozenset()
+        duplicates = open_duplicates(
+            there, token=access.token, endpoint=access.endpoint, allow_insecure=access.insecure
+        )
+        assert duplicates is not None  # noqa: S101 - it is at Hugging Face
+        try:
+            return await within.given(plan, duplicates, self.destination, self.patience(), self.listen)
+        finally:
+            await duplicates.close()
 
     async def look_at_source(self) -> SourceSide:
         """List the source; see `survey.look_at_source`. A folder that is published is not brought here."""

@@ -6,7 +6,7 @@ import glob
 import math
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from hubferry import admission, overlap, planning, publish, remember, survey
 from hubferry.cached import CacheHoldings
@@ -22,28 +22,38 @@ from hubferry.session import Session
 from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hubferry.errors import HubferryError
     from hubferry.events import Listener
     from hubferry.model import Comparison, Digests, Plan, RepoFile, Step
     from hubferry.options import Options
-    from hubferry.survey import Survey
+    from hubferry.survey import SourceSide, Survey
 
+Agree: TypeAlias = "Callable[[Plan], None]"
 _SHOWN = (admission.EXPOSED, admission.VISIBILITY)
 _FITTING = (Verdict.SAME, Verdict.ONLY_DESTINATION)
 _CHANGES = (Action.INLINE, Action.REUSE, Action.SEND, Action.FETCH_SEND, Action.DELETE)
 
 
-async def copy(source: str, destination: str, options: Options, listen: Listener) -> Report:
-    """Copy one repository; return when the destination's own listing shows every file."""
-    report = await begin(source, destination, options, listen, math.inf)
+def _agree(_plan: Plan) -> None:
+    """Take any plan."""
+
+
+async def copy(
+    source: str, destination: str, options: Options, listen: Listener, agree: Agree = _agree
+) -> Report:
+    """Copy one repository; return when the destination's own listing shows every file.
+
+    `agree` raises for a plan that is not to be carried out, before anything is changed.
+    """
+    report = await begin(source, destination, options, listen, math.inf, agree)
     assert isinstance(report, Report)  # noqa: S101 - nothing is as large as that
     return report
 
 
 async def begin(
-    source: str, destination: str, options: Options, listen: Listener, least: float
+    source: str, destination: str, options: Options, listen: Listener, least: float, agree: Agree = _agree
 ) -> Report | tuple[Blob, ...]:
     """Copy one repository, unless it has `least` bytes of blobs to send: then prepare it, and name those.
 
@@ -59,6 +69,7 @@ async def begin(
         known = here.known(seen.source.files)
         plan = survey.draft(seen, session.destination, known, options)
         if plan.nothing_to_do:
+            agree(plan)
             listen(Planned(plan))
             admission.refuse(plan, options)
             if not refusals(plan.findings):
@@ -67,13 +78,15 @@ async def begin(
             return _finish(session, plan, started, Moved(dict(known)))
         examined = await survey.examine(plan, session.source, session.destination)
         admission.refuse(examined, options)
+        agree(examined)
         async with session.open(plan) as here:
             held = await here.hold(seen.source.files, plan)
             if not seen.destination.revision.exists:
                 here.check_space(survey.draft(seen, session.destination, held, options), session.slots)
                 seen = await _create(session, seen, plan)
                 options = admission.created(plan, options)
-            plan = here.resumed(await survey.decide(seen, session.destination, held, options))
+            made = await survey.decide(seen, session.destination, held, options, session.given)
+            plan = here.resumed(made)
             here.check_space(plan, session.slots)
             admission.refuse(plan, options, _SHOWN)  # a hub may have created it otherwise than it was told
             plan = admission.admitted(plan, examined)
@@ -147,11 +160,17 @@ async def plan(source: str, destination: str, options: Options, listen: Listener
 
 async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
     """Bring a repository into the cache: every file there, every hash right."""
+    fetched, _side = await bring(source, options, listen)
+    return fetched
+
+
+async def bring(source: str, options: Options, listen: Listener) -> tuple[Fetched, SourceSide | None]:
+    """Do the same, and say what the source lists, and what was selected; None where no hub was asked."""
     async with Session(source, None, options, listen) as session:
         here = session.holdings
         assert isinstance(here, CacheHoldings)  # noqa: S101 - there is no destination
         if session.offline:
-            return remember.from_cache(here.answering, listen)
+            return remember.from_cache(here.answering, listen), None
         try:
             side = await session.look_at_source()
         except NetworkError as error:
@@ -170,7 +189,7 @@ async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
             _refuse_failures(plan, moved, options)
             place.record()
             place.name_strangers(listen)
-            return place.fetched(side, moved.fetched)
+            return place.fetched(side, moved.fetched), side
 
 
 async def check(source: str, destination: str, options: Options, listen: Listener) -> tuple[Comparison, ...]:

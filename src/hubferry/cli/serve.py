@@ -18,11 +18,11 @@ from hubferry.cli import output, serve_talk
 from hubferry.cli.command import Command
 from hubferry.cli.serve_mirror import MirrorOptions, MirrorWish, mirror_options, mirror_wish
 from hubferry.cli.serve_place import default_store, known_accounts
+from hubferry.cli.tls import tls_context
 from hubferry.errors import DiskError, UsageError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Coroutine
 
     from aiohttp import web
@@ -333,7 +333,7 @@ async def _serve(wish: _Wish, application: web.Application) -> None:
         with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on a loop
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     try:
-        running = await start(application, wish.host, wish.port, _context(wish.tls))
+        running = await start(application, wish.host, wish.port, tls_context(wish.tls))
     except OSError as error:
         raise UsageError(
             _("cannot listen on {host}:{port}: {reason}").format(
@@ -347,21 +347,6 @@ async def _serve(wish: _Wish, application: web.Application) -> None:
         wish.mirror.sum_up(application)
     await running.stop()
     output.talk(_("stopped"))
-
-
-def _context(tls: tuple[Path, Path | None] | None) -> ssl.SSLContext | None:
-    if tls is None:
-        return None
-    from hubferry.serve.certificates import Renewable
-
-    certificate, key = tls
-    try:
-        return Renewable(certificate, key).context()
-    except OSError as error:
-        raise UsageError(
-            _("{path} cannot be used as a certificate: {reason}").format(path=certificate, reason=error),
-            hint="hubferry serve --tls-cert cert.pem --tls-key key.pem",
-        ) from error
 
 
 def _announce(wish: _Wish, running: RunningHub) -> None:

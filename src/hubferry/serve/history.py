@@ -91,8 +91,8 @@ class History:
             self._keep(found)
         return found
 
-    def record(self, name: str) -> CommitRecord:
-        """Return a commit with what it changes. Blocks; call it off the event loop.
+    def changes(self, name: str) -> CommitRecord:
+        """Return a commit with what it changes against its parent. Blocks; call it off the event loop.
 
         Raises:
             Refusal: Its record is not there, or broken.

@@ -108,7 +108,7 @@ def _import(
 
     with tempfile.TemporaryFile(dir=git.folder) as stream:
         for commit in pending:
-            record = repository.history.record(commit)
+            record = repository.history.changes(commit)
             parent = record.parent
             before = f":{marks[parent]}" if parent in marks else known.get(parent or "")
             for piece in _commit(record, marks[commit], before, blobs):
