@@ -77,6 +77,10 @@ SUITES = (
             "TEST_ACCESS_TOKEN_CITEST": "ms-citest-0123456789abcdef",
             "TEST_ACCESS_TOKEN_SDKDEV": "ms-sdkdev-0123456789abcdef",
             "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_AUTHOR_NAME": "citest",
+            "GIT_AUTHOR_EMAIL": "citest@localhost",
+            "GIT_COMMITTER_NAME": "citest",
+            "GIT_COMMITTER_EMAIL": "citest@localhost",
         },
     ),
 )
