@@ -65,9 +65,14 @@ class OpenPolicy(Policy):
 class NetworkPolicy(OpenPolicy):
     """The same where others can reach the hub: without any tokens of its own it takes none for its own."""
 
+    @property
+    def takes_any_token(self) -> bool:
+        """Not here: a token that it does not know is another hub's."""
+        return False
+
     def identify(self, token: str | None) -> Account | None:
         """Return whose token it is; None for a stranger's."""
-        if not self.credentials and (self.accounts is None or not self.accounts.exist()):
+        if super().takes_any_token:
             return None
         return super().identify(token)
 

@@ -13,6 +13,7 @@ from hubferry.serve.access import Account, Policy
 from hubferry.serve.parts import PartUploads
 from hubferry.serve.public import Public
 from hubferry.serve.refusal import Reason, Refusal
+from hubferry.serve.sessions import Sessions
 from hubferry.serve.signing import Signer
 from hubferry.serve.strictness import Strictness
 from hubferry.serve.windows import Memory, Windows
@@ -122,9 +123,11 @@ class Hub:
     memory: Memory = field(default_factory=lambda: Memory(Windows(time.monotonic)))
     parts: PartUploads = field(default_factory=PartUploads)
     public: Public = field(default_factory=Public)
+    sessions: Sessions = field(default_factory=Sessions)
 
 
 HUB: web.AppKey[Hub] = web.AppKey("hub", Hub)
+SESSION_COOKIE = "hubferry_session"
 
 
 def hub_of(request: web.Request) -> Hub:
@@ -133,14 +136,22 @@ def hub_of(request: web.Request) -> Hub:
 
 
 def token_of(request: web.Request) -> str | None:
-    """Return the token a request carries: a bearer, or the cookie of ModelScope's older clients."""
+    """Return the token a request carries: a bearer, or the cookie of ModelScope's older clients.
+
+    Who signed in with a browser has one, too, for reading alone.
+    """
     header = request.headers.get("Authorization", "")
     scheme, _, value = header.partition(" ")
     if scheme.lower() == "bearer" and value.strip():
         return value.strip()
     if header:
         return header
-    return request.cookies.get("m_session_id") if "Cookie" in request.headers else None
+    if "Cookie" not in request.headers:
+        return None
+    own = request.cookies.get("m_session_id")
+    if own is None and request.method in ("GET", "HEAD"):
+        return hub_of(request).sessions.token(request.cookies.get(SESSION_COOKIE))
+    return own
 
 
 def account_of(request: web.Request) -> Account | None:
