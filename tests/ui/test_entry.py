@@ -115,10 +115,11 @@ async def test_read_only_pages_have_no_forms_that_change_and_take_none(open_page
         ]
     async with open_pages(read_only=True) as pages:
         await pages.enter()
-        for path in ("/cache/org_model", "/cache/org_model/clean", "/copy", "/prune?keep=0"):
+        for path in ("/", "/cache", "/cache/org_model", "/copy", "/transfers"):
             page = await pages.get(path)
             assert page.status == 200
             assert 'method="post"' not in page.text
+        assert (await pages.get("/cache/org_model/clean")).status == 404
         for form in forms:
             assert (await pages.send(form)).status in (404, 405)
     assert fetched.is_dir()
