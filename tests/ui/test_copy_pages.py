@@ -14,6 +14,7 @@ from servers import Seams, running_hub
 from test_cache_pages import until
 
 import models
+from hubferry.ui.wish import Wish
 
 MIB = 1 << 20
 
@@ -92,6 +93,17 @@ async def test_no_word_of_a_form_is_an_option_of_the_command(open_pages, model, 
         for source in ("--help", "-h", "--log-file=/tmp/evil"):
             page = await planned(pages, source=source, destination="ms:mine/model")
             assert not [one for one in page.forms() if one["action"].endswith("/copy/runs")], source
+
+
+@pytest.mark.parametrize("word", ["--help", "-x", "--include=*"])
+def test_what_stands_in_a_form_is_behind_everything_that_the_command_takes_for_an_option(word):
+    wish = Wish(word, word, revision=word, include=f"{word}\n{word}", visibility="private", rate="2M")
+    words = wish.arguments
+    assert words[-3:] == ["--", word, word]
+    before = words[: words.index("--")]
+    assert before == [
+        "copy", f"--revision={word}", f"--include={word}", f"--include={word}", "--bwlimit=2M", "--private",
+    ]  # fmt: skip
 
 
 async def test_a_copy_is_stopped_and_resumed_and_converges(open_pages, hubs, gate):

@@ -46,7 +46,7 @@ async def test_a_watch_shows_its_file_and_runs_beside_its_metrics_and_nothing_el
         assert "mirrors.yaml" in page
         assert "0 3 * * *" in page
         assert 'method="post"' not in page
-        for path in ("/cache", "/copy", "/receipts", "/prune", "/cache/secret_model"):
+        for path in ("/cache", "/copy", "/receipts", "/prune", "/cache/org_model"):
             status, page = await asyncio.to_thread(read, address + path)
             assert (status, "secret" in page) == (404, False), path
         assert (await asyncio.to_thread(read, f"{address}/", Host="evil.example"))[0] == 421
