@@ -63,6 +63,11 @@ class _Wish:
         return _is_loopback(self.host) and (shown is None or _is_loopback(shown.strip("[]")))
 
     @property
+    def has_tokens(self) -> bool:
+        """Whether somebody has a token of this hub's own."""
+        return bool(self.tokens or self.read_tokens or self.has_accounts)
+
+    @property
     def has_accounts(self) -> bool:
         """Whether the store has accounts of its own."""
         from hubferry.serve import Accounts
@@ -218,7 +223,7 @@ def serve(  # noqa: PLR0913  # one a command-line option
         as_json=as_json, quiet=quiet, public=_public(public_url, proxies), mirror=mirror_wish(mirror),
         tls=(tls_cert, tls_key) if tls_cert is not None else None,
     )  # fmt: skip
-    known = bool(wish.tokens or wish.read_tokens or wish.has_accounts)
+    known = wish.has_tokens
     if wish.mirror is not None:
         wish.mirror.refuse_loop(
             wish.public.url, *(f"http://{name}:{port}" for name in (host, "localhost", "127.0.0.1"))
@@ -298,6 +303,7 @@ def _run(wish: _Wish) -> None:
         )
         if wish.mirror is not None:
             wish.mirror.attach(application, local=wish.local, accounts=Accounts(wish.store))
+            wish.mirror.show_cache(application, to_all=wish.local and not wish.has_tokens)
         _runner()(_serve(wish, application))
 
 
@@ -366,7 +372,7 @@ def _explain(wish: _Wish, running: RunningHub, url: str) -> None:
         output.talk(f"  export {variable}={url}")
     if not wish.xet:
         output.talk("  export HF_HUB_DISABLE_XET=1")
-    if wish.tokens or wish.read_tokens or wish.has_accounts:
+    if wish.has_tokens:
         output.talk(
             _("Their token, in HF_TOKEN and MODELSCOPE_API_TOKEN, is one that this hub was started with.")
         )

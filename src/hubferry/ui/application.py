@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from aiohttp import web
 
@@ -23,21 +23,20 @@ from hubferry.ui import (
     transfer_pages,
 )
 from hubferry.ui.live import changes, mark
-from hubferry.ui.site import MARK, SITE, Site, show, site_of
+from hubferry.ui.site import MARK, SITE, Site, go, show, site_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from hubferry.ui.settings import Section, Settings
 
+Handler: TypeAlias = "Callable[[web.Request], Awaitable[web.StreamResponse]]"
 _LOGGER = logging.getLogger(__name__)
-_GETS: dict[Section, tuple[tuple[str, Callable[[web.Request], Awaitable[web.StreamResponse]]], ...]] = {
+_GETS: dict[Section, tuple[tuple[str, Handler], ...]] = {
     "overview": (("/", overview.show_overview),),
     "cache": (
         ("/cache", cache_pages.show_cache),
         ("/cache/{name}", cache_pages.show_model),
-        ("/cache/{name}/clean", cache_actions.preview_clean),
-        ("/prune", cache_actions.preview_prune),
     ),
     "transfers": (("/transfers", transfer_pages.show_transfers),),
     "copy": (
@@ -48,7 +47,8 @@ _GETS: dict[Section, tuple[tuple[str, Callable[[web.Request], Awaitable[web.Stre
     "sync": (("/sync", sync_pages.show_sync), ("/sync/runs/{number}", sync_pages.show_run)),
     "receipts": (("/receipts", receipt_pages.show_receipts), ("/receipts/one", receipt_pages.show_receipt)),
 }
-_POSTS: dict[Section, tuple[tuple[str, Callable[[web.Request], Awaitable[web.StreamResponse]]], ...]] = {
+_PREVIEWS = (("/cache/{name}/clean", cache_actions.preview_clean), ("/prune", cache_actions.preview_prune))
+_POSTS: dict[Section, tuple[tuple[str, Handler], ...]] = {
     "cache": (
         ("/cache/{name}/pin", cache_actions.pin),
         ("/cache/{name}/verify", cache_actions.verify),
@@ -66,32 +66,47 @@ _POSTS: dict[Section, tuple[tuple[str, Callable[[web.Request], Awaitable[web.Str
 }
 
 
-def create(settings: Settings) -> web.Application:
+def create(settings: Settings, title: str = "hubferry ui") -> web.Application:
     """Return an application that shows these pages and nothing else."""
     application = web.Application(middlewares=[_guarded], client_max_size=1 << 20)
-    add_pages(application, settings, title="hubferry ui")
+    add_pages(application, settings, title=title)
     return application
 
 
-def add_pages(application: web.Application, settings: Settings, *, title: str | None) -> Site:
+def add_pages(
+    application: web.Application,
+    settings: Settings,
+    *,
+    title: str | None,
+    permit: Callable[[web.Request], None] = lambda _request: None,
+) -> Site:
     """Give an application these pages.
 
     Args:
         application: Not yet started; whoever made it guards it.
         settings: What is shown.
         title: What all pages are called; None where the application shows others already.
+        permit: Raises for who may not see them.
     """
     site = application[SITE] = Site(settings)
     if title is not None:
         add_routes(application, title=title)
     for section in sorted(settings.sections):
         for path, handler in _GETS[section]:
-            application.router.add_get(settings.base + path, _answered(handler))
+            application.router.add_get(settings.base + path, _answered(handler, permit))
+        for path, handler in _PREVIEWS if section == "cache" and not settings.read_only else ():
+            application.router.add_get(settings.base + path, _answered(handler, permit))
         for path, handler in _POSTS.get(section, ()) if not settings.read_only else ():
-            application.router.add_post(settings.base + path, _answered(handler))
-    application.router.add_get(settings.base + "/-/events", _events)
+            application.router.add_post(settings.base + path, _answered(handler, permit))
+    if "overview" not in settings.sections and not settings.base:
+        application.router.add_get("/", _answered(_to_the_first, permit))
+    application.router.add_get(settings.base + "/-/events", _permitted(_events, permit))
     application.on_shutdown.append(_close)
     return site
+
+
+async def _to_the_first(request: web.Request) -> web.StreamResponse:
+    return go(request, "/sync" if "sync" in site_of(request).settings.sections else "/cache")
 
 
 async def _events(request: web.Request) -> web.StreamResponse:
@@ -103,12 +118,19 @@ async def _close(application: web.Application) -> None:
     await application[SITE].close()
 
 
-def _answered(
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _permitted(handler: Handler, permit: Callable[[web.Request], None]) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        permit(request)
+        return await handler(request)
+
+    return answer
+
+
+def _answered(handler: Handler, permit: Callable[[web.Request], None]) -> Handler:
     """Return a handler that answers an error of ours with a page that says it."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
+        permit(request)
         try:
             site = site_of(request)
             request[MARK] = mark(Watched(site.desk), site.version())
@@ -130,6 +152,8 @@ async def _guarded(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     settings = site_of(request).settings
+    if request.path in settings.unguarded:
+        return await handler(request)
     try:
         guard.require_known_host(request, settings)
         welcome = guard.admitted(request, settings)

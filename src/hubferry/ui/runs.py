@@ -42,6 +42,9 @@ _NEARBY = 60.0
 """Seconds between a process and what it says of itself: no number is given twice in that time."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
+_children: dict[str, subprocess.Popen[bytes]] = {}
+"""Of this process, by the name of the run: nobody else learns how they ended."""
+
 State = Literal["starting", "looking", "moving", "waiting", "done", "failed", "stopped", "broken-off"]
 
 
@@ -95,12 +98,11 @@ class Seen:
 
 
 class Runs:
-    """All of them; only those that this process started are its children."""
+    """All of them, whichever pages started them."""
 
     def __init__(self, folder: Path | None = None) -> None:
         state = places.state()
         self._folder = folder or (None if state is None else state / "ui" / "runs")
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, wish: Wish, language: str) -> Run:
         """Begin a copy. Blocks.
@@ -131,7 +133,7 @@ class Runs:
                     env=os.environ | {"HUBFERRY_LANG": language, "HUBFERRY_PROGRESS": "none"},
                     start_new_session=True,  # Ctrl-C at the terminal of the pages is not meant for it
                 )
-            self._children[name] = child
+            _children[name] = child
             run = Run(name, wish, time.time(), child.pid, soft_lock.process_of(child.pid), repairs)
             self._write(run)
         except OSError as error:
@@ -175,26 +177,26 @@ class Runs:
 
     def reap(self) -> bool:
         """Take note of children that have ended; return whether there are others."""
-        for name, child in list(self._children.items()):
+        for name, child in list(_children.items()):
             code = child.poll()
             if code is not None:
-                del self._children[name]
+                del _children[name]
                 run = self._read(name)
                 if run is not None:
                     with suppress(OSError):
                         self._write(replace(run, code=code))
-        return bool(self._children)
+        return bool(_children)
 
     @property
     def count(self) -> int:
         """How many children of this process are at work."""
         self.reap()
-        return len(self._children)
+        return len(_children)
 
     def _seen(self, run: Run, board: Board) -> Seen:
         self.reap()
         transfer = next((one for one in (*board.running, *board.finished) if _is_of(one, run)), None)
-        if run.id in self._children or (run.code is None and soft_lock.is_alive(run.process) is True):
+        if run.id in _children or (run.code is None and soft_lock.is_alive(run.process) is True):
             said = "starting" if transfer is None or not transfer.runs else transfer.state
             return Seen(run, said, transfer)
         run = self._read(run.id) or run

@@ -25,6 +25,8 @@ class Settings:
         only_files: Whether the mirror files of the history are left out.
         hosts: Names besides this machine's own under which it may be asked for.
         local: Whether only this machine reaches it; then names that are not its own are refused.
+        unguarded: Paths that are no pages, and that programs ask for by whatever name they know.
+        own_process: Whether only transfers of this very process are shown.
         base: Stands before the path of each page, where another application has them.
         roots: The caches that are shown; None for all that commands look into.
     """
@@ -37,5 +39,7 @@ class Settings:
     only_files: bool = False
     hosts: frozenset[str] = frozenset()
     local: bool = True
+    unguarded: frozenset[str] = frozenset()
+    own_process: bool = False
     base: str = ""
     roots: tuple[Path, ...] | None = None

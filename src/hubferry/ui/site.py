@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 Given = ParamSpec("Given")
 Found = TypeVar("Found")
-Handler = "Callable[[web.Request], Awaitable[web.StreamResponse]]"
 
 TEMPLATES = Templates(Path(__file__).parent / "templates")
 
@@ -53,7 +53,14 @@ class Site:
 
     def board(self) -> desk.Board:
         """Return what is said of transfers. Blocks."""
-        return desk.look(self.desk)
+        board = desk.look(self.desk)
+        if not self.settings.own_process:
+            return board
+        own = os.getpid()
+        return desk.Board(
+            tuple(one for one in board.running if one.pid == own),
+            tuple(one for one in board.finished if one.pid == own),
+        )
 
     async def close(self) -> None:
         """End what is done in this process; copies in processes of their own go on."""
@@ -62,7 +69,7 @@ class Site:
         await self.receipts.close()
 
 
-MARK = "hubferry.ui.mark"
+MARK: web.RequestKey[str] = web.RequestKey("what there was to show", str)
 """Of a request: what there was to show before its page was made."""
 SITE: web.AppKey[Site] = web.AppKey("ui", Site)
 

@@ -105,7 +105,8 @@ def read(form: Mapping[str, str]) -> Wish:
         UsageError: Something is missing, or cannot be meant.
     """
     words = {one.name: form.get(one.name, "").strip()[:_LARGEST] for one in fields(Wish)}
-    visibility = next((one for one in _VISIBLE if one == words.pop("visibility")), "source")
+    asked = words.pop("visibility")
+    visibility = next((one for one in _VISIBLE if one == asked), "source")
     wish = Wish(**words, visibility=visibility)  # type: ignore[arg-type]  # every other word is any text
     for text, name in ((wish.source, _("Source")), (wish.destination, _("Destination"))):
         if not text:
