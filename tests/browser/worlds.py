@@ -128,8 +128,13 @@ def fill(store) -> None:
         ("speech/echo-tiny", "automatic-speech-recognition", "apache-2.0", 2),
         ("lab/quill-base", "text-generation", "apache-2.0", 6),
         ("lab/embedder", "sentence-similarity", "mit", 1),
+        ("vision/segment-any", "image-segmentation", "apache-2.0", 7),
+        ("speech/whisper-yue", "automatic-speech-recognition", "mit", 5),
+        ("lab/quill-moe", "text-generation", "apache-2.0", 11),
+        ("vision/ocr-zh", "image-to-text", "apache-2.0", 3),
+        ("lab/reranker", "text-ranking", "mit", 2),
     ):
         card = f"---\nlicense: {license_}\npipeline_tag: {task}\n---\n# {name}\n".encode()
         store.add(
-            name, {"README.md": card, "model.safetensors": safetensors(layers(count), 90_000 * count)}, "Add"
+            name, {"README.md": card, "model.safetensors": safetensors(layers(count), 40_000 * count)}, "Add"
         )
