@@ -11,12 +11,14 @@ from aiohttp import web
 from hubferry.errors import HubferryError
 from hubferry.mirror import huggingface, modelscope
 from hubferry.mirror.mirror import Mirror, Wishes
+from hubferry.mirror.pages import MirrorProvider
 from hubferry.mirror.refusals import said
 from hubferry.mirror.request import Asked
 from hubferry.serve.access import Policy
 from hubferry.serve.application import LABELS
 from hubferry.serve.hub import account_of, hub_of, token_of
 from hubferry.serve.huggingface.routes import NAME
+from hubferry.serve.pages.sources import PROVIDERS
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
@@ -89,6 +91,7 @@ def attach(application: web.Application, cache: Cache, wishes: Wishes) -> None:
         await mirror.close()
 
     application.cleanup_ctx.append(run)
+    application[PROVIDERS].append(MirrorProvider(lambda request: request.app[MIRROR], _who))
     application.middlewares.append(_answer_from_upstream)
     for method in _READING:
         for prefix in ("/{kind:datasets}", ""):

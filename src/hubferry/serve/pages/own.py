@@ -188,6 +188,6 @@ class OwnShown:
         """Return a small file that a commit changed."""
         return await self._read(file, 0, file.size)
 
-    def download(self, path: str) -> str:
-        """Return where a file is had, not escaped."""
-        return f"{self.place.base}/resolve/{self.commit}/{path}"
+    def download(self, path: str) -> tuple[str, Mapping[str, str]]:
+        """Return where a file is had, not escaped, and its query."""
+        return f"{self.place.base}/resolve/{self.commit}/{path}", {}

@@ -134,8 +134,8 @@ class Shown(Protocol):
         """Return a small file that a commit changed, as it was before or is after."""
         ...
 
-    def download(self, path: str) -> str:
-        """Return where a file is had, not escaped, with its query as it is."""
+    def download(self, path: str) -> tuple[str, Mapping[str, str]]:
+        """Return where a file is had, not escaped, and its query."""
         ...
 
 
