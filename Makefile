@@ -9,7 +9,8 @@ MEMORY := $(shell test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 
 .DEFAULT_GOAL := help
 RAY    ?= .venv-ray
-.PHONY: help demo test test-ray bench-ray test-official lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
+SIGN   ?= .venv-sign
+.PHONY: help demo test test-ray test-sign bench-ray test-official lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,7 +24,7 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no internet
 	@$(BIN)/hubferry demo
 
-test: lint test-ray test-official  ## everything CI runs
+test: lint test-ray test-sign test-official  ## everything CI runs
 	$(PYTEST) -n 2 --dist worksteal -m "not nightly"
 
 test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index
@@ -40,6 +41,18 @@ test-ray:  ## mirrors on a Ray cluster of three nodes, where Ray can be had
 	@if $(MAKE) --no-print-directory $(RAY)/.installed; then \
 		$(RAY)/bin/python -m pytest tests/on_ray; \
 	else echo "test-ray is skipped: Ray cannot be installed here (requirements-ray.lock)"; fi
+
+# model-signing brings twenty packages of its own, which nobody else needs.
+$(SIGN)/.installed: requirements-sign.lock pyproject.toml
+	$(PYTHON) -m venv $(SIGN)
+	$(SIGN)/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-sign.lock
+	$(SIGN)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test-sign:  ## signatures by model-signing, where that can be had
+	@if $(MAKE) --no-print-directory $(SIGN)/.installed; then \
+		$(SIGN)/bin/python -m pytest tests/sign; \
+	else echo "test-sign is skipped: model-signing cannot be installed here (requirements-sign.lock)"; fi
 
 bench-ray: $(RAY)/.installed  ## one large repository on one and on four nodes
 	$(RAY)/bin/python -m benchmarks.ray_split $(BENCH)
@@ -100,6 +113,8 @@ lock:  ## pin every dependency anew (needs uv)
 		--generate-hashes --no-annotate --no-header --quiet --output-file requirements.lock
 	uv pip compile pyproject.toml --extra ray --group test --group build --constraint requirements.lock --universal \
 		--python-version 3.10 --generate-hashes --no-annotate --no-header --quiet --output-file requirements-ray.lock
+	uv pip compile pyproject.toml --extra sign --group test --group build --constraint requirements.lock --universal \
+		--python-version 3.10 --generate-hashes --no-annotate --no-header --quiet --output-file requirements-sign.lock
 	uv pip compile pyproject.toml --group build --constraint requirements.lock --universal --python-version 3.10 \
 		--generate-hashes --no-annotate --no-header --quiet --output-file deploy/requirements.lock
 
@@ -107,4 +122,4 @@ audit: $(STAMP)  ## known vulnerabilities in the locked dependencies
 	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
 
 clean:  ## remove what the targets created
-	rm -rf $(VENV) $(RAY) .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .official .coverage*
+	rm -rf $(VENV) $(RAY) $(SIGN) .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .official .coverage*

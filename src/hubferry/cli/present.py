@@ -153,6 +153,19 @@ def name_lines(report: Report) -> list[str]:
     return [*lines, *(visible(_("left out: {reason}").format(reason=reason)) for reason in left)]
 
 
+def exactness_lines(report: Report) -> list[str]:
+    """Return what is not as at the source, and by what that was verified; nothing where there is neither."""
+    lines = []
+    if report.plan.adapted:
+        lines.append(_("changed on the way: {paths}").format(paths=some(sorted(report.plan.adapted))))
+    if report.edited:
+        message = _("changed by the destination, which adds lines of its own: {paths}")
+        lines.append(message.format(paths=some(report.edited)))
+    if report.plan.source.signed:
+        lines.append(_("source verified by {names}").format(names=some(report.plan.source.signed)))
+    return lines
+
+
 def pull_lines(report: Report) -> list[str]:
     """Return where the change is proposed, nothing where it was made."""
     pull = report.pull_request
@@ -216,7 +229,7 @@ def report_lines(report: Report) -> list[str]:
         moved += _(", {size} copied by the hub itself").format(size=size(inside))
     took = _("{moved} ({time})").format(moved=moved, time=duration(report.seconds))
     made = [] if report.plan.new is None else [created_words(report.plan.new, report.plan.destination)]
-    beside = [*pull_lines(report), *name_lines(report)]
+    beside = [*exactness_lines(report), *pull_lines(report), *name_lines(report)]
     return [proof, *made, *only_there_words(report.plan), *_left_out_words(report.plan), *beside, took]
 
 
@@ -242,7 +255,10 @@ def report_document(report: Report) -> dict[str, object]:
         "commits": _commits(report),
         "commit_count": len(report.commits),
         "created": _creation_document(report.plan.new),
+        "exact": not (report.plan.adapted or report.edited),
         "adapted": sorted(report.plan.adapted),
+        "edited": list(report.edited),
+        "verified_by": list(report.plan.source.signed),
         "findings": findings_document(report.plan.findings),
         "only_at_destination": [file.path for file in report.plan.only_there],
         "names": [
