@@ -11,7 +11,8 @@ IN_MEMORY = place=$$(mktemp -d "$(MEMORY)/hubferry-tests.XXXXXX") && trap 'rm -r
 .DEFAULT_GOAL := help
 RAY    ?= .venv-ray
 DOCS   ?= .venv-docs
-.PHONY: help demo test docs test-ray test-browser screenshots bench-ray bench-pages test-official test-foreign lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
+SIGN   ?= .venv-sign
+.PHONY: help demo test docs test-ray test-sign test-browser screenshots bench-ray bench-pages test-official test-foreign lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,7 +26,7 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no internet
 	@$(BIN)/hubferry demo
 
-test: lint docs test-ray test-official test-browser  ## everything CI runs
+test: lint docs test-ray test-sign test-official test-browser  ## everything CI runs
 	@$(IN_MEMORY) $(PYTEST) -n 2 --dist worksteal -m "not nightly" --ignore tests/browser
 
 test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index
@@ -62,6 +63,18 @@ test-browser:  ## the pages in a real browser, where Chromium can be had
 
 screenshots: $(VENV)/.browser  ## write the pictures of docs/images
 	$(BIN)/python -m tests.browser.screenshots
+
+# model-signing brings twenty packages of its own, which nobody else needs.
+$(SIGN)/.installed: requirements-sign.lock pyproject.toml
+	$(PYTHON) -m venv $(SIGN)
+	$(SIGN)/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-sign.lock
+	$(SIGN)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test-sign:  ## signatures by model-signing, where that can be had
+	@if $(MAKE) --no-print-directory $(SIGN)/.installed; then \
+		$(SIGN)/bin/python -m pytest tests/sign; \
+	else echo "test-sign is skipped: model-signing cannot be installed here (requirements-sign.lock)"; fi
 
 bench-ray: $(RAY)/.installed  ## one large repository on one and on four nodes
 	$(RAY)/bin/python -m benchmarks.ray_split $(BENCH)
@@ -134,6 +147,8 @@ lock:  ## pin every dependency anew (needs uv)
 		--generate-hashes --no-annotate --no-header --quiet --output-file requirements.lock
 	uv pip compile pyproject.toml --extra ray --group test --group build --constraint requirements.lock --universal \
 		--python-version 3.10 --generate-hashes --no-annotate --no-header --quiet --output-file requirements-ray.lock
+	uv pip compile pyproject.toml --extra sign --group test --group build --constraint requirements.lock --universal \
+		--python-version 3.10 --generate-hashes --no-annotate --no-header --quiet --output-file requirements-sign.lock
 	uv pip compile pyproject.toml --group build --constraint requirements.lock --universal --python-version 3.10 \
 		--generate-hashes --no-annotate --no-header --quiet --output-file deploy/requirements.lock
 	uv pip compile --group docs --universal --python-version 3.10 \
@@ -145,4 +160,4 @@ audit: $(STAMP)  ## known vulnerabilities in the locked dependencies
 	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
 
 clean:  ## remove what the targets created
-	rm -rf $(VENV) $(RAY) $(DOCS) site .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .official .coverage*
+	rm -rf $(VENV) $(RAY) $(DOCS) $(SIGN) site .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .official .coverage*

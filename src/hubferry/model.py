@@ -74,6 +74,7 @@ class Revision:
         exists: False for a destination that is yet to be created.
         branchless: Whether the repository is there all the same, and only the branch is not.
         findings: What looking at it brought up besides its files: a folder's entries that are none.
+        signed: Names of those of its files by which the others were verified: SHA256SUMS, model.sig.
     """
 
     ref: RepoRef
@@ -84,6 +85,7 @@ class Revision:
     exists: bool = True
     branchless: bool = False
     findings: tuple[Finding, ...] = ()
+    signed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,6 +373,7 @@ class Report:
         files: How many files the destination now holds as the source has them.
         size: Their bytes.
         digests: What content hashes to that was read in this run or is in the cache, by path.
+        edited: Paths to which the destination's hub has added lines of its own.
         names: Tags and branches that are as they should be.
         pull_request: Where it was published as one.
     """
@@ -385,6 +388,7 @@ class Report:
     files: int = 0
     size: int = 0
     digests: Mapping[str, Digests] = field(default_factory=dict, repr=False)
+    edited: tuple[str, ...] = ()
     names: tuple[NameCopied, ...] = ()
     pull_request: PullRequest | None = None
 
@@ -403,6 +407,7 @@ class Fetched:
         whole: Whether the directory holds all of the commit.
         arrived: When the commit came in, in seconds since 1970; None where that is not known, or is now.
         findings: What was left out, or should be known.
+        signed: As `Revision.signed`.
     """
 
     path: Path
@@ -414,3 +419,4 @@ class Fetched:
     whole: bool = True
     arrived: float | None = None
     findings: tuple[Finding, ...] = ()
+    signed: tuple[str, ...] = ()

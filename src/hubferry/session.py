@@ -15,7 +15,7 @@ from hubferry.cache.roots import folder_records
 from hubferry.cache.store import Cache
 from hubferry.cached import CacheHoldings
 from hubferry.config import tokens
-from hubferry.errors import DiskError
+from hubferry.errors import DiskError, IntegrityError
 from hubferry.holdings import FolderHoldings
 from hubferry.hubs import (
     FolderAccess,
@@ -36,13 +36,14 @@ from hubferry.retry import (
     RetryingReferenceWriter,
     RetryingSource,
 )
+from hubferry.signed import reading
 from hubferry.stream.concurrency import ConcurrencyLimit, ConcurrencyLimitedSource
 from hubferry.stream.download import ConnectionLimits
 from hubferry.stream.upload import Upload
 from hubferry.typed import reference
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Collection, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from hubferry.model import Digests, Plan, RepoRef, Step
     from hubferry.options import Options
     from hubferry.patience import Account
+    from hubferry.signed.covered import Covered
     from hubferry.survey import SourceSide
 
 MOST_CONNECTIONS = 32
@@ -268,6 +270,23 @@ class Session:
         if self.source_ref.hub == "dir":
             return side
         return await impostors.guard(self.source, side, self.options, refuse=self._has_destination)
+
+    async def signed(self, side: SourceSide, adapted: Collection[str] = ()) -> SourceSide:
+        """Verify what the source says of its files, if that was asked for, and find what would break it."""
+        wanted = self.options.verify_signature
+        if wanted is None and not adapted and len(side.files) == len(side.listing):
+            return side
+        said: tuple[Covered, ...] = ()
+        names: tuple[str, ...] = ()
+        try:
+            said = await reading.read(self.source, side)
+        except IntegrityError:
+            if wanted is not None:
+                raise  # else nobody has asked what it says
+        if wanted is not None:
+            names = await reading.verified(self.source, side, said, wanted, self.listen)
+        found = (*side.revision.findings, *reading.broken(said, side, adapted))
+        return replace(side, revision=replace(side.revision, findings=found, signed=names))
 
     @asynccontextmanager
     async def open(self, plan: Plan) -> AsyncGenerator[CacheHoldings | FolderHoldings | LayerHoldings, None]:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, TypeAlias
 from hubferry import admission, overlap, planning, publish, remember, survey
 from hubferry.cached import CacheHoldings
 from hubferry.compare import compare
-from hubferry.errors import AccessError, NetworkError, PartialError
-from hubferry.events import Finished, Note, Planned
+from hubferry.errors import AccessError, NetworkError, PartialError, UsageError
+from hubferry.events import Edited, Finished, Note, Planned
 from hubferry.findings import refusals
 from hubferry.holdings import FolderHoldings
-from hubferry.i18n import ngettext
+from hubferry.i18n import _, ngettext
 from hubferry.model import Action, Blob, Fetched, NewRepository, Report, Verdict
 from hubferry.move import Moved, give_up_together
 from hubferry.session import Session
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hubferry.errors import HubferryError
-    from hubferry.events import Listener
+    from hubferry.events import Event, Listener
     from hubferry.model import Comparison, Digests, Plan, RepoFile, Step
     from hubferry.options import Options
     from hubferry.survey import SourceSide, Survey
@@ -61,7 +61,8 @@ async def begin(
     Whoever lets others send the blobs, each with `send_share`, calls `copy` in the end.
     """
     started = time.monotonic()
-    run = Session(source, destination, options, listen)
+    edits = _Edits(listen)
+    run = Session(source, destination, options, edits.hear)
     overlap.refuse_overlap(run.source_ref, run.destination_ref)
     async with run as session:
         here = session.holdings
@@ -75,7 +76,7 @@ async def begin(
             if not refusals(plan.findings):
                 here.note_same(plan)
             overlap.sweep(session.destination_ref)
-            return _finish(session, plan, started, Moved(dict(known)))
+            return _finish(session, plan, started, Moved(dict(known)), edited=edits.paths)
         examined = await survey.examine(plan, session.source, session.destination)
         admission.refuse(examined, options)
         agree(examined)
@@ -101,7 +102,7 @@ async def begin(
             commits = await _publish(session, seen, plan, moved)
             if not moved.failures and not refusals(plan.findings):
                 here.mark_published(plan, commits[-1] if commits else plan.destination.commit)
-        return _finish(session, plan, started, moved, commits)
+        return _finish(session, plan, started, moved, commits, edits.paths)
 
 
 def _blobs(plan: Plan) -> tuple[Blob, ...]:
@@ -170,13 +171,14 @@ async def bring(source: str, options: Options, listen: Listener) -> tuple[Fetche
         here = session.holdings
         assert isinstance(here, CacheHoldings)  # noqa: S101 - there is no destination
         if session.offline:
+            _refuse_unverified(options)
             return remember.from_cache(here.answering, listen), None
         try:
             side = await session.look_at_source()
         except NetworkError as error:
             error.hint = remember.offer(here.answering) or error.hint
             raise
-        side = await session.guard(side)
+        side = await session.signed(await session.guard(side))
         plan = survey.everything(side)
         admission.refuse(plan, options)
         async with session.open(plan) as place:
@@ -189,14 +191,20 @@ async def bring(source: str, options: Options, listen: Listener) -> tuple[Fetche
             _refuse_failures(plan, moved, options)
             place.record()
             place.name_strangers(listen)
-            return place.fetched(side, moved.fetched), side
+            return replace(place.fetched(side, moved.fetched), signed=side.revision.signed), side
+
+
+def _refuse_unverified(options: Options) -> None:
+    if options.verify_signature is not None:
+        message = _("--verify-signature asks the source for all of its files, which cannot be done offline")
+        raise UsageError(message)
 
 
 async def check(source: str, destination: str, options: Options, listen: Listener) -> tuple[Comparison, ...]:
     """Compare two repositories by digest; small files without a common digest are read and hashed."""
     async with Session(source, destination, options, listen) as session:
         seen = await _look(session, options)
-        here = seen.source
+        here = await session.signed(seen.source) if options.verify_signature else seen.source
         there = planning.comparable(here, seen.destination.files, options.include, options.exclude)
         known = session.holdings.known(here.files)
         found = compare(here.files, there, known)
@@ -236,7 +244,8 @@ async def _look(session: Session, options: Options) -> Survey:
 async def _guarded(session: Session, options: Options) -> Survey:
     """Look at both sides, and again at what the source lists as weights that cannot be."""
     seen = await _look(session, options)
-    return replace(seen, source=await session.guard(seen.source))
+    seen = replace(seen, source=await session.guard(seen.source))
+    return replace(seen, source=await session.signed(seen.source, seen.adapted))
 
 
 def _refused_entries(plan: Plan) -> dict[str, HubferryError]:
@@ -314,8 +323,30 @@ def _changes(step: Step, listed: RepoFile | None, digests: dict[str, Digests]) -
     return step.action is Action.DELETE or listed is None or ours is None or not ours.fit(listed)
 
 
+class _Edits:
+    """Pass events on, and keep which files the destination's hub has edited by itself."""
+
+    def __init__(self, listen: Listener) -> None:
+        self._listen = listen
+        self._found: set[str] = set()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return tuple(sorted(self._found))
+
+    def hear(self, event: Event) -> None:
+        if isinstance(event, Edited):
+            self._found.add(event.path)
+        self._listen(event)
+
+
 def _finish(
-    session: Session, plan: Plan, started: float, moved: Moved, commits: tuple[str, ...] = ()
+    session: Session,
+    plan: Plan,
+    started: float,
+    moved: Moved,
+    commits: tuple[str, ...] = (),
+    edited: tuple[str, ...] = (),
 ) -> Report:
     failures = moved.failures | _refused_entries(plan)
     good = [
@@ -332,6 +363,7 @@ def _finish(
         files=len(good),
         size=sum(step.file.size or 0 for step in good),
         digests=moved.digests,
+        edited=edited,
     )
     session.listen(Finished(report))
     if failures:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--dry-run", "-n", is_flag=True, help=_("Say whether the plan still holds, and do nothing."))
+@options.signatures()
 @options.transfer()
 @click.option(
     "--no-cache/--cache",

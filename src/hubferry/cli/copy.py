@@ -53,6 +53,12 @@ if TYPE_CHECKING:
         default="exact",
         help=_("Send the model card as it is, or with a licence's name as the destination wants it."),
     ),
+    click.option(
+        "--exact",
+        is_flag=True,
+        help=_("Publish every byte as it is, which is the default: no --card but exact."),
+    ),
+    options.signatures(),
     options.deleting(),
 )
 @options.group(
@@ -111,6 +117,8 @@ def copy(source: str, destination: str, **words: Any) -> int | None:
     """Run the command."""
     pinned = options.source_words(source, words)
     asked = options.build(**words)
+    if words["exact"] and asked.card != "exact":
+        raise UsageError(_("--exact and --card fix-license exclude each other"))
     if words["plan_out"] and words["verify_only"]:
         raise UsageError(_("--plan-out and --verify-only exclude each other"))
     if words["dry_run"] and words["verify_only"]:

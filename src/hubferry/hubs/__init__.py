@@ -99,7 +99,9 @@ def open_destination(
         return ModelScopeDestination(at.endpoint, at.token, allow_insecure=at.insecure)
     from hubferry.hubs.huggingface.destination import HuggingFaceDestination
 
-    return HuggingFaceDestination(at.endpoint, at.token, allow_insecure=at.insecure, unfinished=unfinished)
+    return HuggingFaceDestination(
+        at.endpoint, at.token, allow_insecure=at.insecure, unfinished=unfinished, listen=listen
+    )
 
 
 def open_catalog(
