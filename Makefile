@@ -9,7 +9,8 @@ MEMORY := $(shell test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 
 .DEFAULT_GOAL := help
 RAY    ?= .venv-ray
-.PHONY: help demo test test-ray bench-ray test-official lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
+DOCS   ?= .venv-docs
+.PHONY: help demo test docs test-ray bench-ray test-official lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,7 +24,7 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no internet
 	@$(BIN)/hubferry demo
 
-test: lint test-ray test-official  ## everything CI runs
+test: lint docs test-ray test-official  ## everything CI runs
 	$(PYTEST) -n 2 --dist worksteal -m "not nightly"
 
 test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index
@@ -92,6 +93,16 @@ locale: $(STAMP)  ## take new sentences into the Chinese catalog and compile it
 	@rm $(CATALOG).before
 	$(BIN)/pybabel -q compile -D hubferry -d src/hubferry/locale -l zh_CN
 
+# The site has tools of its own, in an environment of its own: nothing else needs them.
+$(DOCS)/.installed: docs/requirements.lock
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --no-deps --require-hashes -r docs/requirements.lock
+	@touch $@
+
+docs: $(STAMP) $(DOCS)/.installed  ## the documentation as one site, in site/; a link that leads nowhere fails
+	$(BIN)/python docs/help_pages.py
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
+
 api: $(STAMP)  ## write docs/api.md from the docstrings
 	$(BIN)/python docs/reference.py
 
@@ -102,9 +113,13 @@ lock:  ## pin every dependency anew (needs uv)
 		--python-version 3.10 --generate-hashes --no-annotate --no-header --quiet --output-file requirements-ray.lock
 	uv pip compile pyproject.toml --group build --constraint requirements.lock --universal --python-version 3.10 \
 		--generate-hashes --no-annotate --no-header --quiet --output-file deploy/requirements.lock
+	uv pip compile --group docs --universal --python-version 3.10 \
+		--generate-hashes --no-annotate --no-header --quiet --output-file docs/requirements.lock
+	uv pip compile --group browser --constraint requirements.lock --universal --python-version 3.10 \
+		--generate-hashes --no-annotate --no-header --quiet --output-file requirements-browser.lock
 
 audit: $(STAMP)  ## known vulnerabilities in the locked dependencies
 	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
 
 clean:  ## remove what the targets created
-	rm -rf $(VENV) $(RAY) .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .official .coverage*
+	rm -rf $(VENV) $(RAY) $(DOCS) site .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .official .coverage*

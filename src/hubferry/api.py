@@ -72,11 +72,11 @@ def copy(
     Raises:
         HubferryError: Any of `hubferry.errors`; its class says what may help.
     """
-    from hubferry import transfer
+    from hubferry.names import verbs
 
     asked = wished(options, wishes)
     with shown(listen, progress) as hear:
-        return run(lambda told: transfer.copy(place(source), place(destination), asked, told), hear)
+        return run(lambda told: verbs.copy(place(source), place(destination), asked, told), hear)
 
 
 def plan(
@@ -98,10 +98,10 @@ def plan(
     Returns:
         One step a file; `findings` say what would stop the copy.
     """
-    from hubferry import transfer
+    from hubferry.names import verbs
 
     asked = wished(options, wishes)
-    return run(lambda told: transfer.plan(place(source), place(destination), asked, told), listen)
+    return run(lambda told: verbs.plan(place(source), place(destination), asked, told), listen)
 
 
 def fetch(

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from hubferry.beside import NameCopied, PlannedName, PullRequest
     from hubferry.findings import Finding
 
 LARGEST_IN_GIT = 16 * 1024 * 1024
@@ -277,6 +278,8 @@ class Plan:
         card: The model card that is going to be published, where the destination reads it.
         adapted: Content that is published instead of the source's own, by path, as somebody asked.
         landed: Bytes of what is to be fetched that an earlier run has left here, in files that are not whole.
+        names: Tags and branches that go with it.
+        proposes: Whether it is published as a pull request, for which no right to the branch is needed.
     """
 
     source: Revision
@@ -289,6 +292,8 @@ class Plan:
     card: bytes | None = field(default=None, repr=False)
     adapted: Mapping[str, bytes] = field(default_factory=dict)
     landed: int = 0
+    names: tuple[PlannedName, ...] = ()
+    proposes: bool = False
 
     def of(self, *actions: Action) -> tuple[Step, ...]:
         """Return the steps whose action is one of `actions`."""
@@ -364,6 +369,8 @@ class Report:
         files: How many files the destination now holds as the source has them.
         size: Their bytes.
         digests: What content hashes to that was read in this run or is in the cache, by path.
+        names: Tags and branches that are as they should be.
+        pull_request: Where it was published as one.
     """
 
     plan: Plan
@@ -376,6 +383,8 @@ class Report:
     files: int = 0
     size: int = 0
     digests: Mapping[str, Digests] = field(default_factory=dict, repr=False)
+    names: tuple[NameCopied, ...] = ()
+    pull_request: PullRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,12 @@ class Options:
         card: Whether a model card goes as it is, or with the name of its licence mended.
         offline: Ask no hub; answer from the cache alone.
         volumes: Where volumes of a bundle are: they give the source's files, and its hub is not asked.
+        tag: A tag for the commit that is published.
+        same_tag: Give that commit the tag that the source is named by.
+        tags: Globs of tags to copy, each as a commit and a tag; one that begins with `!` leaves out. Empty
+            copies none.
+        branches: Globs of branches to copy besides the one that is copied; likewise.
+        create_pr: Publish as a pull request of Hugging Face's.
         source: Access to the source.
         destination: Access to the destination.
     """
@@ -82,6 +88,11 @@ class Options:
     card: Card = "exact"
     offline: bool = False
     volumes: tuple[Path, ...] = ()
+    tag: str | None = None
+    same_tag: bool = False
+    tags: tuple[str, ...] = ()
+    branches: tuple[str, ...] = ()
+    create_pr: bool = False
     source: Access = Access()
     destination: Access = Access()
 
@@ -91,7 +102,8 @@ class Options:
         Raises:
             UsageError: A bare string where a list is meant: it would be taken letter by letter.
         """
-        for name, kind in (("include", tuple), ("exclude", tuple), ("allow", frozenset)):
+        lists = ("include", "exclude", "tags", "branches")
+        for name, kind in (*((one, tuple) for one in lists), ("allow", frozenset)):
             value = getattr(self, name)
             if isinstance(value, (str, bytes)):
                 message = _("{name} is a list of words, and {value!r} is one word")

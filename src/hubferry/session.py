@@ -21,6 +21,7 @@ from hubferry.hubs import (
     FolderAccess,
     open_catalog,
     open_destination,
+    open_pull_requests,
     open_reference_writer,
     open_source,
 )
@@ -49,10 +50,11 @@ if TYPE_CHECKING:
     from hubferry.cache.directory import ModelDirectory
     from hubferry.errors import Side
     from hubferry.events import Listener
-    from hubferry.hubs.ports import Catalog, Destination, ReferenceWriter, Source
+    from hubferry.hubs.ports import Catalog, Destination, PullRequests, ReferenceWriter, Source
     from hubferry.layered import LayerHoldings
     from hubferry.model import Digests, Plan, RepoRef, Step
     from hubferry.options import Options
+    from hubferry.patience import Account
     from hubferry.survey import SourceSide
 
 MOST_CONNECTIONS = 32
@@ -221,8 +223,19 @@ class Session:
         writer = open_reference_writer(
             ref, token=access.token, endpoint=access.endpoint, allow_insecure=access.insecure
         )
-        account = account_at(ref.hub, ref.endpoint or access.endpoint, Policy.from_environment())
-        return writer and RetryingReferenceWriter(writer, catalog, account, self.listen)
+        return writer and RetryingReferenceWriter(writer, catalog, self.patience(), self.listen)
+
+    def pull_requests(self) -> PullRequests | None:
+        """Open the destination for pull requests; whoever asks closes it. None where it has none."""
+        ref, access = self.destination_ref, self.options.destination
+        return open_pull_requests(
+            ref, token=access.token, endpoint=access.endpoint, allow_insecure=access.insecure
+        )
+
+    def patience(self) -> Account:
+        """Return how long the destination is waited for."""
+        ref, access = self.destination_ref, self.options.destination
+        return account_at(ref.hub, ref.endpoint or access.endpoint, Policy.from_environment())
 
     async def look_at_source(self) -> SourceSide:
         """List the source; see `survey.look_at_source`. A folder that is published is not brought here."""

@@ -172,7 +172,12 @@ def known(model: ModelDirectory | Layer | None, files: Sequence[RepoFile]) -> di
 
 
 async def stored(destination: Destination, ref: RepoRef, plan: Plan) -> frozenset[str]:
-    """Ask which blobs of `plan` the destination's storage has already."""
+    """Ask which blobs of `plan` the destination's storage has already.
+
+    Before a pull request is there, who may only propose may not ask.
+    """
+    if plan.proposes and ref.revision in (None, "main"):
+        return frozenset()
     blobs = {
         step.sha256: Blob(step.sha256, step.file.size or 0, step.file.path)
         for step in plan.of(Action.SEND, Action.FETCH_SEND)
@@ -226,7 +231,7 @@ def _make(survey: Survey, destination: Destination, knowledge: planning.Knowledg
         exclude=options.exclude,
     )
     made = planning.make(survey.published, survey.destination, knowledge, destination.limits, policy)
-    return admission.judged(replace(made, adapted=survey.adapted), options)
+    return admission.judged(replace(made, adapted=survey.adapted, proposes=options.create_pr), options)
 
 
 def destination_ref(ref: RepoRef, source: RepoRef) -> RepoRef:

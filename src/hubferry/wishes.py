@@ -50,6 +50,11 @@ class Wishes(TypedDict, total=False):
     card: Card
     offline: bool
     volumes: str | PathLike[str] | Iterable[str | PathLike[str]]
+    tag: str | None
+    same_tag: bool
+    tags: Iterable[str]
+    branches: Iterable[str]
+    create_pr: bool
     token: str | None
     source_token: str | None
     destination_token: str | None

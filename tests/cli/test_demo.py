@@ -205,3 +205,15 @@ def test_the_doctor_names_a_network_that_wants_a_login_first(desk, signed_in):
     assert f"Open http://localhost:{portal.server_port} in a browser" in done.out
     assert "s3cret" not in done.said
     assert done.code in {4, 5}
+
+
+def test_the_model_alone_is_written_into_a_new_folder_and_over_nothing(tmp_path):
+    environment = {**os.environ, "HUBFERRY_LANG": "en"}
+    words = [sys.executable, "-m", "hubferry", "demo", "--model", str(tmp_path / "tiny")]
+    written = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    assert written.stdout == f"{tmp_path / 'tiny'}\n"
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "tiny").iterdir()}
+    again = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert again.returncode == 2
+    assert "is not empty" in again.stderr
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "tiny").iterdir()} == before

@@ -14,7 +14,14 @@ from aiohttp import web
 from scripted import scripted
 
 from hubferry import api
-from hubferry.errors import BusyError, CertificateError, HubferryError, NetworkError, UnlistableError
+from hubferry.errors import (
+    BusyError,
+    CertificateError,
+    HubferryError,
+    NetworkError,
+    NotFoundError,
+    UnlistableError,
+)
 from hubferry.events import Retrying, ignore
 from hubferry.hubs import open_destination, open_source
 from hubferry.hubs.modelscope import destination as modelscope_destination
@@ -199,6 +206,39 @@ async def test_pages_that_fail_in_passing_are_asked_for_again_alone(size):
     assert [file.path for file in files] == [entry["Path"] for entry in FILES]
     assert all(answered.count(number) <= 10 for number in answered)
     assert len(answered) <= -(-len(FILES) // size) + 9
+
+
+@pytest.mark.parametrize("moments", range(8))
+async def test_a_listing_that_is_broken_off_at_any_moment_leaves_no_question_out(hub, moments):
+    hub.store.add("org/data", dict.fromkeys(("a.txt", "b.txt"), b"x"), kind="dataset")
+    source = open_source(DATA, endpoint=hub.url)
+    listing = Listing(wire := _RefusingOnce(source._wire), DATA)
+    work = asyncio.ensure_future(listing.files())
+    await wire.asked.wait()
+    wire.go.set()
+    for _moment in range(moments):
+        await asyncio.sleep(0)
+    work.cancel()
+    with pytest.raises((asyncio.CancelledError, NotFoundError)):
+        await work
+    assert [file.path for file in await listing.files()] == ["a.txt", "b.txt"]
+    await source.close()
+
+
+class _RefusingOnce:
+    """The way to a hub that says once that there is no such repository."""
+
+    def __init__(self, wire):
+        self.client, self.api, self._wire = wire.client, wire.api, wire
+        self.asked, self.go, self._refused = asyncio.Event(), asyncio.Event(), False
+
+    async def get(self, ref, url):
+        if self._refused:
+            return await self._wire.get(ref, url)
+        self._refused = True
+        self.asked.set()
+        await self.go.wait()
+        raise NotFoundError("not there")
 
 
 async def test_a_listing_that_was_begun_before_a_commit_is_none_of_what_is_there_after_it(make_hub):

@@ -12,12 +12,14 @@ from servers import running_hub
 from hubferry import api
 from hubferry.cache.listing import list_models
 from hubferry.cache.store import Cache
+from hubferry.mirror import request
 from hubferry.mirror.upstreams import Choice, Upstream
 from hubferry.model import RepoRef
 from hubferry.options import Access, Options
 
 LARGE = random.Random("mirror cache 1").randbytes(2_000_000)
-FILES = {"README.md": b"# a model\n", "config.json": b"{}", "weights/model.safetensors": LARGE}
+LARGE_PATH = "weights/model.safetensors"
+FILES = {"README.md": b"# a model\n", "config.json": b"{}", LARGE_PATH: LARGE}
 
 
 def all_of(mirror, name="org/model", files=FILES) -> None:
@@ -238,6 +240,45 @@ def test_what_is_half_here_is_not_removed_for_another(three, upstream, make_mirr
     mirror.settle()
     assert ask(f"{mirror.url}/{second}/resolve/main/model.safetensors").status == 507
     assert names_in(mirror.root) == {first}
+
+
+def test_a_file_that_goes_after_it_was_found_is_fetched_anew(upstream, mirror):
+    upstream.store.add("org/model", FILES)
+    all_of(mirror)
+    contents = mirror.mirror.contents
+    find, taken = contents.get, []
+
+    async def find_and_take(wanted):
+        got = await find(wanted)
+        if wanted.file.path not in taken:
+            taken.append(wanted.file.path)
+            got.unlink()
+        return got
+
+    contents.get = find_and_take
+    answers = [ask(f"{mirror.url}/org/model/resolve/main/{path}") for path in ("config.json", LARGE_PATH)]
+    assert [one.status for one in answers] == [200, 200]
+    assert [one.body for one in answers] == [b"{}", LARGE]
+    assert taken == ["config.json", LARGE_PATH]
+    mirror.settle()
+    all_of(mirror)
+
+
+def test_a_file_that_is_being_sent_may_go(upstream, mirror):
+    upstream.store.add("org/model", FILES)
+    all_of(mirror)
+    opened = []
+
+    def open_and_take(path):
+        file = path.open("rb", buffering=0)
+        path.unlink()
+        opened.append(file)
+        return file
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(request, "_opened", open_and_take)
+        assert ask(f"{mirror.url}/org/model/resolve/main/{LARGE_PATH}").body == LARGE
+    assert [file.closed for file in opened] == [True]
 
 
 def test_numbers_are_there_for_prometheus(upstream, mirror):

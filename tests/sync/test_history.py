@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 from mirrored import entry
 
+from hubferry.beside import NameCopied
 from hubferry.errors import AccessError, DiskError, NotFoundError, PartialError
 from hubferry.sync.history import opening, schema
 from hubferry.sync.history.reading import Wanted, fits
 from hubferry.sync.history.store import History, place
-from hubferry.sync.outcome import NameCopied, Outcome
+from hubferry.sync.outcome import Outcome
 from hubferry.sync.spec import Job
 
 EVERYTHING = Wanted()

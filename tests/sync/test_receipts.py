@@ -20,6 +20,7 @@ import pytest
 from mirrored import entry, small_model
 
 import hubferry
+from hubferry.beside import NameCopied
 from hubferry.errors import HubferryError, IntegrityError, NotFoundError, UsageError
 from hubferry.events import ignore
 from hubferry.options import Options
@@ -27,7 +28,7 @@ from hubferry.receipts import document
 from hubferry.receipts.document import ReceiptFile
 from hubferry.receipts.sums import sums
 from hubferry.sync import receipts
-from hubferry.sync.outcome import FileProof, NameCopied, Outcome
+from hubferry.sync.outcome import FileProof, Outcome
 from hubferry.sync.record import recorded
 from hubferry.sync.run import Asked
 from hubferry.sync.spec import Job, Manner, SyncFile

@@ -22,7 +22,9 @@ from hubferry.cli.main import command_line
 
 ROOT = Path(__file__).parents[2]
 CATALOG = ROOT / "src/hubferry/locale/zh_CN/LC_MESSAGES/hubferry.po"
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+MADE = "commands.md"
+"""What the help says, written by `make docs`."""
 GAP = "GAP"
 """Stands for what is filled in at run time."""
 NAMED = re.compile(r"(?<![\w./:@-])hubferry (?=[a-z])")
@@ -90,7 +92,7 @@ def translations():
 
 def pages():
     """Yield the code of each page: blocks, and what stands between backticks."""
-    for path in PAGES:
+    for path in (page for page in PAGES if page.name != MADE):
         if path.name != "CHANGELOG.md":
             for match in CODE.finditer(path.read_text(encoding="utf-8")):
                 yield path.name, next(part for part in match.groups() if part is not None)

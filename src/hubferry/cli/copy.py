@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubferry.cli import options, output, present
+from hubferry.cli.announced import Subject
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
 from hubferry.errors import UsageError
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
         "hubferry copy hf:org/name ms:my-org/name --include '*.safetensors' --include '*.json'",
         "hubferry copy hf:org/name ms:my-org/name --bwlimit 50M:10M --private",
         "hubferry copy hf:gpt2 ms:my-org/gpt2 --verify-only",
+        "hubferry copy hf:org/name@v1.0 ms:my-org/name --same-tag",
+        "hubferry copy hf:org/name ms:my-org/name --tags 'v*' --tags '!*-rc*'",
+        "hubferry copy ms:org/name hf:org/name --create-pr",
     ),
 )
 @click.argument("source")
@@ -73,6 +77,7 @@ if TYPE_CHECKING:
     click.option("--message", "-m", metavar="TEXT", help=_("Message of the commit.")),
     options.both_access(),
 )
+@options.group(_("Tags, branches, pull requests"), options.names())
 @options.group(
     _("How"),
     click.option("--dry-run", "-n", is_flag=True, help=_("Print what would be done, and do nothing.")),
@@ -110,7 +115,8 @@ def copy(source: str, destination: str, **words: Any) -> int | None:
     from hubferry.cli.memory import keep_freed_memory
 
     keep_freed_memory()
-    with follow(quiet=words["quiet"], style=words["progress"]) as listen:
+    subject = Subject("hubferry copy")
+    with follow(quiet=words["quiet"], style=words["progress"], subject=subject) as listen:
         report = api.copy(pinned, destination, asked, listen)
     if words["as_json"]:
         output.document(present.report_document(report))

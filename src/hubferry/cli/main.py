@@ -46,6 +46,7 @@ def _commands() -> dict[str, str]:
         "bundle": _("Write repositories into volumes that can be carried to where no network is."),
         "unbundle": _("Take repositories out of volumes: into the cache, to a hub or to a folder."),
         "cache": _("Look into the cache, verify it, clean it."),
+        "transfers": _("List what moves on this machine now, and what did lately."),
         "config": _("Look at the configuration file: hubs by name, and what options are by default."),
         "serve": _("Run a hub for this machine or network."),
         "doctor": _("Find what would stop a copy: tokens, endpoints, disk, versions."),

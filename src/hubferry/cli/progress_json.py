@@ -40,8 +40,8 @@ _MOST_FILES = 20
 class JsonLines:
     """Write a line for each rare event, and one a second about the many."""
 
-    def __init__(self, seconds: float = _SECONDS) -> None:
-        self._tally = Tally()
+    def __init__(self, tally: Tally | None = None, seconds: float = _SECONDS) -> None:
+        self._tally = tally or Tally()
         self._seconds = seconds
         self._over = Flag()
         self._waited: dict[str, float] = {}

@@ -142,9 +142,11 @@ class Tally:
         # Content that occurs twice moves once, under either of its names.
         self._content = {step.file.path: content_of(step) for step in (*fetching, *blobs)}
         self._names = Counter(self._content.values())
-        self._meters["fetch"].total = plan.fetch_bytes
+        # Tags are copied before the branch, one plan after the other: what has moved is added to.
+        fetch, send = self._meters["fetch"], self._meters["send"]
+        fetch.total = fetch.done + plan.fetch_bytes
         sizes = {content_of(step): step.file.size or 0 for step in blobs}
-        self._meters["send"].total = sum(sizes.values())
+        send.total = send.done + sum(sizes.values())
 
     def _expect_volumes(self, event: VolumesPlanned) -> None:
         self._last_leg = dict.fromkeys(event.sizes, "send")

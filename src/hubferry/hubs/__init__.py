@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from hubferry.errors import Side
     from hubferry.events import Listener
-    from hubferry.hubs.ports import Catalog, Destination, ReferenceWriter, Source
+    from hubferry.hubs.ports import Catalog, Destination, PullRequests, ReferenceWriter, Source
     from hubferry.model import RepoRef
 
 
@@ -156,5 +156,23 @@ def open_reference_writer(
     from hubferry.hubs.huggingface.source import HuggingFaceSource
 
     return HuggingFaceReferences(
+        HuggingFaceSource(at.endpoint, at.token, allow_insecure=at.insecure, side="destination")
+    )
+
+
+def open_pull_requests(
+    ref: RepoRef, *, token: str | None = None, endpoint: str | None = None, allow_insecure: bool = False
+) -> PullRequests | None:
+    """Open the hub of `ref` for pull requests, None where it has none.
+
+    The arguments are those of `open_source`.
+    """
+    if ref.hub != "hf":
+        return None
+    at = reach(ref, token=token, endpoint=endpoint, insecure=allow_insecure)
+    from hubferry.hubs.huggingface.pulls import HuggingFacePullRequests
+    from hubferry.hubs.huggingface.source import HuggingFaceSource
+
+    return HuggingFacePullRequests(
         HuggingFaceSource(at.endpoint, at.token, allow_insecure=at.insecure, side="destination")
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-from zlib import crc32
 
 from hubferry.catalog import moment_of
 from hubferry.errors import HubferryError
 from hubferry.mirror.request import Asked, marks
 from hubferry.serve.exchange import flag, number
 from hubferry.serve.modelscope.answers import open_success, success
+from hubferry.serve.modelscope.repositories import GENERAL
+from hubferry.serve.modelscope.routes import number_of
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
@@ -63,8 +64,8 @@ def _described(asked: Asked, view: View) -> dict[str, Any]:
     if snapshot.record and not asked.upstream.translated:
         return dict(snapshot.record)
     owner, _slash, name = asked.repo_id.rpartition("/")
-    return {
-        "Id": crc32(asked.repo_id.encode()),
+    described: dict[str, Any] = {
+        "Id": number_of(asked.repo_id),
         "Path": owner,
         "Name": name,
         "ModelId": asked.repo_id,
@@ -76,6 +77,7 @@ def _described(asked: Asked, view: View) -> dict[str, Any]:
         "ProtectedMode": _OPEN,
         "Revision": "master",
     }
+    return {**described, "Type": GENERAL} if snapshot.repo_type == "dataset" else described
 
 
 def _changed(view: View) -> int:
@@ -112,7 +114,15 @@ def _entry(view: View, path: str) -> dict[str, object]:
     file = view.tree.get(path)
     if file is None:
         folder = view.tree.folders[path]
-        return {"Path": path, "Name": name, "Type": "tree", "Size": 0, "Id": folder, "IsLFS": False}
+        return {
+            "Path": path,
+            "Name": name,
+            "Type": "tree",
+            "Size": 0,
+            "Sha256": "",
+            "Id": folder,
+            "IsLFS": False,
+        }
     revision = view.files[path].revision or view.commit
     return {
         "Path": path,

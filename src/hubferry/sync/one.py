@@ -59,9 +59,9 @@ async def begin(job: Job, manner: Manner, listen: Listener, least: float) -> Out
 
 async def _with_names(job: Job, manner: Manner, kept: _Kept, started: float) -> Outcome:
     """Bring a target up to date with the tags and branches that its entry names."""
-    from hubferry.sync.names import copy_names
+    from hubferry.names.copy import copy_names
 
-    result = await copy_names(job, options_of(job, manner), kept.hear)
+    result = await copy_names(job.wanted, options_of(job, manner), kept.hear, job.proven)
     outcome = Outcome(job, "failed", started)
     if result.head is not None:
         outcome = outcome_of(job, result.head, manner, started)
@@ -102,9 +102,9 @@ async def look_ahead(job: Job, manner: Manner, listen: Listener) -> Change:
         plan = await transfer.plan(job.source, job.target, options, listen)
         if not job.entry.has_names:
             return Change(job, plan, _notes(plan))
-        from hubferry.sync.names import look_ahead_at_names
+        from hubferry.names.copy import look_ahead_at_names
 
-        names = await look_ahead_at_names(job, options, listen)
+        names = await look_ahead_at_names(job.wanted, options, listen, job.proven)
         return Change(job, plan, (*_notes(plan), *names.notes), tuple(step.name for step in names.to_make))
     except Exception as error:  # noqa: BLE001 - as above
         return Change(job, error=_as_ours(error))

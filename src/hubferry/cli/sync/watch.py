@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubferry.cli import options, output
+from hubferry.cli.announced import Subject
 from hubferry.cli.command import Command
 from hubferry.cli.sync import options as sync_options
 from hubferry.cli.sync import words as saying
@@ -94,7 +95,7 @@ async def _watch(file: Path, words: dict[str, Any], place: Callable[[SyncFile], 
         with (
             only_run_of(read_file.path),
             sync_options.recorded(read_file, "watch") as record,
-            follow(**showing) as hear,
+            follow(**showing, subject=Subject("hubferry sync watch", str(read_file.path))) as hear,
         ):
             asked = replace(asked, keep=record.keep, recall=record.recall, runner=place(read_file))
             summary = await run.run(read_file, entries, asked, _both(metrics.take, hear))

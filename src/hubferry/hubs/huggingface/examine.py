@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hubferry.catalog import Account
     from hubferry.hubs.http.answers import Answer
     from hubferry.hubs.huggingface.wire import Wire
-    from hubferry.model import Plan
+    from hubferry.model import Plan, Revision
 
 _DEFAULTS = (None, "main", "master")
 _LONG_LIST = re.compile(r"\[([^\],]*, [^\],]*, [^\],]*),[^\]]*\]")
@@ -53,6 +53,8 @@ class Examination:
 
     async def _rights(self) -> list[Finding]:
         there = self._plan.destination
+        if self._plan.proposes:
+            return await self._proposals(there)
         if there.exists or there.branchless:
             answer = await self._get(self._wire.api(self._ref, "/auth-check/write"))
             denied = answer.status in DENIED
@@ -65,6 +67,18 @@ class Examination:
             return [refused("may-not-write", self._denied(account))]
         owner = self._ref.repo_id.partition("/")[0]
         return [] if owner in account.namespaces else [other_namespace(self._ref, account.name, self._host)]
+
+    async def _proposals(self, there: Revision) -> list[Finding]:
+        """Ask whether a pull request can be opened, which needs a repository, and no right to write to it."""
+        if not there.exists:
+            message = _("{ref} is not there: a pull request needs a repository")
+            hint = _("leave --create-pr out to create it")
+            error = UsageError(message.format(ref=self._ref), side="destination", hint=hint)
+            return [refused("no-repository", error)]
+        account = await account_behind(self._wire)
+        if account is None or not account.reads_only:
+            return []
+        return [refused("may-not-write", self._denied(account))]
 
     async def _branch(self) -> list[Finding]:
         """Refuse to commit to what is no branch; one that is missing is made."""

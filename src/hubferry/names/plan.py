@@ -12,19 +12,29 @@ import re
 from typing import TYPE_CHECKING
 
 from hubferry.i18n import _
+from hubferry.names.model import LATEST, TEMPORARY, NamesPlan, NameStep, Place, Way
 from hubferry.refs import is_revision
-from hubferry.sync.names.model import LATEST, TEMPORARY, NamesPlan, NameStep, Place, Way
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hubferry.catalog import Reference
-    from hubferry.sync.names.model import NameKind, Seen
+    from hubferry.names.model import NameKind, Seen
 
 _DEFAULTS = frozenset({"main", "master"})
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LONGEST = 200
-_TURNS = (Way.SAME, Way.HERE, Way.LINE, Way.HEAD, Way.BESIDE, Way.UPDATE, Way.MOVED, Way.LEFT_OUT)
+_TURNS = (
+    Way.SAME,
+    Way.HERE,
+    Way.LINE,
+    Way.HEAD,
+    Way.MARK,
+    Way.BESIDE,
+    Way.UPDATE,
+    Way.MOVED,
+    Way.LEFT_OUT,
+)
 
 
 def is_known(source: Reference, target: Reference | None, known: Mapping[str, tuple[str, str]]) -> bool:
@@ -52,21 +62,24 @@ def _turn(step: NameStep) -> tuple[object, ...]:
 
 def _tag(seen: Seen, tag: Reference) -> NameStep:
     there = seen.target.tag(tag.name) if seen.target else None
-    place = seen.places.get(tag.name)
+    place, marks = seen.places.get(tag.name), tag.name == seen.mark
     reason = unfit(seen, tag.name, "tag")
     if reason:
-        return NameStep(Way.LEFT_OUT, "tag", tag, there, reason)
+        beyond = not seen.powers.tags
+        return NameStep(Way.LEFT_OUT, "tag", tag, there, reason, marks=marks, beyond=beyond)
     if there is not None:
         right = is_known(tag, there, seen.known) or seen.shown.get(tag.name, False)
         reason = "" if right else _moved(seen, tag)
-        return NameStep(Way.SAME if right else Way.MOVED, "tag", tag, there, reason)
+        return NameStep(Way.SAME if right else Way.MOVED, "tag", tag, there, reason, marks=marks)
     way = _way(seen, tag, place)
     reason = _impossible(seen, tag.name, place) if way is Way.LEFT_OUT else ""
-    return NameStep(way, "tag", tag, None, reason, place or LATEST, seen.commit_of(tag))
+    return NameStep(way, "tag", tag, None, reason, place or LATEST, seen.commit_of(tag), marks)
 
 
 def _way(seen: Seen, tag: Reference, place: Place | None) -> Way:
     """Return where a tag is made that is not there."""
+    if tag.name == seen.mark:
+        return Way.MARK
     if tag.name in seen.here:
         return Way.HERE
     if seen.head and seen.commit_of(tag) == seen.head:

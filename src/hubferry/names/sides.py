@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from hubferry import transfer
+from hubferry.names.model import Powers
 from hubferry.session import Session
-from hubferry.sync.names.model import Powers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from hubferry.events import Listener
     from hubferry.hubs.ports import Catalog, ReferenceWriter
     from hubferry.model import RepoRef
+    from hubferry.names.model import Wanted
     from hubferry.options import Access, Options
-    from hubferry.sync.spec import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Sides:
     """Both hubs, held open for questions about names.
 
     Attributes:
-        job: What is mirrored.
+        wanted: What is copied.
         options: What its copies are told.
         listen: Who hears of them.
         source: The repository; its revision is what counts as its head.
@@ -35,9 +35,10 @@ class Sides:
         there: The target's hub.
         writer: What makes names there, None for a folder.
         known: What an earlier run left right, by name.
+        mark: The tag for what the copy publishes, empty for none.
     """
 
-    job: Job
+    wanted: Wanted
     options: Options
     listen: Listener
     source: RepoRef
@@ -46,6 +47,7 @@ class Sides:
     there: Catalog
     writer: ReferenceWriter | None
     known: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    mark: str = ""
 
     @property
     def powers(self) -> Powers:
@@ -60,7 +62,12 @@ class Sides:
         return self.target.revision
 
     def source_at(self, name: str, commit: str = "") -> str:
-        """Return the source at a tag or branch: at its commit where the hub names one."""
+        """Return the source at a tag or branch: at its commit where the hub names one.
+
+        What the copy publishes is marked by a tag that the source need not have.
+        """
+        if name == self.mark and not (commit and self.source.hub == "hf"):
+            return self.wanted.source
         return str(replace(self.source, revision=commit if commit and self.source.hub == "hf" else name))
 
     def target_at(self, name: str) -> str:
@@ -74,27 +81,27 @@ class Sides:
 
 @asynccontextmanager
 async def opened(
-    job: Job, options: Options, listen: Listener, known: Mapping[str, tuple[str, str]]
+    wanted: Wanted, options: Options, listen: Listener, known: Mapping[str, tuple[str, str]]
 ) -> AsyncGenerator[Sides, None]:
     """Hold both hubs open."""
-    async with Session(job.source, job.target, options, listen) as session:
+    async with Session(wanted.source, wanted.target, options, listen) as session:
         source, target = session.source_ref, session.destination_ref
         options = replace(
             options,
-            source=_at(options.source, source),
-            destination=_at(options.destination, target),
+            source=access_at(options.source, source),
+            destination=access_at(options.destination, target),
         )
         here, there = session.catalog("source"), session.catalog("destination")
         writer = session.reference_writer(there)
         try:
-            yield Sides(job, options, listen, source, target, here, there, writer, known)
+            yield Sides(wanted, options, listen, source, target, here, there, writer, known)
         finally:
             for one in (here, there, writer):
                 if one is not None:
                     await one.close()
 
 
-def _at(access: Access, ref: RepoRef) -> Access:
+def access_at(access: Access, ref: RepoRef) -> Access:
     """Keep the server that a pasted address names, which a repository's name written anew does not."""
     return replace(access, endpoint=ref.endpoint) if ref.endpoint and not ref.named else access
 

@@ -7,19 +7,20 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from hubferry import transfer
+from hubferry.beside import NameCopied
 from hubferry.errors import (
     HubferryError,
     IntegrityError,
     MovedTagError,
     NetworkError,
     NothingSelectedError,
+    UsageError,
 )
 from hubferry.findings import together
 from hubferry.i18n import _
-from hubferry.sync.names.look import head_of, look
-from hubferry.sync.names.model import NamesPlan, NameStep, Way
-from hubferry.sync.names.sides import bare, opened, state_of
-from hubferry.sync.outcome import NameCopied
+from hubferry.names.look import head_of, look
+from hubferry.names.model import NamesPlan, NameStep, Wanted, Way
+from hubferry.names.sides import bare, opened, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,11 +28,10 @@ if TYPE_CHECKING:
     from hubferry.catalog import References
     from hubferry.events import Listener
     from hubferry.hubs.ports import ReferenceWriter
-    from hubferry.model import Report
+    from hubferry.model import Plan, Report
+    from hubferry.names.model import Seen
+    from hubferry.names.sides import Sides
     from hubferry.options import Options
-    from hubferry.sync.names.model import Seen
-    from hubferry.sync.names.sides import Sides
-    from hubferry.sync.spec import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class NamesResult:
         notes: What is left out, and why; translated.
         error: What failed, or is not as at the source; None where all is proven.
         plan: What was to be done.
+        first: The plan of the first copy: the target as it was before all of them.
     """
 
     head: Report | None = None
@@ -57,6 +58,7 @@ class NamesResult:
     notes: tuple[str, ...] = ()
     error: HubferryError | None = None
     plan: NamesPlan = field(default_factory=NamesPlan)
+    first: Plan | None = None
 
     @property
     def changed(self) -> bool:
@@ -65,12 +67,12 @@ class NamesResult:
 
 
 async def copy_names(
-    job: Job, options: Options, listen: Listener, known: Mapping[str, tuple[str, str]] | None = None
+    wanted: Wanted, options: Options, listen: Listener, known: Mapping[str, tuple[str, str]] | None = None
 ) -> NamesResult:
-    """Bring a target up to date with the tags and branches that its entry names, the branch itself included.
+    """Bring a target up to date with the tags and branches that are wanted, the branch itself included.
 
-    `known` is what an earlier run's `NamesResult.names` said, by name: the source's commit and the target's;
-    without it the job's own is taken. A failure is in the result, with what was done before it.
+    `known` is what an earlier run's `NamesResult.names` said, by name: the source's commit and the target's.
+    A failure is in the result, with what was done before it.
 
     A tag that fails on the branch stops the later ones and the head: once the branch is past its place, it
     could be made beside it at best, and at ModelScope never again.
@@ -78,17 +80,34 @@ async def copy_names(
     Raises:
         HubferryError: The names of a side could not be listed.
     """
-    async with opened(job, options, listen, job.proven if known is None else known) as sides:
+    async with opened(wanted, options, listen, known or {}) as sides:
         seen, plan = await look(sides)
-        return await _Work(sides, seen, plan).run()
+        for error in refused(plan):
+            raise error
+        return await _Work(replace(sides, mark=seen.mark), seen, plan).run()
 
 
 async def look_ahead_at_names(
-    job: Job, options: Options, listen: Listener, known: Mapping[str, tuple[str, str]] | None = None
+    wanted: Wanted, options: Options, listen: Listener, known: Mapping[str, tuple[str, str]] | None = None
 ) -> NamesPlan:
     """Return what `copy_names` would do besides copying the branch itself; nothing is written."""
-    async with opened(job, options, listen, job.proven if known is None else known) as sides:
+    async with opened(wanted, options, listen, known or {}) as sides:
         return (await look(sides))[1]
+
+
+def refused(plan: NamesPlan) -> Iterator[HubferryError]:
+    """Yield why the tag for what a copy publishes cannot be made, before anything moves.
+
+    A folder has no tags at all, which is no mistake of the name: there it is left out.
+    """
+    for step in plan.steps:
+        if not step.marks:
+            continue
+        if step.way is Way.MOVED:
+            hint = _("remove it there, or choose another name")
+            yield MovedTagError(step.reason, side="destination", hint=hint)
+        elif step.way is Way.LEFT_OUT and not step.beyond:
+            yield UsageError(step.reason, side="destination")
 
 
 class _Work:
@@ -106,6 +125,7 @@ class _Work:
 
     async def run(self) -> NamesResult:
         """Do everything, and prove it."""
+        sides = self._sides
         try:
             await self._line()
         except HubferryError as error:
@@ -113,7 +133,7 @@ class _Work:
         else:
             await self._beside()
         names = (*await self._default(), *await self._proven())
-        self._errors += [_moved(step) for step in self._plan.of(Way.MOVED)]
+        self._errors += [_moved(step, sides.wanted) for step in self._plan.of(Way.MOVED)]
         return NamesResult(
             self._head,
             names,
@@ -123,6 +143,7 @@ class _Work:
             (*self._plan.notes, *self._notes),
             together(self._errors) if self._errors else None,
             self._plan,
+            self._reports[0].plan if self._reports else None,
         )
 
     @property
@@ -142,15 +163,15 @@ class _Work:
             for step in of_the_head:
                 await self._commit(step)
             of_the_head = ()
-        self._head = await self._copy(sides.job.source, target, sides.options)
-        for step in of_the_head:
-            with _naming(step):
+        self._head = await self._copy(sides.wanted.source, target, sides.options)
+        for step in (*of_the_head, *self._plan.of(Way.MARK)):
+            with _naming(step, self._sides.wanted):
                 await self._tag_head(step, self._head)
 
     async def _commit(self, step: NameStep) -> None:
         """Commit what a tag means on the branch, and tag it."""
         sides = self._sides
-        with _naming(step), self._sparing(step):
+        with _naming(step, self._sides.wanted), self._sparing(step):
             source = sides.source_at(step.name, step.commit)
             await self._tag(step, self._commit_of(await self._copy(source, str(sides.target), sides.options)))
 
@@ -191,7 +212,9 @@ class _Work:
         Raises:
             NetworkError: The source has moved on meanwhile.
         """
-        if head.plan.source.commit != step.commit:
+        if step.way is Way.MARK:
+            step = replace(step, commit=head.plan.source.commit)
+        elif head.plan.source.commit != step.commit:
             message = _("{name} has changed in the middle of the work.").format(name=self._sides.source)
             raise NetworkError(message, side="source", hint=_("Run the same command again."))
         await self._tag(step, self._commit_of(head))
@@ -200,7 +223,7 @@ class _Work:
         """Make what goes beside the branch; what fails for one leaves the others alone."""
         for step in self._plan.of(Way.BESIDE, Way.UPDATE):
             try:
-                with _naming(step), self._sparing(step):
+                with _naming(step, self._sides.wanted), self._sparing(step):
                     await (self._make_beside(step) if step.way is Way.BESIDE else self._update(step))
             except HubferryError as error:
                 self._errors.append(error)
@@ -331,26 +354,30 @@ class _Work:
 
 
 @contextmanager
-def _naming(step: NameStep) -> Iterator[None]:
+def _naming(step: NameStep, wanted: Wanted) -> Iterator[None]:
     """Let what fails for a tag say which, and how to go on without it."""
     try:
         yield
     except HubferryError as error:
         doing = _("copying {name}").format(name=step.name)
         error.doing = doing if error.doing is None else f"{doing}: {error.doing}"
-        if not error.retryable and error.hint is None:
-            error.hint = _("to go on without it, deny {name} in the tags or branches of the file").format(
-                name=step.name
-            )
+        if not error.retryable and error.hint is None and step.way is not Way.MARK:
+            hint = _("to go on without it, deny {name} in the tags or branches of the file")
+            if not wanted.by_file:
+                hint = _("to go on without it: --{kind} '!{name}'")
+            error.hint = hint.format(name=step.name, kind="tags" if step.kind == "tag" else "branches")
         raise
 
 
 def _copied(step: NameStep, mark: str) -> NameCopied:
-    return NameCopied(step.name, step.kind, step.source.mark, mark)
+    source = step.commit if step.way is Way.MARK else step.source.mark
+    return NameCopied(step.name, step.kind, source, mark)
 
 
-def _moved(step: NameStep) -> MovedTagError:
+def _moved(step: NameStep, wanted: Wanted) -> MovedTagError:
     hint = _(
         'remove it there, and the next run makes it anew; or leave it out with tags: {{deny: ["{name}"]}}'
     )
+    if not wanted.by_file:
+        hint = _("remove it there, and the next run makes it anew; or leave it out with --tags '!{name}'")
     return MovedTagError(step.reason, side="destination", hint=hint.format(name=step.name))

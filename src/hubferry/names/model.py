@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hubferry.catalog import Reference, References
-    from hubferry.sync.spec import Names
+    from hubferry.names.rules import Names
 
 NameKind = Literal["tag", "branch"]
 _MOST_NOTES = 50
@@ -22,12 +21,32 @@ TEMPORARY = "hubferry-"
 """How the name of a temporary branch begins; `hubferry-tag-v1` becomes the tag v1."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is copied, and which names of it.
+
+    Attributes:
+        source: As it is typed, always with its hub.
+        target: Likewise, or a folder.
+        tags: Which tags are copied, each as a commit and a tag; None for none.
+        branches: Which branches are copied besides the one itself; None for none.
+        mark: A tag for what the copy publishes; None for none.
+        same_tag: Whether the tag that the source is named by is that tag.
+        by_file: Whether a mirror file says so, and options do not: for what people are told.
+    """
+
+    source: str
+    target: str
+    tags: Names | None = None
+    branches: Names | None = None
+    mark: str | None = None
+    same_tag: bool = False
+    by_file: bool = True
+
+
 def is_wanted(name: str, rules: Names | None) -> bool:
     """Return whether rules take a name; without rules none is taken."""
-    if rules is None:
-        return False
-    allowed = not rules.allow or any(re.fullmatch(rule, name) for rule in rules.allow)
-    return allowed and not any(re.fullmatch(rule, name) for rule in rules.deny)
+    return rules is not None and rules.take(name)
 
 
 class Way(str, Enum):
@@ -41,6 +60,8 @@ class Way(str, Enum):
     """A commit on the branch, in order, then the tag."""
     HEAD = "head"
     """It is the source's head, which is copied anyhow."""
+    MARK = "mark"
+    """It marks what the copy publishes, whatever that is."""
     BESIDE = "beside"
     """A commit on a temporary branch, then the tag or the branch."""
     UPDATE = "update"
@@ -87,6 +108,7 @@ class Seen:
         powers: What can be made at the target.
         tags: Which tags are wanted, None for none.
         branches: Which branches are wanted, None for none.
+        mark: A tag for what the copy publishes, empty for none; it is among the source's.
         head: The source's head, empty where the hub names no commit.
         known: What an earlier run left right, by name: what both sides said of it then.
         fresh: Whether nobody reads the target's branch yet: it is not there, or empty.
@@ -102,6 +124,7 @@ class Seen:
     powers: Powers
     tags: Names | None = None
     branches: Names | None = None
+    mark: str = ""
     head: str = ""
     known: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     fresh: bool = False
@@ -114,7 +137,9 @@ class Seen:
     @cached_property
     def wanted_tags(self) -> tuple[Reference, ...]:
         """The tags of the source that are wanted."""
-        return tuple(tag for tag in self.source.tags if is_wanted(tag.name, self.tags))
+        return tuple(
+            tag for tag in self.source.tags if tag.name == self.mark or is_wanted(tag.name, self.tags)
+        )
 
     @cached_property
     def wanted_branches(self) -> tuple[Reference, ...]:
@@ -147,6 +172,8 @@ class NameStep:
         reason: Why it is left out, or what is wrong with it; translated.
         place: For the order.
         commit: The source's commit that it means, empty where the hub names none.
+        marks: Whether it is a tag for what the copy publishes, which the source need not have.
+        beyond: Whether it is left out because the target has no such names at all.
     """
 
     way: Way
@@ -156,6 +183,8 @@ class NameStep:
     reason: str = ""
     place: Place = LATEST
     commit: str = ""
+    marks: bool = False
+    beyond: bool = False
 
     @property
     def name(self) -> str:
@@ -189,7 +218,7 @@ class NamesPlan:
     @property
     def to_make(self) -> tuple[NameStep, ...]:
         """The tags and branches that are to be made, or to be changed."""
-        return self.of(Way.HERE, Way.LINE, Way.HEAD, Way.BESIDE, Way.UPDATE)
+        return self.of(Way.HERE, Way.LINE, Way.HEAD, Way.MARK, Way.BESIDE, Way.UPDATE)
 
     @property
     def nothing_to_do(self) -> bool:

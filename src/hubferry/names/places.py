@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hubferry.errors import NotFoundError, NothingSelectedError
-from hubferry.sync.names.model import HEAD, LATEST, Place
-from hubferry.sync.names.plan import unfit
-from hubferry.sync.names.sides import state_of
+from hubferry.names.model import HEAD, LATEST, Place
+from hubferry.names.plan import unfit
+from hubferry.names.sides import state_of
 
 if TYPE_CHECKING:
     from hubferry.catalog import PastCommit, Reference
-    from hubferry.sync.names.model import Seen
-    from hubferry.sync.names.sides import Sides
+    from hubferry.names.model import Seen
+    from hubferry.names.sides import Sides
 
 _OF_THE_HUB = frozenset({".gitattributes", "README.md", "configuration.json"})
 """What a hub puts into a repository that is new."""
@@ -119,7 +119,7 @@ class Places:
         """Hold the branch against the source's head, then its tags, the latest first, until one is shown."""
         sides, seen = self._sides, self._seen
         holds: Place | None = None
-        if await self._branch_shows(sides.job.source):
+        if await self._branch_shows(sides.wanted.source):
             holds = LATEST if self._line is None else HEAD
         lacking = {tag.name for tag in self._tags}
         here = set()
