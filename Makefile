@@ -10,7 +10,8 @@ MEMORY := $(shell test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 .DEFAULT_GOAL := help
 RAY    ?= .venv-ray
 DOCS   ?= .venv-docs
-.PHONY: help demo test docs test-ray bench-ray test-official lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
+DIST   ?= .venv-dist
+.PHONY: help demo test test-dist docs test-ray bench-ray test-official lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,6 +30,14 @@ test: lint docs test-ray test-official  ## everything CI runs
 
 test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index
 	$(BIN)/python -m tests.official.run $(SUITE)
+
+$(DIST)/.installed: requirements-dist.lock
+	$(PYTHON) -m venv $(DIST)
+	$(DIST)/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-dist.lock
+	@touch $@
+
+test-dist: $(DIST)/.installed  ## sdist and wheel of what is committed: built, looked into, installed, tried; needs a package index
+	$(DIST)/bin/python -m tests.dist.run
 
 # Ray has no wheel for every machine; where there is none, that is said, and the other tests count.
 $(RAY)/.installed: requirements-ray.lock pyproject.toml
@@ -113,6 +122,8 @@ lock:  ## pin every dependency anew (needs uv)
 		--python-version 3.10 --generate-hashes --no-annotate --no-header --quiet --output-file requirements-ray.lock
 	uv pip compile pyproject.toml --group build --constraint requirements.lock --universal --python-version 3.10 \
 		--generate-hashes --no-annotate --no-header --quiet --output-file deploy/requirements.lock
+	uv pip compile --group dist --group build --constraint requirements.lock --universal --python-version 3.10 \
+		--generate-hashes --no-annotate --no-header --quiet --output-file requirements-dist.lock
 	uv pip compile --group docs --universal --python-version 3.10 \
 		--generate-hashes --no-annotate --no-header --quiet --output-file docs/requirements.lock
 	uv pip compile --group browser --constraint requirements.lock --universal --python-version 3.10 \
