@@ -11,7 +11,7 @@ MEMORY := $(shell test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 RAY    ?= .venv-ray
 DOCS   ?= .venv-docs
 DIST   ?= .venv-dist
-.PHONY: help demo test test-dist docs test-ray bench-ray test-official lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
+.PHONY: help demo test test-dist dist docs test-ray bench-ray test-official lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,10 @@ $(DIST)/.installed: requirements-dist.lock
 
 test-dist: $(DIST)/.installed  ## sdist and wheel of what is committed: built, looked into, installed, tried; needs a package index
 	$(DIST)/bin/python -m tests.dist.run
+
+dist: $(DIST)/.installed  ## sdist, wheel and hubferry as one file for this platform, in dist/, from what is committed; all tried
+	rm -rf dist
+	$(DIST)/bin/python -m tests.dist.run --keep dist
 
 # Ray has no wheel for every machine; where there is none, that is said, and the other tests count.
 $(RAY)/.installed: requirements-ray.lock pyproject.toml
@@ -133,4 +137,4 @@ audit: $(STAMP)  ## known vulnerabilities in the locked dependencies
 	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
 
 clean:  ## remove what the targets created
-	rm -rf $(VENV) $(RAY) $(DOCS) site .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .official .coverage*
+	rm -rf $(VENV) $(RAY) $(DOCS) $(DIST) dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .official .coverage*
