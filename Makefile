@@ -12,7 +12,8 @@ IN_MEMORY = place=$$(mktemp -d "$(MEMORY)/hubferry-tests.XXXXXX") && trap 'rm -r
 RAY    ?= .venv-ray
 DOCS   ?= .venv-docs
 SIGN   ?= .venv-sign
-.PHONY: help demo test docs test-ray test-sign test-browser screenshots bench-ray bench-pages test-official test-foreign lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
+DIST   ?= .venv-dist
+.PHONY: help demo test docs test-ray test-sign test-dist dist test-browser screenshots bench-ray bench-pages test-official test-foreign lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,6 +35,18 @@ test-official: $(STAMP)  ## the official clients' own tests against the hub; nee
 
 test-foreign: $(STAMP)  ## transformers and datasets through mirrors, and a mirror of a foreign mirror; needs a package index
 	$(BIN)/python -m tests.official.chains $(CHAIN)
+
+$(DIST)/.installed: requirements-dist.lock
+	$(PYTHON) -m venv $(DIST)
+	$(DIST)/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-dist.lock
+	@touch $@
+
+test-dist: $(DIST)/.installed  ## sdist and wheel of what is committed: built, looked into, installed, tried; needs a package index
+	$(DIST)/bin/python -m tests.dist.run
+
+dist: $(DIST)/.installed  ## sdist, wheel and hubferry as one file for this platform, in dist/, from what is committed; all tried
+	rm -rf dist
+	$(DIST)/bin/python -m tests.dist.run --keep dist
 
 # Ray has no wheel for every machine; where there is none, that is said, and the other tests count.
 $(RAY)/.installed: requirements-ray.lock pyproject.toml
@@ -151,6 +164,8 @@ lock:  ## pin every dependency anew (needs uv)
 		--python-version 3.10 --generate-hashes --no-annotate --no-header --quiet --output-file requirements-sign.lock
 	uv pip compile pyproject.toml --group build --constraint requirements.lock --universal --python-version 3.10 \
 		--generate-hashes --no-annotate --no-header --quiet --output-file deploy/requirements.lock
+	uv pip compile --group dist --group build --constraint requirements.lock --universal --python-version 3.10 \
+		--generate-hashes --no-annotate --no-header --quiet --output-file requirements-dist.lock
 	uv pip compile --group docs --universal --python-version 3.10 \
 		--generate-hashes --no-annotate --no-header --quiet --output-file docs/requirements.lock
 	uv pip compile --group browser --constraint requirements.lock --universal --python-version 3.10 \
@@ -160,4 +175,4 @@ audit: $(STAMP)  ## known vulnerabilities in the locked dependencies
 	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
 
 clean:  ## remove what the targets created
-	rm -rf $(VENV) $(RAY) $(DOCS) $(SIGN) site .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .official .coverage*
+	rm -rf $(VENV) $(RAY) $(DOCS) $(SIGN) $(DIST) dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .official .coverage*
