@@ -234,13 +234,6 @@ def _bytes_field(number: int, value: bytes) -> bytes:
     return _varint(number << 3 | 2) + _varint(len(value)) + value
 
 
-def write_lfs_pointer(path: Path, *, size: int = 123456789, digest: str | None = None) -> Path:
-    """Write what `git clone` without LFS leaves in place of a weight file."""
-    oid = digest or sha256(path.name.encode()).hexdigest()
-    text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {size}\n"
-    return write_file(path, text)
-
-
 def write_readme(
     directory: Path, *, title: str, license_name: str = "apache-2.0", library: str = "transformers"
 ) -> Path:
