@@ -12,7 +12,6 @@ import pickle
 import random
 import struct
 import zipfile
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
