@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 CATALOG := src/hubferry/locale/zh_CN/LC_MESSAGES/hubferry.po
 PYTEST := $(BIN)/python -m pytest
 MEMORY  = $(shell $(PYTHON) tests/temporary.py)
-IN_MEMORY = place=$$(mktemp -d "$(MEMORY)/hubferry-tests.XXXXXX") && trap 'rm -rf "$$place"' EXIT INT TERM && TMPDIR="$$place"
+IN_MEMORY = place=$$(mktemp -d "$(MEMORY)/hubferry-tests.XXXXXX") && chmod 755 "$$place" && trap 'rm -rf "$$place"' EXIT INT TERM && TMPDIR="$$place"
 
 .DEFAULT_GOAL := help
 RAY    ?= .venv-ray

@@ -1,7 +1,7 @@
 """The beginning of the one-file build: unpack what is in the archive, once, and run it.
 
 Native libraries cannot be loaded out of an archive. They are unpacked into a folder of this account's, named
-after what is in the archive, so it is unpacked once: in HUBFERRY_UNPACKED, else XDG_CACHE_HOME, else ~/.cache.
+after what is in the archive, so it is unpacked once: in HUBFERRY_UNPACKED, XDG_CACHE_HOME or ~/.cache.
 Where none of these can be written, or belongs to this account alone, it is a folder that is gone afterwards.
 This file becomes `__main__.py`, and any Python from 3.8 on can say what is wrong.
 """
