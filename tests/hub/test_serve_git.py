@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
@@ -16,9 +17,9 @@ import pytest
 from huggingface_hub import HfApi
 from servers import READ_TOKEN, WRITE_TOKEN, running_hub
 
-from hubferry.serve import ServerLimits, Strictness
+from hubferry.serve import Reason, Refusal, ServerLimits, Strictness
 from hubferry.serve.git import pointer
-from hubferry.serve.smart_git import command
+from hubferry.serve.smart_git import command, routes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -357,6 +358,35 @@ def test_git_lfs_brings_blobs_and_takes_them(git, hub, tmp_path):
     git.commit(folder, {"x.bin": b"\3" * 70_000})
     git("push", "--quiet", "origin", "main", at=folder)
     assert files(hub)["x.bin"] == b"\3" * 70_000
+
+
+def test_who_waits_for_git_keeps_nobody_else_waiting(hub, monkeypatch):
+    begun, ended = threading.Semaphore(0), threading.Event()
+
+    def wait(*_words):
+        begun.release()
+        ended.wait(30)
+        raise Refusal(Reason.BROKEN, "slow")
+
+    monkeypatch.setattr(routes, "bring_up_to_date", wait)
+    address = f"{hub.url}/org/model/info/refs?service=git-upload-pack"
+
+    def ask() -> None:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(address, timeout=40)
+        refused.value.close()
+
+    waiting = [threading.Thread(target=ask) for _ in range(40)]
+    for one in waiting:
+        one.start()
+    try:
+        for _ in range(8):
+            assert begun.acquire(timeout=20)
+        assert HfApi(endpoint=hub.url).list_repo_files("org/model") != []
+    finally:
+        ended.set()
+        for one in waiting:
+            one.join(20)
 
 
 @pytest.mark.parametrize("body", [b"", b"0000", b"zzzz", b"ffff", b"0010deadbeef0000", b"0004" * 3])
