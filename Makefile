@@ -9,7 +9,7 @@ MEMORY := $(shell test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 
 .DEFAULT_GOAL := help
 RAY    ?= .venv-ray
-.PHONY: help demo test test-ray bench-ray test-official lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
+.PHONY: help demo test test-ray test-browser screenshots bench-ray bench-pages test-official lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,8 +23,8 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no internet
 	@$(BIN)/hubferry demo
 
-test: lint test-ray test-official  ## everything CI runs
-	$(PYTEST) -n 2 --dist worksteal -m "not nightly"
+test: lint test-ray test-official test-browser  ## everything CI runs
+	$(PYTEST) -n 2 --dist worksteal -m "not nightly" --ignore tests/browser
 
 test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index
 	$(BIN)/python -m tests.official.run $(SUITE)
@@ -40,6 +40,23 @@ test-ray:  ## mirrors on a Ray cluster of three nodes, where Ray can be had
 	@if $(MAKE) --no-print-directory $(RAY)/.installed; then \
 		$(RAY)/bin/python -m pytest tests/on_ray; \
 	else echo "test-ray is skipped: Ray cannot be installed here (requirements-ray.lock)"; fi
+
+# Chromium and fonts come from the distribution; where there are none, that is said, and the other tests count.
+$(VENV)/.browser: requirements-browser.lock $(STAMP)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-browser.lock
+	@touch $@
+
+test-browser:  ## the pages in a real browser, where Chromium can be had
+	@command -v chromium >/dev/null || (test "$$(id -u)" = 0 && apt-get update -qq >/dev/null 2>&1; \
+		apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk >/dev/null 2>&1) || true
+	@if ! command -v chromium >/dev/null; then \
+		echo "test-browser is skipped: there is no chromium, and it cannot be installed here (apt-get install chromium)"; \
+	elif $(MAKE) --no-print-directory $(VENV)/.browser; then \
+		$(PYTEST) tests/browser; \
+	else echo "test-browser is skipped: Playwright cannot be installed here (requirements-browser.lock)"; fi
+
+screenshots: $(VENV)/.browser  ## write the pictures of docs/images
+	$(BIN)/python -m tests.browser.screenshots
 
 bench-ray: $(RAY)/.installed  ## one large repository on one and on four nodes
 	$(RAY)/bin/python -m benchmarks.ray_split $(BENCH)
@@ -62,6 +79,9 @@ bench: $(STAMP)  ## hubferry against the others, on shaped links
 bench-mirror: $(STAMP)  ## a mirror against nginx, and against upstream itself
 	$(BIN)/python -m benchmarks.mirror $(BENCH)
 
+bench-pages: $(STAMP)  ## the hub's pages over 10,000 repositories and 60,000 files
+	$(BIN)/python -m benchmarks.pages $(BENCH)
+
 growth: $(STAMP)  ## how the time grows with files and models
 	$(BIN)/python -m benchmarks.growth $(GROWTH)
 
@@ -73,7 +93,7 @@ nightly: $(STAMP)  ## the long campaigns
 
 coverage: $(STAMP)  ## branch coverage of the test suite
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 2 --dist worksteal -m "not nightly" \
+	$(BIN)/coverage run -m pytest -n 2 --dist worksteal -m "not nightly" --ignore tests/browser \
 		-W "ignore:Exception ignored in thread:pytest.PytestUnraisableExceptionWarning"  # a tracer's race in CPython 3.11
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 

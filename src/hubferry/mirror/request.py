@@ -13,6 +13,7 @@ from hubferry.mirror.content import Small, digest_of, source_of
 from hubferry.mirror.refusals import said
 from hubferry.mirror.snapshots import is_blob
 from hubferry.serve.addresses import client_address
+from hubferry.serve.browsers import kept_as
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +63,7 @@ class Asked:
         """
         wanted = await self.mirror.wanted(self.upstream, found, path, self.who)
         etag = await self._etag(found, wanted)
-        headers = {**headers, **marks(found)}
+        headers = {**headers, **marks(found), **kept_as(self.request, path)}
         try:
             return await self._file(wanted, etag, headers)
         except HubferryError as error:

@@ -51,7 +51,7 @@ _SCHEMES = {"http", "https", "mailto"}
 _NUMBER = re.compile(r"\d{1,4}%?")
 _SPACE = re.compile(r"\s+")
 _NOT_IN_ANCHOR = re.compile(r"[^\w\- ]")
-_PIECE = re.compile(r'<(?P<end>/?)(?P<tag>img|a|table)(?P<attributes>(?:\s+[\w-]+="[^"]*")*)\s*/?>')
+_PIECE = re.compile(r'<(?P<end>/?)(?P<tag>img|a|table|pre)(?P<attributes>(?:\s+[\w-]+="[^"]*")*)\s*/?>')
 _ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
 _NESTING = 20
 _DEEPEST = 200
@@ -63,19 +63,19 @@ _CLOSED_BY_THEMSELVES = {
 }  # fmt: skip
 
 
-def prose(text: str, page: str, raw: str) -> Markup:
+def prose(text: str, page: str, raw: str | None) -> Markup:
     """Return a text as markup.
 
     Args:
         text: Markdown; what is longer than `LARGEST` is left out.
         page: The folder in which a relative link lies, as an address of ours that ends with a slash.
-        raw: The same for pictures.
+        raw: The same for pictures; None makes links to their pages of them.
     """
     return Markup(_rendered(text[:LARGEST], page, raw, _("A table")))  # noqa: S704  # nh3 has been over it
 
 
 @lru_cache(maxsize=64)
-def _rendered(text: str, page: str, raw: str, table: str) -> str:
+def _rendered(text: str, page: str, raw: str | None, table: str) -> str:
     import nh3
 
     html = _html(text, raw=True)
@@ -83,7 +83,7 @@ def _rendered(text: str, page: str, raw: str, table: str) -> str:
         html if not _is_deep(html) else _html(text, raw=False),
         tags=_TAGS,
         attributes=_ATTRIBUTES,
-        attribute_filter=_filtering(page, raw),
+        attribute_filter=_filtering(page, raw or page),
         url_schemes=_SCHEMES,
         link_rel="nofollow noopener noreferrer",
         clean_content_tags={
@@ -98,7 +98,7 @@ def _rendered(text: str, page: str, raw: str, table: str) -> str:
             "math",
         },
     )
-    return _finished(clean, table)
+    return _finished(clean, table, pictures=raw is not None)
 
 
 def _is_deep(html: str) -> bool:
@@ -176,7 +176,7 @@ def _led(address: str, folder: str) -> str | None:
     return joined + (f"#{parts.fragment}" if parts.fragment else "") if joined.startswith(folder) else None
 
 
-def _finished(html: str, table: str) -> str:
+def _finished(html: str, table: str, *, pictures: bool) -> str:
     """Put links in the place of pictures from elsewhere, and tables into boxes that scroll by themselves."""
     linked = 0
 
@@ -189,24 +189,26 @@ def _finished(html: str, table: str) -> str:
                 if not found["end"]
                 else "</table></div>"
             )
+        if found["tag"] == "pre":
+            return found[0] if found["end"] else '<pre tabindex="0">'  # one may be wider than its box
         if found["tag"] == "a":
             linked += -1 if found["end"] else 1
             return found[0]
-        return _picture(attributes, linked=linked > 0)
+        return _picture(attributes, linked=linked > 0, shown=pictures)
 
     return _PIECE.sub(finish, html)
 
 
-def _picture(attributes: dict[str, Any], *, linked: bool) -> str:
+def _picture(attributes: dict[str, Any], *, linked: bool, shown: bool) -> str:
     address, words = attributes.get("src", ""), attributes.get("alt", "")
-    if address and not urlsplit(address).scheme and not urlsplit(address).netloc:
+    if shown and address and not urlsplit(address).scheme and not urlsplit(address).netloc:
         sized = "".join(
             f' {name}="{escape(attributes[name])}"'
             for name in ("width", "height", "align")
             if name in attributes
         )
         return f'<img src="{escape(address)}" alt="{escape(words)}" loading="lazy"{sized}>'
-    shown = escape(words or urlsplit(address).netloc or "…")
+    name = escape(words or urlsplit(address).netloc or "…")
     if linked or not address:
-        return f'<span class="outside">{shown}</span>'
-    return f'<a class="outside" href="{escape(address)}" rel="nofollow noopener noreferrer">{shown}</a>'
+        return f'<span class="outside">{name}</span>'
+    return f'<a class="outside" href="{escape(address)}" rel="nofollow noopener noreferrer">{name}</a>'

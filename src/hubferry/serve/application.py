@@ -13,7 +13,7 @@ from hubferry.serve.access import Policy
 from hubferry.serve.addresses import require_known_host
 from hubferry.serve.hub import HUB, Hub, Seams, ServerLimits
 from hubferry.serve.huggingface.renames import redirect_renamed
-from hubferry.serve.pages import FORMS, PAGES, attach, refuse, show_pages, wants_page
+from hubferry.serve.pages import FORMS, attach, refuse, show_pages, wants_page
 from hubferry.serve.public import Public
 from hubferry.serve.rates import count_requests, tell_allowance
 from hubferry.serve.refusal import Reason, Refusal
@@ -79,7 +79,6 @@ def create_application(  # noqa: PLR0913  # one for each part of a hub
                 if route.method == "GET":
                     application.router.add_route("HEAD", route.path, route.handler)
     attach(application, hub)
-    LABELS.update(PAGES)
     return application
 
 

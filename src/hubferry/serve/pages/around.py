@@ -38,7 +38,7 @@ async def around(request: web.Request, shown: Shown, tab: str) -> Mapping[str, A
         "revision": revision,
         "at": at,
         "whole": sum(file.size for file in shown.tree.files.values()) if shown.source is not None else 0,
-        "named": revision in names or revision == DEFAULT,
+        "named": revision in (*names, DEFAULT, "master"),
         "branches": sorted(shown.branches, key=lambda name: (name != DEFAULT, name))[:_MOST_NAMES],
         "tags": sorted(shown.tags, reverse=True)[:_MOST_NAMES],
     }

@@ -92,16 +92,13 @@ async def _card(request: web.Request, shown: Shown) -> Card | None:
     except Refusal:
         return None
     base = f"{shown.place.base}/%s/{shown.commit}/"
-    page, raw = link(request, base % "blob"), link(request, _raw_folder(shown))
+    page = link(request, base % "blob")
+    raw = None if shown.place.dialect == "ms" else link(request, base % "resolve")
     language = reader_of(request).language
     return await asyncio.to_thread(_made, content, page, raw, language)
 
 
-def _raw_folder(shown: Shown) -> str:
-    return f"{shown.place.base}/resolve/{shown.commit}/"
-
-
-def _made(content: bytes, page: str, raw: str, language: str) -> Card:
+def _made(content: bytes, page: str, raw: str | None, language: str) -> Card:
     text = content.decode(errors="replace")
     front = _FRONT.match(text)
     body = text[front.end() :] if front else text

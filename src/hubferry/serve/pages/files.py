@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hubferry.serve.records import FileRecord
     from hubferry.serve.tree import Tree
 
-A_PAGE = 200
+A_PAGE = 100
 _MOST_FOUND = 10_000
 
 
@@ -72,7 +72,7 @@ async def show_folder(request: web.Request, shown: Shown) -> web.StreamResponse:
         page=page,
         last=last,
         readable=await shown.may_read(),
-        download_of=lambda path: link(request, shown.download(path)),
+        download_of=lambda path: _download(request, shown, path),
         **await around(request, shown, "files"),
     )
 
@@ -108,7 +108,8 @@ async def show_file(request: web.Request, shown: Shown) -> web.StreamResponse:
     header = await _header(shown, path, file) if readable and weights.has_header(path) else None
     preview = await _preview(request, shown, path, file) if readable and header is None else None
     tensors, page, last = _some(header, request)
-    address = absolute(request, link(request, shown.download(path)).removeprefix(link(request, "")))
+    download = _download(request, shown, path)
+    address = absolute(request, download.removeprefix(link(request, "")))
     return await show(
         request,
         "file.html",
@@ -122,8 +123,8 @@ async def show_file(request: web.Request, shown: Shown) -> web.StreamResponse:
         page=page,
         last=last,
         preview=preview,
-        picture=link(request, f"{shown.place.base}/resolve/{shown.commit}/{path}"),
-        download=link(request, shown.download(path)),
+        picture=download,
+        download=download,
         changed=(await shown.commits_of([path])).get(path),
         plain="plain" in request.query,
         tensor=request.query.get("tensor", "").strip()[:200],
@@ -140,6 +141,11 @@ async def show_file(request: web.Request, shown: Shown) -> web.StreamResponse:
         ],
         **await around(request, shown, "files"),
     )
+
+
+def _download(request: web.Request, shown: Shown, path: str) -> str:
+    address, query = shown.download(path)
+    return link(request, address, **query)
 
 
 def _shares(header: Weights | None) -> list[Share]:
@@ -170,9 +176,11 @@ async def _preview(request: web.Request, shown: Shown, path: str, file: FileReco
     below = f"/{folder}" if folder else ""
     base = f"{shown.place.base}/%s/{shown.commit}{below}/"
 
+    raw = None if shown.place.dialect == "ms" else link(request, base % "resolve")
+
     def rendered(text: str) -> object:
         with i18n.speaking(reader_of(request).language):
-            return prose.prose(text, link(request, base % "blob"), link(request, base % "resolve"))
+            return prose.prose(text, link(request, base % "blob"), raw)
 
     plain = "plain" in request.query
 

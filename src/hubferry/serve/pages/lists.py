@@ -11,6 +11,7 @@ from hubferry.serve.addresses import absolute
 from hubferry.serve.hub import account_of
 from hubferry.serve.pages.showing import show
 from hubferry.serve.pages.sources import PROVIDERS, Details, Entry
+from hubferry.serve.pages.using import of_hub
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ async def show_list(request: web.Request, place: Place) -> web.StreamResponse:
         last=last,
         orders=_ORDERS,
         standing=[said for provider in providers if first and (said := await provider.standing(request))],
+        first=first,
+        here_ways=of_hub(absolute(request, "")),
         example=f"HF_ENDPOINT={absolute(request, '')} hf upload my-org/my-model ./folder",
     )
 

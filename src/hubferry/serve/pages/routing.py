@@ -123,11 +123,3 @@ def _moved(request: web.Request, place: Place) -> str | None:
     if new is None or not hub.policy.sees(account_of(request), hub.store.find(new, kind).record):
         return None
     return relative(request, request.rel_url.raw_path.replace(place.repo_id, new, 1))
-
-
-PAGES: dict[object, str] = {
-    signing_in.show_sign_in: "pages:sign-in",
-    signing_in.sign_in: "pages:sign-in",
-    signing_in.sign_out: "pages:sign-out",
-}
-"""What the handlers with addresses of their own are for."""

@@ -59,6 +59,16 @@ def ways(
     return found
 
 
+def of_hub(address: str) -> list[Way]:
+    """Return what official clients need to know of this hub, and how a folder gets into it."""
+    place = shlex.quote(address)
+    return [
+        Way("huggingface_hub, transformers, datasets", f"export HF_ENDPOINT={place}"),
+        Way("modelscope", f"export MODELSCOPE_ENDPOINT={place}"),
+        Way("hf", f"HF_ENDPOINT={place} hf upload my-org/my-model ./folder"),
+    ]
+
+
 def curl(address: str, name: str) -> Way:
     """Return how one file is had with nothing but curl."""
     return Way("curl", f"curl -L -C - -o {shlex.quote(name)} {shlex.quote(address)}")

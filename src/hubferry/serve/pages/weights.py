@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import struct
@@ -88,11 +89,11 @@ async def read_weights(
         most: Bytes of the header that are read.
     """
     if path.lower().endswith(GGUF):
-        return parse_gguf(await read(0, min(size, most)))
+        return await asyncio.to_thread(parse_gguf, await read(0, min(size, most)))
     length = int.from_bytes(await read(0, 8), "little")
     if not _SHORTEST <= length <= min(most, size - 8):
         return None
-    return parse_safetensors(await read(8, length))
+    return await asyncio.to_thread(parse_safetensors, await read(8, length))
 
 
 def parse_safetensors(header: bytes) -> Weights | None:
@@ -169,7 +170,8 @@ class _Walk:
         if kind != _STRING:
             self.value(kind)
             return
-        self._at += 0 if (length := self.number("Q")) < 0 else length
+        length = self.number("Q")
+        self._at += length
 
 
 def parse_gguf(content: bytes) -> Weights | None:
