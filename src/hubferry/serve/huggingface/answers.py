@@ -56,6 +56,11 @@ _STATUS: dict[Reason, tuple[int, str | None]] = {
 _MISSING = 404
 
 
+def status_of(refusal: Refusal) -> int:
+    """Return the status that a refusal has, to whomever it is told."""
+    return refusal.status or _STATUS[refusal.reason][0]
+
+
 def answer(request: web.Request, refusal: Refusal) -> web.Response:  # noqa: C901  # one branch an oddity
     """Return the answer to a refused request."""
     status, code = _STATUS[refusal.reason]
