@@ -11,7 +11,7 @@ MEMORY := $(shell test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 RAY    ?= .venv-ray
 DOCS   ?= .venv-docs
 DIST   ?= .venv-dist
-.PHONY: help demo test test-dist dist docs test-ray bench-ray test-official lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
+.PHONY: help demo test test-dist dist test-pythons docs test-ray bench-ray test-official lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,7 +36,10 @@ $(DIST)/.installed: requirements-dist.lock
 	$(DIST)/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-dist.lock
 	@touch $@
 
-test-dist: $(DIST)/.installed  ## sdist and wheel of what is committed: built, looked into, installed, tried; needs a package index
+test-test-pythons: $(STAMP) $(DIST)/.installed  ## unit tests under each Python from 3.10 to 3.14 that is here, types for the others
+	$(DIST)/bin/python -m tests.pythons.run $(PYTHONS)
+
+dist: $(DIST)/.installed  ## sdist and wheel of what is committed: built, looked into, installed, tried; needs a package index
 	$(DIST)/bin/python -m tests.dist.run
 
 dist: $(DIST)/.installed  ## sdist, wheel and hubferry as one file for this platform, in dist/, from what is committed; all tried

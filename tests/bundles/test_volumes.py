@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from tests.pythons.found import interpreter
 from volumes import MIB, bytes_of, described, laid_out, worked, written
 
 from hubferry.bundles import closing, layout
@@ -218,6 +219,18 @@ def test_the_checker_runs_on_python_3_6():
     assert imported <= {"hashlib", "json", "os", "re", "stat", "sys"}
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.returns]
+
+
+@pytest.mark.parametrize("version", ["3.6", "3.8", "3.13"])
+def test_the_checker_runs_on_the_pythons_that_are_here(tmp_path, version):
+    python = interpreter(version)
+    if python is None:
+        pytest.skip(f"there is no Python {version} here")
+    written(tmp_path / "stick", FILES)
+    words = [python, "-I", str(CHECKER), "--verbose", str(tmp_path / "stick")]
+    environment = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(words, capture_output=True, check=False, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_sums_of_a_volume_are_those_of_its_members(tmp_path):
