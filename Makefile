@@ -5,13 +5,15 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 CATALOG := src/hubferry/locale/zh_CN/LC_MESSAGES/hubferry.po
 PYTEST := $(BIN)/python -m pytest
-MEMORY := $(shell test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
+MEMORY  = $(shell $(PYTHON) tests/temporary.py)
+IN_MEMORY = place=$$(mktemp -d "$(MEMORY)/hubferry-tests.XXXXXX") && trap 'rm -rf "$$place"' EXIT INT TERM && TMPDIR="$$place"
 
 .DEFAULT_GOAL := help
 RAY    ?= .venv-ray
 DOCS   ?= .venv-docs
+SIGN   ?= .venv-sign
 DIST   ?= .venv-dist
-.PHONY: help demo test test-dist dist test-pythons docs test-ray bench-ray test-official lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
+.PHONY: help demo test docs test-ray test-sign test-dist dist test-pythons test-browser screenshots bench-ray bench-pages test-official test-foreign lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,11 +27,14 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no internet
 	@$(BIN)/hubferry demo
 
-test: lint docs test-ray test-official  ## everything CI runs
-	$(PYTEST) -n 2 --dist worksteal -m "not nightly"
+test: lint docs test-ray test-sign test-official test-browser  ## everything CI runs
+	@$(IN_MEMORY) $(PYTEST) -n 2 --dist worksteal -m "not nightly" --ignore tests/browser
 
 test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index
 	$(BIN)/python -m tests.official.run $(SUITE)
+
+test-foreign: $(STAMP)  ## transformers and datasets through mirrors, and a mirror of a foreign mirror; needs a package index
+	$(BIN)/python -m tests.official.chains $(CHAIN)
 
 $(DIST)/.installed: requirements-dist.lock
 	$(PYTHON) -m venv $(DIST)
@@ -58,6 +63,35 @@ test-ray:  ## mirrors on a Ray cluster of three nodes, where Ray can be had
 		$(RAY)/bin/python -m pytest tests/on_ray; \
 	else echo "test-ray is skipped: Ray cannot be installed here (requirements-ray.lock)"; fi
 
+# Chromium and fonts come from the distribution; where there are none, that is said, and the other tests count.
+$(VENV)/.browser: requirements-browser.lock $(STAMP)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-browser.lock
+	@touch $@
+
+test-browser:  ## the pages in a real browser, where Chromium can be had
+	@command -v chromium >/dev/null || (test "$$(id -u)" = 0 && apt-get update -qq >/dev/null 2>&1; \
+		apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk >/dev/null 2>&1) || true
+	@if ! command -v chromium >/dev/null; then \
+		echo "test-browser is skipped: there is no chromium, and it cannot be installed here (apt-get install chromium)"; \
+	elif $(MAKE) --no-print-directory $(VENV)/.browser; then \
+		$(PYTEST) tests/browser; \
+	else echo "test-browser is skipped: Playwright cannot be installed here (requirements-browser.lock)"; fi
+
+screenshots: $(VENV)/.browser  ## write the pictures of docs/images
+	$(BIN)/python -m tests.browser.screenshots
+
+# model-signing brings twenty packages of its own, which nobody else needs.
+$(SIGN)/.installed: requirements-sign.lock pyproject.toml
+	$(PYTHON) -m venv $(SIGN)
+	$(SIGN)/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-sign.lock
+	$(SIGN)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test-sign:  ## signatures by model-signing, where that can be had
+	@if $(MAKE) --no-print-directory $(SIGN)/.installed; then \
+		$(SIGN)/bin/python -m pytest tests/sign; \
+	else echo "test-sign is skipped: model-signing cannot be installed here (requirements-sign.lock)"; fi
+
 bench-ray: $(RAY)/.installed  ## one large repository on one and on four nodes
 	$(RAY)/bin/python -m benchmarks.ray_split $(BENCH)
 
@@ -79,6 +113,9 @@ bench: $(STAMP)  ## hubferry against the others, on shaped links
 bench-mirror: $(STAMP)  ## a mirror against nginx, and against upstream itself
 	$(BIN)/python -m benchmarks.mirror $(BENCH)
 
+bench-pages: $(STAMP)  ## the hub's pages over 10,000 repositories and 60,000 files
+	$(BIN)/python -m benchmarks.pages $(BENCH)
+
 growth: $(STAMP)  ## how the time grows with files and models
 	$(BIN)/python -m benchmarks.growth $(GROWTH)
 
@@ -90,14 +127,13 @@ nightly: $(STAMP)  ## the long campaigns
 
 coverage: $(STAMP)  ## branch coverage of the test suite
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 2 --dist worksteal -m "not nightly" \
+	$(BIN)/coverage run -m pytest -n 2 --dist worksteal -m "not nightly" --ignore tests/browser \
 		-W "ignore:Exception ignored in thread:pytest.PytestUnraisableExceptionWarning"  # a tracer's race in CPython 3.11
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 mutation: $(STAMP)  ## do the unit tests notice when the core is changed?
 	rm -rf mutants  # what an older run left, or half of one, would be taken for this one's answers
-	@place=$$(mktemp -d "$(MEMORY)/hubferry-mutation.XXXXXX") && trap 'rm -rf "$$place"' EXIT INT TERM && \
-		TMPDIR="$$place" $(BIN)/mutmut run --max-children 2
+	@$(IN_MEMORY) $(BIN)/mutmut run --max-children 2
 	@$(BIN)/python -m tests.mutation.score
 
 locale: $(STAMP)  ## take new sentences into the Chinese catalog and compile it
@@ -127,6 +163,8 @@ lock:  ## pin every dependency anew (needs uv)
 		--generate-hashes --no-annotate --no-header --quiet --output-file requirements.lock
 	uv pip compile pyproject.toml --extra ray --group test --group build --constraint requirements.lock --universal \
 		--python-version 3.10 --generate-hashes --no-annotate --no-header --quiet --output-file requirements-ray.lock
+	uv pip compile pyproject.toml --extra sign --group test --group build --constraint requirements.lock --universal \
+		--python-version 3.10 --generate-hashes --no-annotate --no-header --quiet --output-file requirements-sign.lock
 	uv pip compile pyproject.toml --group build --constraint requirements.lock --universal --python-version 3.10 \
 		--generate-hashes --no-annotate --no-header --quiet --output-file deploy/requirements.lock
 	uv pip compile --group dist --group build --constraint requirements.lock --universal --python-version 3.10 \
@@ -140,4 +178,4 @@ audit: $(STAMP)  ## known vulnerabilities in the locked dependencies
 	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
 
 clean:  ## remove what the targets created
-	rm -rf $(VENV) $(RAY) $(DOCS) $(DIST) dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .official .coverage*
+	rm -rf $(VENV) $(RAY) $(DOCS) $(SIGN) $(DIST) dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .official .coverage*

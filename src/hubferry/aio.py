@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hubferry.wishes import Wishes
 
 __all__ = [
+    "apply_plan",
     "check",
     "copy",
     "fetch",
@@ -68,6 +69,22 @@ async def plan(
 
     asked = wished(options, wishes)
     return await verbs.plan(place(source), place(destination), asked, listen)
+
+
+async def apply_plan(
+    place: str | PathLike[str],
+    options: Options = Options(),
+    listen: Listener = ignore,
+    *,
+    progress: Wish = False,
+    **wishes: Unpack[Wishes],
+) -> Report:
+    """Do what `hubferry.apply_plan` does, which says more."""
+    from hubferry.agreed import verbs
+
+    asked = wished(options, wishes)
+    with shown(listen, progress) as told:
+        return await verbs.apply(place, asked, told)
 
 
 async def fetch(

@@ -121,6 +121,13 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Edited(Note):
+    """The destination's hub has added lines of its own to a file, which counts as the same."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """How far a copy is that runs elsewhere, and tells no more of its bytes than sums.
 

@@ -69,3 +69,8 @@ def _(message: str) -> str:
 def ngettext(singular: str, plural: str, count: int) -> str:
     """Translate a sentence that counts `count` things."""
     return _translations(language()).ngettext(singular, plural, count)
+
+
+def N_(message: str) -> str:  # noqa: N802  # gettext's own name for it
+    """Mark a word for the catalog that is translated where it is shown."""
+    return message

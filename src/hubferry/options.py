@@ -63,6 +63,8 @@ class Options:
             copies none.
         branches: Globs of branches to copy besides the one that is copied; likewise.
         create_pr: Publish as a pull request of Hugging Face's.
+        verify_signature: `sums` for the source's SHA256SUMS; or a file with the public key, or the
+            certificates, by which its model.sig has to be right; None for neither.
         source: Access to the source.
         destination: Access to the destination.
     """
@@ -93,6 +95,7 @@ class Options:
     tags: tuple[str, ...] = ()
     branches: tuple[str, ...] = ()
     create_pr: bool = False
+    verify_signature: str | None = None
     source: Access = Access()
     destination: Access = Access()
 

@@ -8,24 +8,25 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hubferry import impostors, places, remember, survey
+from hubferry import impostors, places, remember, survey, within
 from hubferry.budgeted import BudgetedDestination
 from hubferry.cache.names import Place
 from hubferry.cache.roots import folder_records
 from hubferry.cache.store import Cache
 from hubferry.cached import CacheHoldings
 from hubferry.config import tokens
-from hubferry.errors import DiskError
+from hubferry.errors import DiskError, IntegrityError
 from hubferry.holdings import FolderHoldings
 from hubferry.hubs import (
     FolderAccess,
     open_catalog,
     open_destination,
+    open_duplicates,
     open_pull_requests,
     open_reference_writer,
     open_source,
 )
-from hubferry.hubs.reaching import budget_of, concurrency_of, prepare
+from hubferry.hubs.reaching import budget_of, concurrency_of, endpoint_of, prepare
 from hubferry.move import SLOTS, Moved, Tools, move, send
 from hubferry.patience import Policy, account_at
 from hubferry.rate_limit import RateLimitedDestination, RateLimitedSource
@@ -35,13 +36,14 @@ from hubferry.retry import (
     RetryingReferenceWriter,
     RetryingSource,
 )
+from hubferry.signed import reading
 from hubferry.stream.concurrency import ConcurrencyLimit, ConcurrencyLimitedSource
 from hubferry.stream.download import ConnectionLimits
 from hubferry.stream.upload import Upload
 from hubferry.typed import reference
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Collection, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from hubferry.model import Digests, Plan, RepoRef, Step
     from hubferry.options import Options
     from hubferry.patience import Account
+    from hubferry.signed.covered import Covered
     from hubferry.survey import SourceSide
 
 MOST_CONNECTIONS = 32
@@ -237,6 +240,22 @@ class Session:
         ref, access = self.destination_ref, self.options.destination
         return account_at(ref.hub, ref.endpoint or access.endpoint, Policy.from_environment())
 
+    async def given(self, plan: Plan) -> frozenset[str]:
+        """Let a hub that is both sides' copy by itself what it can; see `within.given`."""
+        here, there, access = self.source_ref, self.destination_ref, self.options.destination
+        if not (here.hub == there.hub == "hf") or here.repo_id == there.repo_id:
+            return frozenset()
+        if endpoint_of(here, self.options.source.endpoint) != endpoint_of(there, access.endpoint):
+            return frozenset()
+        duplicates = open_duplicates(
+            there, token=access.token, endpoint=access.endpoint, allow_insecure=access.insecure
+        )
+        assert duplicates is not None  # noqa: S101 - it is at Hugging Face
+        try:
+            return await within.given(plan, duplicates, self.destination, self.patience(), self.listen)
+        finally:
+            await duplicates.close()
+
     async def look_at_source(self) -> SourceSide:
         """List the source; see `survey.look_at_source`. A folder that is published is not brought here."""
         in_place = isinstance(self.holdings, FolderHoldings)
@@ -251,6 +270,23 @@ class Session:
         if self.source_ref.hub == "dir":
             return side
         return await impostors.guard(self.source, side, self.options, refuse=self._has_destination)
+
+    async def signed(self, side: SourceSide, adapted: Collection[str] = ()) -> SourceSide:
+        """Verify what the source says of its files, if that was asked for, and find what would break it."""
+        wanted = self.options.verify_signature
+        if wanted is None and not adapted and len(side.files) == len(side.listing):
+            return side
+        said: tuple[Covered, ...] = ()
+        names: tuple[str, ...] = ()
+        try:
+            said = await reading.read(self.source, side)
+        except IntegrityError:
+            if wanted is not None:
+                raise  # else nobody has asked what it says
+        if wanted is not None:
+            names = await reading.verified(self.source, side, said, wanted, self.listen)
+        found = (*side.revision.findings, *reading.broken(said, side, adapted))
+        return replace(side, revision=replace(side.revision, findings=found, signed=names))
 
     @asynccontextmanager
     async def open(self, plan: Plan) -> AsyncGenerator[CacheHoldings | FolderHoldings | LayerHoldings, None]:

@@ -55,6 +55,7 @@ class Wishes(TypedDict, total=False):
     tags: Iterable[str]
     branches: Iterable[str]
     create_pr: bool
+    verify_signature: str | None
     token: str | None
     source_token: str | None
     destination_token: str | None

@@ -18,6 +18,7 @@ import pytest
 from desks import KIB, ROOT, publish
 from servers import running_hub, sdk_environment
 
+import forked
 import models
 from hubferry.cli.main import command_line
 from hubferry.soft_lock import this_process
@@ -128,14 +129,6 @@ def works_through_everything(person: Person, model: Path) -> None:
     person.types("errors", "fetch", "hf:org/model", code=2, HUBFERRY_CONFIG=wrong)
 
 
-def carries_volumes(person: Person) -> None:
-    """Run what is about bundles."""
-    stick = str(person.place / "stick")
-    person.types("hubferry bundle", "bundle", "hf:org/model", stick, "--size", "1M")
-    person.types("hubferry unbundle", "unbundle", stick)
-    person.types("hubferry unbundle", "unbundle", stick, "ms:mine/carried")
-
-
 def copies_names(person: Person) -> None:
     """Run what is about tags, and propose a change."""
     names = ("copy", "hf:org/tagged", "ms:mine/named", "--tags", "*", "--tag", "v2")
@@ -143,6 +136,18 @@ def copies_names(person: Person) -> None:
     person.types("hubferry copy", *names)
     person.types("hubferry copy", "copy", "hf:org/tagged", str(person.place / "copied"), "--tag", "v2")
     person.types("hubferry copy", "copy", "hf:org/model", "there:mine/named", "--create-pr")
+    agreed = str(person.place / "plan.jsonl")
+    person.types("hubferry copy --dry-run", "copy", "hf:org/model", "ms:mine/agreed", "--plan-out", agreed)
+    person.types("hubferry copy --dry-run", "apply", agreed, "--dry-run")
+    person.types("hubferry copy", "apply", agreed)
+
+
+def carries_volumes(person: Person) -> None:
+    """Run what is about bundles."""
+    stick = str(person.place / "stick")
+    person.types("hubferry bundle", "bundle", "hf:org/model", stick, "--size", "1M")
+    person.types("hubferry unbundle", "unbundle", stick)
+    person.types("hubferry unbundle", "unbundle", stick, "ms:mine/carried")
 
 
 def keeps_mirrors(person: Person, folder: Path) -> None:
@@ -307,7 +312,8 @@ def test_every_command_with_a_document_has_its_section():
         if any("--json" in parameter.opts for parameter in command.params)
     }
     sections_of_commands = {title for title in sections() if title.startswith("hubferry ")}
-    assert with_document - sections_of_commands == {"hubferry cache unpin"}  # described with its other half
+    # described with their other halves
+    assert with_document - sections_of_commands == {"hubferry apply", "hubferry cache unpin"}
     assert sections_of_commands - with_document == {"hubferry copy --dry-run", "hubferry ls OWNER"}
 
 
@@ -328,7 +334,7 @@ def test_what_moves_has_the_keys_of_the_page(tmp_path, monkeypatch):
 def test_the_line_of_a_hub_has_the_keys_of_the_page(tmp_path):
     page = sections()
     words = [sys.executable, "-m", "hubferry", "serve", str(tmp_path / "hub"), "--port", "0", "--json"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with forked.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         line = json.loads(process.stdout.readline())
         process.terminate()
     assert set(keys(line)) == documented(page["hubferry serve"], page)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 PLACE = Path(os.environ.get("OFFICIAL_CACHE", HERE.parents[1] / ".official"))
 """Where what was fetched is kept for the next run."""
+_PIP = [sys.executable, "-m", "pip", "--quiet", "--quiet", "--disable-pip-version-check"]
 _COPIED = ("modelscope", "data/test/videos", "tests/hub", "tests/__init__.py")
 
 
@@ -27,7 +28,6 @@ class Suite:
     Attributes:
         host: The hub's name, as its certificate and its clients have it.
         url: The hub's public address; empty for the one by which it is asked.
-        requirements: The packages that the tests import, pinned by hash.
         sdist: The archive, as `sdists.txt` pins it; empty for tests that are in a checkout.
         files: Which of its files are run, below its tests.
         options: For pytest.
@@ -37,7 +37,6 @@ class Suite:
     name: str
     host: str
     url: str
-    requirements: str
     sdist: str
     files: tuple[str, ...]
     options: tuple[str, ...]
@@ -46,7 +45,7 @@ class Suite:
     @property
     def site(self) -> Path:
         """Where its packages are kept."""
-        return PLACE / (f"site-{self.name}" if not self.sdist else "site")
+        return place_of(self.name)
 
     def source(self, checkout: Path | None) -> Path | None:
         """Return where the tests come from; None where they are not."""
@@ -60,7 +59,6 @@ SUITES = (
         "huggingface",
         "hub-ci.huggingface.co",
         "https://hub-ci.huggingface.co",
-        "requirements.txt",
         "huggingface_hub-2.4.0",
         ("test_hf_api.py", "test_hf_file_system.py"),
         ("-m", "not production and not git_lfs and not vcr"),
@@ -70,7 +68,6 @@ SUITES = (
         "modelscope",
         "localhost",
         "",
-        "requirements-modelscope.txt",
         "",
         ("hub",),
         ("-p", "no:randomly", "-W", "ignore"),
@@ -80,9 +77,34 @@ SUITES = (
             "TEST_ACCESS_TOKEN_CITEST": "ms-citest-0123456789abcdef",
             "TEST_ACCESS_TOKEN_SDKDEV": "ms-sdkdev-0123456789abcdef",
             "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_AUTHOR_NAME": "citest",
+            "GIT_AUTHOR_EMAIL": "citest@localhost",
+            "GIT_COMMITTER_NAME": "citest",
+            "GIT_COMMITTER_EMAIL": "citest@localhost",
         },
     ),
 )
+
+
+def place_of(name: str) -> Path:
+    """Return where the packages of `requirements-<name>.txt` are kept."""
+    return PLACE / f"site-{name}"
+
+
+def install(name: str) -> None:
+    """Bring the packages of `requirements-<name>.txt`, each of them by its hash, if they are not here.
+
+    Raises:
+        CalledProcessError: They cannot be had here.
+    """
+    listed = HERE / f"requirements-{name}.txt"
+    stamp, wanted = place_of(name) / ".requirements", listed.read_bytes()
+    if stamp.exists() and stamp.read_bytes() == wanted:
+        return
+    shutil.rmtree(place_of(name), ignore_errors=True)
+    line = ["install", "--target", str(place_of(name)), "--no-deps", "--require-hashes", "-r", str(listed)]
+    subprocess.run([*_PIP, *line], check=True)
+    stamp.write_bytes(wanted)
 
 
 def fetch(suite: Suite) -> None:
@@ -91,17 +113,10 @@ def fetch(suite: Suite) -> None:
     Raises:
         CalledProcessError: It cannot be had here.
     """
-    PLACE.mkdir(exist_ok=True)
-    pip = [sys.executable, "-m", "pip", "--quiet", "--quiet", "--disable-pip-version-check"]
-    stamp, wanted = suite.site / ".requirements", (HERE / suite.requirements).read_bytes()
-    if not stamp.exists() or stamp.read_bytes() != wanted:
-        shutil.rmtree(suite.site, ignore_errors=True)
-        line = ["--no-deps", "--require-hashes", "-r", str(HERE / suite.requirements)]
-        subprocess.run([*pip, "install", "--target", str(suite.site), *line], check=True)
-        stamp.write_bytes(wanted)
+    install(suite.name)
     if suite.sdist and not (PLACE / f"{suite.sdist}.tar.gz").exists():
         line = ["--no-deps", "--no-binary", ":all:", "--require-hashes", "-r", str(HERE / "sdists.txt")]
-        subprocess.run([*pip, "download", "--dest", str(PLACE), *line], check=True)
+        subprocess.run([*_PIP, "download", "--dest", str(PLACE), *line], check=True)
 
 
 def unpack(suite: Suite, source: Path, top: Path) -> Path:

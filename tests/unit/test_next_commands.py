@@ -246,7 +246,7 @@ def test_every_option_that_a_sentence_names_is_one_of_some_command():
     named = {
         (where, name)
         for where, text in (*hints(), *translations())
-        for name in re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", text)
+        for name in re.findall(r"(?<![\w-])(--[a-z][a-z0-9-]+)", text)
     }
     assert len(named) > 20
     assert sorted((where, name) for where, name in named if name not in known) == []
@@ -255,7 +255,7 @@ def test_every_option_that_a_sentence_names_is_one_of_some_command():
 def options_of_script(name):
     """Return the options that one of the older scripts takes, by its source."""
     source = Path(import_module(f"hubferry.{name}").__file__).read_text(encoding="utf-8")
-    return re.findall(r"\"(--[a-z][a-z-]+)\"", source)
+    return re.findall(r"\"(--[a-z][a-z0-9-]+)\"", source)
 
 
 def hints():

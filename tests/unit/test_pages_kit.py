@@ -28,6 +28,7 @@ from hubferry.pages import (
     quantities,
     read_form,
 )
+from hubferry.pages.prose import prose
 
 PAGE = """{% extends "base.html" %}
 {% import "parts.html" as parts with context %}
@@ -315,3 +316,38 @@ def test_no_template_engine_is_imported_before_the_first_page():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def shown(text):
+    return str(prose(text, "/o/n/blob/c/", "/o/n/resolve/c/"))
+
+
+def test_links_of_a_text_lead_into_the_repository_or_openly_out_and_nowhere_else():
+    page = shown(
+        "[a](b/c.md#d) [up](../x) [top](/x) [s](javascript:x) [out](https://a.example) [self](#here)\n"
+        "\n# Here\n"
+    )
+    assert 'href="/o/n/blob/c/b/c.md#d"' in page
+    assert 'href="https://a.example" rel="nofollow noopener noreferrer"' in page
+    assert 'href="#card-here"' in page
+    assert '<h1 id="card-here">' in page
+    assert len(re.findall("href=", page)) == 3
+
+
+def test_pictures_from_elsewhere_are_links_and_never_two_links_in_one():
+    page = shown(
+        "![in](a.png) ![spy](https://e.example/p.png) [![badge](https://e.example/b)](https://c.example)"
+    )
+    assert '<img src="/o/n/resolve/c/a.png" alt="in" loading="lazy">' in page
+    assert '<a class="outside" href="https://e.example/p.png"' in page
+    assert 'noreferrer"><span class="outside">badge</span></a>' in page
+    assert len(re.findall("<img", page)) == 1
+
+
+def test_html_that_is_nested_too_deep_is_shown_as_text():
+    assert shown("<div>" * 100 + "x").count("<div>") == 100
+    assert shown("<div>" * 300 + "x").startswith("<p>&lt;div&gt;&lt;div&gt;")
+
+
+def test_of_a_text_beyond_reason_the_beginning_is_shown():
+    assert len(shown("x" * 1_000_000)) < 140_000

@@ -31,12 +31,14 @@ class Subject:
 
     Attributes:
         program: What a person calls it: `hubferry copy`.
-        source: The mirror file of a run of one; None where events tell.
+        source: What was typed, or the mirror file of a run of one; events may tell more exactly.
+        destination: What was typed; None of what has none.
         arrives: Whether what is resolved as a destination is one: a fetch has none.
     """
 
     program: str
     source: str | None = None
+    destination: str | None = None
     arrives: bool = True
 
 
@@ -51,7 +53,14 @@ class Announcer:
         self._counted = counted
         self._subject = subject
         self._said = Transfer(
-            "", subject.program, this_process(), os.getpid(), time.time(), 0.0, source=subject.source
+            "",
+            subject.program,
+            this_process(),
+            os.getpid(),
+            time.time(),
+            0.0,
+            source=None if subject.source is None else redact(subject.source),
+            destination=None if subject.destination is None else redact(subject.destination),
         )
         self._spent: BudgetSpent | None = None
         self._announcement = Announcement(self._described)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 )
 @click.argument("source")
 @options.selection()
+@options.signatures()
 @options.transfer()
 @options.offline()
 @options.one_access()
@@ -56,7 +57,8 @@ def bring(source: str, asked: Options, *, as_json: bool, quiet: bool, style: Sty
     from hubferry.typed import reference
 
     keep_freed_memory()
-    with follow(quiet=quiet, style=style, subject=Subject("hubferry fetch", arrives=False)) as listen:
+    subject = Subject("hubferry fetch", source, arrives=False)
+    with follow(quiet=quiet, style=style, subject=subject) as listen:
         fetched = api.fetch(source, asked, listen)
     hub = reference(source, asked.source, "hf").hub
     if as_json:
@@ -100,4 +102,5 @@ def _document(fetched: Fetched, hub: HubName) -> dict[str, object]:
         "whole": fetched.whole,
         "arrived": None if fetched.arrived is None else output.iso_time(fetched.arrived),
         "findings": present.findings_document(fetched.findings),
+        "verified_by": list(fetched.signed),
     }

@@ -174,6 +174,18 @@ def names() -> Callable[[Decorated], Decorated]:
     )  # fmt: skip
 
 
+def signatures() -> Callable[[Decorated], Decorated]:
+    """Add by what the source's own word about its files is verified."""
+    return click.option(
+        "--verify-signature",
+        metavar="sums|FILE",
+        help=_(
+            "Verify the source by its own SHA256SUMS (sums), or by its model.sig and the public key or "
+            "certificates in FILE."
+        ),
+    )
+
+
 class CapType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer clicks only
     """Read `20` (files) or `10%` (of the destination's files)."""
 
@@ -306,6 +318,7 @@ def build(**words: Any) -> Options:
         tags=tuple(words.get("tags", ())),
         branches=tuple(words.get("branches", ())),
         create_pr=words.get("create_pr", False),
+        verify_signature=words.get("verify_signature"),
         source=access(words.get("source_token") or common, words.get("source_endpoint"), insecure=insecure),
         destination=access(
             words.get("destination_token") or common, words.get("destination_endpoint"), insecure=insecure

@@ -58,6 +58,21 @@ def created_words(new: NewRepository, there: Revision) -> str:
     return _("created: {ref}, public, licence {license}").format(ref=there.ref, license=new.license)
 
 
+def exactness_lines(report: Report) -> list[str]:
+    """Return what is not as at the source, and by what that was verified; nothing where there is neither."""
+    lines = []
+    if report.plan.adapted:
+        lines.append(
+            _("changed on the way: {paths}").format(paths=plan_words.some(sorted(report.plan.adapted)))
+        )
+    if report.edited:
+        message = _("changed by the destination, which adds lines of its own: {paths}")
+        lines.append(message.format(paths=plan_words.some(report.edited)))
+    if report.plan.source.signed:
+        lines.append(_("source verified by {names}").format(names=plan_words.some(report.plan.source.signed)))
+    return lines
+
+
 def report_lines(report: Report) -> list[str]:
     """Return what a run did and what is proven, in a few lines."""
     count = report.files
@@ -84,9 +99,12 @@ def report_lines(report: Report) -> list[str]:
             commits=ngettext("{count} commit", "{count} commits", commits).format(count=commits),
         )
         moved = _(", ").join([moved, *plan_counts.report_words(counts)])
+    inside = report.plan.duplicated
+    if inside:
+        moved += _(", {size} copied by the hub itself").format(size=size(inside))
     took = _("{moved} ({time})").format(moved=moved, time=duration(report.seconds))
     made = [] if report.plan.new is None else [created_words(report.plan.new, report.plan.destination)]
-    beside = [*name_words.pull_lines(report), *name_words.name_lines(report)]
+    beside = [*exactness_lines(report), *name_words.pull_lines(report), *name_words.name_lines(report)]
     return [
         proof,
         *made,
@@ -115,10 +133,14 @@ def report_document(report: Report) -> dict[str, object]:
         "fetched": report.fetched,
         "sent": report.sent,
         "reused": report.reused,
+        "duplicated": report.plan.duplicated,
         "commits": _commits(report),
         "commit_count": len(report.commits),
         "created": _creation_document(report.plan.new),
+        "exact": not (report.plan.adapted or report.edited),
         "adapted": sorted(report.plan.adapted),
+        "edited": list(report.edited),
+        "verified_by": list(report.plan.source.signed),
         "findings": findings_document(report.plan.findings),
         "only_at_destination": [file.path for file in report.plan.only_there],
         "names": [

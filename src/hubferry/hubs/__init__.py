@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from hubferry.errors import Side
     from hubferry.events import Listener
-    from hubferry.hubs.ports import Catalog, Destination, PullRequests, ReferenceWriter, Source
+    from hubferry.hubs.ports import Catalog, Destination, Duplicates, PullRequests, ReferenceWriter, Source
     from hubferry.model import RepoRef
 
 
@@ -99,7 +99,9 @@ def open_destination(
         return ModelScopeDestination(at.endpoint, at.token, allow_insecure=at.insecure)
     from hubferry.hubs.huggingface.destination import HuggingFaceDestination
 
-    return HuggingFaceDestination(at.endpoint, at.token, allow_insecure=at.insecure, unfinished=unfinished)
+    return HuggingFaceDestination(
+        at.endpoint, at.token, allow_insecure=at.insecure, unfinished=unfinished, listen=listen
+    )
 
 
 def open_catalog(
@@ -174,5 +176,23 @@ def open_pull_requests(
     from hubferry.hubs.huggingface.source import HuggingFaceSource
 
     return HuggingFacePullRequests(
+        HuggingFaceSource(at.endpoint, at.token, allow_insecure=at.insecure, side="destination")
+    )
+
+
+def open_duplicates(
+    ref: RepoRef, *, token: str | None = None, endpoint: str | None = None, allow_insecure: bool = False
+) -> Duplicates | None:
+    """Open the hub of `ref` for what it copies by itself, None where it copies nothing.
+
+    The arguments are those of `open_source`.
+    """
+    if ref.hub != "hf":
+        return None
+    at = reach(ref, token=token, endpoint=endpoint, insecure=allow_insecure)
+    from hubferry.hubs.huggingface.duplicates import HuggingFaceDuplicates
+    from hubferry.hubs.huggingface.source import HuggingFaceSource
+
+    return HuggingFaceDuplicates(
         HuggingFaceSource(at.endpoint, at.token, allow_insecure=at.insecure, side="destination")
     )

@@ -317,3 +317,19 @@ class PullRequests(Protocol):
     async def close(self) -> None:
         """Let go of connections."""
         ...
+
+
+class Duplicates(Protocol):
+    """A hub that can give blobs of one of its repositories to another by itself."""
+
+    async def duplicate(self, source: RepoRef, target: RepoRef, files: Sequence[RepoFile]) -> frozenset[str]:
+        """Return the sha256 of those that the hub says to have given; nobody has seen it yet.
+
+        Raises:
+            HubferryError: It does not do that for these repositories, or not at the moment.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...

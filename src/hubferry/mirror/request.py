@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -15,6 +15,7 @@ from hubferry.mirror.content import Small, digest_of, source_of
 from hubferry.mirror.refusals import said
 from hubferry.mirror.snapshots import is_blob
 from hubferry.serve.addresses import client_address
+from hubferry.serve.browsers import kept_as
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +66,7 @@ class Asked:
         """
         wanted = await self.mirror.wanted(self.upstream, found, path, self.who)
         etag = await self._etag(found, wanted)
-        headers = {**headers, **marks(found)}
+        headers = {**headers, **marks(found), **kept_as(self.request, path)}
         try:
             return await self._file(wanted, etag, headers)
         except HubferryError as error:
@@ -103,8 +104,11 @@ class Asked:
             await response.prepare(request)
             return response
         counts.hits += 1
-        found = FileResponse(request, Path(), size, etag, headers, counts=counts, doubted=doubted)
-        found.hold(got)
+        with ExitStack() as open_files:
+            open_files.enter_context(got)
+            found = FileResponse(request, Path(), size, etag, headers, counts=counts, doubted=doubted)
+            found.hold(got)
+            open_files.pop_all()
         return found
 
     async def _got(self, wanted: Wanted) -> IO[bytes] | Small | Arrival:

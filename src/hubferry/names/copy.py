@@ -67,12 +67,17 @@ class NamesResult:
 
 
 async def copy_names(
-    wanted: Wanted, options: Options, listen: Listener, known: Mapping[str, tuple[str, str]] | None = None
+    wanted: Wanted,
+    options: Options,
+    listen: Listener,
+    known: Mapping[str, tuple[str, str]] | None = None,
+    agree: transfer.Agree | None = None,
 ) -> NamesResult:
     """Bring a target up to date with the tags and branches that are wanted, the branch itself included.
 
     `known` is what an earlier run's `NamesResult.names` said, by name: the source's commit and the target's.
-    A failure is in the result, with what was done before it.
+    A failure is in the result, with what was done before it. `agree` raises for a plan of the branch itself
+    that is not to be carried out.
 
     A tag that fails on the branch stops the later ones and the head: once the branch is past its place, it
     could be made beside it at best, and at ModelScope never again.
@@ -84,7 +89,7 @@ async def copy_names(
         seen, plan = await look(sides)
         for error in refused(plan):
             raise error
-        return await _Work(replace(sides, mark=seen.mark), seen, plan).run()
+        return await _Work(replace(sides, mark=seen.mark), seen, plan, agree).run()
 
 
 async def look_ahead_at_names(
@@ -113,10 +118,13 @@ def refused(plan: NamesPlan) -> Iterator[HubferryError]:
 class _Work:
     """One repository's names in the making."""
 
-    def __init__(self, sides: Sides, seen: Seen, plan: NamesPlan) -> None:
+    def __init__(
+        self, sides: Sides, seen: Seen, plan: NamesPlan, agree: transfer.Agree | None = None
+    ) -> None:
         self._sides = sides
         self._seen = seen
         self._plan = plan
+        self._agree = agree
         self._head: Report | None = None
         self._reports: list[Report] = []
         self._made: dict[str, tuple[NameStep, str]] = {}
@@ -163,7 +171,7 @@ class _Work:
             for step in of_the_head:
                 await self._commit(step)
             of_the_head = ()
-        self._head = await self._copy(sides.wanted.source, target, sides.options)
+        self._head = await self._copy(sides.wanted.source, target, sides.options, self._agree)
         for step in (*of_the_head, *self._plan.of(Way.MARK)):
             with _naming(step, self._sides.wanted):
                 await self._tag_head(step, self._head)
@@ -191,8 +199,11 @@ class _Work:
         default = self._seen.target.default if self._seen.target else ""
         return self._sides.branch or default or ("master" if self._sides.target.hub == "ms" else "main")
 
-    async def _copy(self, source: str, target: str, options: Options) -> Report:
-        report = await transfer.copy(source, target, options, self._sides.listen)
+    async def _copy(
+        self, source: str, target: str, options: Options, agree: transfer.Agree | None = None
+    ) -> Report:
+        more = (agree,) if agree else ()
+        report = await transfer.copy(source, target, options, self._sides.listen, *more)
         self._reports.append(report)
         return report
 

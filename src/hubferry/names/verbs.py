@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     from hubferry.names.copy import NamesResult
     from hubferry.names.model import NamesPlan
     from hubferry.options import Options
+    from hubferry.transfer import Agree
 
 
-async def copy(source: str, destination: str, options: Options, listen: Listener) -> Report:
+async def copy(
+    source: str, destination: str, options: Options, listen: Listener, agree: Agree | None = None
+) -> Report:
     """Copy one repository, and what of its names was asked for; see `transfer.copy`.
 
     Raises:
@@ -39,13 +42,13 @@ async def copy(source: str, destination: str, options: Options, listen: Listener
         return await proposing.copy(source, destination, options, listen)
     wanted = _wanted(source, destination, options)
     if wanted is None:
-        return await transfer.copy(source, destination, options, listen)
+        return await transfer.copy(source, destination, options, listen, *([agree] if agree else ()))
 
     def hear(event: Event) -> None:
         if not isinstance(event, Finished):  # of several copies in a row only the end of all is one
             listen(event)
 
-    report = _report(await copy_names(wanted, options, hear), listen)
+    report = _report(await copy_names(wanted, options, hear, agree=agree), listen)
     listen(Finished(report))
     return report
 

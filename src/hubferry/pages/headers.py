@@ -7,7 +7,7 @@ POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 """Only what this application itself serves is loaded, sent to, or run."""
-RAW_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+RAW_POLICY = "default-src 'none'; sandbox"
 """For files that somebody else wrote, when a browser opens one by itself."""
 COMMON = {
     "Content-Security-Policy": POLICY,

@@ -89,6 +89,14 @@ def name(text: str) -> Markup:
     return Markup("<bdi>{}</bdi>").format(visible(text))
 
 
+def visible_lines(text: str) -> Markup:
+    """Return a text of several lines as `visible` does, its lines and tabs as they are."""
+    return Markup("\n").join(
+        Markup("\t").join(visible(part) for part in line.split("\t"))
+        for line in text.replace("\r\n", "\n").split("\n")
+    )
+
+
 def visible(text: str) -> Markup:
     """Return a text, what would not be seen in it written as `U+202E`."""
     if _PLAIN.fullmatch(text):

@@ -107,6 +107,7 @@ def _environment(folder: Path) -> Environment:
         short=quantities.short,
         name=quantities.name,
         visible=quantities.visible,
+        visible_lines=quantities.visible_lines,
     )
     return made
 

@@ -7,6 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 from aiohttp import web
 
+from hubferry.pages.headers import RAW_POLICY
 from hubferry.serve.hub import hub_of
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.sendfile import send_file
@@ -40,6 +41,9 @@ class BlobResponse(web.StreamResponse):
         self.headers["ETag"] = f'"{etag}"'
         self.headers["Accept-Ranges"] = "bytes"
         self.headers.setdefault("Content-Type", "application/octet-stream")
+        # whoever wrote the file, a browser that opens it by itself runs nothing of it
+        self.headers.setdefault("Content-Security-Policy", RAW_POLICY)
+        self.headers.setdefault("X-Content-Type-Options", "nosniff")
         if _matches(request.headers.get("If-None-Match"), self.headers["ETag"]):
             self.set_status(304)
             self.stop = 0

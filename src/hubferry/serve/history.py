@@ -91,6 +91,14 @@ class History:
             self._keep(found)
         return found
 
+    def changes(self, name: str) -> CommitRecord:
+        """Return a commit with what it changes against its parent. Blocks; call it off the event loop.
+
+        Raises:
+            Refusal: Its record is not there, or broken.
+        """
+        return self._read(name, CommitRecord)
+
     def walk(self, name: str) -> Iterator[CommitHead]:
         """Yield a commit and those before it, newest first.
 

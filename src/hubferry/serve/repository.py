@@ -47,6 +47,8 @@ class Repository:
         self.history = History(folder / "commits", kept)
         self.discussions = Discussions(folder)
         self._blobs = blobs
+        self.git_lock = threading.Lock()
+        """Held while git's copy of it is changed."""
         self._lock = threading.RLock()
         self._gone = False
 
@@ -80,7 +82,8 @@ class Repository:
 
     def move(self, folder: Path, repo_id: str) -> None:
         """Give the repository another name and folder; what is being read or committed goes on there."""
-        with self._lock, self.history.moving(folder / "commits"), self.discussions.moving(folder):
+        history, discussions = self.history.moving(folder / "commits"), self.discussions.moving(folder)
+        with self.git_lock, self._lock, history, discussions:
             former = tuple(dict.fromkeys((*self.record.former, self.record.repo_id)))
             self.change(repo_id=repo_id, former=tuple(name for name in former if name != repo_id))
             if folder.exists():
@@ -220,6 +223,8 @@ class Repository:
             self.change(**moved)
             for name in done:
                 self.history.remove(name)
+        with self.git_lock:
+            shutil.rmtree(self.folder / "git", ignore_errors=True)
 
     def head(self, branch: str) -> str:
         """Return where a branch or a pull request is.

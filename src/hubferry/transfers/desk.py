@@ -120,12 +120,29 @@ def look(folder: Path | None) -> Board:
     return Board(tuple(sorted(running, key=lambda one: one.started)), tuple(finished))
 
 
-def changed(folder: Path | None) -> tuple[object, ...]:
-    """Return a value that is another one when something was said since; it costs a few `stat`, no reading."""
-    if folder is None:
-        return ()
-    said = [place / _SAID for place in _entries(folder / _RUNNING)] if _mtime(folder / _RUNNING) else []
-    return (_mtime(folder / _RUNNING), _mtime(folder / _FINISHED), *(_mtime(path) for path in said))
+class Watched:
+    """Notice that something was said: by `stat` alone, and a folder is read only when it has changed."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """Look at this folder."""
+        self._folder = folder
+        self._changed = 0
+        self._said: list[Path] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether something ran when `state` was asked for last."""
+        return bool(self._said)
+
+    def state(self) -> tuple[int, ...]:
+        """Return a value that is another one when something was said since."""
+        if self._folder is None:
+            return ()
+        changed = _mtime(self._folder / _RUNNING)
+        if changed != self._changed:
+            self._changed = changed
+            self._said = [place / _SAID for place in _entries(self._folder / _RUNNING)]
+        return (changed, _mtime(self._folder / _FINISHED), *(_mtime(path) for path in self._said))
 
 
 def _mtime(path: Path) -> int:

@@ -73,7 +73,7 @@ def _repair(model: CachedModel, asked: Options, words: dict[str, Any]) -> dict[s
         asked = replace(asked, directory=model.path)
         if model.judged.selected:
             asked = replace(asked, include=tuple(glob.escape(one.path) for one in found.broken))
-        subject = Subject("hubferry cache repair", arrives=False)
+        subject = Subject("hubferry cache repair", source, arrives=False)
         with follow(quiet=words["quiet"], style=words["progress"], subject=subject) as hear:
             fetched = api.fetch(source, asked, hear).fetched
     if not words["as_json"] and not words["quiet"]:

@@ -19,13 +19,14 @@
     } catch {
       if (!select(text)) return;
     }
-    const before = button.textContent;
-    if (before === button.dataset.done) return;
-    button.textContent = button.dataset.done;
+    if (button.classList.contains("done")) return;
+    const words = button.querySelector("span") ?? button;
+    const before = words.textContent;
+    words.textContent = button.dataset.done;
     button.classList.add("done");
     announce(button.dataset.done);
     setTimeout(() => {
-      button.textContent = before;
+      words.textContent = before;
       button.classList.remove("done");
     }, 1500);
   };
