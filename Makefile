@@ -27,7 +27,7 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no internet
 	@$(BIN)/hubferry demo
 
-test: lint docs test-ray test-sign test-official test-browser  ## everything CI runs
+test: lint docs test-ray test-sign test-official test-browser test-dist  ## everything CI runs
 	@$(IN_MEMORY) $(PYTEST) -n 2 --dist worksteal -m "not nightly" --ignore tests/browser
 
 test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index
@@ -41,10 +41,10 @@ $(DIST)/.installed: requirements-dist.lock
 	$(DIST)/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-dist.lock
 	@touch $@
 
-test-test-pythons: $(STAMP) $(DIST)/.installed  ## unit tests under each Python from 3.10 to 3.14 that is here, types for the others
+test-pythons: $(STAMP) $(DIST)/.installed  ## unit tests under each Python from 3.10 to 3.14 that is here, types for the others
 	$(DIST)/bin/python -m tests.pythons.run $(PYTHONS)
 
-dist: $(DIST)/.installed  ## sdist and wheel of what is committed: built, looked into, installed, tried; needs a package index
+test-dist: $(DIST)/.installed  ## sdist and wheel of what is committed: built, looked into, installed, tried; needs a package index
 	$(DIST)/bin/python -m tests.dist.run
 
 dist: $(DIST)/.installed  ## sdist, wheel and hubferry as one file for this platform, in dist/, from what is committed; all tried

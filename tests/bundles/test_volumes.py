@@ -197,6 +197,9 @@ def test_the_checker_says_what_is_whole_missing_and_broken(tmp_path):
     assert "--only-volumes 1,2" in done.stdout
     assert "volume 0002  missing" not in checked(stick, tmp_path / "elsewhere.tar").stdout
     assert checked(tmp_path / "nowhere").returncode == 2
+    (stick / "check.py").write_bytes(closing.checker())
+    alone = subprocess.run([sys.executable, "-I", str(stick / "check.py")], capture_output=True, check=False)
+    assert (alone.returncode, alone.stdout.decode()) == (1, done.stdout)
 
 
 def test_the_checker_finds_a_volume_that_was_cut_short_and_one_whose_index_is_damaged(tmp_path):
