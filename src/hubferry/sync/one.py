@@ -161,7 +161,7 @@ def copied(report: Report, options: Options) -> Outcome:
     plan, started = report.plan, time.time() - report.seconds
     source, target = str(plan.source.ref), str(plan.destination.ref)
     entry = Entry(source, source, target, include=options.include, exclude=options.exclude)
-    outcome = _done(Job(entry, source, target), report, Manner(proof=True), started)
+    outcome = outcome_of(Job(entry, source, target), report, Manner(proof=True), started)
     return replace(outcome, names=report.names, pull_request=report.pull_request)
 
 
