@@ -57,6 +57,7 @@ test-browser:  ## the pages in a real browser, where Chromium can be had
 
 screenshots: $(VENV)/.browser  ## write the pictures of docs/images
 	$(BIN)/python -m tests.browser.screenshots
+	$(BIN)/python -m tests.browser.ui_screenshots
 
 bench-ray: $(RAY)/.installed  ## one large repository on one and on four nodes
 	$(RAY)/bin/python -m benchmarks.ray_split $(BENCH)
