@@ -81,7 +81,7 @@ def admitted(request: web.Request, settings: Settings) -> web.Response | None:
 def _welcome(request: web.Request, key: str) -> web.Response:
     """Give a reader the cookie, with a page that leads on.
 
-    A redirect would not do: to a browser, who comes from a file or from another site stays a stranger as long as
+    A redirect would not do: who comes from a file or another site stays a stranger to a browser as long as
     redirects lead on, and a strict cookie is not shown for strangers.
     """
     rest = str(request.rel_url.without_query_params(KEY))
