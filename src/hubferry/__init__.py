@@ -1,20 +1,21 @@
 """Copy models between hubs through a persistent, verified cache.
 
-The verbs (`copy`, `fetch`, `plan`, `check`, `verify`, `verify_receipt`, and for looking `list_files`,
-`list_repositories`, `read_file`, `info`), what they take and return, and every error. `hubferry.aio` has the
-verbs to be awaited, `hubferry.events` all that is told meanwhile. Names are imported when they are first
-used: importing the package costs nothing.
+The verbs (`copy`, `fetch`, `plan`, `write_plan`, `apply_plan`, `check`, `verify`, `verify_receipt`, and for
+looking `list_files`, `list_repositories`, `read_file`, `info`), what they take and return, and every error.
+`hubferry.aio` has the verbs to be awaited, `hubferry.events` all that is told meanwhile. Names are imported
+when they are first used: importing the package costs nothing.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from hubferry import aio
     from hubferry.api import (
+        apply_plan,
         check,
         copy,
         fetch,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         read_file,
         verify,
         verify_receipt,
+        write_plan,
     )
     from hubferry.cache.check import check_model, check_model_exists
     from hubferry.cache.verify import Verification
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
         PolicyError,
         ProxyError,
         QuotaError,
+        StalePlanError,
         TimedOutError,
         TooLargeError,
         TooManyError,
@@ -102,6 +105,7 @@ __all__ = [
     "RepoFile",
     "Report",
     "Repository",
+    "StalePlanError",
     "Standing",
     "TimedOutError",
     "TooLargeError",
@@ -111,6 +115,7 @@ __all__ = [
     "Verification",
     "WrongFileError",
     "aio",
+    "apply_plan",
     "check",
     "check_model",
     "check_model_exists",
@@ -123,6 +128,7 @@ __all__ = [
     "read_file",
     "verify",
     "verify_receipt",
+    "write_plan",
 ]
 
 _HOMES = {

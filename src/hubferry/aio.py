@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hubferry.wishes import Wishes
 
 __all__ = [
+    "apply_plan",
     "check",
     "copy",
     "fetch",
@@ -49,11 +50,11 @@ async def copy(
     **wishes: Unpack[Wishes],
 ) -> Report:
     """Do what `hubferry.copy` does, which says more."""
-    from hubferry import transfer
+    from hubferry.names import verbs
 
     asked = wished(options, wishes)
     with shown(listen, progress) as told:
-        return await transfer.copy(place(source), place(destination), asked, told)
+        return await verbs.copy(place(source), place(destination), asked, told)
 
 
 async def plan(
@@ -64,10 +65,26 @@ async def plan(
     **wishes: Unpack[Wishes],
 ) -> Plan:
     """Do what `hubferry.plan` does, which says more."""
-    from hubferry import transfer
+    from hubferry.names import verbs
 
     asked = wished(options, wishes)
-    return await transfer.plan(place(source), place(destination), asked, listen)
+    return await verbs.plan(place(source), place(destination), asked, listen)
+
+
+async def apply_plan(
+    place: str | PathLike[str],
+    options: Options = Options(),
+    listen: Listener = ignore,
+    *,
+    progress: Wish = False,
+    **wishes: Unpack[Wishes],
+) -> Report:
+    """Do what `hubferry.apply_plan` does, which says more."""
+    from hubferry.agreed import verbs
+
+    asked = wished(options, wishes)
+    with shown(listen, progress) as told:
+        return await verbs.apply(place, asked, told)
 
 
 async def fetch(

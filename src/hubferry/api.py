@@ -34,6 +34,7 @@ __all__ = [
     "Access",
     "Fetched",
     "Options",
+    "apply_plan",
     "check",
     "copy",
     "fetch",
@@ -44,6 +45,7 @@ __all__ = [
     "read_file",
     "verify",
     "verify_receipt",
+    "write_plan",
 ]
 
 
@@ -72,11 +74,11 @@ def copy(
     Raises:
         HubferryError: Any of `hubferry.errors`; its class says what may help.
     """
-    from hubferry import transfer
+    from hubferry.names import verbs
 
     asked = wished(options, wishes)
     with shown(listen, progress) as hear:
-        return run(lambda told: transfer.copy(place(source), place(destination), asked, told), hear)
+        return run(lambda told: verbs.copy(place(source), place(destination), asked, told), hear)
 
 
 def plan(
@@ -98,10 +100,57 @@ def plan(
     Returns:
         One step a file; `findings` say what would stop the copy.
     """
-    from hubferry import transfer
+    from hubferry.names import verbs
 
     asked = wished(options, wishes)
-    return run(lambda told: transfer.plan(place(source), place(destination), asked, told), listen)
+    return run(lambda told: verbs.plan(place(source), place(destination), asked, told), listen)
+
+
+def write_plan(
+    plan: Plan, place: str | PathLike[str], options: Options = Options(), **wishes: Unpack[Wishes]
+) -> None:
+    """Write a plan down, for `apply_plan`: what `hubferry copy --plan-out` does.
+
+    Args:
+        plan: As `plan` has returned it.
+        place: The file; one that is there is replaced.
+        options: What `plan` was asked, as the keywords are.
+        **wishes: As for `copy`.
+    """
+    from hubferry.agreed import verbs
+
+    verbs.write(place, plan, wished(options, wishes))
+
+
+def apply_plan(
+    place: str | PathLike[str],
+    options: Options = Options(),
+    listen: Listener = ignore,
+    *,
+    progress: Wish = False,
+    **wishes: Unpack[Wishes],
+) -> Report:
+    """Carry out a plan that was written down, exactly, and prove it; or change nothing.
+
+    What is copied, where to, and what was asked for stand in the file; logins and the manner are this call's.
+
+    Args:
+        place: The file.
+        options: How the hubs are reached, where the cache is, how fast it may go.
+        listen: Called with every event; the others as for `copy`.
+        progress: As for `copy`.
+        **wishes: As for `copy`.
+
+    Raises:
+        StalePlanError: A side has moved since.
+        UsageError: The file is no plan, or of a newer hubferry, or a hub is elsewhere than it was.
+        IntegrityError: The file was changed, or says of a file what no side does.
+    """
+    from hubferry.agreed import verbs
+
+    asked = wished(options, wishes)
+    with shown(listen, progress) as hear:
+        return run(lambda told: verbs.apply(place, asked, told), hear)
 
 
 def fetch(

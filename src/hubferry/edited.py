@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hubferry.compare import verdict
-from hubferry.events import Note
+from hubferry.events import Edited
 from hubferry.i18n import _
 from hubferry.model import Digests, Verdict
 from hubferry.tasks import run_all
@@ -94,7 +94,7 @@ async def _settled(sides: Sides, theirs: RepoFile, listen: Listener) -> RepoFile
     if not (_digests(content).fit(ours) and _digests(edited).fit(theirs) and only_adds(content, edited)):
         return theirs
     message = _("{path}: the destination has added lines of its own, which counts as the same")
-    listen(Note(message.format(path=theirs.path)))
+    listen(Edited(message.format(path=theirs.path), theirs.path))
     return replace(theirs, size=ours.size, sha256=ours.sha256, git_sha1=ours.git_sha1)
 
 

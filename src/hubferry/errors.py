@@ -4,6 +4,7 @@
     ├── UsageError                2   what was asked cannot be meant
     │   ├── PinnedError           2   a pinned model that was not named in full
     │   ├── CardError             2   the hub does not take the model card
+    │   ├── StalePlanError        2   a plan that was written down, and a side has moved since
     │   ├── TooLargeError         2   more bytes than the hub takes in one go
     │   ├── TooManyError          2   more files than the hub takes in one go
     │   └── UnlistableError       2   more entries than the hub lists, however often it is asked
@@ -109,6 +110,10 @@ class CardError(UsageError):
     def __init__(self, message: str, *, field: str | None = None, **details: str | None) -> None:
         super().__init__(message, **details)  # type: ignore[arg-type]  # the same keywords, passed through
         self.field = field
+
+
+class StalePlanError(UsageError):
+    """Refuse to carry out a plan that was written down: a side is not as it was. Nothing was done."""
 
 
 class TooLargeError(UsageError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -121,6 +121,13 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Edited(Note):
+    """The destination's hub has added lines of its own to a file, which counts as the same."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """How far a copy is that runs elsewhere, and tells no more of its bytes than sums.
 
@@ -135,6 +142,19 @@ class Standing:
     to_fetch: int
     sent: int
     to_send: int
+
+
+@dataclass(frozen=True, slots=True)
+class VolumesPlanned:
+    """It is known which volumes of a bundle are written now; they are told as files that are sent.
+
+    Attributes:
+        sizes: Bytes of each, by the name of its file.
+        of: How many volumes the bundle has.
+    """
+
+    sizes: Mapping[str, int]
+    of: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +176,7 @@ Event = (
     | Standing
     | Committed
     | Note
+    | VolumesPlanned
     | Finished
 )
 Listener = Callable[[Event], None]

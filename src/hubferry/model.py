@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from hubferry.beside import NameCopied, PlannedName, PullRequest
     from hubferry.findings import Finding
 
 LARGEST_IN_GIT = 16 * 1024 * 1024
@@ -73,6 +74,7 @@ class Revision:
         exists: False for a destination that is yet to be created.
         branchless: Whether the repository is there all the same, and only the branch is not.
         findings: What looking at it brought up besides its files: a folder's entries that are none.
+        signed: Names of those of its files by which the others were verified: SHA256SUMS, model.sig.
     """
 
     ref: RepoRef
@@ -83,6 +85,7 @@ class Revision:
     exists: bool = True
     branchless: bool = False
     findings: tuple[Finding, ...] = ()
+    signed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +280,9 @@ class Plan:
         card: The model card that is going to be published, where the destination reads it.
         adapted: Content that is published instead of the source's own, by path, as somebody asked.
         landed: Bytes of what is to be fetched that an earlier run has left here, in files that are not whole.
+        duplicated: Bytes of what is stored because the hub, which is both sides', has put it there by itself.
+        names: Tags and branches that go with it.
+        proposes: Whether it is published as a pull request, for which no right to the branch is needed.
     """
 
     source: Revision
@@ -289,6 +295,9 @@ class Plan:
     card: bytes | None = field(default=None, repr=False)
     adapted: Mapping[str, bytes] = field(default_factory=dict)
     landed: int = 0
+    duplicated: int = 0
+    names: tuple[PlannedName, ...] = ()
+    proposes: bool = False
 
     def of(self, *actions: Action) -> tuple[Step, ...]:
         """Return the steps whose action is one of `actions`."""
@@ -364,6 +373,9 @@ class Report:
         files: How many files the destination now holds as the source has them.
         size: Their bytes.
         digests: What content hashes to that was read in this run or is in the cache, by path.
+        edited: Paths to which the destination's hub has added lines of its own.
+        names: Tags and branches that are as they should be.
+        pull_request: Where it was published as one.
     """
 
     plan: Plan
@@ -376,6 +388,9 @@ class Report:
     files: int = 0
     size: int = 0
     digests: Mapping[str, Digests] = field(default_factory=dict, repr=False)
+    edited: tuple[str, ...] = ()
+    names: tuple[NameCopied, ...] = ()
+    pull_request: PullRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,6 +407,7 @@ class Fetched:
         whole: Whether the directory holds all of the commit.
         arrived: When the commit came in, in seconds since 1970; None where that is not known, or is now.
         findings: What was left out, or should be known.
+        signed: As `Revision.signed`.
     """
 
     path: Path
@@ -403,3 +419,4 @@ class Fetched:
     whole: bool = True
     arrived: float | None = None
     findings: tuple[Finding, ...] = ()
+    signed: tuple[str, ...] = ()

@@ -72,7 +72,8 @@ def shown(listen: Listener, progress: Wish) -> Iterator[Listener]:
 def taken(standing: Standing, event: Event) -> Standing:
     """Return where things stand after an event; the same value when it changes nothing."""
     if isinstance(event, Planned):
-        return replace(standing, to_fetch=event.plan.fetch_bytes, to_send=_to_send(event.plan))
+        to_fetch, to_send = event.plan.fetch_bytes, _to_send(event.plan)  # of several plans in a row each
+        return replace(standing, to_fetch=standing.fetched + to_fetch, to_send=standing.sent + to_send)
     if isinstance(event, FileStarted) and event.done:  # an earlier run brought it, and it does not move again
         if event.direction == "fetch":
             return replace(standing, to_fetch=max(0, standing.to_fetch - event.done))

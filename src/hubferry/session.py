@@ -5,25 +5,28 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hubferry import impostors, places, remember, survey
+from hubferry import impostors, places, remember, survey, within
 from hubferry.budgeted import BudgetedDestination
 from hubferry.cache.names import Place
 from hubferry.cache.roots import folder_records
 from hubferry.cache.store import Cache
 from hubferry.cached import CacheHoldings
 from hubferry.config import tokens
-from hubferry.errors import DiskError
+from hubferry.errors import DiskError, IntegrityError
 from hubferry.holdings import FolderHoldings
 from hubferry.hubs import (
     FolderAccess,
     open_catalog,
     open_destination,
+    open_duplicates,
+    open_pull_requests,
     open_reference_writer,
     open_source,
 )
-from hubferry.hubs.reaching import budget_of, concurrency_of, prepare
+from hubferry.hubs.reaching import budget_of, concurrency_of, endpoint_of, prepare
 from hubferry.move import SLOTS, Moved, Tools, move, send
 from hubferry.patience import Policy, account_at
 from hubferry.rate_limit import RateLimitedDestination, RateLimitedSource
@@ -33,13 +36,14 @@ from hubferry.retry import (
     RetryingReferenceWriter,
     RetryingSource,
 )
+from hubferry.signed import reading
 from hubferry.stream.concurrency import ConcurrencyLimit, ConcurrencyLimitedSource
 from hubferry.stream.download import ConnectionLimits
 from hubferry.stream.upload import Upload
 from hubferry.typed import reference
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Collection, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -48,15 +52,19 @@ if TYPE_CHECKING:
     from hubferry.cache.directory import ModelDirectory
     from hubferry.errors import Side
     from hubferry.events import Listener
-    from hubferry.hubs.ports import Catalog, Destination, ReferenceWriter, Source
+    from hubferry.hubs.ports import Catalog, Destination, PullRequests, ReferenceWriter, Source
     from hubferry.layered import LayerHoldings
     from hubferry.model import Digests, Plan, RepoRef, Step
     from hubferry.options import Options
+    from hubferry.patience import Account
+    from hubferry.signed.covered import Covered
     from hubferry.survey import SourceSide
 
 MOST_CONNECTIONS = 32
 """Connections for parts of large files at most; how many there are is the limit's decision."""
 FIRST_CONNECTIONS = 16
+_READERS = 4
+"""Parts of files that are read from volumes at once: a disk that turns is at one place at a time."""
 SMALL_CONNECTIONS = 48
 """Connections for small files: 2,000 of them at 30 ms a request take 1.3 s."""
 
@@ -88,7 +96,8 @@ class Session:
                 reference(destination, options.destination, "ms", new=True), self.source_ref
             )
         self._has_destination = destination is not None
-        self.connections = _connections(_least(options.jobs, concurrency_of(self.source_ref, options.source)))
+        most = _READERS if options.volumes else concurrency_of(self.source_ref, options.source)
+        self.connections = _connections(_least(options.jobs, most))
         self.cache = Cache(options.cache_root)
         self._budgets = ExitStack()
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hubferry")
@@ -98,22 +107,28 @@ class Session:
             else CacheHoldings(self.cache, self.source_ref, options, self._threads, listen)
         )
         if self._has_destination and self._is_offline:
-            remember.refuse_copy(self.source_ref, self.destination_ref)
+            asked = replace(self.source_ref, hub="dir") if options.volumes else self.source_ref
+            remember.refuse_copy(asked, self.destination_ref)
 
     @property
     def _is_offline(self) -> bool:
         return self.options.offline or remember.offline()
 
     @property
+    def _asks_source(self) -> bool:
+        """Whether the source is a hub, and is asked."""
+        return self.source_ref.hub != "dir" and not self.options.volumes
+
+    @property
     def offline(self) -> bool:
         """Whether the source is a hub that must not be asked."""
-        return self._is_offline and self.source_ref.hub != "dir"
+        return self._is_offline and self._asks_source
 
     async def __aenter__(self) -> Self:
         """Open the hubs."""
         policy, options = Policy.from_environment(), self.options
         await self._prepare()
-        budgets = [budget_of(self.source_ref, options.source)]
+        budgets = [budget_of(self.source_ref, options.source) if self._asks_source else None]
         access = options.source
         raw = open_source(
             self.source_ref,
@@ -121,6 +136,7 @@ class Session:
             endpoint=access.endpoint,
             allow_insecure=access.insecure,
             folder=self._folder_access(),
+            volumes=options.volumes,
         )
         source: Source = ConcurrencyLimitedSource(raw, self.connections.large, self.connections.small)
         if options.fetch_rate:
@@ -163,7 +179,7 @@ class Session:
 
     async def _prepare(self) -> None:
         """Get the tokens that commands give; who does not want to wait for them any longer ends them."""
-        sides = [(self.source_ref, self.options.source)] if not self.offline else []
+        sides = [(self.source_ref, self.options.source)] if self._asks_source and not self.offline else []
         if self._has_destination:
             sides.append((self.destination_ref, self.options.destination))
         loop = asyncio.get_running_loop()
@@ -210,8 +226,35 @@ class Session:
         writer = open_reference_writer(
             ref, token=access.token, endpoint=access.endpoint, allow_insecure=access.insecure
         )
-        account = account_at(ref.hub, ref.endpoint or access.endpoint, Policy.from_environment())
-        return writer and RetryingReferenceWriter(writer, catalog, account, self.listen)
+        return writer and RetryingReferenceWriter(writer, catalog, self.patience(), self.listen)
+
+    def pull_requests(self) -> PullRequests | None:
+        """Open the destination for pull requests; whoever asks closes it. None where it has none."""
+        ref, access = self.destination_ref, self.options.destination
+        return open_pull_requests(
+            ref, token=access.token, endpoint=access.endpoint, allow_insecure=access.insecure
+        )
+
+    def patience(self) -> Account:
+        """Return how long the destination is waited for."""
+        ref, access = self.destination_ref, self.options.destination
+        return account_at(ref.hub, ref.endpoint or access.endpoint, Policy.from_environment())
+
+    async def given(self, plan: Plan) -> frozenset[str]:
+        """Let a hub that is both sides' copy by itself what it can; see `within.given`."""
+        here, there, access = self.source_ref, self.destination_ref, self.options.destination
+        if not (here.hub == there.hub == "hf") or here.repo_id == there.repo_id:
+            return frozenset()
+        if endpoint_of(here, self.options.source.endpoint) != endpoint_of(there, access.endpoint):
+            return frozenset()
+        duplicates = open_duplicates(
+            there, token=access.token, endpoint=access.endpoint, allow_insecure=access.insecure
+        )
+        assert duplicates is not None  # noqa: S101 - it is at Hugging Face
+        try:
+            return await within.given(plan, duplicates, self.destination, self.patience(), self.listen)
+        finally:
+            await duplicates.close()
 
     async def look_at_source(self) -> SourceSide:
         """List the source; see `survey.look_at_source`. A folder that is published is not brought here."""
@@ -227,6 +270,23 @@ class Session:
         if self.source_ref.hub == "dir":
             return side
         return await impostors.guard(self.source, side, self.options, refuse=self._has_destination)
+
+    async def signed(self, side: SourceSide, adapted: Collection[str] = ()) -> SourceSide:
+        """Verify what the source says of its files, if that was asked for, and find what would break it."""
+        wanted = self.options.verify_signature
+        if wanted is None and not adapted and len(side.files) == len(side.listing):
+            return side
+        said: tuple[Covered, ...] = ()
+        names: tuple[str, ...] = ()
+        try:
+            said = await reading.read(self.source, side)
+        except IntegrityError:
+            if wanted is not None:
+                raise  # else nobody has asked what it says
+        if wanted is not None:
+            names = await reading.verified(self.source, side, said, wanted, self.listen)
+        found = (*side.revision.findings, *reading.broken(said, side, adapted))
+        return replace(side, revision=replace(side.revision, findings=found, signed=names))
 
     @asynccontextmanager
     async def open(self, plan: Plan) -> AsyncGenerator[CacheHoldings | FolderHoldings | LayerHoldings, None]:

@@ -20,7 +20,7 @@ from hubferry.stream.growing import Hashes
 from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from hubferry.cache.layers import Layer
     from hubferry.cache.names import Place
@@ -172,7 +172,12 @@ def known(model: ModelDirectory | Layer | None, files: Sequence[RepoFile]) -> di
 
 
 async def stored(destination: Destination, ref: RepoRef, plan: Plan) -> frozenset[str]:
-    """Ask which blobs of `plan` the destination's storage has already."""
+    """Ask which blobs of `plan` the destination's storage has already.
+
+    Before a pull request is there, who may only propose may not ask.
+    """
+    if plan.proposes and ref.revision in (None, "main"):
+        return frozenset()
     blobs = {
         step.sha256: Blob(step.sha256, step.file.size or 0, step.file.path)
         for step in plan.of(Action.SEND, Action.FETCH_SEND)
@@ -189,14 +194,35 @@ def draft(survey: Survey, destination: Destination, held: Mapping[str, Digests],
 
 
 async def decide(
-    survey: Survey, destination: Destination, held: Mapping[str, Digests], options: Options
+    survey: Survey,
+    destination: Destination,
+    held: Mapping[str, Digests],
+    options: Options,
+    given: Callable[[Plan], Awaitable[frozenset[str]]] | None = None,
 ) -> Plan:
-    """Make the plan that is to run: the draft, less what the destination's storage has already."""
+    """Make the plan that is to run: the draft, less what the destination's storage has already.
+
+    `given` lets the hub put there what it can of the rest by itself, and says what that was.
+    """
     first = draft(survey, destination, held, options)
     there = await stored(destination, survey.destination.revision.ref, first)
-    return (
-        _make(survey, destination, planning.Knowledge(survey.held(held), there), options) if there else first
-    )
+    plan = _made(survey, destination, held, there, options) if there else first
+    more = frozenset[str]() if given is None else await given(plan)
+    if not more:
+        return plan
+    made = _made(survey, destination, held, there | more, options)
+    sizes = {step.sha256: step.file.size or 0 for step in made.steps if step.sha256 in more}
+    return replace(made, duplicated=sum(sizes.values()))
+
+
+def _made(
+    survey: Survey,
+    destination: Destination,
+    held: Mapping[str, Digests],
+    there: frozenset[str],
+    options: Options,
+) -> Plan:
+    return _make(survey, destination, planning.Knowledge(survey.held(held), there), options)
 
 
 async def examine(plan: Plan, source: Source, destination: Destination) -> Plan:
@@ -226,7 +252,7 @@ def _make(survey: Survey, destination: Destination, knowledge: planning.Knowledg
         exclude=options.exclude,
     )
     made = planning.make(survey.published, survey.destination, knowledge, destination.limits, policy)
-    return admission.judged(replace(made, adapted=survey.adapted), options)
+    return admission.judged(replace(made, adapted=survey.adapted, proposes=options.create_pr), options)
 
 
 def destination_ref(ref: RepoRef, source: RepoRef) -> RepoRef:

@@ -6,44 +6,54 @@ import glob
 import math
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from hubferry import admission, overlap, planning, publish, remember, survey
 from hubferry.cached import CacheHoldings
 from hubferry.compare import compare
-from hubferry.errors import AccessError, NetworkError, PartialError
-from hubferry.events import Finished, Note, Planned
+from hubferry.errors import AccessError, NetworkError, PartialError, UsageError
+from hubferry.events import Edited, Finished, Note, Planned
 from hubferry.findings import refusals
 from hubferry.holdings import FolderHoldings
-from hubferry.i18n import ngettext
+from hubferry.i18n import _, ngettext
 from hubferry.model import Action, Blob, Fetched, NewRepository, Report, Verdict
 from hubferry.move import Moved, give_up_together
 from hubferry.session import Session
 from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hubferry.errors import HubferryError
-    from hubferry.events import Listener
+    from hubferry.events import Event, Listener
     from hubferry.model import Comparison, Digests, Plan, RepoFile, Step
     from hubferry.options import Options
-    from hubferry.survey import Survey
+    from hubferry.survey import SourceSide, Survey
 
+Agree: TypeAlias = "Callable[[Plan], None]"
 _SHOWN = (admission.EXPOSED, admission.VISIBILITY)
 _FITTING = (Verdict.SAME, Verdict.ONLY_DESTINATION)
 _CHANGES = (Action.INLINE, Action.REUSE, Action.SEND, Action.FETCH_SEND, Action.DELETE)
 
 
-async def copy(source: str, destination: str, options: Options, listen: Listener) -> Report:
-    """Copy one repository; return when the destination's own listing shows every file."""
-    report = await begin(source, destination, options, listen, math.inf)
+def _agree(_plan: Plan) -> None:
+    """Take any plan."""
+
+
+async def copy(
+    source: str, destination: str, options: Options, listen: Listener, agree: Agree = _agree
+) -> Report:
+    """Copy one repository; return when the destination's own listing shows every file.
+
+    `agree` raises for a plan that is not to be carried out, before anything is changed.
+    """
+    report = await begin(source, destination, options, listen, math.inf, agree)
     assert isinstance(report, Report)  # noqa: S101 - nothing is as large as that
     return report
 
 
 async def begin(
-    source: str, destination: str, options: Options, listen: Listener, least: float
+    source: str, destination: str, options: Options, listen: Listener, least: float, agree: Agree = _agree
 ) -> Report | tuple[Blob, ...]:
     """Copy one repository, unless it has `least` bytes of blobs to send: then prepare it, and name those.
 
@@ -51,7 +61,8 @@ async def begin(
     Whoever lets others send the blobs, each with `send_share`, calls `copy` in the end.
     """
     started = time.monotonic()
-    run = Session(source, destination, options, listen)
+    edits = _Edits(listen)
+    run = Session(source, destination, options, edits.hear)
     overlap.refuse_overlap(run.source_ref, run.destination_ref)
     async with run as session:
         here = session.holdings
@@ -59,21 +70,24 @@ async def begin(
         known = here.known(seen.source.files)
         plan = survey.draft(seen, session.destination, known, options)
         if plan.nothing_to_do:
+            agree(plan)
             listen(Planned(plan))
             admission.refuse(plan, options)
             if not refusals(plan.findings):
                 here.note_same(plan)
             overlap.sweep(session.destination_ref)
-            return _finish(session, plan, started, Moved(dict(known)))
+            return _finish(session, plan, started, Moved(dict(known)), edited=edits.paths)
         examined = await survey.examine(plan, session.source, session.destination)
         admission.refuse(examined, options)
+        agree(examined)
         async with session.open(plan) as here:
             held = await here.hold(seen.source.files, plan)
             if not seen.destination.revision.exists:
                 here.check_space(survey.draft(seen, session.destination, held, options), session.slots)
                 seen = await _create(session, seen, plan)
                 options = admission.created(plan, options)
-            plan = here.resumed(await survey.decide(seen, session.destination, held, options))
+            made = await survey.decide(seen, session.destination, held, options, session.given)
+            plan = here.resumed(made)
             here.check_space(plan, session.slots)
             admission.refuse(plan, options, _SHOWN)  # a hub may have created it otherwise than it was told
             plan = admission.admitted(plan, examined)
@@ -88,7 +102,7 @@ async def begin(
             commits = await _publish(session, seen, plan, moved)
             if not moved.failures and not refusals(plan.findings):
                 here.mark_published(plan, commits[-1] if commits else plan.destination.commit)
-        return _finish(session, plan, started, moved, commits)
+        return _finish(session, plan, started, moved, commits, edits.paths)
 
 
 def _blobs(plan: Plan) -> tuple[Blob, ...]:
@@ -147,17 +161,24 @@ async def plan(source: str, destination: str, options: Options, listen: Listener
 
 async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
     """Bring a repository into the cache: every file there, every hash right."""
+    fetched, _side = await bring(source, options, listen)
+    return fetched
+
+
+async def bring(source: str, options: Options, listen: Listener) -> tuple[Fetched, SourceSide | None]:
+    """Do the same, and say what the source lists, and what was selected; None where no hub was asked."""
     async with Session(source, None, options, listen) as session:
         here = session.holdings
         assert isinstance(here, CacheHoldings)  # noqa: S101 - there is no destination
         if session.offline:
-            return remember.from_cache(here.answering, listen)
+            _refuse_unverified(options)
+            return remember.from_cache(here.answering, listen), None
         try:
             side = await session.look_at_source()
         except NetworkError as error:
             error.hint = remember.offer(here.answering) or error.hint
             raise
-        side = await session.guard(side)
+        side = await session.signed(await session.guard(side))
         plan = survey.everything(side)
         admission.refuse(plan, options)
         async with session.open(plan) as place:
@@ -170,14 +191,20 @@ async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
             _refuse_failures(plan, moved, options)
             place.record()
             place.name_strangers(listen)
-            return place.fetched(side, moved.fetched)
+            return replace(place.fetched(side, moved.fetched), signed=side.revision.signed), side
+
+
+def _refuse_unverified(options: Options) -> None:
+    if options.verify_signature is not None:
+        message = _("--verify-signature asks the source for all of its files, which cannot be done offline")
+        raise UsageError(message)
 
 
 async def check(source: str, destination: str, options: Options, listen: Listener) -> tuple[Comparison, ...]:
     """Compare two repositories by digest; small files without a common digest are read and hashed."""
     async with Session(source, destination, options, listen) as session:
         seen = await _look(session, options)
-        here = seen.source
+        here = await session.signed(seen.source) if options.verify_signature else seen.source
         there = planning.comparable(here, seen.destination.files, options.include, options.exclude)
         known = session.holdings.known(here.files)
         found = compare(here.files, there, known)
@@ -217,7 +244,8 @@ async def _look(session: Session, options: Options) -> Survey:
 async def _guarded(session: Session, options: Options) -> Survey:
     """Look at both sides, and again at what the source lists as weights that cannot be."""
     seen = await _look(session, options)
-    return replace(seen, source=await session.guard(seen.source))
+    seen = replace(seen, source=await session.guard(seen.source))
+    return replace(seen, source=await session.signed(seen.source, seen.adapted))
 
 
 def _refused_entries(plan: Plan) -> dict[str, HubferryError]:
@@ -295,8 +323,30 @@ def _changes(step: Step, listed: RepoFile | None, digests: dict[str, Digests]) -
     return step.action is Action.DELETE or listed is None or ours is None or not ours.fit(listed)
 
 
+class _Edits:
+    """Pass events on, and keep which files the destination's hub has edited by itself."""
+
+    def __init__(self, listen: Listener) -> None:
+        self._listen = listen
+        self._found: set[str] = set()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return tuple(sorted(self._found))
+
+    def hear(self, event: Event) -> None:
+        if isinstance(event, Edited):
+            self._found.add(event.path)
+        self._listen(event)
+
+
 def _finish(
-    session: Session, plan: Plan, started: float, moved: Moved, commits: tuple[str, ...] = ()
+    session: Session,
+    plan: Plan,
+    started: float,
+    moved: Moved,
+    commits: tuple[str, ...] = (),
+    edited: tuple[str, ...] = (),
 ) -> Report:
     failures = moved.failures | _refused_entries(plan)
     good = [
@@ -313,6 +363,7 @@ def _finish(
         files=len(good),
         size=sum(step.file.size or 0 for step in good),
         digests=moved.digests,
+        edited=edited,
     )
     session.listen(Finished(report))
     if failures:

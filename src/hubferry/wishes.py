@@ -49,6 +49,13 @@ class Wishes(TypedDict, total=False):
     allow: Iterable[str]
     card: Card
     offline: bool
+    volumes: str | PathLike[str] | Iterable[str | PathLike[str]]
+    tag: str | None
+    same_tag: bool
+    tags: Iterable[str]
+    branches: Iterable[str]
+    create_pr: bool
+    verify_signature: str | None
     token: str | None
     source_token: str | None
     destination_token: str | None

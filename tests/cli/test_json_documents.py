@@ -18,6 +18,7 @@ import pytest
 from desks import KIB, ROOT, publish
 from servers import running_hub, sdk_environment
 
+import forked
 import models
 from hubferry.cli.main import command_line
 from hubferry.soft_lock import this_process
@@ -84,6 +85,7 @@ def works_through_everything(person: Person, model: Path) -> None:
     person.types("hubferry copy", "copy", "hf:org/model", "ms:mine/model")
     person.types("hubferry copy", "copy", str(folder), "ms:mine/model", "--allow", "secrets")
     person.types("hubferry copy --dry-run", "copy", "ms:mine/model", "hf:mine/back", "--dry-run")
+    copies_names(person)
     fetched = person.types("hubferry fetch", "fetch", "ms:mine/model")
     person.types("hubferry fetch", "fetch", "hf:org/model", "--include", "*.json", "--offline")
     person.types("hubferry fetch", "fetch", "hf:org/empty")
@@ -119,11 +121,33 @@ def works_through_everything(person: Person, model: Path) -> None:
     person.types("hubferry config check", "config", "check")
     person.types("hubferry config show", "config", "show")
     keeps_mirrors(person, folder)
+    carries_volumes(person)
     (home / "wrong.toml").write_text("[hubs.lab]\nkind = 3\nendpont = 1\n")
     (home / "wrong.toml").chmod(0o600)
     wrong = str(home / "wrong.toml")
     person.types("hubferry config check", "config", "check", code=2, HUBFERRY_CONFIG=wrong)
     person.types("errors", "fetch", "hf:org/model", code=2, HUBFERRY_CONFIG=wrong)
+
+
+def copies_names(person: Person) -> None:
+    """Run what is about tags, and propose a change."""
+    names = ("copy", "hf:org/tagged", "ms:mine/named", "--tags", "*", "--tag", "v2")
+    person.types("hubferry copy --dry-run", *names, "--dry-run")
+    person.types("hubferry copy", *names)
+    person.types("hubferry copy", "copy", "hf:org/tagged", str(person.place / "copied"), "--tag", "v2")
+    person.types("hubferry copy", "copy", "hf:org/model", "there:mine/named", "--create-pr")
+    agreed = str(person.place / "plan.jsonl")
+    person.types("hubferry copy --dry-run", "copy", "hf:org/model", "ms:mine/agreed", "--plan-out", agreed)
+    person.types("hubferry copy --dry-run", "apply", agreed, "--dry-run")
+    person.types("hubferry copy", "apply", agreed)
+
+
+def carries_volumes(person: Person) -> None:
+    """Run what is about bundles."""
+    stick = str(person.place / "stick")
+    person.types("hubferry bundle", "bundle", "hf:org/model", stick, "--size", "1M")
+    person.types("hubferry unbundle", "unbundle", stick)
+    person.types("hubferry unbundle", "unbundle", stick, "ms:mine/carried")
 
 
 def keeps_mirrors(person: Person, folder: Path) -> None:
@@ -190,7 +214,13 @@ def said(tmp_path) -> dict[str, dict[str, list[Any]]]:
                     "HUBFERRY_RETRY_WAIT": "0",
                     "HUBFERRY_CONFIG": str(place / "c.toml"),
                 }
-                (place / "c.toml").write_text(f'[hubs.lab]\nkind = "hf"\nendpoint = "{source.url}"\n')
+                hubs = {"lab": (source.url, ""), "there": (destination.url, 'token = {env = "HF_TOKEN"}\n')}
+                (place / "c.toml").write_text(
+                    "".join(
+                        f'[hubs.{name}]\nkind = "hf"\nendpoint = "{url}"\n{more}'
+                        for name, (url, more) in hubs.items()
+                    )
+                )
                 (place / "c.toml").chmod(0o600)
                 person = Person(place, kept | {"HUBFERRY_LANG": language})
                 works_through_everything(person, model)
@@ -282,7 +312,8 @@ def test_every_command_with_a_document_has_its_section():
         if any("--json" in parameter.opts for parameter in command.params)
     }
     sections_of_commands = {title for title in sections() if title.startswith("hubferry ")}
-    assert with_document - sections_of_commands == {"hubferry cache unpin"}  # described with its other half
+    # described with their other halves
+    assert with_document - sections_of_commands == {"hubferry apply", "hubferry cache unpin"}
     assert sections_of_commands - with_document == {"hubferry copy --dry-run", "hubferry ls OWNER"}
 
 
@@ -303,7 +334,7 @@ def test_what_moves_has_the_keys_of_the_page(tmp_path, monkeypatch):
 def test_the_line_of_a_hub_has_the_keys_of_the_page(tmp_path):
     page = sections()
     words = [sys.executable, "-m", "hubferry", "serve", str(tmp_path / "hub"), "--port", "0", "--json"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with forked.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         line = json.loads(process.stdout.readline())
         process.terminate()
     assert set(keys(line)) == documented(page["hubferry serve"], page)

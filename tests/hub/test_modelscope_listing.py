@@ -8,13 +8,21 @@ import random
 import ssl
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
 from scripted import scripted
 
 from hubferry import api
-from hubferry.errors import BusyError, CertificateError, HubferryError, NetworkError, UnlistableError
+from hubferry.errors import (
+    BusyError,
+    CertificateError,
+    HubferryError,
+    NetworkError,
+    NotFoundError,
+    UnlistableError,
+)
 from hubferry.events import Retrying, ignore
 from hubferry.hubs import open_destination, open_source
 from hubferry.hubs.modelscope import destination as modelscope_destination
@@ -201,6 +209,39 @@ async def test_pages_that_fail_in_passing_are_asked_for_again_alone(size):
     assert len(answered) <= -(-len(FILES) // size) + 9
 
 
+@pytest.mark.parametrize("moments", range(8))
+async def test_a_listing_that_is_broken_off_at_any_moment_leaves_no_question_out(hub, moments):
+    hub.store.add("org/data", dict.fromkeys(("a.txt", "b.txt"), b"x"), kind="dataset")
+    source = open_source(DATA, endpoint=hub.url)
+    listing = Listing(wire := _RefusingOnce(source._wire), DATA)
+    work = asyncio.ensure_future(listing.files())
+    await wire.asked.wait()
+    wire.go.set()
+    for _moment in range(moments):
+        await asyncio.sleep(0)
+    work.cancel()
+    with pytest.raises((asyncio.CancelledError, NotFoundError)):
+        await work
+    assert [file.path for file in await listing.files()] == ["a.txt", "b.txt"]
+    await source.close()
+
+
+class _RefusingOnce:
+    """The way to a hub that says once that there is no such repository."""
+
+    def __init__(self, wire):
+        self.client, self.api, self._wire = wire.client, wire.api, wire
+        self.asked, self.go, self._refused = asyncio.Event(), asyncio.Event(), False
+
+    async def get(self, ref, url):
+        if self._refused:
+            return await self._wire.get(ref, url)
+        self._refused = True
+        self.asked.set()
+        await self.go.wait()
+        raise NotFoundError("not there")
+
+
 async def test_a_listing_that_was_begun_before_a_commit_is_none_of_what_is_there_after_it(make_hub):
     """The first listing breaks off; then somebody commits, and the next one is all new."""
     broken = [True]
@@ -384,6 +425,39 @@ def paged(entries, *, size=20, total=None, repeats=False):
 
 FILES = [{"Path": f"f{number:03}.txt", "Type": "blob", "Size": 1} for number in range(105)]
 FOLDERS = [{"Path": f"d{number}", "Type": "tree"} for number in range(15)]
+
+
+class _Wire:
+    """Answers in the next turns of the loop: with a failure until there is something to list."""
+
+    client = SimpleNamespace(side="destination", host="hub")
+
+    def __init__(self, error):
+        self.error = error
+
+    def api(self, _ref, _rest="", **_query):
+        return ""
+
+    async def get(self, _ref, _url):
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        return {"Files": FILES[:1], "TotalCount": 1}
+
+
+@pytest.mark.parametrize("error", [NotFoundError("gone"), NetworkError("broken", side="source")])
+@pytest.mark.parametrize("ref", [MODEL, DATA])
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_listing_that_is_broken_off_at_any_moment_of_a_failure_forgets_no_question(ref, error, turns):
+    """A repository that is not there says so to two questions at once, and is asked again when it is made."""
+    listing = Listing(wire := _Wire(error), ref)
+    asking = asyncio.ensure_future(listing.files())
+    for _turn in range(turns):
+        await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    wire.error = None
+    assert [file.path for file in await listing.files()] == [FILES[0]["Path"]]
 
 
 @pytest.mark.parametrize("repeats", [False, True])

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import itertools
 import signal
-import subprocess
 import sys
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -17,12 +16,14 @@ from aiohttp import web
 from huggingface_hub import HfApi, snapshot_download
 from modelscope_hub import HubApi
 
+import forked
 from hubferry.errors import AccessError, ConflictError, IntegrityError, MovedTagError, UsageError
 from hubferry.events import Committed, ignore
+from hubferry.names.copy import copy_names, look_ahead_at_names
+from hubferry.names.model import Wanted, Way
+from hubferry.names.rules import Names
 from hubferry.options import Access, Options
 from hubferry.serve import Delete, Reason, Refusal, Seams, Strictness
-from hubferry.sync.names import Way, copy_names, look_ahead_at_names
-from hubferry.sync.spec import Entry, Job, Names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,15 +50,15 @@ class Mirror:
             self.source.store.find(repo).add_tag(tag, made.id)
         return made.id
 
-    def job(self, tags=ALL, branches=None, source=SOURCE, **changes) -> Job:
-        return Job(Entry("mirror", source, self.where, tags=tags, branches=branches), source, self.where)
+    def job(self, tags=ALL, branches=None, source=SOURCE) -> Wanted:
+        return Wanted(source, self.where, tags, branches)
 
-    def run(self, job: Job | None = None, known=None, **changes):
+    def run(self, job: Wanted | None = None, known=None, **changes):
         return asyncio.run(
             copy_names(job or self.job(), replace(self.options, **changes), ignore, known or {})
         )
 
-    def plan(self, job: Job | None = None, known=None, **changes):
+    def plan(self, job: Wanted | None = None, known=None, **changes):
         options = replace(self.options, **changes)
         return asyncio.run(look_ahead_at_names(job or self.job(), options, ignore, known or {}))
 
@@ -482,12 +483,12 @@ RUN = """
 import asyncio, sys
 from hubferry.events import Committed, ignore
 from hubferry.options import Access, Options
-from hubferry.sync.names import copy_names
-from hubferry.sync.spec import Entry, Job, Names
+from hubferry.names.copy import copy_names
+from hubferry.names.model import Wanted
+from hubferry.names.rules import Names
 source, target, token, where, cache = sys.argv[1:]
-entry = Entry("mirror", "hf:org/model", where, tags=Names(), branches=Names())
 options = Options(source=Access(token, source), destination=Access(token, target), cache_root=cache)
-result = asyncio.run(copy_names(Job(entry, entry.source, where), options, ignore, {}))
+result = asyncio.run(copy_names(Wanted("hf:org/model", where, Names(), Names()), options, ignore))
 sys.exit(result.error.exit_code if result.error else 0)
 """
 
@@ -512,7 +513,7 @@ def test_a_run_that_is_killed_anywhere_converges_without_a_commit_too_many(
         assert mirror.run(mirror.job(Names(allow=("v1", "v3")))).error is None
     strike.struck = 0
     words = [mirror.source.url, mirror.target.url, mirror.source.token, mirror.where, str(tmp_path / "cache")]
-    process = subprocess.Popen([sys.executable, "-c", RUN, *words])
+    process = forked.Popen([sys.executable, "-c", RUN, *words])
     strike.action = process.kill
     assert process.wait(60) == -signal.SIGKILL
     assert strike.struck == 1
@@ -544,7 +545,7 @@ def test_a_folder_as_the_target_has_no_tags_and_that_is_said(make_hub, tmp_path)
     mirror = between(make_hub, tmp_path, "hf")
     mirror.commit("one", "v1")
     folder = tmp_path / "out"
-    job = Job(Entry("mirror", SOURCE, str(folder), tags=ALL, branches=ALL), SOURCE, str(folder))
+    job = Wanted(SOURCE, str(folder), ALL, ALL)
     result = mirror.run(job)
     assert result.error is None
     assert [note for note in result.notes if "v1" in note]

@@ -19,7 +19,9 @@ from pathlib import Path
 import pytest
 from mirrored import entry, small_model
 
+import forked
 import hubferry
+from hubferry.beside import NameCopied
 from hubferry.errors import HubferryError, IntegrityError, NotFoundError, UsageError
 from hubferry.events import ignore
 from hubferry.options import Options
@@ -27,7 +29,7 @@ from hubferry.receipts import document
 from hubferry.receipts.document import ReceiptFile
 from hubferry.receipts.sums import sums
 from hubferry.sync import receipts
-from hubferry.sync.outcome import FileProof, NameCopied, Outcome
+from hubferry.sync.outcome import FileProof, Outcome
 from hubferry.sync.record import recorded
 from hubferry.sync.run import Asked
 from hubferry.sync.spec import Job, Manner, SyncFile
@@ -286,7 +288,7 @@ def test_killed_in_the_middle_no_half_receipt_has_a_name(folder):
         "receipts.write(pathlib.Path(sys.argv[1]), made_up())"
     )
     words = [sys.executable, "-c", program, str(folder), str(Path(__file__).parent)]
-    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    assert forked.run(words, check=False).returncode == -signal.SIGKILL
     (whole,) = folder.rglob("*.json")
     assert document.read(whole).entry == "hf:org/x"
 
@@ -467,6 +469,6 @@ def test_the_seal_can_be_checked_without_hubferry(folder):
     page = (Path(__file__).parents[2] / "docs" / "receipts.md").read_text(encoding="utf-8")
     program = textwrap.dedent(re.search(r"python3 -c '\n(.+?)\n    '", page, re.DOTALL)[1])
     words = [sys.executable, "-c", program, str(place)]
-    assert subprocess.run(words, capture_output=True, check=False).returncode == 0
+    assert forked.run(words, capture_output=True, check=False).returncode == 0
     place.write_bytes(place.read_bytes().replace(A.encode(), B.encode()))
-    assert subprocess.run(words, capture_output=True, check=False).returncode == 1
+    assert forked.run(words, capture_output=True, check=False).returncode == 1

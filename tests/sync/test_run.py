@@ -10,12 +10,13 @@ import pytest
 from mirrored import by_source, entry, small_model
 
 from hubferry.errors import NotFoundError, UsageError
+from hubferry.names.rules import Names
 from hubferry.sync import run as running
 from hubferry.sync.events import Started
 from hubferry.sync.history.values import Memory
 from hubferry.sync.jobs import _target_key
 from hubferry.sync.run import Asked
-from hubferry.sync.spec import Deletion, Job, Names, Selection
+from hubferry.sync.spec import Deletion, Job, Selection
 
 
 def test_each_target_holds_what_its_source_has(world):

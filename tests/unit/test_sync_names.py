@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from hubferry.catalog import Reference, References
-from hubferry.sync.names import Place, Seen, Way, plan_names
-from hubferry.sync.names.model import HEAD, Powers
-from hubferry.sync.spec import Names
+from hubferry.names.model import HEAD, Place, Powers, Seen, Way
+from hubferry.names.plan import plan_names
+from hubferry.names.rules import Names
 
 ALL = Names()
 HF, MS = Powers("hf.example"), Powers("ms.example", branches=False)

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from hubferry import config
 from hubferry.errors import UsageError
 from hubferry.hubs import credentials
+from hubferry.names.rules import Names
 from hubferry.sync import composing, nodes, values
 from hubferry.sync.mistakes import Mistakes
 from hubferry.sync.reading import read
-from hubferry.sync.spec import Deletion, Names, Position, Schedule, Selection, SyncFile
+from hubferry.sync.spec import Deletion, Position, Schedule, Selection, SyncFile
 from hubferry.typed import repository
 
 GOOD = """\

@@ -8,7 +8,8 @@ from hubferry.errors import UsageError
 from hubferry.hubs import open_source
 from hubferry.hubs.huggingface.source import HuggingFaceSource
 from hubferry.hubs.xet.access import Access, NoXetError, check_address
-from hubferry.hubs.xet.source import XetSource, mode, silence_seconds
+from hubferry.hubs.xet.choice import mode, silence_seconds
+from hubferry.hubs.xet.source import XetSource
 from hubferry.model import RepoRef
 
 HF = "https://huggingface.co"

@@ -46,6 +46,7 @@ SIGNS = {
 @click.argument("source")
 @click.argument("destination")
 @options.selection()
+@options.signatures()
 @click.option("--differences", "-d", is_flag=True, help=_("Print only what is not the same."))
 @options.both_access()
 @options.talking()

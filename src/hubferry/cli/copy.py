@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,9 +32,13 @@ if TYPE_CHECKING:
     examples=(
         "hubferry copy hf:org/name ms:my-org/name",
         "hubferry copy hf:org/name@v1.0 ms:my-org/name --dry-run",
+        "hubferry copy hf:org/name ms:my-org/name --plan-out plan.jsonl",
         "hubferry copy hf:org/name ms:my-org/name --include '*.safetensors' --include '*.json'",
         "hubferry copy hf:org/name ms:my-org/name --bwlimit 50M:10M --private",
         "hubferry copy hf:gpt2 ms:my-org/gpt2 --verify-only",
+        "hubferry copy hf:org/name@v1.0 ms:my-org/name --same-tag",
+        "hubferry copy hf:org/name ms:my-org/name --tags 'v*' --tags '!*-rc*'",
+        "hubferry copy ms:org/name hf:org/name --create-pr",
     ),
 )
 @click.argument("source")
@@ -48,6 +53,12 @@ if TYPE_CHECKING:
         default="exact",
         help=_("Send the model card as it is, or with a licence's name as the destination wants it."),
     ),
+    click.option(
+        "--exact",
+        is_flag=True,
+        help=_("Publish every byte as it is, which is the default: no --card but exact."),
+    ),
+    options.signatures(),
     options.deleting(),
 )
 @options.group(
@@ -74,9 +85,16 @@ if TYPE_CHECKING:
     click.option("--message", "-m", metavar="TEXT", help=_("Message of the commit.")),
     options.both_access(),
 )
+@options.group(_("Tags, branches, pull requests"), options.names())
 @options.group(
     _("How"),
     click.option("--dry-run", "-n", is_flag=True, help=_("Print what would be done, and do nothing.")),
+    click.option(
+        "--plan-out",
+        metavar="FILE",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help=_("Write the plan to FILE, for `hubferry apply FILE`, and do nothing else."),
+    ),
     click.option("--verify-only", is_flag=True, help=_("Fetch and verify into the cache, publish nothing.")),
     click.option(
         "--keep-going/--no-keep-going",
@@ -99,9 +117,13 @@ def copy(source: str, destination: str, **words: Any) -> int | None:
     """Run the command."""
     pinned = options.source_words(source, words)
     asked = options.build(**words)
+    if words["exact"] and asked.card != "exact":
+        raise UsageError(_("--exact and --card fix-license exclude each other"))
+    if words["plan_out"] and words["verify_only"]:
+        raise UsageError(_("--plan-out and --verify-only exclude each other"))
     if words["dry_run"] and words["verify_only"]:
         raise UsageError(_("--dry-run and --verify-only exclude each other"))
-    if words["dry_run"]:
+    if words["dry_run"] or words["plan_out"]:
         return _dry_run(pinned, destination, asked, words)
     if words["verify_only"]:
         from hubferry.cli.fetch import bring
@@ -130,11 +152,23 @@ def _dry_run(source: str, destination: str, asked: Options, words: dict[str, Any
         if isinstance(event, Note) and not words["quiet"]:  # a folder that has to be hashed takes its time
             output.talk(event.message)
 
+    place = words["plan_out"]
+    if place is not None:
+        from hubferry.agreed.verbs import refuse_parts
+
+        refuse_parts(asked)
     plan = api.plan(source, destination, asked, hear)
     if words["as_json"]:
+        code = max((one.error.exit_code for one in refusals(plan.findings)[:1] if one.error), default=0)
+        if place is not None and not code:
+            api.write_plan(plan, place, asked)
         output.document(present.plan_document(plan))
-        return max((one.error.exit_code for one in refusals(plan.findings)[:1] if one.error), default=0)
+        return code
     for line in present.plan_lines(plan):
         output.data(line)
     refuse(plan, asked)
+    if place is not None:
+        api.write_plan(plan, place, asked)
+        if not words["quiet"]:
+            output.talk(_("the plan is in {path}; to carry it out: hubferry apply {path}").format(path=place))
     return 0

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 )
 @click.argument("source")
 @options.selection()
+@options.signatures()
 @options.transfer()
 @options.offline()
 @options.one_access()
@@ -101,4 +102,5 @@ def _document(fetched: Fetched, hub: HubName) -> dict[str, object]:
         "whole": fetched.whole,
         "arrived": None if fetched.arrived is None else output.iso_time(fetched.arrived),
         "findings": present.findings_document(fetched.findings),
+        "verified_by": list(fetched.signed),
     }

@@ -36,6 +36,7 @@ _READER_GONE = 128 + 13  # what a shell reports for a process that died of SIGPI
 def _commands() -> dict[str, str]:
     return {
         "copy": _("Copy a repository to another hub, and prove it."),
+        "apply": _("Carry out a plan that `copy --plan-out` has written, or nothing of it."),
         "fetch": _("Bring a repository into the cache and print its path."),
         "check": _("Compare two repositories file by file, moving nothing."),
         "ls": _("List the files of a repository, or the repositories of an owner."),
@@ -43,6 +44,8 @@ def _commands() -> dict[str, str]:
         "info": _("Say what is known about a repository: commit, size, licence, terms, what is cached."),
         "sync": _("Keep mirrors by a file that says what mirrors what."),
         "verify-receipt": _("Say whether what a copy left at its target is still there, by its receipt."),
+        "bundle": _("Write repositories into volumes that can be carried to where no network is."),
+        "unbundle": _("Take repositories out of volumes: into the cache, to a hub or to a folder."),
         "cache": _("Look into the cache, verify it, clean it."),
         "ui": _("Show this machine in a browser: the cache, what moves, copies, mirrors, receipts."),
         "transfers": _("List what moves on this machine now, and what did lately."),

@@ -158,6 +158,34 @@ def selection() -> Callable[[Decorated], Decorated]:
     )  # fmt: skip
 
 
+def names() -> Callable[[Decorated], Decorated]:
+    """Add which tags and branches are made and copied, and that a change is proposed."""
+    return together(
+        click.option("--tag", metavar="NAME", help=_("Give what is published this tag.")),
+        click.option("--same-tag", is_flag=True,
+                     help=_("Give what is published the tag that SOURCE is named by.")),
+        click.option("--tags", metavar="GLOB", multiple=True,
+                     help=_("Copy these tags too, each as a commit and a tag; '!GLOB' leaves out; "
+                            "may be repeated.")),
+        click.option("--branches", metavar="GLOB", multiple=True,
+                     help=_("Copy these branches too; likewise.")),
+        click.option("--create-pr", is_flag=True,
+                     help=_("Publish as a pull request, at Hugging Face.")),
+    )  # fmt: skip
+
+
+def signatures() -> Callable[[Decorated], Decorated]:
+    """Add by what the source's own word about its files is verified."""
+    return click.option(
+        "--verify-signature",
+        metavar="sums|FILE",
+        help=_(
+            "Verify the source by its own SHA256SUMS (sums), or by its model.sig and the public key or "
+            "certificates in FILE."
+        ),
+    )
+
+
 class CapType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer clicks only
     """Read `20` (files) or `10%` (of the destination's files)."""
 
@@ -285,6 +313,12 @@ def build(**words: Any) -> Options:
         allow=frozenset(words.get("allow", ())),
         card="fix-license" if words.get("card") == "fix-license" else "exact",
         offline=words.get("offline", False),
+        tag=words.get("tag"),
+        same_tag=words.get("same_tag", False),
+        tags=tuple(words.get("tags", ())),
+        branches=tuple(words.get("branches", ())),
+        create_pr=words.get("create_pr", False),
+        verify_signature=words.get("verify_signature"),
         source=access(words.get("source_token") or common, words.get("source_endpoint"), insecure=insecure),
         destination=access(
             words.get("destination_token") or common, words.get("destination_endpoint"), insecure=insecure

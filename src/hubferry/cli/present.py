@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
 from hubferry import plan_counts, plan_words
+from hubferry.cli import name_words
 from hubferry.cli.output import duration, iso_time, size, visible
 from hubferry.commits import commit_of, listing_digest_of, short
 from hubferry.errors import PartialError
@@ -15,9 +17,12 @@ from hubferry.i18n import _, ngettext
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hubferry.beside import PullRequest
     from hubferry.errors import HubferryError
     from hubferry.findings import Finding
     from hubferry.model import HubName, NewRepository, Plan, Report, Revision
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def state_words(hub: HubName, name: str) -> str:
@@ -36,7 +41,12 @@ def plan_lines(plan: Plan) -> list[str]:
     for step, word in zip(plan.steps, words, strict=True):
         amount = size(step.file.size or 0)
         lines.append(f"  {word}{' ' * (wide - _columns(word))}  {amount:>10}  {visible(step.file.path)}")
-    return [*lines, *plan_words.circumstances(plan), plan_words.plan_sum(plan)]
+    return [
+        *lines,
+        *plan_words.circumstances(plan),
+        *name_words.planned_name_lines(plan),
+        plan_words.plan_sum(plan),
+    ]
 
 
 def created_words(new: NewRepository, there: Revision) -> str:
@@ -46,6 +56,21 @@ def created_words(new: NewRepository, there: Revision) -> str:
     if new.visibility == "private":
         return _("created: {ref}, private, licence {license}").format(ref=there.ref, license=new.license)
     return _("created: {ref}, public, licence {license}").format(ref=there.ref, license=new.license)
+
+
+def exactness_lines(report: Report) -> list[str]:
+    """Return what is not as at the source, and by what that was verified; nothing where there is neither."""
+    lines = []
+    if report.plan.adapted:
+        lines.append(
+            _("changed on the way: {paths}").format(paths=plan_words.some(sorted(report.plan.adapted)))
+        )
+    if report.edited:
+        message = _("changed by the destination, which adds lines of its own: {paths}")
+        lines.append(message.format(paths=plan_words.some(report.edited)))
+    if report.plan.source.signed:
+        lines.append(_("source verified by {names}").format(names=plan_words.some(report.plan.source.signed)))
+    return lines
 
 
 def report_lines(report: Report) -> list[str]:
@@ -74,9 +99,20 @@ def report_lines(report: Report) -> list[str]:
             commits=ngettext("{count} commit", "{count} commits", commits).format(count=commits),
         )
         moved = _(", ").join([moved, *plan_counts.report_words(counts)])
+    inside = report.plan.duplicated
+    if inside:
+        moved += _(", {size} copied by the hub itself").format(size=size(inside))
     took = _("{moved} ({time})").format(moved=moved, time=duration(report.seconds))
     made = [] if report.plan.new is None else [created_words(report.plan.new, report.plan.destination)]
-    return [proof, *made, *plan_words.only_there_words(report.plan), *_left_out_words(report.plan), took]
+    beside = [*exactness_lines(report), *name_words.pull_lines(report), *name_words.name_lines(report)]
+    return [
+        proof,
+        *made,
+        *plan_words.only_there_words(report.plan),
+        *_left_out_words(report.plan),
+        *beside,
+        took,
+    ]
 
 
 def _left_out_words(plan: Plan) -> list[str]:
@@ -97,16 +133,44 @@ def report_document(report: Report) -> dict[str, object]:
         "fetched": report.fetched,
         "sent": report.sent,
         "reused": report.reused,
+        "duplicated": report.plan.duplicated,
         "commits": _commits(report),
         "commit_count": len(report.commits),
         "created": _creation_document(report.plan.new),
+        "exact": not (report.plan.adapted or report.edited),
         "adapted": sorted(report.plan.adapted),
+        "edited": list(report.edited),
+        "verified_by": list(report.plan.source.signed),
         "findings": findings_document(report.plan.findings),
         "only_at_destination": [file.path for file in report.plan.only_there],
+        "names": [
+            {
+                "name": one.name,
+                "kind": one.kind,
+                "source_commit": _commit(one.source_commit),
+                "target_commit": _commit(one.target_commit),
+            }
+            for one in report.names
+        ],
+        "names_left_out": [
+            {"name": one.name, "kind": one.kind, "reason": one.reason}
+            for one in report.plan.names
+            if one.way == "left-out"
+        ],
+        "pull_request": _pull_document(report.pull_request),
         "started": iso_time(now - report.seconds),
         "finished": iso_time(now),
         "seconds": round(report.seconds, 3),
     }
+
+
+def _commit(mark: str) -> str | None:
+    """Return what a hub says of a name, where that is a commit."""
+    return mark if _COMMIT.fullmatch(mark) else None
+
+
+def _pull_document(pull: PullRequest | None) -> dict[str, object] | None:
+    return None if pull is None else {"number": pull.number, "url": pull.url, "revision": pull.revision}
 
 
 def _commits(report: Report) -> list[str]:
@@ -127,6 +191,10 @@ def plan_document(plan: Plan) -> dict[str, object]:
         "adapted": sorted(plan.adapted),
         "findings": findings_document(plan.findings),
         "only_at_destination": [file.path for file in plan.only_there],
+        "names": [
+            {"name": one.name, "kind": one.kind, "way": one.way, "reason": one.reason or None}
+            for one in plan.names
+        ],
         "steps": [
             {
                 "path": step.file.path,

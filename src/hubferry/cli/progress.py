@@ -14,7 +14,16 @@ from hubferry.cli.announced import announced
 from hubferry.cli.options import STYLES
 from hubferry.cli.sentences import line_of, sentence_of
 from hubferry.cli.tally import Tally
-from hubferry.events import FileDone, FileStarted, Finished, Planned, Progress, Resolved, Retrying
+from hubferry.events import (
+    FileDone,
+    FileStarted,
+    Finished,
+    Planned,
+    Progress,
+    Resolved,
+    Retrying,
+    VolumesPlanned,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +132,8 @@ class Follower:
             return
         for one in self._in_order(event):
             self._say(one)
-        if isinstance(event, Planned) and (event.plan.fetch_bytes or event.plan.send_bytes):
+        moves = isinstance(event, Planned) and (event.plan.fetch_bytes or event.plan.send_bytes)
+        if moves or isinstance(event, VolumesPlanned):
             self._start()
         elif isinstance(event, Finished):
             self.stop()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hubferry import plan_words
 from hubferry.cli import output
 from hubferry.cli.waiting import budget_words, waiting_words
-from hubferry.events import BudgetSpent, Committed, Note, Planned, Resolved, Retrying, Waiting
+from hubferry.events import BudgetSpent, Committed, Note, Planned, Resolved, Retrying, VolumesPlanned, Waiting
 from hubferry.i18n import _, ngettext
 
 if TYPE_CHECKING:
@@ -34,7 +34,19 @@ def sentence_of(event: Event) -> str | None:  # noqa: PLR0911  # one a kind
         return _("commit {number} of {of}: {commit} ({files} files)").format(
             number=event.number, of=event.of, commit=event.commit[:12], files=event.files
         )
+    if isinstance(event, VolumesPlanned):
+        return _volume_words(event)
     return event.message if isinstance(event, Note) else None
+
+
+def _volume_words(event: VolumesPlanned) -> str:
+    sentence = ngettext(
+        "{count} volume of {of} is to be written: {size}",
+        "{count} volumes of {of} are to be written: {size}",
+        len(event.sizes),
+    )
+    size = output.size(sum(event.sizes.values()))
+    return sentence.format(count=len(event.sizes), of=event.of, size=size)
 
 
 def here_bytes(plan: Plan) -> int:

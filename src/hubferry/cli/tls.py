@@ -20,16 +20,13 @@ def tls_context(tls: tuple[Path, Path | None] | None) -> ssl.SSLContext | None:
     """
     if tls is None:
         return None
-    import ssl
+    from hubferry.serve.certificates import Renewable
 
     certificate, key = tls
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(certificate, key, password="")  # none is asked for on a terminal
-    except (ssl.SSLError, OSError) as error:
+        return Renewable(certificate, key).context()
+    except OSError as error:
         raise UsageError(
             _("{path} cannot be used as a certificate: {reason}").format(path=certificate, reason=error),
             hint="--tls-cert cert.pem --tls-key key.pem",
         ) from error
-    return context

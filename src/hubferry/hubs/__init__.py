@@ -9,11 +9,12 @@ from hubferry.events import Listener, ignore
 from hubferry.hubs.reaching import reach
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hubferry.errors import Side
     from hubferry.events import Listener
-    from hubferry.hubs.ports import Catalog, Destination, ReferenceWriter, Source
+    from hubferry.hubs.ports import Catalog, Destination, Duplicates, PullRequests, ReferenceWriter, Source
     from hubferry.model import RepoRef
 
 
@@ -34,6 +35,7 @@ def open_source(
     connections: int | None = None,
     allow_insecure: bool = False,
     folder: FolderAccess | None = None,
+    volumes: Sequence[Path] = (),
 ) -> Source:
     """Open the hub of `ref` for reading.
 
@@ -44,11 +46,16 @@ def open_source(
         connections: Most connections at a time.
         allow_insecure: Whether a token may travel unencrypted to another machine.
         folder: How to look at a folder, where `ref` names one.
+        volumes: Where volumes of a bundle are, which are read in the hub's place.
 
     Raises:
         UsageError: A token would travel unencrypted, the endpoint is no web address, or HUBFERRY_XET no wish.
         AccessError: The configuration file says where the token is, and there is none to be had.
     """
+    if volumes:
+        from hubferry.hubs.bundle.source import BundleSource
+
+        return BundleSource(volumes)
     if ref.hub == "dir":
         from hubferry.hubs.folder.source import DirectorySource
 
@@ -92,7 +99,9 @@ def open_destination(
         return ModelScopeDestination(at.endpoint, at.token, allow_insecure=at.insecure)
     from hubferry.hubs.huggingface.destination import HuggingFaceDestination
 
-    return HuggingFaceDestination(at.endpoint, at.token, allow_insecure=at.insecure, unfinished=unfinished)
+    return HuggingFaceDestination(
+        at.endpoint, at.token, allow_insecure=at.insecure, unfinished=unfinished, listen=listen
+    )
 
 
 def open_catalog(
@@ -149,5 +158,41 @@ def open_reference_writer(
     from hubferry.hubs.huggingface.source import HuggingFaceSource
 
     return HuggingFaceReferences(
+        HuggingFaceSource(at.endpoint, at.token, allow_insecure=at.insecure, side="destination")
+    )
+
+
+def open_pull_requests(
+    ref: RepoRef, *, token: str | None = None, endpoint: str | None = None, allow_insecure: bool = False
+) -> PullRequests | None:
+    """Open the hub of `ref` for pull requests, None where it has none.
+
+    The arguments are those of `open_source`.
+    """
+    if ref.hub != "hf":
+        return None
+    at = reach(ref, token=token, endpoint=endpoint, insecure=allow_insecure)
+    from hubferry.hubs.huggingface.pulls import HuggingFacePullRequests
+    from hubferry.hubs.huggingface.source import HuggingFaceSource
+
+    return HuggingFacePullRequests(
+        HuggingFaceSource(at.endpoint, at.token, allow_insecure=at.insecure, side="destination")
+    )
+
+
+def open_duplicates(
+    ref: RepoRef, *, token: str | None = None, endpoint: str | None = None, allow_insecure: bool = False
+) -> Duplicates | None:
+    """Open the hub of `ref` for what it copies by itself, None where it copies nothing.
+
+    The arguments are those of `open_source`.
+    """
+    if ref.hub != "hf":
+        return None
+    at = reach(ref, token=token, endpoint=endpoint, insecure=allow_insecure)
+    from hubferry.hubs.huggingface.duplicates import HuggingFaceDuplicates
+    from hubferry.hubs.huggingface.source import HuggingFaceSource
+
+    return HuggingFaceDuplicates(
         HuggingFaceSource(at.endpoint, at.token, allow_insecure=at.insecure, side="destination")
     )

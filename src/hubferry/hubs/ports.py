@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
+    from hubferry.beside import PullRequest
     from hubferry.catalog import Account, Owned, PastCommit, References, Repository
     from hubferry.errors import GatedError
     from hubferry.findings import Finding
@@ -286,6 +287,47 @@ class ReferenceWriter(Protocol):
 
     async def remove_branch(self, ref: RepoRef, name: str) -> None:
         """Remove a branch; one that is not there is removed."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class PullRequests(Protocol):
+    """A hub where changes can be proposed."""
+
+    async def find(self, ref: RepoRef, title: str) -> PullRequest | None:
+        """Return this account's open pull request of that title, None where there is none."""
+        ...
+
+    async def open(self, ref: RepoRef, title: str, description: str) -> PullRequest:
+        """Open one without any commit.
+
+        Raises:
+            AccessError: This account may not.
+            NetworkError: The answer was lost: it may have been opened. Look before trying again.
+        """
+        ...
+
+    async def publish(self, ref: RepoRef, number: int) -> None:
+        """Show a draft as open."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class Duplicates(Protocol):
+    """A hub that can give blobs of one of its repositories to another by itself."""
+
+    async def duplicate(self, source: RepoRef, target: RepoRef, files: Sequence[RepoFile]) -> frozenset[str]:
+        """Return the sha256 of those that the hub says to have given; nobody has seen it yet.
+
+        Raises:
+            HubferryError: It does not do that for these repositories, or not at the moment.
+        """
         ...
 
     async def close(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from hubferry.serve import health, huggingface, modelscope, storage
+from hubferry.serve import health, huggingface, modelscope, smart_git, storage
 from hubferry.serve.access import Policy
 from hubferry.serve.addresses import require_known_host
 from hubferry.serve.hub import HUB, Hub, Seams, ServerLimits
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-_TABLES = (health.routes, *modelscope.TABLES, storage.routes, *huggingface.TABLES)
+_TABLES = (health.routes, *modelscope.TABLES, storage.routes, smart_git.routes, *huggingface.TABLES)
 LABELS: dict[object, str] = {}
 """What each handler is for, as `AccessRecord.route` says it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from aiohttp import web
 
@@ -68,8 +68,12 @@ class BlobResponse(web.StreamResponse):
         await self.write_eof()
         return writer
 
+    def open(self) -> IO[bytes]:
+        """Open what is sent; the caller closes it."""
+        return self.path.open("rb", buffering=0)
+
     async def _send_small(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        with self.path.open("rb", buffering=0) as file:
+        with self.open() as file:
             file.seek(self.start)
             content = file.read(self.stop - self.start)
         if len(content) != self.stop - self.start:
@@ -85,7 +89,7 @@ class BlobResponse(web.StreamResponse):
         pace = hub.seams.pace if hub is not None else None
         patience = hub.limits.idle_seconds if hub is not None else None
         block = self.stop - self.start if pace is None else _PACED_BLOCK
-        with self.path.open("rb", buffering=0) as file:
+        with self.open() as file:
             if file.seek(0, 2) < self.stop:
                 raise _shorter()
             writer = await super().prepare(request)

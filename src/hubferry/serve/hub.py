@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -136,7 +137,7 @@ def hub_of(request: web.Request) -> Hub:
 
 
 def token_of(request: web.Request) -> str | None:
-    """Return the token a request carries: a bearer, or the cookie of ModelScope's older clients.
+    """Return the token a request carries: a bearer, git's password, or ModelScope's older cookie.
 
     Who signed in with a browser has one, too, for reading alone.
     """
@@ -144,6 +145,8 @@ def token_of(request: web.Request) -> str | None:
     scheme, _, value = header.partition(" ")
     if scheme.lower() == "bearer" and value.strip():
         return value.strip()
+    if scheme.lower() == "basic":
+        return _password(value)
     if header:
         return header
     if "Cookie" not in request.headers:
@@ -152,6 +155,15 @@ def token_of(request: web.Request) -> str | None:
     if own is None and request.method in ("GET", "HEAD"):
         return hub_of(request).sessions.token(request.cookies.get(SESSION_COOKIE))
     return own
+
+
+def _password(value: str) -> str | None:
+    """Return the password of RFC 7617, whatever the name; where there is none, the name."""
+    try:
+        name, _colon, password = base64.b64decode(value.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        return value
+    return password or name or None
 
 
 def account_of(request: web.Request) -> Account | None:

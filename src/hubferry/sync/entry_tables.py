@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, get_args
 from hubferry.entries import ALLOWABLE
 from hubferry.errors import UsageError
 from hubferry.i18n import _
+from hubferry.names.rules import Names
 from hubferry.options import Card
 from hubferry.sync import schedules
 from hubferry.sync.mistakes import said_of
 from hubferry.sync.nodes import Items, Scalar, Table, truth
 from hubferry.sync.repositories import UnknownHubError
-from hubferry.sync.spec import Deletion, Entry, Names, Selection, Visible
+from hubferry.sync.spec import Deletion, Entry, Selection, Visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

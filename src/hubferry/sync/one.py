@@ -44,25 +44,27 @@ async def begin(job: Job, manner: Manner, listen: Listener, least: float) -> Out
             report = await transfer.begin(job.source, job.target, options_of(job, manner), kept.hear, least)
             if not isinstance(report, Report):
                 return report
-            outcome = _done(job, report, manner, started)
+            outcome = outcome_of(job, report, manner, started)
         if manner.proof and outcome.good:
             outcome = await receipts.settled(outcome, options_of(job, manner), listen)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other repositories go on
         outcome = Outcome(job, "failed", started, error=_as_ours(error))
         if kept.report is not None:
-            outcome = replace(_done(job, kept.report, manner, started), status="failed", error=outcome.error)
+            outcome = replace(
+                outcome_of(job, kept.report, manner, started), status="failed", error=outcome.error
+            )
         outcome = replace(outcome, commits=tuple(kept.commits))
     return replace(outcome, seconds=time.monotonic() - clock)
 
 
 async def _with_names(job: Job, manner: Manner, kept: _Kept, started: float) -> Outcome:
     """Bring a target up to date with the tags and branches that its entry names."""
-    from hubferry.sync.names import copy_names
+    from hubferry.names.copy import copy_names
 
-    result = await copy_names(job, options_of(job, manner), kept.hear)
+    result = await copy_names(job.wanted, options_of(job, manner), kept.hear, job.proven)
     outcome = Outcome(job, "failed", started)
     if result.head is not None:
-        outcome = _done(job, result.head, manner, started)
+        outcome = outcome_of(job, result.head, manner, started)
         outcome = replace(outcome, status="copied" if result.changed else outcome.status)
     return replace(
         outcome,
@@ -100,9 +102,9 @@ async def look_ahead(job: Job, manner: Manner, listen: Listener) -> Change:
         plan = await transfer.plan(job.source, job.target, options, listen)
         if not job.entry.has_names:
             return Change(job, plan, _notes(plan))
-        from hubferry.sync.names import look_ahead_at_names
+        from hubferry.names.copy import look_ahead_at_names
 
-        names = await look_ahead_at_names(job, options, listen)
+        names = await look_ahead_at_names(job.wanted, options, listen, job.proven)
         return Change(job, plan, (*_notes(plan), *names.notes), tuple(step.name for step in names.to_make))
     except Exception as error:  # noqa: BLE001 - as above
         return Change(job, error=_as_ours(error))
@@ -130,7 +132,8 @@ def options_of(job: Job, manner: Manner) -> Options:
     )
 
 
-def _done(job: Job, report: Report, manner: Manner, started: float) -> Outcome:
+def outcome_of(job: Job, report: Report, manner: Manner, started: float) -> Outcome:
+    """Return what became of a job whose copy was proven."""
     plan = report.plan
     return Outcome(
         job,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from hubferry.beside import NameCopied
     from hubferry.errors import HubferryError
     from hubferry.model import Plan
     from hubferry.sync.spec import Job
@@ -30,24 +31,6 @@ class FileProof:
     size: int
     sha256: str | None = None
     git_sha1: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NameCopied:
-    """A tag or branch as it was left at the target.
-
-    Attributes:
-        name: As the source has it.
-        kind: What it is.
-        source_commit: What the source's list of names says of it: the commit, or where that hub names none
-            the time, as `created 1700000000`; of the default branch what was copied.
-        target_commit: The same of the target.
-    """
-
-    name: str
-    kind: Literal["tag", "branch"]
-    source_commit: str
-    target_commit: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import hashlib
 import os
 import platform
 import re
-import secrets
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -24,6 +23,7 @@ from hubferry.options import Access, Options
 from hubferry.receipts import document, sums
 from hubferry.receipts.checking import endpoint_of, verify
 from hubferry.receipts.document import Receipt, ReceiptFile, ReceiptName, Side, Tool
+from hubferry.receipts.writing import write_whole
 from hubferry.session import Session
 from hubferry.sync.outcome import FileProof
 
@@ -121,13 +121,20 @@ def _moved(path: str) -> IntegrityError:
     return IntegrityError(message, side="destination", path=path)
 
 
-def write(directory: Path, outcome: Outcome, *, clean: Callable[[str], str] = unchanged) -> Path:
+def write(
+    directory: Path,
+    outcome: Outcome,
+    *,
+    clean: Callable[[str], str] = unchanged,
+    source_endpoint: str | None = None,
+) -> Path:
     """Write the receipt of a copy that is proven; nothing is written where the last one says the same.
 
     Args:
         directory: Of all receipts; made where it is not there.
         outcome: With its proof; see `settled`.
         clean: Takes secrets out of what the notes say.
+        source_endpoint: Where the source's hub was, where it was not asked; None where it is here.
 
     Returns:
         The receipt's file.
@@ -141,6 +148,8 @@ def write(directory: Path, outcome: Outcome, *, clean: Callable[[str], str] = un
         raise IntegrityError(message, side="destination")
     folder = directory / folder_name(outcome.job.target)
     receipt = _receipt(outcome, clean)
+    if source_endpoint is not None:
+        receipt = replace(receipt, source=replace(receipt.source, endpoint=source_endpoint))
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
@@ -149,8 +158,8 @@ def write(directory: Path, outcome: Outcome, *, clean: Callable[[str], str] = un
             return last
         mark = short(outcome.target_commit or outcome.source_commit) or "none"
         place = _free(folder, outcome.started + outcome.seconds, re.sub(r"[^\w]", "_", mark))
-        _write(place, document.encoded(receipt))
-        _write(folder / sums.NAME, sums.sums(receipt.files))
+        write_whole(place, document.encoded(receipt))
+        write_whole(folder / sums.NAME, sums.sums(receipt.files))
     return place
 
 
@@ -238,23 +247,6 @@ def _free(folder: Path, ended: float, mark: str) -> Path:
         number += 1
         place = folder / f"{stamp}-{mark}-{number}.json"
     return place
-
-
-def _write(place: Path, content: bytes) -> None:
-    """Write a file whole or not at all, and let it last."""
-    passing = place.with_name(f".{place.name}.{secrets.token_hex(8)}.passing")
-    descriptor = disk.open(passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    try:
-        try:
-            disk.pwrite_all(descriptor, [content], 0)
-            disk.fsync(descriptor)
-        finally:
-            disk.close(descriptor)
-        disk.replace(passing, place)
-    except BaseException:
-        disk.unlink(passing, missing_ok=True)
-        raise
-    disk.fsync_directory(place.parent)
 
 
 def _sweep(folder: Path) -> None:

@@ -5,9 +5,11 @@ SyncFile ─► Entry (a line of `sync:`) ─► Job (one repository; `jobs.py` 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+from hubferry.names.model import Wanted
+from hubferry.names.rules import Names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,24 +28,6 @@ class Position:
 
     line: int
     column: int
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """Names to take, by regular expressions that a whole name has to match.
-
-    Attributes:
-        allow: Any of them; empty takes all.
-        deny: None of them; stronger than `allow`.
-    """
-
-    allow: tuple[str, ...] = ()
-    deny: tuple[str, ...] = ()
-
-    def take(self, name: str) -> bool:
-        """Return whether the rules take a name."""
-        allowed = not self.allow or any(re.fullmatch(rule, name) for rule in self.allow)
-        return allowed and not any(re.fullmatch(rule, name) for rule in self.deny)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +172,11 @@ class Job:
     source: str
     target: str
     proven: Mapping[str, tuple[str, str]] = field(default_factory=dict, compare=False)
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is copied of it, with its tags and branches."""
+        return Wanted(self.source, self.target, self.entry.tags, self.entry.branches)
 
 
 @dataclass(frozen=True, slots=True)

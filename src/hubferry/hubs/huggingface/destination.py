@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hubferry.errors import AccessError, NetworkError, NotFoundError, UsageError, naming
+from hubferry.events import Listener, ignore
 from hubferry.hubs.git_names import refused_names
 from hubferry.hubs.http.client import Request, json_body
 from hubferry.hubs.huggingface import refusals as huggingface_refusals
@@ -21,6 +22,7 @@ from hubferry.hubs.huggingface.lfs import BlobStorage
 from hubferry.hubs.huggingface.source import HuggingFaceSource
 from hubferry.hubs.huggingface.unfinished import Unfinished
 from hubferry.hubs.huggingface.wire import quoted_revision
+from hubferry.hubs.xet.source import uploads_to
 from hubferry.i18n import _
 from hubferry.model import BLOB_SUFFIXES, Blob, Limits, Revision
 from hubferry.tasks import run_all
@@ -67,10 +69,12 @@ class HuggingFaceDestination(HuggingFaceSource):
         *,
         allow_insecure: bool = False,
         unfinished: Path | None = None,
+        listen: Listener = ignore,
     ) -> None:
         """Prepare; see `HubClient`. `unfinished` is where uploads in parts are remembered, if anywhere."""
         super().__init__(endpoint, token, allow_insecure=allow_insecure, side="destination")
-        self._storage = BlobStorage(self._wire, Unfinished(unfinished, token))
+        xet = uploads_to(self._wire, listen)
+        self._storage = BlobStorage(self._wire, Unfinished(unfinished, token), xet)
 
     @property
     def limits(self) -> Limits:

@@ -7,8 +7,10 @@ Wire facts: huggingface_hub 2.4.0, hf_api.py: `auth_check(write=True)`, `whoami`
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from hubferry import cards
 from hubferry.errors import AccessError, UsageError
@@ -16,8 +18,12 @@ from hubferry.findings import Finding, refused, warning
 from hubferry.hubs.account import other_namespace
 from hubferry.hubs.http.client import Request, json_body
 from hubferry.hubs.huggingface.accounts import DENIED, account_behind, asked
+from hubferry.hubs.huggingface.wire import quoted_revision
+from hubferry.hubs.xet.choice import is_installed, mode
 from hubferry.i18n import _
+from hubferry.model import Action
 from hubferry.tasks import run_all
+from hubferry.units import size as readable_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +31,7 @@ if TYPE_CHECKING:
     from hubferry.catalog import Account
     from hubferry.hubs.http.answers import Answer
     from hubferry.hubs.huggingface.wire import Wire
-    from hubferry.model import Plan
+    from hubferry.model import Plan, Revision
 
 _DEFAULTS = (None, "main", "master")
 _LONG_LIST = re.compile(r"\[([^\],]*, [^\],]*, [^\],]*),[^\]]*\]")
@@ -48,11 +54,13 @@ class Examination:
         Raises:
             NetworkError: The server could not be asked.
         """
-        answers = await run_all(self._rights(), self._branch(), self._card())
+        answers = await run_all(self._rights(), self._branch(), self._card(), self._large())
         return tuple(finding for found in answers for finding in found)
 
     async def _rights(self) -> list[Finding]:
         there = self._plan.destination
+        if self._plan.proposes:
+            return await self._proposals(there)
         if there.exists or there.branchless:
             answer = await self._get(self._wire.api(self._ref, "/auth-check/write"))
             denied = answer.status in DENIED
@@ -65,6 +73,18 @@ class Examination:
             return [refused("may-not-write", self._denied(account))]
         owner = self._ref.repo_id.partition("/")[0]
         return [] if owner in account.namespaces else [other_namespace(self._ref, account.name, self._host)]
+
+    async def _proposals(self, there: Revision) -> list[Finding]:
+        """Ask whether a pull request can be opened, which needs a repository, and no right to write to it."""
+        if not there.exists:
+            message = _("{ref} is not there: a pull request needs a repository")
+            hint = _("leave --create-pr out to create it")
+            error = UsageError(message.format(ref=self._ref), side="destination", hint=hint)
+            return [refused("no-repository", error)]
+        account = await account_behind(self._wire)
+        if account is None or not account.reads_only:
+            return []
+        return [refused("may-not-write", self._denied(account))]
 
     async def _branch(self) -> list[Finding]:
         """Refuse to commit to what is no branch; one that is missing is made."""
@@ -83,6 +103,45 @@ class Examination:
         hint = _("leave out @{revision}, or name a branch; one that is not there is made")
         error = UsageError(message.format(ref=self._ref), side="destination", hint=hint.format(revision=name))
         return [refused("no-branch", error)]
+
+    async def _large(self) -> list[Finding]:
+        """Refuse what only chunked storage takes, where the hub has it and this machine cannot use it.
+
+        Wire fact: _commit_api.py: a client without hf_xet refuses files of more than 50 GB: git LFS ends
+        there. A hub without chunked storage has limits of its own.
+        """
+        plan, most = self._plan, self._plan.limits.advised_file_size or 0
+        moving = plan.of(Action.SEND, Action.FETCH_SEND)
+        large = [step.file for step in moving if (step.file.size or 0) > most]
+        if not large or (is_installed() and mode() != "never"):
+            return []
+        ref = self._ref if plan.destination.exists else replace(self._ref, revision=None)
+        branch = quoted_revision(ref.revision or "main")
+        answer = await self._get(self._wire.api(ref, f"/xet-write-token/{branch}"))
+        is_real = urlsplit(self._wire.client.endpoint).hostname == "huggingface.co"
+        if not (answer.ok or is_real):
+            return []
+        message = _("{path} has {size}: {host} takes more than {limit} in chunks (Xet) alone")
+        hint = _("install what sends them: {command}").format(command="pip install hf-xet")
+        if is_installed():
+            hint = _("Xet is turned off here: unset HUBFERRY_XET and HF_HUB_DISABLE_XET")
+        return [
+            refused(
+                "needs-xet",
+                UsageError(
+                    message.format(
+                        path=file.path,
+                        size=readable_size(file.size or 0),
+                        host=self._host,
+                        limit=readable_size(most),
+                    ),
+                    side="destination",
+                    path=file.path,
+                    hint=hint,
+                ),
+            )
+            for file in large
+        ]
 
     async def _card(self) -> list[Finding]:
         """Let the server read the model card that is going to be published, as it will at the commit."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from hubferry.hubs.huggingface.wire import Wire
     from hubferry.hubs.ports import Body
+    from hubferry.hubs.xet.uploads import XetUploads
     from hubferry.model import Blob, RepoRef
 
 _KIND = "application/vnd.git-lfs+json"
@@ -60,9 +61,10 @@ class _Link:
 class BlobStorage:
     """The blobs of one server."""
 
-    def __init__(self, wire: Wire, unfinished: Unfinished) -> None:
-        """Store over `wire`; what is not finished stands in `unfinished` for the next run."""
+    def __init__(self, wire: Wire, unfinished: Unfinished, xet: XetUploads | None = None) -> None:
+        """Store over `wire`, by `xet` where that goes; what is not finished stands in `unfinished`."""
         self._wire = wire
+        self._xet = xet
         self._parts = PartedUploads(wire.client, unfinished)
         self._links: dict[str, _Link] = {}
         self._gate = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
@@ -99,6 +101,8 @@ class BlobStorage:
         begun = await self._parts.find(key, blob)
         if begun is not None and begun.asked and not await self.missing(ref, [blob]):
             await self._parts.forget(key)  # joined, and only the answer was lost
+            return
+        if begun is None and self._xet is not None and await self._xet.upload(ref, blob, body):
             return
         if begun is None:
             link = await self._where(ref, blob)

@@ -119,11 +119,14 @@ class Listing:
         finally:
             for task in running:
                 task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)  # several may fail; one of them is told
-            for task, question in running.items():
-                answered = not task.cancelled() and task.exception() is None
-                waiting += task.result() if answered else [question]
-            waiting += turn.left
+            try:
+                # several may fail; one of them is told
+                await asyncio.gather(*running, return_exceptions=True)
+            finally:  # whoever broke this off may do so a second time
+                for task, question in running.items():
+                    answered = task.done() and not task.cancelled() and task.exception() is None
+                    waiting += task.result() if answered else [question]
+                waiting += turn.left
         turn.end()
 
     async def _tree(self, root: str | None) -> list[str | None]:

@@ -12,7 +12,7 @@ from hubferry.wire.exemptions import is_loopback
 
 if TYPE_CHECKING:
     from hubferry.hubs.huggingface.wire import Wire
-    from hubferry.model import Revision
+    from hubferry.model import RepoRef, Revision
 
 _MARGIN_SECONDS = 60.0
 """How long before its end a token is renewed (huggingface_hub, utils/_xet.py: the same minute)."""
@@ -49,8 +49,16 @@ async def ask(wire: Wire, revision: Revision) -> Access:
         NoXetError: The hub names no server that may be used.
         HubferryError: It refuses, or does not answer.
     """
-    url = wire.api(revision.ref, f"/xet-read-token/{quoted_revision(revision.commit)}")
-    told = (await wire.get(revision.ref, url)).json()
+    return await _ask(wire, revision.ref, f"/xet-read-token/{quoted_revision(revision.commit)}")
+
+
+async def ask_to_write(wire: Wire, ref: RepoRef) -> Access:
+    """Ask for the right to write chunks for a branch; facts and errors as with `ask`."""
+    return await _ask(wire, ref, f"/xet-write-token/{quoted_revision(ref.revision or 'main')}")
+
+
+async def _ask(wire: Wire, ref: RepoRef, rest: str) -> Access:
+    told = (await wire.get(ref, wire.api(ref, rest))).json()
     now = time.time()
     address, token, expires = _fields(told)
     if expires <= now:

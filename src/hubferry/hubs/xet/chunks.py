@@ -8,12 +8,12 @@ a daemon thread that nobody has to wait for, and a stall ends the group.
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from hubferry.hubs.xet.access import NoXetError
+from hubferry.hubs.xet.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,26 +104,8 @@ class Chunks:
         return future.result()
 
     def _in_thread(self, action: Callable[[], Any]) -> asyncio.Future[Any]:
-        """Run `action` in a thread that does not keep the process alive when it never ends."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-
-        def settle(result: Any, *, failed: bool) -> None:
-            if future.done():
-                return
-            future.set_exception(NoXetError()) if failed else future.set_result(result)
-            future.exception()  # whoever asked may have gone
-
-        def run() -> None:
-            try:
-                result, failed = action(), False
-            # A panic in Rust is no Exception; what any of them says may hold a token or a signed address.
-            except BaseException:  # noqa: BLE001 - see above; the plain way is taken whatever it was
-                result, failed = None, True
-            with suppress(RuntimeError):  # the loop has been closed meanwhile
-                loop.call_soon_threadsafe(lambda: settle(result, failed=failed))
-
+        """Run `action` in a thread, which `close` waits a moment for."""
+        future = in_thread(action)
         self._running.add(future)
         future.add_done_callback(self._running.discard)
-        threading.Thread(target=run, name="hubferry-xet", daemon=True).start()
         return future

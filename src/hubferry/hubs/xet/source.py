@@ -9,29 +9,28 @@ goes on at the byte where it stopped. docs/adr/0003-xet.md has the reasons and t
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import os
 import re
 import time
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 
-from hubferry.errors import BusyError, HubferryError, UsageError
+from hubferry.errors import BusyError, HubferryError
 from hubferry.hubs.xet import access as xet_access
 from hubferry.hubs.xet.access import NoXetError
+from hubferry.hubs.xet.choice import Mode, is_installed, mode, silence_seconds
 from hubferry.hubs.xet.chunks import Chunks
+from hubferry.hubs.xet.uploads import LEAST, XetUploads
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator
 
+    from hubferry.events import Listener
     from hubferry.hubs.huggingface.source import HuggingFaceSource
+    from hubferry.hubs.huggingface.wire import Wire
     from hubferry.hubs.ports import Piece, Source
     from hubferry.model import RepoFile, RepoRef, Revision
 
-Mode = Literal["auto", "always", "never"]
-
-SILENCE_SECONDS = 30.0
 PIECE = 4 * 1024 * 1024
 """Bytes asked for at a time: hf_xet holds a piece in memory, and nothing of it is seen before it is whole."""
 AT_ONCE = 6
@@ -39,43 +38,23 @@ AT_ONCE = 6
 _PLAIN_FAILURES = 3
 _WORTH_PARTS = 1024 * 1024
 _HASH = re.compile(r"[0-9a-f]{64}")
-_YES = frozenset({"1", "ON", "YES", "TRUE"})
-
-
-def mode(environment: Mapping[str, str] = os.environ) -> Mode:
-    """Read HUBFERRY_XET, and HF_HUB_DISABLE_XET, which means never.
-
-    Raises:
-        UsageError: It is none of the three words.
-    """
-    wish = environment.get("HUBFERRY_XET", "").strip().lower() or "auto"
-    if wish not in ("auto", "always", "never"):
-        raise UsageError(
-            _("HUBFERRY_XET is “{value}”, which means nothing here.").format(value=wish),
-            hint="HUBFERRY_XET=auto   # always, never",
-        )
-    disabled = environment.get("HF_HUB_DISABLE_XET", "").strip().upper() in _YES
-    return "never" if disabled else cast("Mode", wish)
-
-
-def silence_seconds(environment: Mapping[str, str] = os.environ) -> float:
-    """Return how long Xet may bring nothing: HUBFERRY_XET_TIMEOUT in seconds, else half a minute."""
-    try:
-        seconds = float(environment.get("HUBFERRY_XET_TIMEOUT", ""))
-    except ValueError:
-        return SILENCE_SECONDS
-    return seconds if seconds > 0 else SILENCE_SECONDS
-
-
-def is_installed() -> bool:
-    """Return whether the client for Xet is there."""
-    return importlib.util.find_spec("hf_xet") is not None
 
 
 def with_xet(plain: HuggingFaceSource) -> Source:
     """Return `plain`, wrapped unless the environment says never."""
     wish = mode()
     return plain if wish == "never" else XetSource(plain, wish)
+
+
+def uploads_to(wire: Wire, listen: Listener) -> XetUploads | None:
+    """Return how blobs are sent to a server by Xet, None where the environment says never, or nothing can.
+
+    With `always` every blob goes that way, else those that are large enough.
+    """
+    wish = mode()
+    if wish == "never" or not is_installed():
+        return None
+    return XetUploads(wire, silence_seconds(), listen, least=1 if wish == "always" else LEAST)
 
 
 class XetSource:

@@ -11,8 +11,8 @@ from aiohttp import web
 from hubferry.serve.committing import Proposal, make_commit
 from hubferry.serve.exchange import check_path, decode_base64, decode_json, json_answer
 from hubferry.serve.git import object_id
-from hubferry.serve.hub import Hub, hub_of, writable_repository_of
-from hubferry.serve.huggingface.discussions import contributor_of
+from hubferry.serve.hub import Hub, hub_of
+from hubferry.serve.huggingface.discussions import contributor_of, proposer_of
 from hubferry.serve.huggingface.routes import REPO, web_address
 from hubferry.serve.lfs import never_lfs
 from hubferry.serve.pulls import note_commit, open_pull
@@ -61,8 +61,8 @@ async def commit(request: web.Request) -> web.Response:
     """Make a commit from lines of JSON: a header, then one line a file."""
     hub = hub_of(request)
     proposing = request.query.get("create_pr") == "1"
-    repository, account = contributor_of(request) if proposing else writable_repository_of(request)
     revision = request.match_info["revision"]
+    repository, account = contributor_of(request) if proposing else proposer_of(request, revision)
     header = Header()
     changes: list[Change] = []
     async for text in _lines(request, hub):

@@ -15,6 +15,7 @@ from hubferry.serve.hub import account_of, hub_of, repository_of, writable_repos
 from hubferry.serve.huggingface.routes import REPO, iso_time
 from hubferry.serve.pulls import conflicts, merge_pull, open_pull
 from hubferry.serve.refusal import Reason, Refusal
+from hubferry.serve.repository import PULL
 
 if TYPE_CHECKING:
     from hubferry.serve.access import Account
@@ -50,6 +51,28 @@ def contributor_of(request: web.Request) -> tuple[Repository, Account]:
     if not hub.policy.writable or not account.may_write:
         raise Refusal(Reason.FORBIDDEN, "This token may not write here")
     return repository, account
+
+
+def proposer_of(request: web.Request, reference: str | None = None) -> tuple[Repository, Account]:
+    """Return the repository and who sends to it: who may write, and who has opened a pull request there.
+
+    Such a one may send what a commit to `reference` needs; without it, blobs, which nobody sees before that.
+    """
+    try:
+        return writable_repository_of(request)
+    except Refusal as refusal:
+        if refusal.reason is not Reason.NO_RIGHTS:
+            raise
+        repository, account = contributor_of(request)
+        open_ones = [one for one in repository.discussions.all() if one.base is not None]
+        theirs = {
+            f"{PULL}{one.number}"
+            for one in open_ones
+            if one.author == account.name and one.status in ("open", "draft")
+        }
+        if theirs and (reference is None or reference in theirs):
+            return repository, account
+        raise
 
 
 @routes.get(f"{REPO}/discussions", name="hf:discussions")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hubferry import soft_lock
+from hubferry.beside import NameCopied
 from hubferry.sync.history.values import Failure, Memory, PastOutcome, PastRun
 from hubferry.sync.history.writing import text
-from hubferry.sync.outcome import NameCopied
 
 if TYPE_CHECKING:
     import sqlite3

@@ -11,7 +11,8 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hubferry.sync.outcome import NameCopied, Status
+    from hubferry.beside import NameCopied
+    from hubferry.sync.outcome import Status
     from hubferry.sync.spec import Entry, Job
 
 Kind = Literal["run", "watch"]
