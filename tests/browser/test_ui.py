@@ -135,6 +135,16 @@ def test_a_newcomer_finds_how_big_a_model_is_whether_it_is_whole_where_from_and_
     page.locator("button.copy.done").wait_for()
 
 
+def test_who_comes_from_the_file_that_a_browser_is_told_of_gets_in(tabs, machine, tmp_path):
+    way = tmp_path / "way.html"
+    way.write_text(f'<!doctype html><meta http-equiv="refresh" content="0;url={machine.address}">')
+    tabs.expected = ("401",)
+    page = tabs.open(machine.origin + "/copy")
+    page.goto(way.as_uri())
+    page.wait_for_url(machine.origin + "/")
+    page.get_by_role("heading", name="Disk").wait_for()
+
+
 def test_the_map_of_the_cache_is_reached_and_followed_by_keyboard(tabs, machine):
     page = enter(tabs, machine, "/cache")
     for _time in range(40):
