@@ -5,12 +5,15 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 CATALOG := src/hubferry/locale/zh_CN/LC_MESSAGES/hubferry.po
 PYTEST := $(BIN)/python -m pytest
-MEMORY := $(shell test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
+MEMORY  = $(shell $(PYTHON) tests/temporary.py)
+IN_MEMORY = place=$$(mktemp -d "$(MEMORY)/hubferry-tests.XXXXXX") && trap 'rm -rf "$$place"' EXIT INT TERM && TMPDIR="$$place"
 
 .DEFAULT_GOAL := help
 RAY    ?= .venv-ray
+DOCS   ?= .venv-docs
 SIGN   ?= .venv-sign
-.PHONY: help demo test test-ray test-sign bench-ray test-official lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
+DIST   ?= .venv-dist
+.PHONY: help demo test docs test-ray test-sign test-dist dist test-browser screenshots bench-ray bench-pages test-official test-foreign lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,11 +27,26 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no internet
 	@$(BIN)/hubferry demo
 
-test: lint test-ray test-sign test-official  ## everything CI runs
-	$(PYTEST) -n 2 --dist worksteal -m "not nightly"
+test: lint docs test-ray test-sign test-official test-browser  ## everything CI runs
+	@$(IN_MEMORY) $(PYTEST) -n 2 --dist worksteal -m "not nightly" --ignore tests/browser
 
 test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index
 	$(BIN)/python -m tests.official.run $(SUITE)
+
+test-foreign: $(STAMP)  ## transformers and datasets through mirrors, and a mirror of a foreign mirror; needs a package index
+	$(BIN)/python -m tests.official.chains $(CHAIN)
+
+$(DIST)/.installed: requirements-dist.lock
+	$(PYTHON) -m venv $(DIST)
+	$(DIST)/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-dist.lock
+	@touch $@
+
+test-dist: $(DIST)/.installed  ## sdist and wheel of what is committed: built, looked into, installed, tried; needs a package index
+	$(DIST)/bin/python -m tests.dist.run
+
+dist: $(DIST)/.installed  ## sdist, wheel and hubferry as one file for this platform, in dist/, from what is committed; all tried
+	rm -rf dist
+	$(DIST)/bin/python -m tests.dist.run --keep dist
 
 # Ray has no wheel for every machine; where there is none, that is said, and the other tests count.
 $(RAY)/.installed: requirements-ray.lock pyproject.toml
@@ -41,6 +59,23 @@ test-ray:  ## mirrors on a Ray cluster of three nodes, where Ray can be had
 	@if $(MAKE) --no-print-directory $(RAY)/.installed; then \
 		$(RAY)/bin/python -m pytest tests/on_ray; \
 	else echo "test-ray is skipped: Ray cannot be installed here (requirements-ray.lock)"; fi
+
+# Chromium and fonts come from the distribution; where there are none, that is said, and the other tests count.
+$(VENV)/.browser: requirements-browser.lock $(STAMP)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-browser.lock
+	@touch $@
+
+test-browser:  ## the pages in a real browser, where Chromium can be had
+	@command -v chromium >/dev/null || (test "$$(id -u)" = 0 && apt-get update -qq >/dev/null 2>&1; \
+		apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk >/dev/null 2>&1) || true
+	@if ! command -v chromium >/dev/null; then \
+		echo "test-browser is skipped: there is no chromium, and it cannot be installed here (apt-get install chromium)"; \
+	elif $(MAKE) --no-print-directory $(VENV)/.browser; then \
+		$(PYTEST) tests/browser; \
+	else echo "test-browser is skipped: Playwright cannot be installed here (requirements-browser.lock)"; fi
+
+screenshots: $(VENV)/.browser  ## write the pictures of docs/images
+	$(BIN)/python -m tests.browser.screenshots
 
 # model-signing brings twenty packages of its own, which nobody else needs.
 $(SIGN)/.installed: requirements-sign.lock pyproject.toml
@@ -75,6 +110,9 @@ bench: $(STAMP)  ## hubferry against the others, on shaped links
 bench-mirror: $(STAMP)  ## a mirror against nginx, and against upstream itself
 	$(BIN)/python -m benchmarks.mirror $(BENCH)
 
+bench-pages: $(STAMP)  ## the hub's pages over 10,000 repositories and 60,000 files
+	$(BIN)/python -m benchmarks.pages $(BENCH)
+
 growth: $(STAMP)  ## how the time grows with files and models
 	$(BIN)/python -m benchmarks.growth $(GROWTH)
 
@@ -86,14 +124,13 @@ nightly: $(STAMP)  ## the long campaigns
 
 coverage: $(STAMP)  ## branch coverage of the test suite
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 2 --dist worksteal -m "not nightly" \
+	$(BIN)/coverage run -m pytest -n 2 --dist worksteal -m "not nightly" --ignore tests/browser \
 		-W "ignore:Exception ignored in thread:pytest.PytestUnraisableExceptionWarning"  # a tracer's race in CPython 3.11
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 mutation: $(STAMP)  ## do the unit tests notice when the core is changed?
 	rm -rf mutants  # what an older run left, or half of one, would be taken for this one's answers
-	@place=$$(mktemp -d "$(MEMORY)/hubferry-mutation.XXXXXX") && trap 'rm -rf "$$place"' EXIT INT TERM && \
-		TMPDIR="$$place" $(BIN)/mutmut run --max-children 2
+	@$(IN_MEMORY) $(BIN)/mutmut run --max-children 2
 	@$(BIN)/python -m tests.mutation.score
 
 locale: $(STAMP)  ## take new sentences into the Chinese catalog and compile it
@@ -104,6 +141,16 @@ locale: $(STAMP)  ## take new sentences into the Chinese catalog and compile it
 	@sed -i.before -E '/^"(Report-Msgid|POT-Creation|PO-Revision|Last-Translator|Language-Team|Generated)/d' $(CATALOG)
 	@rm $(CATALOG).before
 	$(BIN)/pybabel -q compile -D hubferry -d src/hubferry/locale -l zh_CN
+
+# The site has tools of its own, in an environment of its own: nothing else needs them.
+$(DOCS)/.installed: docs/requirements.lock
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --no-deps --require-hashes -r docs/requirements.lock
+	@touch $@
+
+docs: $(STAMP) $(DOCS)/.installed  ## the documentation as one site, in site/; a link that leads nowhere fails
+	$(BIN)/python docs/help_pages.py
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
 
 api: $(STAMP)  ## write docs/api.md from the docstrings
 	$(BIN)/python docs/reference.py
@@ -117,9 +164,15 @@ lock:  ## pin every dependency anew (needs uv)
 		--python-version 3.10 --generate-hashes --no-annotate --no-header --quiet --output-file requirements-sign.lock
 	uv pip compile pyproject.toml --group build --constraint requirements.lock --universal --python-version 3.10 \
 		--generate-hashes --no-annotate --no-header --quiet --output-file deploy/requirements.lock
+	uv pip compile --group dist --group build --constraint requirements.lock --universal --python-version 3.10 \
+		--generate-hashes --no-annotate --no-header --quiet --output-file requirements-dist.lock
+	uv pip compile --group docs --universal --python-version 3.10 \
+		--generate-hashes --no-annotate --no-header --quiet --output-file docs/requirements.lock
+	uv pip compile --group browser --constraint requirements.lock --universal --python-version 3.10 \
+		--generate-hashes --no-annotate --no-header --quiet --output-file requirements-browser.lock
 
 audit: $(STAMP)  ## known vulnerabilities in the locked dependencies
 	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
 
 clean:  ## remove what the targets created
-	rm -rf $(VENV) $(RAY) $(SIGN) .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .official .coverage*
+	rm -rf $(VENV) $(RAY) $(DOCS) $(SIGN) $(DIST) dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants .official .coverage*

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from hubferry import places
 from hubferry.cli import logs, main, output, secrets, signals
+from hubferry.cli.announced import Announcer, Subject
 from hubferry.cli.memory import keep_freed_memory
 from hubferry.cli.progress import hearer_of, style_of_environment
-from hubferry.cli.tally import content_of
+from hubferry.cli.tally import Tally, content_of
 from hubferry.commits import commit_of
 from hubferry.errors import HubferryError, NetworkError, NotFoundError
-from hubferry.events import FileDone, Planned
+from hubferry.events import FileDone, FileStarted, Planned, Progress
 from hubferry.i18n import _, ngettext, set_language
 from hubferry.options import Options
 from hubferry.typed import repository
@@ -276,7 +277,9 @@ class Talker:
     """Say on stdout when the download is over and the upload goes on; show progress on stderr."""
 
     def __init__(self, *, quiet: bool, downloaded: bool, uploading: str | None) -> None:
-        self._hearer = hearer_of(style_of_environment(), quiet=quiet)
+        tally = Tally()
+        self._hearer = hearer_of(style_of_environment(), tally, quiet=quiet)
+        self._announcer = Announcer(Subject(Path(sys.argv[0]).name, arrives=uploading is not None), tally)
         self._downloaded = downloaded
         self._uploading = uploading
         self._contents: dict[str, str] = {}
@@ -286,17 +289,18 @@ class Talker:
         """Begin."""
         return self
 
-    def __exit__(self, *_error: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         """Take the progress off the terminal."""
-        if self._hearer is not None:
-            self._hearer.stop()
+        self._announcer.end(error)
+        self._hearer.stop()
 
     def hear(self, event: Event) -> None:
         """Take one event of the core."""
         signals.watch()
         logs.tell(event)
-        if self._hearer is not None:
-            self._hearer.hear(event)
+        self._hearer.hear(event)
+        if not isinstance(event, (Progress, FileStarted, FileDone)):
+            self._announcer.hear(event)
         if isinstance(event, Planned):
             # Content that occurs twice arrives once, under either of its names.
             steps = [step for step in event.plan.steps if step.fetches]

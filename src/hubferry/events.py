@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -145,6 +145,19 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumesPlanned:
+    """It is known which volumes of a bundle are written now; they are told as files that are sent.
+
+    Attributes:
+        sizes: Bytes of each, by the name of its file.
+        of: How many volumes the bundle has.
+    """
+
+    sizes: Mapping[str, int]
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The run is over and proven."""
 
@@ -163,6 +176,7 @@ Event = (
     | Standing
     | Committed
     | Note
+    | VolumesPlanned
     | Finished
 )
 Listener = Callable[[Event], None]

@@ -56,6 +56,7 @@ class Options:
         allow: Kinds of entries to copy all the same, of `hubferry.entries.ALLOWABLE`.
         card: Whether a model card goes as it is, or with the name of its licence mended.
         offline: Ask no hub; answer from the cache alone.
+        volumes: Where volumes of a bundle are: they give the source's files, and its hub is not asked.
         tag: A tag for the commit that is published.
         same_tag: Give that commit the tag that the source is named by.
         tags: Globs of tags to copy, each as a commit and a tag; one that begins with `!` leaves out. Empty
@@ -88,6 +89,7 @@ class Options:
     allow: frozenset[str] = frozenset()
     card: Card = "exact"
     offline: bool = False
+    volumes: tuple[Path, ...] = ()
     tag: str | None = None
     same_tag: bool = False
     tags: tuple[str, ...] = ()
@@ -112,7 +114,15 @@ class Options:
                 raise UsageError(message.format(name=name, value=value), hint=hint)
             if not isinstance(value, kind):
                 object.__setattr__(self, name, kind(value))
+        object.__setattr__(self, "volumes", _places(self.volumes))
         for name in ("cache_root", "directory"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, Path):
                 object.__setattr__(self, name, Path(value).expanduser())
+
+
+def _places(words: object) -> tuple[Path, ...]:
+    """Return one place, or several, as paths."""
+    if isinstance(words, (str, Path)):
+        words = (words,)
+    return tuple(Path(word).expanduser() for word in words)  # type: ignore[attr-defined]  # any collection

@@ -63,6 +63,8 @@ if TYPE_CHECKING:
 MOST_CONNECTIONS = 32
 """Connections for parts of large files at most; how many there are is the limit's decision."""
 FIRST_CONNECTIONS = 16
+_READERS = 4
+"""Parts of files that are read from volumes at once: a disk that turns is at one place at a time."""
 SMALL_CONNECTIONS = 48
 """Connections for small files: 2,000 of them at 30 ms a request take 1.3 s."""
 
@@ -94,7 +96,8 @@ class Session:
                 reference(destination, options.destination, "ms", new=True), self.source_ref
             )
         self._has_destination = destination is not None
-        self.connections = _connections(_least(options.jobs, concurrency_of(self.source_ref, options.source)))
+        most = _READERS if options.volumes else concurrency_of(self.source_ref, options.source)
+        self.connections = _connections(_least(options.jobs, most))
         self.cache = Cache(options.cache_root)
         self._budgets = ExitStack()
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hubferry")
@@ -104,22 +107,28 @@ class Session:
             else CacheHoldings(self.cache, self.source_ref, options, self._threads, listen)
         )
         if self._has_destination and self._is_offline:
-            remember.refuse_copy(self.source_ref, self.destination_ref)
+            asked = replace(self.source_ref, hub="dir") if options.volumes else self.source_ref
+            remember.refuse_copy(asked, self.destination_ref)
 
     @property
     def _is_offline(self) -> bool:
         return self.options.offline or remember.offline()
 
     @property
+    def _asks_source(self) -> bool:
+        """Whether the source is a hub, and is asked."""
+        return self.source_ref.hub != "dir" and not self.options.volumes
+
+    @property
     def offline(self) -> bool:
         """Whether the source is a hub that must not be asked."""
-        return self._is_offline and self.source_ref.hub != "dir"
+        return self._is_offline and self._asks_source
 
     async def __aenter__(self) -> Self:
         """Open the hubs."""
         policy, options = Policy.from_environment(), self.options
         await self._prepare()
-        budgets = [budget_of(self.source_ref, options.source)]
+        budgets = [budget_of(self.source_ref, options.source) if self._asks_source else None]
         access = options.source
         raw = open_source(
             self.source_ref,
@@ -127,6 +136,7 @@ class Session:
             endpoint=access.endpoint,
             allow_insecure=access.insecure,
             folder=self._folder_access(),
+            volumes=options.volumes,
         )
         source: Source = ConcurrencyLimitedSource(raw, self.connections.large, self.connections.small)
         if options.fetch_rate:
@@ -169,7 +179,7 @@ class Session:
 
     async def _prepare(self) -> None:
         """Get the tokens that commands give; who does not want to wait for them any longer ends them."""
-        sides = [(self.source_ref, self.options.source)] if not self.offline else []
+        sides = [(self.source_ref, self.options.source)] if self._asks_source and not self.offline else []
         if self._has_destination:
             sides.append((self.destination_ref, self.options.destination))
         loop = asyncio.get_running_loop()

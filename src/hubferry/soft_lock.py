@@ -209,7 +209,10 @@ class _Holder:
 
 def _name_of_ours() -> bytes:
     """Return what this process writes into a lock's file: its name, and a number that no other lock has."""
-    pid = os.getpid()
+    return _name_of(os.getpid())
+
+
+def _name_of(pid: int) -> bytes:
     began = _began(pid)
     lines = [
         str(pid),
@@ -255,6 +258,11 @@ def _began(pid: int) -> int | None:
 def this_process() -> str:
     """Return words that tell this process from every other, for `is_alive` to read, also later."""
     return _name_of_ours().decode()
+
+
+def process_of(pid: int) -> str:
+    """Return for a child of this process what `this_process` would return in it."""
+    return _name_of(pid).decode()
 
 
 def is_alive(process: str) -> bool | None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hubferry.events import Event, Listener
     from hubferry.model import Comparison, Digests, Plan, RepoFile, Step
     from hubferry.options import Options
-    from hubferry.survey import Survey
+    from hubferry.survey import SourceSide, Survey
 
 Agree: TypeAlias = "Callable[[Plan], None]"
 _SHOWN = (admission.EXPOSED, admission.VISIBILITY)
@@ -161,12 +161,18 @@ async def plan(source: str, destination: str, options: Options, listen: Listener
 
 async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
     """Bring a repository into the cache: every file there, every hash right."""
+    fetched, _side = await bring(source, options, listen)
+    return fetched
+
+
+async def bring(source: str, options: Options, listen: Listener) -> tuple[Fetched, SourceSide | None]:
+    """Do the same, and say what the source lists, and what was selected; None where no hub was asked."""
     async with Session(source, None, options, listen) as session:
         here = session.holdings
         assert isinstance(here, CacheHoldings)  # noqa: S101 - there is no destination
         if session.offline:
             _refuse_unverified(options)
-            return remember.from_cache(here.answering, listen)
+            return remember.from_cache(here.answering, listen), None
         try:
             side = await session.look_at_source()
         except NetworkError as error:
@@ -185,7 +191,7 @@ async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
             _refuse_failures(plan, moved, options)
             place.record()
             place.name_strangers(listen)
-            return replace(place.fetched(side, moved.fetched), signed=side.revision.signed)
+            return replace(place.fetched(side, moved.fetched), signed=side.revision.signed), side
 
 
 def _refuse_unverified(options: Options) -> None:

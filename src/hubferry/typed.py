@@ -11,10 +11,10 @@ from hubferry import config, refs
 from hubferry.errors import UsageError
 from hubferry.hubs.credentials import huggingface_endpoint, modelscope_endpoint
 from hubferry.i18n import _
+from hubferry.options import Access
 
 if TYPE_CHECKING:
     from hubferry.model import HubName, RepoRef
-    from hubferry.options import Access
 
 
 def reference(text: str, access: Access, default_hub: HubName, *, new: bool = False) -> RepoRef:
@@ -36,6 +36,32 @@ def reference(text: str, access: Access, default_hub: HubName, *, new: bool = Fa
     if ref.hub == "dir":
         _refuse_impossible(ref)
     return ref
+
+
+def at_revision(source: str, revision: str, endpoint: str | None = None) -> tuple[str, str | None]:
+    """Return a source at a revision that was named apart from it, and where it is asked for.
+
+    Args:
+        source: As it was typed.
+        revision: A branch, tag or commit.
+        endpoint: Where that side is; a mirror in the source's own address becomes it where there is none.
+
+    Raises:
+        UsageError: The source names another revision already, or is a folder.
+    """
+    ref = reference(source, Access(endpoint=endpoint), "hf")
+    if ref.hub == "dir":
+        raise UsageError(
+            _("--revision names a commit of a hub; {source} is a folder").format(source=source),
+            hint=_("leave --revision out"),
+        )
+    if ref.revision not in (None, revision):
+        raise UsageError(
+            _("{source} names another revision than --revision does; leave one of them out").format(
+                source=source
+            )
+        )
+    return str(replace(ref, revision=revision)), endpoint or ref.endpoint
 
 
 def repository(text: str, default_hub: HubName | None, endpoint: str | None = None) -> RepoRef:

@@ -1,4 +1,4 @@
-"""Quantities as a person reads them."""
+"""Quantities and names as a person reads them."""
 
 from __future__ import annotations
 
@@ -38,3 +38,10 @@ def clock(timestamp: float, now: float, *, seconds: bool = False) -> str:
     at, today = (datetime.fromtimestamp(moment(one), timezone.utc).astimezone() for one in (timestamp, now))
     day = "" if at.date() == today.date() else "%Y-%m-%d "
     return at.strftime(day + ("%H:%M:%S" if seconds else "%H:%M"))
+
+
+def visible(name: str) -> str:
+    """Return a hub's file name on one line, without anything that a terminal would obey."""
+    if name.isprintable():
+        return name
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)

@@ -49,6 +49,7 @@ class Wishes(TypedDict, total=False):
     allow: Iterable[str]
     card: Card
     offline: bool
+    volumes: str | PathLike[str] | Iterable[str | PathLike[str]]
     tag: str | None
     same_tag: bool
     tags: Iterable[str]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+import forked
 from hubferry.cli.main import command_line
 from hubferry.errors import HubferryError, UsageError
 from hubferry.i18n import set_language
@@ -60,15 +61,15 @@ class Desk:
         for name in options.pop("unset", ()):
             environment.pop(name, None)
         defaults = {"stdin": subprocess.DEVNULL, "encoding": "utf-8", "errors": "replace", "timeout": 120}
-        wanted = options.pop("check_code", None)
+        wanted, start = options.pop("check_code", None), options.pop("start", subprocess.run)
         options = defaults | {"cwd": self.home} | options
-        done = subprocess.run(words, env=environment, capture_output=True, check=False, **options)
+        done = start(words, env=environment, capture_output=True, check=False, **options)
         ended = Ended(done.returncode, done.stdout, done.stderr)
         assert wanted in (None, ended.code), ended.said
         return ended
 
     def ferry(self, *words: str, **options: Any) -> Ended:
-        return self.run(sys.executable, "-m", "hubferry", *words, **options)
+        return self.run(sys.executable, "-m", "hubferry", *words, start=forked.run, **options)
 
     def inside(self, *words: str, **options: Any) -> Ended:
         """Run a command as `ferry` does, but in this process."""
@@ -100,7 +101,8 @@ class Desk:
     def script(self, name: str, *words: str, **options: Any) -> Ended:
         """Run a script of the project, from its place in the clone, in a home without HUBFERRY_CACHE."""
         unset = ("HUBFERRY_CACHE", *options.pop("unset", ()))
-        return self.run(sys.executable, str(ROOT / name), *words, unset=unset, **options)
+        line = (sys.executable, str(ROOT / name), *words)
+        return self.run(*line, unset=unset, start=forked.run, **options)
 
     def published(self, repo_id: str = "mine/model") -> dict[str, str]:
         """What the destination really holds, by its own store: path to sha256."""

@@ -14,6 +14,7 @@ import pytest
 from desks import KIB, Desk, digests, publish
 from servers import sdk_environment
 
+import forked
 import models
 from recorded import many, recorded_model
 
@@ -82,7 +83,7 @@ def test_two_models_of_one_name_say_where_they_are(here, root):
 def on_terminal(here, *words, **environment):
     """Run a command whose input and output are a terminal of 24 lines; return what it shows."""
     person, terminal = pty.openpty()
-    done = subprocess.Popen(
+    done = forked.Popen(
         [sys.executable, "-m", "hubferry", *words],
         env=here.environment | {"COLUMNS": "100", "LINES": "24", "TERM": "xterm"} | environment,
         stdin=terminal,

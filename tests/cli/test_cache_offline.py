@@ -14,6 +14,7 @@ import pytest
 from desks import KIB, Desk
 from servers import sdk_environment
 
+import forked
 import models
 
 
@@ -79,7 +80,7 @@ def test_a_list_on_a_terminal_has_bars(here, cache):
     person, terminal = pty.openpty()
     environment = here.environment | {"COLUMNS": "120"}
     command = [sys.executable, "-m", "hubferry", "cache", "list"]
-    subprocess.run(command, env=environment, stdout=terminal, stderr=subprocess.DEVNULL, check=True)
+    forked.run(command, env=environment, stdout=terminal, stderr=subprocess.DEVNULL, check=True)
     os.close(terminal)
     shown = b""
     with contextlib.suppress(OSError):  # Linux says so when the terminal's other side is closed

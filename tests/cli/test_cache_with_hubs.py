@@ -11,6 +11,8 @@ import time
 import pytest
 from desks import digests
 
+import forked
+
 SHARD = "model-00002-of-00002.safetensors"
 
 
@@ -102,7 +104,7 @@ def test_a_directory_that_was_removed_by_hand_is_fetched_anew_and_nothing_else_d
 
 def test_clean_during_a_running_transfer_is_refused(desk, model):
     command = [sys.executable, "-m", "hubferry", "fetch", "hf:org/model", "--bwlimit", "8K"]
-    running = subprocess.Popen(
+    running = forked.Popen(
         command, env=desk.environment, cwd=desk.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:

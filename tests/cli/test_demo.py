@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from desks import ROOT
 
+import forked
 from hubferry.cli.environment import variables
 from hubferry.cli.main import command_line
 from hubferry.errors import HubferryError
@@ -35,7 +36,7 @@ def bare(desk, tmp_path):
 
 def test_a_demo_that_is_interrupted_leaves_nothing_either(desk, tmp_path):
     environment, temporary = bare(desk, tmp_path)
-    process = subprocess.Popen(
+    process = forked.Popen(
         [sys.executable, "-m", "hubferry", "demo"],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
@@ -135,7 +136,7 @@ def redacted(text):
 @pytest.mark.parametrize(("page", "language"), [("README.md", "en"), ("README.zh-CN.md", "zh")])
 def test_the_demo_is_the_transcript_of_the_readme_and_leaves_nothing(desk, tmp_path, page, language):
     environment, temporary = bare(desk, tmp_path)
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, "-m", "hubferry", "demo"],
         env=environment | {"HUBFERRY_LANG": language}, cwd=ROOT, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, encoding="utf-8", timeout=120, check=False,
@@ -205,3 +206,15 @@ def test_the_doctor_names_a_network_that_wants_a_login_first(desk, signed_in):
     assert f"Open http://localhost:{portal.server_port} in a browser" in done.out
     assert "s3cret" not in done.said
     assert done.code in {4, 5}
+
+
+def test_the_model_alone_is_written_into_a_new_folder_and_over_nothing(tmp_path):
+    environment = {**os.environ, "HUBFERRY_LANG": "en"}
+    words = [sys.executable, "-m", "hubferry", "demo", "--model", str(tmp_path / "tiny")]
+    written = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    assert written.stdout == f"{tmp_path / 'tiny'}\n"
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "tiny").iterdir()}
+    again = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert again.returncode == 2
+    assert "is not empty" in again.stderr
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "tiny").iterdir()} == before

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from desks import KIB, digests
 
+import forked
 from hubferry.hubs.folder.staging import Staging
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ def test_files_get_the_mode_of_their_time_and_place(desk, source, target):
     os.chown(target / "sub", -1, group)
     (target / "sub").chmod(0o2775)
     command = [sys.executable, "-m", "hubferry", "copy", "./source", "./target"]
-    done = subprocess.run(command, cwd=desk.home, env=desk.environment, check=False, umask=0o027)
+    done = forked.run(command, cwd=desk.home, env=desk.environment, check=False, umask=0o027)
     assert done.returncode == 0
     modes = {
         name: oct((target / name).stat().st_mode & 0o7777) for name in ("config.json", "README.md", WEIGHTS)
@@ -293,7 +294,7 @@ def test_more_ways_to_copy_come_to_the_same(desk, source, target, word):
 
 
 def started(desk, *words, cache="cache"):
-    return subprocess.Popen(
+    return forked.Popen(
         [sys.executable, "-m", "hubferry", "copy", *words, "--cache-dir", str(desk.home / cache)],
         cwd=desk.home, env=desk.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,12 @@ import pytest
 from desks import KIB, ROOT, publish
 from servers import running_hub, sdk_environment
 
+import forked
 import models
 from hubferry.cli.main import command_line
+from hubferry.soft_lock import this_process
+from hubferry.transfers import desk
+from hubferry.transfers.values import InFlight, Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,6 +121,7 @@ def works_through_everything(person: Person, model: Path) -> None:
     person.types("hubferry config check", "config", "check")
     person.types("hubferry config show", "config", "show")
     keeps_mirrors(person, folder)
+    carries_volumes(person)
     (home / "wrong.toml").write_text("[hubs.lab]\nkind = 3\nendpont = 1\n")
     (home / "wrong.toml").chmod(0o600)
     wrong = str(home / "wrong.toml")
@@ -134,6 +140,14 @@ def copies_names(person: Person) -> None:
     person.types("hubferry copy --dry-run", "copy", "hf:org/model", "ms:mine/agreed", "--plan-out", agreed)
     person.types("hubferry copy --dry-run", "apply", agreed, "--dry-run")
     person.types("hubferry copy", "apply", agreed)
+
+
+def carries_volumes(person: Person) -> None:
+    """Run what is about bundles."""
+    stick = str(person.place / "stick")
+    person.types("hubferry bundle", "bundle", "hf:org/model", stick, "--size", "1M")
+    person.types("hubferry unbundle", "unbundle", stick)
+    person.types("hubferry unbundle", "unbundle", stick, "ms:mine/carried")
 
 
 def keeps_mirrors(person: Person, folder: Path) -> None:
@@ -303,10 +317,24 @@ def test_every_command_with_a_document_has_its_section():
     assert sections_of_commands - with_document == {"hubferry copy --dry-run", "hubferry ls OWNER"}
 
 
+def test_what_moves_has_the_keys_of_the_page(tmp_path, monkeypatch):
+    """A running transfer, written as a command writes it: a real one may end before it is read."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    part = InFlight("fetch", "model.safetensors", 1, 2)
+    one = Transfer("", "hubferry copy", this_process(), os.getpid(), 1.0, 2.0, "moving", in_flight=(part,))
+    place = desk.Desk(desk.place())
+    place.say(replace(one, id=place.id))
+    told = subprocess.run(
+        [sys.executable, "-m", "hubferry", "transfers", "--json"], capture_output=True, check=True, text=True
+    )
+    place.leave(replace(one, id=place.id, state="done", ended=3.0))
+    assert set(keys(json.loads(told.stdout))) == documented(sections()["hubferry transfers"], sections())
+
+
 def test_the_line_of_a_hub_has_the_keys_of_the_page(tmp_path):
     page = sections()
     words = [sys.executable, "-m", "hubferry", "serve", str(tmp_path / "hub"), "--port", "0", "--json"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with forked.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         line = json.loads(process.stdout.readline())
         process.terminate()
     assert set(keys(line)) == documented(page["hubferry serve"], page)

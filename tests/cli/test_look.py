@@ -12,6 +12,8 @@ import sys
 import pytest
 from desks import digests, publish
 
+import forked
+
 LS = ("ls", "hf:org/model")
 
 
@@ -228,9 +230,7 @@ def at_terminal(desk, *words):
     """Run a command whose stdout is a terminal; return its exit code and what the terminal got."""
     reader, writer = pty.openpty()
     line = [sys.executable, "-m", "hubferry", *words]
-    process = subprocess.Popen(
-        line, stdout=writer, stderr=subprocess.PIPE, env=desk.environment, cwd=desk.home
-    )
+    process = forked.Popen(line, stdout=writer, stderr=subprocess.PIPE, env=desk.environment, cwd=desk.home)
     os.close(writer)
     shown = b""
     while True:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from desks import publish, stored
 
+import forked
 import models
 
 PAIR = ("hf:org/model", "ms:mine/model")
@@ -156,7 +157,7 @@ def on_a_terminal(desk, *words, **variables):
     """Run the command with a pseudo-terminal as stderr; return its exit code and everything it drew."""
     ours, theirs = pty.openpty()
     environment = {name: value for name, value in desk.environment.items() if name != "NO_COLOR"} | variables
-    process = subprocess.Popen(
+    process = forked.Popen(
         [sys.executable, "-m", "hubferry", *words],
         env=environment, cwd=desk.home, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs,
     )  # fmt: skip

@@ -12,6 +12,7 @@ import sysconfig
 import pytest
 from desks import KIB, ROOT, digests, publish, stored
 
+import forked
 import models
 
 FLUX = "transfer_flux_dev.py"
@@ -271,7 +272,7 @@ def test_a_name_that_matches_nothing_lists_what_there_is(desk, caches):
 def test_clean_asks_at_a_terminal_and_anything_but_yes_is_no(desk, caches, answer, gone):
     ours, theirs = pty.openpty()
     environment = {name: value for name, value in desk.environment.items() if name != "HUBFERRY_CACHE"}
-    process = subprocess.Popen(
+    process = forked.Popen(
         [sys.executable, str(ROOT / CLEAN), "clean", "flux"],
         stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
     )  # fmt: skip

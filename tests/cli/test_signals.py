@@ -14,6 +14,7 @@ from desks import ROOT, publish
 from servers import Seams, running_hub
 from terminal import terminal
 
+import forked
 import models
 from hubferry.cli import interrupted
 from hubferry.i18n import set_language
@@ -169,7 +170,7 @@ def test_a_reader_that_has_gone_is_no_reason_to_complain(desk, words):
     models.transformers_model(desk.home / "cache" / "model", shards=1, shard_size=1024)
     ours, theirs = os.pipe()
     os.close(ours)
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, *words], env=desk.environment | {"HUBFERRY_CACHE": str(desk.home / "cache")},
         stdout=theirs, stderr=subprocess.PIPE, check=False, timeout=60,
     )  # fmt: skip
@@ -188,5 +189,5 @@ def test_ctrl_c_in_the_background_of_python_itself_is_left_alone():
         "def work(): os.kill(os.getpid(), signal.SIGHUP)\n"
         "print(guard(work, command=['hubferry', 'fetch']))\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = forked.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout == "0\n", done.stderr

@@ -23,6 +23,7 @@ from desks import lying_about_sizes, publish
 from servers import Seams, running_hub
 from terminal import terminal
 
+import forked
 import models
 from hubferry.cache.locks import hold
 from hubferry.cache.names import RECORDS
@@ -256,7 +257,7 @@ def drive(desk, todo, language, *, held):
     environment = {"HUBFERRY_LANG": language, "COLUMNS": "80"}
     records = desk.home / "cache" / "org_model" / RECORDS
     with hold(records, name="org/model", wait=0) if held else contextlib.nullcontext():
-        done = subprocess.run(
+        done = forked.run(
             [sys.executable, "-c", DRIVER], input=lines, env=desk.environment | environment, cwd=desk.home,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", timeout=120, check=True,
         )  # fmt: skip

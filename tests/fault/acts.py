@@ -7,7 +7,7 @@ import hashlib
 import os
 import random
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from hubferry.cache import adopt, clean, listing, update
@@ -29,11 +29,13 @@ FIRST = {WEIGHTS: BIG, **SMALL}
 SECOND = {"config.json": b'{"new": 1}', "README.md/now.txt": b"a directory", "a": b"a file", "c/d": b"3"}
 
 
+@cache
 def digests_of(content: bytes) -> Digests:
     blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
     return Digests(len(content), hashlib.sha256(content).hexdigest(), blob)
 
 
+@cache
 def file_of(path: str, content: bytes) -> RepoFile:
     """Describe a file as a hub does: weights by sha256, what git holds by its blob id."""
     digests = digests_of(content)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 # importlib mode leaves the folders out, and tests share what is in them
-for _folder in ("tests", "tests/hub", "tests/fault"):
+for _folder in ("tests/hub", "tests/fault"):
     sys.path.insert(0, str(Path(__file__).parents[2] / _folder))
 
 from worlds import QUICK, running_world  # noqa: E402 - after the path is known

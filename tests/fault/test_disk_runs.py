@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import random
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import forked
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "hub"))
 sys.path.insert(0, str(Path(__file__).parent))
@@ -157,11 +158,11 @@ def test_the_command_says_what_is_wrong_with_the_disk_and_heals(hubs, tmp_path, 
     environment = sdk_environment(tmp_path / "home", hf=hubs[0], ms=hubs[1]) | {"LC_ALL": "C.UTF-8"}
     words = ["copy", "hf:org/model", "ms:mine/model", "--quiet"]
     failing = [sys.executable, "-c", PLANT, operation, str(number), str(turn), *words]
-    failed = subprocess.run(failing, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    failed = forked.run(failing, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert failed.returncode == 7, failed.stderr
     assert "error: " in failed.stderr
     assert "Traceback" not in failed.stderr
     whole = [sys.executable, "-m", "hubferry", *words]
-    healed = subprocess.run(whole, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    healed = forked.run(whole, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert healed.returncode == 0, healed.stderr
     assert published(hubs[1], "mine/model") == WANTED

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+import forked
+
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 PLANT = """
@@ -60,7 +62,7 @@ def run(home: Path, number: int, strike: int) -> subprocess.CompletedProcess[str
     words = ("copy", "./source", "./target", "--delete", "--cache-dir", str(home / "cache"))
     line = [sys.executable, "-c", PLANT, str(home / "target"), str(number), str(strike), *words]
     environment = os.environ | {"HOME": str(home), "HUBFERRY_RETRY_WAIT": "0.01"}
-    return subprocess.run(
+    return forked.run(
         line, cwd=home, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 
 import pytest
 from worlds import DESTINATION, SOURCE
+
+import forked
 
 PLANT = """
 import os, signal, sys
@@ -41,7 +42,7 @@ def struck(world, words, operation, turn, name):
     """Run the command with a signal in the middle of one operation; return how it ended."""
     number = getattr(signal, name)
     line = [sys.executable, "-c", PLANT, operation, str(int(number)), str(turn), *words]
-    done = subprocess.run(
+    done = forked.run(
         line, env=world.environment, cwd=world.home, capture_output=True, text=True, timeout=100, check=False
     )
     assert done.returncode == -number, done.stdout + done.stderr

@@ -5,13 +5,14 @@ from __future__ import annotations
 import http.client
 import io
 import logging
-import subprocess
 import sys
 
 import pytest
 from servers import hub_process, sdk_environment
 from test_secrets import CANARIES, SCENES, assert_clean
 from worlds import DESTINATION, SOURCE
+
+import forked
 
 TALKATIVE = ("aiohttp", "asyncio", "urllib3", "httpx", "httpcore", "filelock", "huggingface_hub", "hubferry")
 
@@ -81,7 +82,7 @@ def test_a_program_that_logs_everything_and_runs_the_command_writes_no_secret(gu
         "HF_HUB_VERBOSITY": "debug",
     }
     line = [sys.executable, "-c", PROGRAM, "--debug", verb, SOURCE, DESTINATION]
-    done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    done = forked.run(line, env=environment, capture_output=True, text=True, timeout=100, check=False)
     assert "the loggers are open" in done.stderr
     assert_clean(guarded, done.stdout, done.stderr)
 

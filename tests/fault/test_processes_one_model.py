@@ -6,7 +6,6 @@ import contextlib
 import json
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -15,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from faults import meanwhile
 
+import forked
 from hubferry.cache import locks
 
 FETCH = ("fetch", "hf:org/model", "--bwlimit", "1M")
@@ -113,7 +113,7 @@ def test_a_run_that_is_stopped_gives_the_model_back(world, kind):
 
 
 def test_a_soft_lock_of_a_dead_process_is_taken_over(world):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead = forked.Popen([sys.executable, "-c", ""])
     dead.wait(20)
     records = world.model / RECORDS
     records.mkdir(parents=True)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+import forked
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 from acts import REF, SMALL, items_of
@@ -81,7 +83,7 @@ def on(host):
 
 
 def killed_holder(path, host):
-    process = subprocess.Popen(
+    process = forked.Popen(
         [sys.executable, "-c", HOLD, str(path), host], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert process.stdout.readline() == b"held\n"
@@ -135,7 +137,7 @@ def test_a_slow_holder_that_gives_signs_of_life_is_waited_for_however_long(path,
 
 def test_a_holder_of_this_system_that_was_stopped_is_not_followed(path, clock):
     """It cannot give signs of life while it is stopped, and is alive for all that."""
-    process = subprocess.Popen(
+    process = forked.Popen(
         [sys.executable, "-c", HOLD, str(path), socket.gethostname()],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -203,7 +205,7 @@ def test_of_many_machines_that_follow_a_dead_one_each_has_the_lock_alone(path, t
     counter = tmp_path / "counter"
     counter.write_text("0")
     processes = [
-        subprocess.Popen(
+        forked.Popen(
             [sys.executable, "-c", COUNT, str(path), str(counter), f"machine-{number}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+import forked
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 from acts import BIG, REF, digests_of, files_of, items_of
@@ -196,7 +198,7 @@ def test_a_reader_finds_one_commit_whole_however_often_the_directory_changes(tmp
     listed = tmp_path / "commits"
     listed.write_text(repr(COMMITS))
     line = [sys.executable, "-c", READER, str(directory), str(listed), str(going)]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as reader:
+    with forked.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as reader:
         assert reader.stdout.readline() == "reading\n"
         for turn in range(40):
             whole(tmp_path / "root", ("c2", "c1")[turn % 2])
@@ -282,7 +284,7 @@ def test_the_lock_stays_held_through_a_switch(tmp_path):
         update.settle(model, bring(model, "c2"), goal("c2"))
         assert (directory / RECORDS / "lock.holder").exists()
         line = [sys.executable, "-c", IS_HELD, str(directory / RECORDS)]
-        assert subprocess.run(line, check=False).returncode == 1
+        assert forked.run(line, check=False).returncode == 1
     assert held(directory) == NEW
 
 

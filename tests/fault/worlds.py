@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from faults import Faults
 from servers import USER, WRITE_TOKEN, TestHub, running_hub, sdk_environment
 
+import forked
 from hubferry import api
 from hubferry.errors import HubferryError
 from hubferry.options import Access, Options
@@ -35,6 +37,7 @@ TOKENS = (WRITE_TOKEN, WRITE_TOKEN)
 QUICK = {"HUBFERRY_RETRIES": "2", "HUBFERRY_RETRY_WAIT": "0.01", "HUBFERRY_TIMEOUT": "0.3"}
 
 
+@lru_cache(maxsize=32)
 def drawn(size: int, seed: object) -> bytes:
     return random.Random(str(seed)).randbytes(size)
 
@@ -123,7 +126,7 @@ class World:
     def started(self, *words: str, **more: str) -> Iterator[subprocess.Popen[str]]:
         """Start the real command; whatever is left of it is killed."""
         words = words or ("copy", SOURCE, DESTINATION)
-        process = subprocess.Popen(
+        process = forked.Popen(
             [sys.executable, "-m", "hubferry", *words],
             env=self.environment | more,
             stdout=subprocess.PIPE,

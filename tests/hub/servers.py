@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING
 
 from aiohttp import web, web_app
 
+import forked
 from hubferry.hubs.xet.folder import read_xet_file
 from hubferry.serve import (
     AccessRecord,
@@ -281,7 +282,7 @@ def hub_process(
         "--json",
         *options,
     ]
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=stderr, text=True, env=given)
+    process = forked.Popen(line, stdout=subprocess.PIPE, stderr=stderr, text=True, env=given)
     assert process.stdout is not None
     try:
         first = process.stdout.readline()

@@ -905,11 +905,11 @@ async def test_a_commit_answered_by_a_page_may_have_been_made():
             await destination.close()
 
 
-@pytest.mark.parametrize(("pause", "connections"), [(0.0, 1), (0.7, 2)])
+@pytest.mark.parametrize(("silence", "pause", "connections"), [("60", 0.0, 1), ("1", 0.7, 2)])
 async def test_a_connection_that_idled_nearly_as_long_as_one_may_be_silent_is_not_used_again(
-    monkeypatch, pause, connections
+    monkeypatch, silence, pause, connections
 ):
-    monkeypatch.setenv("HUBFERRY_TIMEOUT", "1")
+    monkeypatch.setenv("HUBFERRY_TIMEOUT", silence)
     used = set()
 
     async def answer(request):

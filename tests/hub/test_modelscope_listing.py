@@ -8,6 +8,7 @@ import random
 import ssl
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
@@ -424,6 +425,39 @@ def paged(entries, *, size=20, total=None, repeats=False):
 
 FILES = [{"Path": f"f{number:03}.txt", "Type": "blob", "Size": 1} for number in range(105)]
 FOLDERS = [{"Path": f"d{number}", "Type": "tree"} for number in range(15)]
+
+
+class _Wire:
+    """Answers in the next turns of the loop: with a failure until there is something to list."""
+
+    client = SimpleNamespace(side="destination", host="hub")
+
+    def __init__(self, error):
+        self.error = error
+
+    def api(self, _ref, _rest="", **_query):
+        return ""
+
+    async def get(self, _ref, _url):
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        return {"Files": FILES[:1], "TotalCount": 1}
+
+
+@pytest.mark.parametrize("error", [NotFoundError("gone"), NetworkError("broken", side="source")])
+@pytest.mark.parametrize("ref", [MODEL, DATA])
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_listing_that_is_broken_off_at_any_moment_of_a_failure_forgets_no_question(ref, error, turns):
+    """A repository that is not there says so to two questions at once, and is asked again when it is made."""
+    listing = Listing(wire := _Wire(error), ref)
+    asking = asyncio.ensure_future(listing.files())
+    for _turn in range(turns):
+        await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    wire.error = None
+    assert [file.path for file in await listing.files()] == [FILES[0]["Path"]]
 
 
 @pytest.mark.parametrize("repeats", [False, True])

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from servers import TestHub, hub_process, sdk_environment
 
+import forked
 from hubferry.serve import Store
 
 BIN = Path(sys.executable).parent
@@ -69,7 +70,7 @@ def test_the_hf_and_modelscope_commands_work_against_it_and_a_kill_loses_nothing
 
 
 def serve(*options, environment):
-    return subprocess.Popen(
+    return forked.Popen(
         [sys.executable, "-m", "hubferry", "serve", *map(str, options)],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip

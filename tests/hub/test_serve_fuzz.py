@@ -172,6 +172,24 @@ QUESTIONS = [
         {"oid": NEW_SHA256, "parts": [{"partNumber": 1, "etag": hashlib.md5(NEW).hexdigest()}]}, upload=""),
 ]  # fmt: skip
 REFUSED = [ask("ms:delete", "DELETE", MS)]
+BROWSER = {
+    "Accept": "text/html,*/*;q=0.8",
+    "Accept-Language": "zh-CN,en;q=0.5",
+    "Cookie": "hubferry_theme=dark",
+}
+PAGES = [
+    ask("page", "GET", "/", b"", BROWSER, search="o", sort="name", part="1", kind="models", lang="zh"),
+    ask("page", "GET", "/org", b"", BROWSER),
+    ask("page", "GET", "/org/model", b"", BROWSER),
+    ask("page", "GET", "/org/model/tree/main/sub", b"", BROWSER, files="w", part="1"),
+    ask("page", "GET", "/org/model/blob/main/sub/w.safetensors", b"", BROWSER, tensor="a", part="1"),
+    ask("page", "GET", "/org/model/blob/v1/README.md", b"", BROWSER, plain="1"),
+    ask("page", "GET", "/org/model/commits/other", b"", BROWSER, part="1"),
+    ask("page", "GET", "/org/model/commit/main", b"", BROWSER, part="1"),
+    ask("page", "GET", "/models/org/model", b"", BROWSER),
+    ask("page", "GET", "/-/sign-in", b"", BROWSER, back="/org"),
+    ask("page", "GET", "/-/prefer", b"", BROWSER, language="zh", theme="dark", back="/org"),
+]
 
 WORDS = [
     "", ".", "..", "../../etc/passwd", "a/../b", "/", "//", "\\", "C:\\x", "~", "\0", "a\nb: c", "\x7f",
@@ -214,7 +232,7 @@ HEADERS = {
 @st.composite
 def spoilt(draw):
     """Draw a question with one or two places in it that are not as they should be."""
-    question = draw(st.sampled_from(QUESTIONS + REFUSED))
+    question = draw(st.sampled_from(QUESTIONS + REFUSED + PAGES))
     for _place in range(draw(st.integers(1, 2))):
         kinds = ["path", "query", "header", "body" if question.body != b"" else "query"]
         kind = draw(st.sampled_from([*kinds, "body"] if question.body != b"" else kinds))
@@ -346,7 +364,9 @@ def status_with(hub: TestHub, question: Question, upload: str) -> int:
         connection.close()
 
 
-@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: f"{question.label}-{question.method}")
+@pytest.mark.parametrize(
+    "question", QUESTIONS + PAGES, ids=lambda question: f"{question.label}-{question.method}"
+)
 def test_the_questions_that_are_spoilt_here_are_answered_when_they_are_not(shared, question):
     furnish(shared)
     assert status_of(shared, question) < 400
@@ -395,7 +415,7 @@ def assert_inside(hub: TestHub) -> None:
 
 @pytest.mark.parametrize("word", ["..", "../../etc/passwd", "/", "C:\\x", "\0", "%2e%2e"])
 def test_no_name_in_any_question_leads_out_of_the_store(shared, word):
-    for question in QUESTIONS:
+    for question in QUESTIONS + PAGES:
         furnish(shared)
         for way in places(question.body) if not isinstance(question.body, bytes) else ():
             assert status_of(shared, replace(question, body=changed(question.body, way, word))) < 500

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -244,3 +247,27 @@ class TestAccess:
             client(shared).download_file("org/gated", "model", "a.txt", cache_dir=str(tmp_path))
         granted = client(shared, READ_TOKEN)
         assert granted.download_file("org/gated", "model", "a.txt", cache_dir=str(tmp_path))
+
+
+def test_a_dataset_is_listed_by_its_number_to_who_may_see_it(shared):
+    hub = shared
+    hub.store.add("org/rows", {"data/a.csv": b"a\n"}, kind="dataset")
+    hub.store.add("org/secret", {"a.csv": b"a\n"}, kind="dataset")
+    hub.store.find("org/secret", "dataset").change(private=True)
+
+    def get(path: str, token: str | None = hub.token):
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        request = urllib.request.Request(f"{hub.url}/api/v1/datasets/{path}", headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)["Data"]
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    numbers = [get(name)["Id"] for name in ("org/rows", "org/secret")]
+    assert get("org/rows")["Type"] == 4
+    listed = get(f"{numbers[0]}/repo/tree?Recursive=True&Root=/", None)["Files"]
+    assert [(one["Path"], bool(one["Sha256"])) for one in listed] == [("data", False), ("data/a.csv", True)]
+    assert len(get(f"{numbers[1]}/repo/tree?Root=/")["Files"]) == 1
+    assert get(f"{numbers[1]}/repo/tree", None) == get("17/repo/tree", None) == 404

@@ -60,14 +60,15 @@ async def test_500_idle_connections_and_50_that_take_nothing_leave_50_busy_ones_
     small = head(hub, "GET /org/model/resolve/main/README.md")
 
     async def busy(times: int) -> float:
-        start = time.monotonic()
+        """Return what it costs in work: how long it takes depends on what else this machine does."""
+        start = time.process_time()
 
         async def client() -> None:
             for _request in range(times):
                 assert (await answer_to(hub, small)).endswith(b"hello")
 
         await asyncio.wait_for(asyncio.gather(*(client() for _client in range(BUSY))), SECONDS)
-        return time.monotonic() - start
+        return time.process_time() - start
 
     alone = await busy(4)
     redirect = (await answer_to(hub, head(hub, "GET /org/model/resolve/main/w.safetensors"))).decode()
@@ -91,7 +92,8 @@ async def test_500_idle_connections_and_50_that_take_nothing_leave_50_busy_ones_
 async def test_who_does_not_end_a_request_is_let_go(hub, start):
     reader, writer = await opened(hub)
     writer.write(start)
-    await asyncio.wait_for(reader.read(), 10)
+    answer = await asyncio.wait_for(reader.read(), 10)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 408 "), answer
     writer.close()
 
 

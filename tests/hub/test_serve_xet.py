@@ -14,6 +14,7 @@ import pytest
 from modelscope_hub import HubApi
 from servers import TestHub, hub_process, sdk_environment
 
+import forked
 from hubferry.hubs.xet.folder import read_xet_file
 from hubferry.serve import Store, XetStorage
 from hubferry.serve.refusal import Refusal
@@ -105,7 +106,7 @@ def test_chunks_that_give_other_bytes_are_refused(tmp_path):
 def test_xet_is_for_this_machine_only(tmp_path):
     line = [sys.executable, "-m", "hubferry", "serve", str(tmp_path / "hub"), "--xet", "--host", "0.0.0.0"]
     environment = sdk_environment(tmp_path / "home") | {"HUBFERRY_TOKEN": "secret-token"}
-    done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    done = forked.run(line, env=environment, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 2
     assert "--xet" in done.stderr
 

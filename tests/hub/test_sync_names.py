@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import itertools
 import signal
-import subprocess
 import sys
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -17,6 +16,7 @@ from aiohttp import web
 from huggingface_hub import HfApi, snapshot_download
 from modelscope_hub import HubApi
 
+import forked
 from hubferry.errors import AccessError, ConflictError, IntegrityError, MovedTagError, UsageError
 from hubferry.events import Committed, ignore
 from hubferry.names.copy import copy_names, look_ahead_at_names
@@ -513,7 +513,7 @@ def test_a_run_that_is_killed_anywhere_converges_without_a_commit_too_many(
         assert mirror.run(mirror.job(Names(allow=("v1", "v3")))).error is None
     strike.struck = 0
     words = [mirror.source.url, mirror.target.url, mirror.source.token, mirror.where, str(tmp_path / "cache")]
-    process = subprocess.Popen([sys.executable, "-c", RUN, *words])
+    process = forked.Popen([sys.executable, "-c", RUN, *words])
     strike.action = process.kill
     assert process.wait(60) == -signal.SIGKILL
     assert strike.struck == 1

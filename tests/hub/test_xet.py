@@ -22,6 +22,7 @@ from aiohttp import web
 from servers import hub_process, running_hub, sdk_environment
 from test_serve_xet import UPLOAD, python, xet_environment
 
+import forked
 from hubferry import api
 from hubferry.errors import NetworkError
 from hubferry.hubs import open_source
@@ -451,7 +452,7 @@ def test_ctrl_c_is_heard_while_xet_is_silent(hub, story, tmp_path):
     line = [sys.executable, "-m", "hubferry", "fetch", "hf:org/model", "--quiet"]
     with stalling_server() as server:
         story.told["casUrl"] = f"http://127.0.0.1:{server.getsockname()[1]}"
-        process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = forked.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         connection, _address = server.accept()
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 
 import pytest
 from mirroring import ask
+from modelscope_hub import HubApi
 from servers import running_hub
 
 from hubferry import api
 from hubferry.cache.listing import list_models
 from hubferry.cache.store import Cache
+from hubferry.mirror import huggingface, memory, modelscope, request
 from hubferry.mirror.upstreams import Choice, Upstream
 from hubferry.model import RepoRef
 from hubferry.options import Access, Options
+from hubferry.serve import tree
 
 LARGE = random.Random("mirror cache 1").randbytes(2_000_000)
-FILES = {"README.md": b"# a model\n", "config.json": b"{}", "weights/model.safetensors": LARGE}
+LOOP = "mirror"
+"""What the thread of a mirror's event loop is called."""
+LARGE_PATH = "weights/model.safetensors"
+FILES = {"README.md": b"# a model\n", "config.json": b"{}", LARGE_PATH: LARGE}
 
 
 def all_of(mirror, name="org/model", files=FILES) -> None:
@@ -164,6 +171,37 @@ def test_a_search_finds_what_upstream_has_where_nothing_of_its_own_fits(upstream
     assert found("own") == ["own/model"]
 
 
+def test_a_search_in_modelscopes_words_finds_what_upstream_has(upstream, make_mirror):
+    for name in ("org/a", "org/b", "org/c"):
+        upstream.store.add(name, FILES)
+    upstream.store.add("org/rows", FILES, kind="dataset")
+    mirror = make_mirror(ms=upstream.url, choice=Choice(deny=["org/c"]))
+    mirror.store.add("own/model", FILES)
+    client = HubApi(endpoint=mirror.url)
+
+    def found(owner: str, kind: str = "model", **words) -> list[str]:
+        return [one.id for one in client.list_repos(kind, owner=owner, **words).items]
+
+    assert found("org") == ["org/a", "org/b"]
+    assert found("org", page_size=1, page_number=2) == ["org/b"]
+    assert found("org", "dataset") == ["org/rows"]
+    assert found("own") == ["own/model"]
+    assert found("nobody") == []
+
+
+def test_a_dataset_is_listed_by_the_number_that_it_was_described_with(upstream, mirror):
+    upstream.store.add("org/rows", FILES, kind="dataset")
+    mirror.store.add("own/rows", FILES, kind="dataset")
+    for name in ("org/rows", "own/rows"):
+        described = json.loads(ask(f"{mirror.url}/api/v1/datasets/{name}").body)["Data"]
+        assert described["Type"] == 4
+        tree = f"{mirror.url}/api/v1/datasets/{described['Id']}/repo/tree?Recursive=True&Root=/"
+        listed = json.loads(ask(tree).body)["Data"]["Files"]
+        assert {one["Path"] for one in listed if one["Type"] == "blob"} == set(FILES)
+        assert all("Sha256" in one for one in listed)
+    assert ask(f"{mirror.url}/api/v1/datasets/17/repo/tree").status == 404
+
+
 def test_a_fetch_that_is_under_way_beside_a_whole_commit_is_left_alone(upstream, tmp_path, make_mirror):
     old = upstream.store.add("org/model", FILES).id
     fetch(tmp_path / "cache", upstream.url, include=("config.json",))
@@ -238,6 +276,78 @@ def test_what_is_half_here_is_not_removed_for_another(three, upstream, make_mirr
     mirror.settle()
     assert ask(f"{mirror.url}/{second}/resolve/main/model.safetensors").status == 507
     assert names_in(mirror.root) == {first}
+
+
+def test_a_file_that_goes_after_it_was_found_is_fetched_anew(upstream, mirror):
+    upstream.store.add("org/model", FILES)
+    all_of(mirror)
+    contents = mirror.mirror.contents
+    find, taken = contents.get, []
+
+    async def find_and_take(wanted):
+        got = await find(wanted)
+        if wanted.file.path not in taken:
+            taken.append(wanted.file.path)
+            got.unlink()
+        return got
+
+    contents.get = find_and_take
+    answers = [ask(f"{mirror.url}/org/model/resolve/main/{path}") for path in ("config.json", LARGE_PATH)]
+    assert [one.status for one in answers] == [200, 200]
+    assert [one.body for one in answers] == [b"{}", LARGE]
+    assert taken == ["config.json", LARGE_PATH]
+    mirror.settle()
+    all_of(mirror)
+
+
+def test_a_file_that_is_being_sent_may_go(upstream, mirror):
+    upstream.store.add("org/model", FILES)
+    all_of(mirror)
+    opened = []
+
+    def open_and_take(path):
+        file = path.open("rb", buffering=0)
+        path.unlink()
+        opened.append(file)
+        return file
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(request, "_opened", open_and_take)
+        assert ask(f"{mirror.url}/org/model/resolve/main/{LARGE_PATH}").body == LARGE
+    assert [file.closed for file in opened] == [True]
+
+
+def test_a_long_listing_keeps_nobody_else_waiting(upstream, make_mirror, monkeypatch):
+    many = {f"folder/{number:04}/a.txt": b"a" for number in range(500)}
+    upstream.store.add("org/model", many)
+    threads = {}
+
+    def watch(owner, name):
+        original = getattr(owner, name)
+
+        def watched(*words, **named):
+            kind = named.get("type", name)
+            threads.setdefault(getattr(kind, "__name__", kind), set()).add(threading.current_thread().name)
+            return original(*words, **named)
+
+        monkeypatch.setattr(owner, name, watched)
+
+    def ask_for_all() -> None:
+        for path in ("/api/models/org/model", "/api/models/org/model/tree/main?recursive=true",
+                     "/api/v1/models/org/model/repo/files?Recursive=True"):  # fmt: skip
+            assert ask(mirror.url + path).status == 200
+
+    mirror = make_mirror(hf=upstream.url, ms=upstream.url)
+    watch(tree, "folder_ids")
+    watch(huggingface, "_sibling")
+    watch(modelscope, "_entry")
+    ask_for_all()
+    mirror = make_mirror(hf=upstream.url, ms=upstream.url)
+    watch(memory.msgspec.json, "decode")
+    ask_for_all()
+    assert {"folder_ids", "_sibling", "_entry", "Snapshot"} <= threads.keys()
+    for name in ("folder_ids", "_sibling", "_entry", "Snapshot"):
+        assert LOOP not in threads[name], name
 
 
 def test_numbers_are_there_for_prometheus(upstream, mirror):

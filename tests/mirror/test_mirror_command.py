@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
 from mirroring import ask
 from servers import hub_process, sdk_environment
+
+import forked
 
 CONTENT = bytes(range(256)) * 8000
 
@@ -33,7 +34,7 @@ def test_the_command_mirrors_both_dialects_and_sums_up_at_the_end(upstream, tmp_
 def refused(*options, tmp_path) -> str:
     line = [sys.executable, "-m", "hubferry", "serve", str(tmp_path / "own"), "--port", "0", *options]
     environment = sdk_environment(tmp_path / "home") | {"HUBFERRY_LANG": "en"}
-    done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    done = forked.run(line, env=environment, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 2, done.stdout + done.stderr
     return done.stderr
 
@@ -67,7 +68,7 @@ def test_a_closed_mirror_asks_with_the_token_that_its_account_left(upstream, tmp
 
     def user(*words: str, given: str = "") -> str:
         line = [sys.executable, "-m", "hubferry", "serve", "user", *words, "--store", own]
-        done = subprocess.run(
+        done = forked.run(
             line, env=environment, input=given, capture_output=True, text=True, timeout=30, check=False
         )
         assert done.returncode == 0, done.stderr

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from huggingface_hub import HfApi
 from mirroring import ask
 from servers import running_hub, sdk_environment
 
@@ -69,6 +70,58 @@ def test_digests_that_the_hub_does_not_list_are_computed(upstream, make_mirror):
     mirror = make_mirror(upstreams=(Upstream("ms", "hf", upstream.url),))
     answer = json.loads(ask(f"{mirror.url}/api/v1/models/org/model/repo/files?Recursive=True").body)
     assert all(len(entry["Sha256"]) == 64 for entry in answer["Data"]["Files"] if entry["Type"] == "blob")
+
+
+@pytest.fixture
+def tagged(upstream):
+    """A model with a tag on its first commit and a branch on its second."""
+    first = upstream.store.add("org/model", FILES).id
+    repository = upstream.store.find("org/model")
+    repository.add_tag("v1", first)
+    repository.add_branch("next", upstream.store.add("org/model", {"config.json": b"[]"}).id)
+    return upstream
+
+
+def test_branches_and_tags_of_modelscope_are_told_with_commits(tagged, make_mirror):
+    mirror = make_mirror(upstreams=(Upstream("hf", "ms", tagged.url),))
+    api = HfApi(endpoint=mirror.url)
+    told = api.list_repo_refs("org/model")
+    assert [one.name for one in told.branches] == ["main", "next"]
+    assert [one.name for one in told.tags] == ["v1"]
+    at = {one.name: one.target_commit for one in (*told.branches, *told.tags)}
+    assert at["main"] == at["next"] != at["v1"]
+    for name, content in (("v1", FILES["config.json"]), ("main", b"[]")):
+        for revision in (name, at[name]):
+            assert ask(f"{mirror.url}/org/model/resolve/{revision}/config.json").body == content
+    assert api.repo_info("org/model", revision="v1").sha == at["v1"]
+
+
+def test_branches_and_tags_of_hugging_face_are_told_by_modelscopes_names(tagged, make_mirror):
+    mirror = make_mirror(upstreams=(Upstream("ms", "hf", tagged.url),))
+    listed = json.loads(ask(f"{mirror.url}/api/v1/models/org/model/revisions").body)["Data"]["RevisionMap"]
+    names = {kind: [one["Revision"] for one in rows] for kind, rows in listed.items()}
+    assert names == {"Branches": ["master", "next"], "Tags": ["v1"]}
+    address = f"{mirror.url}/api/v1/models/org/model/repo?FilePath=config.json&Revision=v1"
+    assert ask(address).body == FILES["config.json"]
+
+
+@pytest.mark.parametrize(("dialect", "hub"), [("hf", "ms"), ("ms", "hf")])
+def test_names_are_told_with_the_hub_gone(dialect, hub, tmp_path, make_mirror):
+    with running_hub(tmp_path / "upstream") as upstream:
+        commit = upstream.store.add("org/model", FILES).id
+        upstream.store.find("org/model").add_tag("v1", commit)
+        mirror = make_mirror(upstreams=(Upstream(dialect, hub, upstream.url),), ttl=0.0)
+        there = "/api/models/org/model/refs" if dialect == "hf" else "/api/v1/models/org/model/revisions"
+        before = ask(mirror.url + there)
+    after = ask(mirror.url + there)
+    assert b"v1" in before.body
+    assert before.status == after.status == 200
+    assert "Warning" in after.headers
+    assert _without_request(before.body) == _without_request(after.body)
+
+
+def _without_request(body: bytes) -> dict[str, object]:
+    return {key: value for key, value in json.loads(body).items() if key != "RequestId"}
 
 
 def test_what_has_terms_is_refused_in_clear_words(upstream, make_mirror):

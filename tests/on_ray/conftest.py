@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 # importlib mode leaves the folders out, and tests share what is in these
-sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "hub"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "sync"))
 sys.path.insert(0, str(Path(__file__).parent))

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-# importlib mode leaves the folders out, and tests share what is in these three
-sys.path.insert(0, str(Path(__file__).parents[1]))
+# importlib mode leaves the folders out, and tests share what is in these
 sys.path.insert(0, str(Path(__file__).parents[1] / "hub"))
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
 
+import forked
 from hubferry.errors import LockedError
 from hubferry.sync.care import only_run_of, pause_after
 
@@ -45,7 +45,7 @@ def test_a_run_that_was_killed_holds_nothing(tmp_path):
         "import os, pathlib; from hubferry.sync.care import only_run_of\n"
         f"with only_run_of(pathlib.Path({str(tmp_path / 'mirrors.yaml')!r})): os.kill(os.getpid(), 9)"
     )
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -9
+    assert forked.run([sys.executable, "-c", program], check=False).returncode == -9
     with only_run_of(tmp_path / "mirrors.yaml"):
         pass
 

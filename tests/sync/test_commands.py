@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 from mirrored import small_model
 
+import forked
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -30,13 +32,13 @@ class Typed:
         (self.world.home / name).write_text("version: 1\n" + text)
 
     def sync(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        return forked.run(
             self.command(words), env=self.world.environment | environment, cwd=self.world.home,
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
 
     def begun(self, *words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        return forked.Popen(
             self.command(words), env=self.world.environment, cwd=self.world.home,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip

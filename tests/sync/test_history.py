@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from mirrored import entry
 
+import forked
 from hubferry.beside import NameCopied
 from hubferry.errors import AccessError, DiskError, NotFoundError, PartialError
 from hubferry.sync.history import opening, schema
@@ -70,7 +71,7 @@ def outcome(name: str = "a", status: str = "copied", **words) -> Outcome:
 def program(path: Path, file: str, count: int, way: str) -> subprocess.Popen[str]:
     text = PROGRAM.format(tests=str(Path(__file__).parent))
     words = [sys.executable, "-c", text, str(path), file, str(count), way]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return forked.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_a_run_is_remembered_with_what_became_of_each_repository(history, path, tmp_path):
@@ -125,7 +126,7 @@ def test_an_outcome_in_the_middle_of_which_a_kill_comes_is_not_there_in_part(pat
         "history.record(run, outcome('half', commits=('c',)))"
     )
     words = [sys.executable, "-c", text, str(path), str(Path(__file__).parent)]
-    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    assert forked.run(words, check=False).returncode == -signal.SIGKILL
     with History.open(path) as history:
         assert [one.entry for one in history.outcomes(1, EVERYTHING)] == ["hf:org/whole"]
         assert history.last("hf:org/half", "ms:mine/half") is None
@@ -391,9 +392,7 @@ def test_a_history_on_a_disk_that_is_only_read_can_be_looked_at(tmp_path, path, 
         "run = history.begin(pathlib.Path('m'), 'run')\n"
         "print(len(history.runs(Wanted())), run, type(history.trouble).__name__)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", text, str(path)], capture_output=True, text=True, check=False
-    )
+    done = forked.run([sys.executable, "-c", text, str(path)], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["1", "0", "DiskError"], done.stderr
 
 

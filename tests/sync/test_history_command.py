@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+import forked
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
 
 from inside import ferry
@@ -127,7 +129,7 @@ def test_a_run_that_was_killed_is_shown_as_broken_off(home):
         "History.open(pathlib.Path(sys.argv[1])).begin(pathlib.Path('m.yaml'), 'run')\n"
         "os.kill(os.getpid(), 9)"
     )
-    subprocess.run([sys.executable, "-c", program, str(home.state)], check=False)
+    forked.run([sys.executable, "-c", program, str(home.state)], check=False)
     assert "broken off" in home.types()
 
 
@@ -170,7 +172,7 @@ def answered(home: Home, answer: str, *words: str) -> int:
     ours, theirs = pty.openpty()
     try:
         os.write(ours, answer.encode())
-        return subprocess.run(
+        return forked.run(
             [sys.executable, "-m", "hubferry", "sync", "history", *words],
             env=home.environment, cwd=home.place, stdin=theirs, stdout=theirs, stderr=theirs, check=False,
         ).returncode  # fmt: skip
@@ -203,7 +205,7 @@ def test_a_run_that_is_killed_with_one_repository_done_is_remembered_so_and_the_
     )
     words = ["sync", "run", "m.yaml", "--jobs", "1", "--progress", "json", "--receipts", "receipts"]
     command = [sys.executable, "-m", "hubferry", *words, "--bwlimit", "300K"]
-    with subprocess.Popen(
+    with forked.Popen(
         command, cwd=world.home, env=world.environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     ) as process:
         while process.poll() is None and not list((world.home / "receipts").glob("*/SHA256SUMS")):

@@ -9,12 +9,13 @@ import hashlib
 import importlib.util
 import json
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 from mirrored import small_model
 from test_commands import MIB, Typed, until
+
+import forked
 
 HF_ID = "sentence-transformers/all-MiniLM-L6-v2"
 OF_MODELSCOPE = """
@@ -102,7 +103,7 @@ def test_a_nightly_mirror_is_killed_run_again_looked_at_and_proven_by_the_offici
     receipts = sorted((world.home / "receipts").rglob("*.json"))
     assert len(receipts) >= len(names) + 2
     for receipt in (receipts[0], receipts[-1]):
-        held = subprocess.run(
+        held = forked.run(
             [sys.executable, "-m", "hubferry", "verify-receipt", str(receipt)],
             env=world.environment, cwd=world.home, capture_output=True, text=True, check=False,
         )  # fmt: skip
@@ -115,7 +116,7 @@ def _prove(world, names: list[str], tmp_path: Path) -> None:
     wanted = [(f"mirror/{name.partition('/')[2]}", "model", name) for name in names]
     wanted += [("mirror/Qwen-Qwen3-8B", "model", "Qwen/Qwen3-8B"), ("mirror/data", "dataset", "org/data")]
     lines = "".join(f"{target} {kind} {tmp_path / 'ms' / target}\n" for target, kind, _source in wanted)
-    subprocess.run(
+    forked.run(
         [sys.executable, "-c", OF_MODELSCOPE], input=lines, env=world.environment, text=True, check=True
     )
     for target, kind, source in wanted:
@@ -128,7 +129,7 @@ def _prove(world, names: list[str], tmp_path: Path) -> None:
     }
     environment = world.environment | {"HF_ENDPOINT": world.target.url, "HF_TOKEN": world.target.token}
     folder = tmp_path / "hf"
-    subprocess.run(
+    forked.run(
         [sys.executable, "-c", OF_HUGGING_FACE, "mirror/data", "v1", str(folder)], env=environment, check=True
     )
     assert (folder / "a.csv").read_bytes() == b"1\n"

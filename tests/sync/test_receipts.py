@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from mirrored import entry, small_model
 
+import forked
 import hubferry
 from hubferry.beside import NameCopied
 from hubferry.errors import HubferryError, IntegrityError, NotFoundError, UsageError
@@ -287,7 +288,7 @@ def test_killed_in_the_middle_no_half_receipt_has_a_name(folder):
         "receipts.write(pathlib.Path(sys.argv[1]), made_up())"
     )
     words = [sys.executable, "-c", program, str(folder), str(Path(__file__).parent)]
-    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    assert forked.run(words, check=False).returncode == -signal.SIGKILL
     (whole,) = folder.rglob("*.json")
     assert document.read(whole).entry == "hf:org/x"
 
@@ -468,6 +469,6 @@ def test_the_seal_can_be_checked_without_hubferry(folder):
     page = (Path(__file__).parents[2] / "docs" / "receipts.md").read_text(encoding="utf-8")
     program = textwrap.dedent(re.search(r"python3 -c '\n(.+?)\n    '", page, re.DOTALL)[1])
     words = [sys.executable, "-c", program, str(place)]
-    assert subprocess.run(words, capture_output=True, check=False).returncode == 0
+    assert forked.run(words, capture_output=True, check=False).returncode == 0
     place.write_bytes(place.read_bytes().replace(A.encode(), B.encode()))
-    assert subprocess.run(words, capture_output=True, check=False).returncode == 1
+    assert forked.run(words, capture_output=True, check=False).returncode == 1

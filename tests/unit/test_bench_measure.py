@@ -38,10 +38,10 @@ def test_the_output_is_kept_and_the_exit_code_told(tmp_path: Path) -> None:
 
 
 def test_killing_takes_the_whole_tree(tmp_path: Path) -> None:
-    words = 'import os, time; open("pid", "w").write(str(os.getpid())); time.sleep(600)'
-    usage = run(in_a_shell(words), os.environ, tmp_path, tmp_path / "log", kill_after=1.0)
+    line = ["sh", "-c", "sleep 600 & echo $! > pid; wait"]
+    usage = run(line, os.environ, tmp_path, tmp_path / "log", kill_after=1.0)
     assert usage.code == -9
-    pid = (tmp_path / "pid").read_text()
+    pid = (tmp_path / "pid").read_text().strip()
     while is_running(pid):  # it ends a moment after its parent, or this test never does
         time.sleep(0.01)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import forked
 from hubferry import budget
 from hubferry.budget import HubBudget
 from hubferry.budget.commits import HOUR, StateKeeper, reserve
@@ -85,7 +86,7 @@ print(sum(keeper.reserve_now("https://hub.example.com", 25) == 0 for _ in range(
 
 def test_several_processes_at_once_never_count_one_commit_twice_or_not_at_all(tmp_path):
     running = [
-        subprocess.Popen([sys.executable, "-c", _RESERVE, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        forked.Popen([sys.executable, "-c", _RESERVE, str(tmp_path)], stdout=subprocess.PIPE, text=True)
         for _number in range(3)
     ]
     given = [int(process.communicate()[0]) for process in running]

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+import forked
 from hubferry import locking
 from hubferry.cache import locks
 from hubferry.cache.store import Cache
@@ -50,7 +51,7 @@ def records(tmp_path):
 @pytest.fixture
 def other(records):
     """Let another process hold the lock."""
-    process = subprocess.Popen(
+    process = forked.Popen(
         [sys.executable, "-c", HOLD, str(records)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "held\n"
@@ -173,7 +174,7 @@ def test_many_processes_at_once_never_hold_one_model_together(records, tmp_path)
     counter = tmp_path / "counter"
     counter.write_text("0")
     command = [sys.executable, "-c", COUNT, str(records), str(counter), "15"]
-    processes = [subprocess.Popen(command) for _number in range(3)]
+    processes = [forked.Popen(command) for _number in range(3)]
     assert [process.wait() for process in processes] == [0, 0, 0]
     assert counter.read_text() == "45"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hubferry.cli import plan_counts, present
+from hubferry import plan_counts, plan_words
+from hubferry.cli import present
 from hubferry.commits import commit_of, listing_digest_of
 from hubferry.i18n import set_language
 from hubferry.model import Action, Limits, Plan, RepoFile, RepoRef, Revision, Step
@@ -45,8 +46,8 @@ def test_a_commits_message_names_the_source_and_no_digest_and_no_place(ref, word
 def test_words_say_what_has_no_commit():
     assert present.state_words("hf", COMMIT) == "commit cccccccccccc"
     assert present.state_words("ms", DIGEST) == "ModelScope names no commit"
-    assert present.revision_words(Revision(RepoRef("ms", "org/name"), DIGEST)) == "ms:org/name"
-    assert present.revision_words(Revision(RepoRef("dir", "./model"), DIGEST)) == "./model"
+    assert plan_words.revision_words(Revision(RepoRef("ms", "org/name"), DIGEST)) == "ms:org/name"
+    assert plan_words.revision_words(Revision(RepoRef("dir", "./model"), DIGEST)) == "./model"
 
 
 def step(name, action, **more):

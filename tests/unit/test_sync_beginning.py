@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+import forked
 from hubferry.config.hub_tables import HUB_KEYS, TOKEN_KEYS
 from hubferry.entries import ALLOWABLE
 from hubferry.errors import UsageError
@@ -49,7 +49,7 @@ def _alone(monkeypatch, tmp_path):
 
 
 def hubferry(*words, **environment):
-    return subprocess.run(
+    return forked.run(
         [sys.executable, "-m", "hubferry", "sync", *words],
         env={**os.environ, **environment},
         capture_output=True,

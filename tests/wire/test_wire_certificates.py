@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 import ssl
-import subprocess
 import sys
 
 import pytest
@@ -14,6 +13,7 @@ from asking import asking, everything, failing, secure, tls
 from lines import HEAD, answering, fetched, get, pool, talking
 from proxying import Socks
 
+import forked
 from hubferry.errors import CertificateError, HubferryError, NetworkError
 from hubferry.hubs.http.client import Request
 from hubferry.i18n import set_language
@@ -135,7 +135,7 @@ def test_a_bundle_that_may_not_be_read_is_said_so(authority, tmp_path):
         "try:\n    authorities.client_context()\n"
         "except failures.AuthoritiesError as error:\n    print(error.variable, error.reason)"
     )
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, "-c", program],
         env={**os.environ, "CURL_CA_BUNDLE": str(place)},
         capture_output=True,

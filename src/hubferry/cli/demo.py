@@ -19,7 +19,7 @@ import click
 
 from hubferry.cli import demo_model, output
 from hubferry.cli.command import Command
-from hubferry.errors import HubferryError
+from hubferry.errors import DiskError, HubferryError, UsageError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -38,10 +38,19 @@ _STOP_SECONDS = 5
         "is proven identical, and does not move a second time. It needs no account and no internet, and "
         "leaves nothing behind."
     ),
-    examples=("hubferry demo",),
+    examples=("hubferry demo", "hubferry demo --model ./tiny-llama"),
 )
-def demo() -> None:
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help=_("Only write the demo's model into DIR, to try commands with; DIR must be new or empty."),
+)
+def demo(model: Path | None) -> None:
     """Run the command."""
+    if model is not None:
+        _write_model(model)
+        return
     started = time.monotonic()
     with ExitStack() as stack:
         home = stack.enter_context(_temporary_home())
@@ -63,6 +72,20 @@ def demo() -> None:
         _("Done in {time}; nothing is left behind.").format(time=output.duration(time.monotonic() - started))
     )
     output.talk(_("Next: hubferry doctor, then hubferry copy hf:org/name ms:my-org/name"))
+
+
+def _write_model(place: Path) -> None:
+    try:
+        if place.exists() and any(place.iterdir()):
+            raise UsageError(
+                _("{folder} is not empty").format(folder=place), hint=f"hubferry demo --model {place}/new"
+            )
+        demo_model.write(place)
+    except OSError as error:
+        raise DiskError(
+            _("{folder} cannot be used: {reason}").format(folder=place, reason=error.strerror or error)
+        ) from error
+    output.data(str(place))
 
 
 def _acts() -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -6,7 +6,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from hubferry.cli import output, present
+from hubferry import plan_words
+from hubferry.cli import output
 from hubferry.cli.examine import Finding, machine
 from hubferry.errors import AccessError, DiskFullError, HubferryError
 from hubferry.findings import Kind
@@ -118,9 +119,9 @@ def _repository(side: SideProspects, name: str) -> Iterator[Finding]:
 
 def _of_plan(plan: Plan, there: SideProspects) -> Iterator[Finding]:
     """Say what would be done, what forbids it, and whether the right to write was asked for."""
-    yield Finding(_("this copy"), "good", present.plan_sum(plan), code="plan")
+    yield Finding(_("this copy"), "good", plan_words.plan_sum(plan), code="plan")
     if plan.new is not None:
-        yield Finding(_("this copy"), "note", present.creation_words(plan.new), code="create")
+        yield Finding(_("this copy"), "note", plan_words.creation_words(plan.new), code="create")
     for one in plan.findings:
         yield _of_finding(one)
     if there.ref.hub == "dir" or any(one.code in _ABOUT_RIGHTS for one in plan.findings):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubferry.cli import options, output, present
+from hubferry.cli.announced import Subject
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
 from hubferry.commits import commit_of, listing_digest_of
@@ -56,7 +57,8 @@ def bring(source: str, asked: Options, *, as_json: bool, quiet: bool, style: Sty
     from hubferry.typed import reference
 
     keep_freed_memory()
-    with follow(quiet=quiet, style=style) as listen:
+    subject = Subject("hubferry fetch", source, arrives=False)
+    with follow(quiet=quiet, style=style, subject=subject) as listen:
         fetched = api.fetch(source, asked, listen)
     hub = reference(source, asked.source, "hf").hub
     if as_json:

@@ -335,24 +335,7 @@ def source_words(source: str, words: dict[str, Any]) -> str:
     revision = words.get("revision")
     if not revision:
         return source
-    from dataclasses import replace
+    from hubferry.typed import at_revision
 
-    from hubferry.errors import UsageError
-    from hubferry.typed import reference
-
-    endpoint = words.get("source_endpoint")
-    ref = reference(source, access(None, endpoint, insecure=False), "hf")
-    if ref.hub == "dir":
-        raise UsageError(
-            _("--revision names a commit of a hub; {source} is a folder").format(source=source),
-            hint=_("leave --revision out"),
-        )
-    if ref.revision not in (None, revision):
-        raise UsageError(
-            _("{source} names another revision than --revision does; leave one of them out").format(
-                source=source
-            )
-        )
-    if ref.endpoint and not endpoint:
-        words["source_endpoint"] = ref.endpoint
-    return str(replace(ref, revision=revision))
+    text, words["source_endpoint"] = at_revision(source, revision, words.get("source_endpoint"))
+    return text

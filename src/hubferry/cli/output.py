@@ -87,13 +87,6 @@ def _let_click_speak() -> None:
     gettext.textdomain("hubferry")
 
 
-def visible(name: str) -> str:
-    """Return a hub's file name on one line, without anything that a terminal would obey."""
-    if name.isprintable():
-        return name
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
-
-
 class Frame(Protocol):
     """Lines at the end of a terminal that are drawn anew, and give way to what is said."""
 
@@ -176,6 +169,7 @@ def document(value: Mapping[str, object], *, indent: int | None = 2) -> None:
 
 
 size = units.size
+visible = units.visible
 
 
 def duration(seconds: float) -> str:

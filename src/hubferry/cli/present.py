@@ -6,49 +6,23 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from hubferry.cli import plan_counts
+from hubferry import plan_counts, plan_words
+from hubferry.cli import name_words
 from hubferry.cli.output import duration, iso_time, size, visible
 from hubferry.commits import commit_of, listing_digest_of, short
 from hubferry.errors import PartialError
 from hubferry.findings import Kind
 from hubferry.i18n import _, ngettext
-from hubferry.model import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from hubferry.beside import PullRequest
     from hubferry.errors import HubferryError
     from hubferry.findings import Finding
-    from hubferry.model import HubName, NewRepository, Plan, Report, Revision, Step
+    from hubferry.model import HubName, NewRepository, Plan, Report, Revision
 
-_MOST_DOOMED = 20
-"""Files to delete that are named before a run; a dry run lists all of them."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_MOST_NAMES = 8
-"""Tags that a report names."""
-_INDEPENDENT_OF_CONTENT = (Action.SAME, Action.DELETE)
-
-
-def action_word(step: Step) -> str:
-    """Return what happens to one file, in a word or two."""
-    if step.fetches and step.action in _INDEPENDENT_OF_CONTENT:
-        return _("fetch")
-    if step.action in (Action.INLINE, Action.SEND, Action.FETCH_SEND):
-        return _("fetch, send") if step.fetches else _("send")
-    return {
-        Action.SAME: _("same"),
-        Action.REUSE: _("reuse"),
-        Action.DELETE: _("delete"),
-    }[step.action]
-
-
-def revision_words(revision: Revision) -> str:
-    """Return a repository with its commit, where it has one: `hf:org/name @ 1a2b3c4d5e6f`."""
-    if not revision.exists:
-        return _("{ref} (to be created)").format(ref=revision.ref)
-    commit = commit_of(revision.ref.hub, revision.commit)
-    return str(revision.ref) if commit is None else f"{revision.ref} @ {short(commit)}"
 
 
 def state_words(hub: HubName, name: str) -> str:
@@ -61,32 +35,18 @@ def state_words(hub: HubName, name: str) -> str:
 
 def plan_lines(plan: Plan) -> list[str]:
     """Return the plan: one line a file, then the sums."""
-    words = [action_word(step) for step in plan.steps]
+    words = [plan_words.action_word(step) for step in plan.steps]
     wide = max((_columns(word) for word in words), default=0)
-    lines = [f"{revision_words(plan.source)} -> {revision_words(plan.destination)}"]
+    lines = [f"{plan_words.revision_words(plan.source)} -> {plan_words.revision_words(plan.destination)}"]
     for step, word in zip(plan.steps, words, strict=True):
         amount = size(step.file.size or 0)
         lines.append(f"  {word}{' ' * (wide - _columns(word))}  {amount:>10}  {visible(step.file.path)}")
-    return [*lines, *circumstances(plan), *planned_name_lines(plan), plan_sum(plan)]
-
-
-def circumstances(plan: Plan) -> list[str]:
-    """Return what goes with a plan: what is created, left out, worth knowing, deleted, only there."""
-    lines = [creation_words(plan.new)] if plan.new is not None else []
-    lines += finding_lines(finding for finding in plan.findings if finding.error is None)
-    doomed = [step.file.path for step in plan.of(Action.DELETE)]
-    if doomed:
-        lines.append(_("to delete at the destination: {paths}").format(paths=some(doomed, _MOST_DOOMED)))
-    return [*lines, *only_there_words(plan)]
-
-
-def creation_words(new: NewRepository) -> str:
-    """Return how the destination is going to be created."""
-    if new.branch_only:
-        return _("the branch will be created; the repository is there")
-    if new.visibility == "private":
-        return _("will be created as private, licence {license}").format(license=new.license)
-    return _("will be created as public, licence {license}").format(license=new.license)
+    return [
+        *lines,
+        *plan_words.circumstances(plan),
+        *name_words.planned_name_lines(plan),
+        plan_words.plan_sum(plan),
+    ]
 
 
 def created_words(new: NewRepository, there: Revision) -> str:
@@ -98,104 +58,19 @@ def created_words(new: NewRepository, there: Revision) -> str:
     return _("created: {ref}, public, licence {license}").format(ref=there.ref, license=new.license)
 
 
-def only_there_words(plan: Plan) -> list[str]:
-    """Return a line about the files that only the destination has, none where it has none."""
-    count = len(plan.only_there)
-    if not count:
-        return []
-    sentence = ngettext(
-        "{count} file more at the destination ({paths}); --delete removes it",
-        "{count} files more at the destination ({paths}); --delete removes them",
-        count,
-    )
-    return [sentence.format(count=count, paths=some([file.path for file in plan.only_there]))]
-
-
-def some(paths: Sequence[str], most: int = 3) -> str:
-    """Return the first few of many names, and how many more there are."""
-    named = _(", ").join(visible(path) for path in paths[:most])
-    more = len(paths) - most
-    if more <= 0:
-        return named
-    return ngettext("{paths} and {count} more", "{paths} and {count} more", more).format(
-        paths=named, count=more
-    )
-
-
-def planned_name_lines(plan: Plan) -> list[str]:
-    """Return what is done with tags and branches, a line each."""
-    lines = []
-    for one in plan.names:
-        words = {"name": one.name, "reason": one.reason}
-        if one.way == "moved":
-            lines.append(_("refused: {reason}").format(**words))
-        elif one.way == "left-out":
-            lines.append(_("left out: {reason}").format(**words))
-        elif one.way == "same":
-            sentence = _("tag {name}: the same") if one.kind == "tag" else _("branch {name}: the same")
-            lines.append(sentence.format(**words))
-        else:
-            sentence = _("tag {name}: to be made") if one.kind == "tag" else _("branch {name}: to be copied")
-            lines.append(sentence.format(**words))
-    return [visible(line) for line in lines]
-
-
-def name_lines(report: Report) -> list[str]:
-    """Return a line for the tags and the branches that are as they should be, and for each left out."""
-    lines = []
-    tags = [one.name for one in report.names if one.kind == "tag"]
-    branches = [one.name for one in report.names if one.kind == "branch"]
-    if tags:
-        lines.append(_("tags: {names}").format(names=some(tags, _MOST_NAMES)))
-    if branches:
-        lines.append(_("branches: {names}").format(names=some(branches, _MOST_NAMES)))
-    left = [one.reason for one in report.plan.names if one.way == "left-out"]
-    return [*lines, *(visible(_("left out: {reason}").format(reason=reason)) for reason in left)]
-
-
 def exactness_lines(report: Report) -> list[str]:
     """Return what is not as at the source, and by what that was verified; nothing where there is neither."""
     lines = []
     if report.plan.adapted:
-        lines.append(_("changed on the way: {paths}").format(paths=some(sorted(report.plan.adapted))))
+        lines.append(
+            _("changed on the way: {paths}").format(paths=plan_words.some(sorted(report.plan.adapted)))
+        )
     if report.edited:
         message = _("changed by the destination, which adds lines of its own: {paths}")
-        lines.append(message.format(paths=some(report.edited)))
+        lines.append(message.format(paths=plan_words.some(report.edited)))
     if report.plan.source.signed:
-        lines.append(_("source verified by {names}").format(names=some(report.plan.source.signed)))
+        lines.append(_("source verified by {names}").format(names=plan_words.some(report.plan.source.signed)))
     return lines
-
-
-def pull_lines(report: Report) -> list[str]:
-    """Return where the change is proposed, nothing where it was made."""
-    pull = report.pull_request
-    if pull is None:
-        return []
-    return [_("pull request {number}: {url}").format(number=pull.number, url=pull.url)]
-
-
-def finding_lines(findings: Iterable[Finding]) -> list[str]:
-    """Return what was found besides files, a line each."""
-    return [visible(finding.sentence) for finding in findings]
-
-
-def plan_sum(plan: Plan) -> str:
-    """Return what a plan comes to, in a line."""
-    count = len(plan.steps)
-    files = ngettext("{count} file", "{count} files", count).format(count=count)
-    if (
-        plan.nothing_to_do and plan.destination.ref == plan.source.ref
-    ):  # a fetch has no destination of its own
-        return _("plan: {files}, all in the cache; nothing to fetch").format(files=files)
-    if plan.nothing_to_do:
-        return _("plan: {files}, all the same at the destination; nothing to do").format(files=files)
-    parts = [files]
-    if plan.source.ref.hub != "dir" or plan.fetch_bytes:  # a folder is read where it is
-        parts.append(_("fetch {size}").format(size=size(plan.fetch_bytes)))
-    if plan.send_bytes:
-        parts.append(_("send {size}").format(size=size(plan.send_bytes)))
-    parts += plan_counts.plan_words(plan_counts.of(plan))
-    return _("plan: {parts}").format(parts=_(", ").join(parts))
 
 
 def report_lines(report: Report) -> list[str]:
@@ -229,14 +104,21 @@ def report_lines(report: Report) -> list[str]:
         moved += _(", {size} copied by the hub itself").format(size=size(inside))
     took = _("{moved} ({time})").format(moved=moved, time=duration(report.seconds))
     made = [] if report.plan.new is None else [created_words(report.plan.new, report.plan.destination)]
-    beside = [*exactness_lines(report), *pull_lines(report), *name_lines(report)]
-    return [proof, *made, *only_there_words(report.plan), *_left_out_words(report.plan), *beside, took]
+    beside = [*exactness_lines(report), *name_words.pull_lines(report), *name_words.name_lines(report)]
+    return [
+        proof,
+        *made,
+        *plan_words.only_there_words(report.plan),
+        *_left_out_words(report.plan),
+        *beside,
+        took,
+    ]
 
 
 def _left_out_words(plan: Plan) -> list[str]:
     """Return a line that names what was left out, none where nothing was."""
     paths = [one.path or "" for one in plan.findings if one.kind is Kind.LEFT_OUT]
-    return [_("left out: {paths}").format(paths=some(paths))] if paths else []
+    return [_("left out: {paths}").format(paths=plan_words.some(paths))] if paths else []
 
 
 def report_document(report: Report) -> dict[str, object]:

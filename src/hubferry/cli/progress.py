@@ -10,14 +10,25 @@ from threading import Thread
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from hubferry.cli import logs, output, signals
+from hubferry.cli.announced import announced
 from hubferry.cli.options import STYLES
 from hubferry.cli.sentences import line_of, sentence_of
 from hubferry.cli.tally import Tally
-from hubferry.events import FileDone, FileStarted, Finished, Planned, Progress, Resolved, Retrying
+from hubferry.events import (
+    FileDone,
+    FileStarted,
+    Finished,
+    Planned,
+    Progress,
+    Resolved,
+    Retrying,
+    VolumesPlanned,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hubferry.cli.announced import Subject
     from hubferry.cli.live import Counted
     from hubferry.events import Event, Listener
 
@@ -49,30 +60,38 @@ class Stoppable(Protocol):
 
 
 @contextmanager
-def follow(*, quiet: bool, style: Style = "auto") -> Iterator[Listener]:
-    """Give a listener that shows a run on stderr until the block is left."""
-    hearer = hearer_of(style, quiet=quiet)
+def follow(*, quiet: bool, style: Style = "auto", subject: Subject | None = None) -> Iterator[Listener]:
+    """Give a listener that shows a run on stderr until the block is left.
 
-    def hear(event: Event) -> None:
-        signals.watch()
-        logs.tell(event)
-        if hearer is not None:
-            hearer.hear(event)
-
+    Args:
+        quiet: Whether to show nothing.
+        style: How to show progress.
+        subject: What others on this machine see of it; None for what moves nothing.
+    """
+    tally = Tally()
+    hearer = hearer_of(style, tally, quiet=quiet)
     try:
-        yield hear
+        with announced(subject, tally) as announcer:
+
+            def hear(event: Event) -> None:
+                signals.watch()
+                logs.tell(event)
+                hearer.hear(event)
+                if announcer is not None and not isinstance(event, _COUNTED):
+                    announcer.hear(event)
+
+            yield hear
     finally:
-        if hearer is not None:
-            hearer.stop()
+        hearer.stop()
 
 
-def hearer_of(style: Style, *, quiet: bool) -> Hearer | None:
-    """Return who shows a run; only a program that asked for JSON hears of one that is to be quiet."""
+def hearer_of(style: Style, tally: Tally, *, quiet: bool) -> Hearer:
+    """Return who counts a run and shows it; only a program that asked for JSON is shown a quiet one."""
     if style == "json":
         from hubferry.cli.progress_json import JsonLines
 
-        return JsonLines()
-    return None if quiet else Follower(style)
+        return JsonLines(tally)
+    return Quiet(tally) if quiet else Follower(style, tally)
 
 
 def style_of_environment() -> Style:
@@ -81,11 +100,21 @@ def style_of_environment() -> Style:
     return asked if asked in STYLES else "auto"
 
 
+class Quiet:
+    """Count, and show nothing."""
+
+    def __init__(self, tally: Tally) -> None:
+        self.hear = tally.take
+
+    def stop(self) -> None:
+        """Nothing is shown."""
+
+
 class Follower:
     """Hear events, say the rare ones, count the many, and draw the counts while bytes move."""
 
-    def __init__(self, style: Style = "auto") -> None:
-        self._tally = Tally()
+    def __init__(self, style: Style = "auto", tally: Tally | None = None) -> None:
+        self._tally = tally or Tally()
         self._silent = style == "none"
         self._redraws = style in ("auto", "bar") and output.is_terminal()
         self._display: Stoppable | None = None
@@ -103,7 +132,8 @@ class Follower:
             return
         for one in self._in_order(event):
             self._say(one)
-        if isinstance(event, Planned) and (event.plan.fetch_bytes or event.plan.send_bytes):
+        moves = isinstance(event, Planned) and (event.plan.fetch_bytes or event.plan.send_bytes)
+        if moves or isinstance(event, VolumesPlanned):
             self._start()
         elif isinstance(event, Finished):
             self.stop()

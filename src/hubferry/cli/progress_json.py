@@ -14,7 +14,17 @@ from hubferry.cli import output
 from hubferry.cli.secrets import redact
 from hubferry.cli.sentences import here_bytes
 from hubferry.cli.tally import Tally
-from hubferry.events import BudgetSpent, Committed, Finished, Note, Planned, Resolved, Retrying, Waiting
+from hubferry.events import (
+    BudgetSpent,
+    Committed,
+    Finished,
+    Note,
+    Planned,
+    Resolved,
+    Retrying,
+    VolumesPlanned,
+    Waiting,
+)
 
 if TYPE_CHECKING:
     from hubferry.cli.tally import Meter, Snapshot
@@ -30,8 +40,8 @@ _MOST_FILES = 20
 class JsonLines:
     """Write a line for each rare event, and one a second about the many."""
 
-    def __init__(self, seconds: float = _SECONDS) -> None:
-        self._tally = Tally()
+    def __init__(self, tally: Tally | None = None, seconds: float = _SECONDS) -> None:
+        self._tally = tally or Tally()
         self._seconds = seconds
         self._over = Flag()
         self._waited: dict[str, float] = {}
@@ -48,7 +58,8 @@ class JsonLines:
         told = described(event)
         if told is not None:
             write(told)
-        if isinstance(event, Planned) and not event.plan.nothing_to_do and self._thread is None:
+        moves = isinstance(event, Planned) and not event.plan.nothing_to_do
+        if (moves or isinstance(event, VolumesPlanned)) and self._thread is None:
             self._thread = Thread(target=self._run, name="hubferry-progress", daemon=True)
             self._thread.start()
 
@@ -120,6 +131,11 @@ def described(event: Event) -> dict[str, object] | None:  # noqa: PLR0911  # one
         }  # fmt: skip
     if isinstance(event, Note):
         return {"event": "note", "message": event.message}
+    if isinstance(event, VolumesPlanned):
+        return {
+            "event": "volumes", "volumes": len(event.sizes), "of": event.of,
+            "send_bytes": sum(event.sizes.values()),
+        }  # fmt: skip
     if isinstance(event, Finished):
         report = event.report
         return {

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hubferry.cli import output, present
+from hubferry import plan_words
+from hubferry.cli import output
 from hubferry.cli.waiting import budget_words, waiting_words
-from hubferry.events import BudgetSpent, Committed, Note, Planned, Resolved, Retrying, Waiting
+from hubferry.events import BudgetSpent, Committed, Note, Planned, Resolved, Retrying, VolumesPlanned, Waiting
 from hubferry.i18n import _, ngettext
 
 if TYPE_CHECKING:
@@ -19,10 +20,10 @@ def sentence_of(event: Event) -> str | None:  # noqa: PLR0911  # one a kind
     """Return what to say about an event, None for those that are only counted or end the run."""
     if isinstance(event, Resolved):
         side = _("source:") if event.side == "source" else _("destination:")
-        return side + output.blank_after(side) + present.revision_words(event.revision)
+        return side + output.blank_after(side) + plan_words.revision_words(event.revision)
     if isinstance(event, Planned):
         here = here_words(event.plan)
-        return "\n".join([*present.circumstances(event.plan), *here, present.plan_sum(event.plan)])
+        return "\n".join([*plan_words.circumstances(event.plan), *here, plan_words.plan_sum(event.plan)])
     if isinstance(event, Retrying):
         return waiting_words(event)
     if isinstance(event, Waiting):
@@ -33,7 +34,19 @@ def sentence_of(event: Event) -> str | None:  # noqa: PLR0911  # one a kind
         return _("commit {number} of {of}: {commit} ({files} files)").format(
             number=event.number, of=event.of, commit=event.commit[:12], files=event.files
         )
+    if isinstance(event, VolumesPlanned):
+        return _volume_words(event)
     return event.message if isinstance(event, Note) else None
+
+
+def _volume_words(event: VolumesPlanned) -> str:
+    sentence = ngettext(
+        "{count} volume of {of} is to be written: {size}",
+        "{count} volumes of {of} are to be written: {size}",
+        len(event.sizes),
+    )
+    size = output.size(sum(event.sizes.values()))
+    return sentence.format(count=len(event.sizes), of=event.of, size=size)
 
 
 def here_bytes(plan: Plan) -> int:

@@ -18,11 +18,11 @@ from hubferry.cli import output, serve_talk
 from hubferry.cli.command import Command
 from hubferry.cli.serve_mirror import MirrorOptions, MirrorWish, mirror_options, mirror_wish
 from hubferry.cli.serve_place import default_store, known_accounts
+from hubferry.cli.tls import tls_context
 from hubferry.errors import DiskError, UsageError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Coroutine
 
     from aiohttp import web
@@ -61,6 +61,11 @@ class _Wish:
         """Whether only this machine can reach it, as far as can be told: a proxy may show it to others."""
         shown = self.public.host
         return _is_loopback(self.host) and (shown is None or _is_loopback(shown.strip("[]")))
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether somebody has a token of this hub's own."""
+        return bool(self.tokens or self.read_tokens or self.has_accounts)
 
     @property
     def has_accounts(self) -> bool:
@@ -218,7 +223,7 @@ def serve(  # noqa: PLR0913  # one a command-line option
         as_json=as_json, quiet=quiet, public=_public(public_url, proxies), mirror=mirror_wish(mirror),
         tls=(tls_cert, tls_key) if tls_cert is not None else None,
     )  # fmt: skip
-    known = bool(wish.tokens or wish.read_tokens or wish.has_accounts)
+    known = wish.has_tokens
     if wish.mirror is not None:
         wish.mirror.refuse_loop(
             wish.public.url, *(f"http://{name}:{port}" for name in (host, "localhost", "127.0.0.1"))
@@ -298,6 +303,7 @@ def _run(wish: _Wish) -> None:
         )
         if wish.mirror is not None:
             wish.mirror.attach(application, local=wish.local, accounts=Accounts(wish.store))
+            wish.mirror.show_cache(application, to_all=wish.local and not wish.has_tokens)
         _runner()(_serve(wish, application))
 
 
@@ -333,7 +339,7 @@ async def _serve(wish: _Wish, application: web.Application) -> None:
         with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on a loop
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     try:
-        running = await start(application, wish.host, wish.port, _context(wish.tls))
+        running = await start(application, wish.host, wish.port, tls_context(wish.tls))
     except OSError as error:
         raise UsageError(
             _("cannot listen on {host}:{port}: {reason}").format(
@@ -347,24 +353,6 @@ async def _serve(wish: _Wish, application: web.Application) -> None:
         wish.mirror.sum_up(application)
     await running.stop()
     output.talk(_("stopped"))
-
-
-def _context(tls: tuple[Path, Path | None] | None) -> ssl.SSLContext | None:
-    if tls is None:
-        return None
-    import ssl
-
-    certificate, key = tls
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(certificate, key, password="")  # none is asked for on a terminal
-    except (ssl.SSLError, OSError) as error:
-        raise UsageError(
-            _("{path} cannot be used as a certificate: {reason}").format(path=certificate, reason=error),
-            hint="hubferry serve --tls-cert cert.pem --tls-key key.pem",
-        ) from error
-    return context
 
 
 def _announce(wish: _Wish, running: RunningHub) -> None:
@@ -384,7 +372,7 @@ def _explain(wish: _Wish, running: RunningHub, url: str) -> None:
         output.talk(f"  export {variable}={url}")
     if not wish.xet:
         output.talk("  export HF_HUB_DISABLE_XET=1")
-    if wish.tokens or wish.read_tokens or wish.has_accounts:
+    if wish.has_tokens:
         output.talk(
             _("Their token, in HF_TOKEN and MODELSCOPE_API_TOKEN, is one that this hub was started with.")
         )

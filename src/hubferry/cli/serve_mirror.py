@@ -176,6 +176,21 @@ class MirrorWish:
         )
         attach(application, Cache(), wishes)
 
+    def show_cache(self, application: web.Application, *, to_all: bool) -> None:
+        """Show what it keeps at `/-/cache`, to read: to everybody here, or to an administrator."""
+        from hubferry.serve.hub import account_of
+        from hubferry.serve.refusal import Reason, Refusal
+        from hubferry.ui.application import add_pages
+        from hubferry.ui.settings import Settings
+
+        def permit(request: web.Request) -> None:
+            account = account_of(request)
+            if not (to_all or (account is not None and account.role == "admin")):
+                raise Refusal(Reason.ROUTE_MISSING, "No such route")
+
+        settings = Settings(read_only=True, sections=frozenset({"cache"}), base="/-")
+        add_pages(application, settings, title=None, permit=permit)
+
     def explain(self, *, local: bool) -> None:
         """Say what it mirrors, and for whom."""
         for one in self.upstreams:

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from hubferry.events import Direction, FileDone, FileStarted, Planned, Progress, Retrying, Standing
+from hubferry.events import (
+    Direction,
+    FileDone,
+    FileStarted,
+    Planned,
+    Progress,
+    Retrying,
+    Standing,
+    VolumesPlanned,
+)
 from hubferry.model import Action
 
 if TYPE_CHECKING:
@@ -119,6 +128,8 @@ class Tally:
                 self._expect(event.plan)
             elif isinstance(event, Standing):
                 self._stand(event)
+            elif isinstance(event, VolumesPlanned):
+                self._expect_volumes(event)
             elif isinstance(event, Retrying) and (not self._waiting or event.until > self._waiting.until):
                 self._waiting = event
 
@@ -136,6 +147,12 @@ class Tally:
         fetch.total = fetch.done + plan.fetch_bytes
         sizes = {content_of(step): step.file.size or 0 for step in blobs}
         send.total = send.done + sum(sizes.values())
+
+    def _expect_volumes(self, event: VolumesPlanned) -> None:
+        self._last_leg = dict.fromkeys(event.sizes, "send")
+        self._content = {name: name for name in event.sizes}
+        self._names = Counter(self._content.values())
+        self._meters = {"fetch": Meter(), "send": Meter(sum(event.sizes.values()))}
 
     def _stand(self, event: Standing) -> None:
         """Take the sums of a copy that runs elsewhere."""

@@ -9,6 +9,7 @@ from hubferry.events import Listener, ignore
 from hubferry.hubs.reaching import reach
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hubferry.errors import Side
@@ -34,6 +35,7 @@ def open_source(
     connections: int | None = None,
     allow_insecure: bool = False,
     folder: FolderAccess | None = None,
+    volumes: Sequence[Path] = (),
 ) -> Source:
     """Open the hub of `ref` for reading.
 
@@ -44,11 +46,16 @@ def open_source(
         connections: Most connections at a time.
         allow_insecure: Whether a token may travel unencrypted to another machine.
         folder: How to look at a folder, where `ref` names one.
+        volumes: Where volumes of a bundle are, which are read in the hub's place.
 
     Raises:
         UsageError: A token would travel unencrypted, the endpoint is no web address, or HUBFERRY_XET no wish.
         AccessError: The configuration file says where the token is, and there is none to be had.
     """
+    if volumes:
+        from hubferry.hubs.bundle.source import BundleSource
+
+        return BundleSource(volumes)
     if ref.hub == "dir":
         from hubferry.hubs.folder.source import DirectorySource
 

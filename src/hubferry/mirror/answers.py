@@ -44,6 +44,7 @@ class FileResponse(BlobResponse):
         counts: Counts,
         doubted: bool = False,
     ) -> None:
+        self._held: IO[bytes] | None = None
         super().__init__(request, path, size, etag, headers)
         self.counts = counts
         if doubted and self.status == web.HTTPPartialContent.status_code and self.start:
@@ -55,6 +56,14 @@ class FileResponse(BlobResponse):
             self.start, self.stop = 0, size
             self.content_length = size
 
+    def hold(self, file: IO[bytes]) -> None:
+        """Answer with what is open, whatever becomes of its name; it is closed when the answer is sent."""
+        self._held = file
+
+    def open(self) -> IO[bytes]:
+        """Open what is sent; the caller closes it."""
+        return self._held or super().open()
+
     @property
     def is_empty(self) -> bool:
         """Whether no content follows the head."""
@@ -63,7 +72,11 @@ class FileResponse(BlobResponse):
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Send head and body, and count."""
         first = not self.prepared
-        writer = await super().prepare(request)
+        try:
+            writer = await super().prepare(request)
+        finally:
+            if self._held is not None:
+                self._held.close()
         if first and request.method != "HEAD":
             self.counts.served += self.stop - self.start
         return writer

@@ -5,17 +5,20 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
 from aiohttp import web
 
 from hubferry.errors import HubferryError
 from hubferry.mirror import huggingface, modelscope
 from hubferry.mirror.mirror import Mirror, Wishes
+from hubferry.mirror.pages import MirrorProvider
 from hubferry.mirror.refusals import said
 from hubferry.mirror.request import Asked
 from hubferry.serve.access import Policy
 from hubferry.serve.application import LABELS
 from hubferry.serve.hub import account_of, hub_of, token_of
 from hubferry.serve.huggingface.routes import NAME
+from hubferry.serve.pages.sources import PROVIDERS
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
@@ -44,10 +47,12 @@ _ANSWERS: dict[str, Answer] = {
     "ms:info": modelscope.info,
     "ms:files": modelscope.files,
     "ms:tree": modelscope.pages,
+    "ms:numbered-tree": modelscope.pages,
     "ms:download": modelscope.download,
     "ms:revisions": modelscope.revisions,
 }
 """By what is asked for; everything else is the hub's own affair."""
+_LISTS = ("hf:list", "ms:list")
 _READING = ("GET", "HEAD")
 
 
@@ -65,9 +70,14 @@ class OpenPolicy(Policy):
 class NetworkPolicy(OpenPolicy):
     """The same where others can reach the hub: without any tokens of its own it takes none for its own."""
 
+    @property
+    def takes_any_token(self) -> bool:
+        """Not here: a token that it does not know is another hub's."""
+        return False
+
     def identify(self, token: str | None) -> Account | None:
         """Return whose token it is; None for a stranger's."""
-        if not self.credentials and (self.accounts is None or not self.accounts.exist()):
+        if super().takes_any_token:
             return None
         return super().identify(token)
 
@@ -81,6 +91,7 @@ def attach(application: web.Application, cache: Cache, wishes: Wishes) -> None:
         await mirror.close()
 
     application.cleanup_ctx.append(run)
+    application[PROVIDERS].append(MirrorProvider(lambda request: request.app[MIRROR], _who))
     application.middlewares.append(_answer_from_upstream)
     for method in _READING:
         for prefix in ("/{kind:datasets}", ""):
@@ -132,12 +143,12 @@ async def _answer_from_upstream(request: web.Request, handler: Handler) -> web.S
     answer = _answer_for(request, label)
     mirror = request.app[MIRROR]
     upstream = mirror.upstream(label.partition(":")[0])
-    if label == "hf:list" and upstream is not None and "kind" in request.match_info:
+    if label in _LISTS and upstream is not None and "kind" in request.match_info:
         return await _list(request, handler, mirror, upstream)
     if answer is None or upstream is None:
         return await handler(request)
-    repo_id, kind = _repository(request)
-    if _is_own(request, repo_id, kind):
+    repo_id, kind = _repository(request, mirror)
+    if not repo_id or _is_own(request, repo_id, kind):
         return await handler(request)
     who = _who(request, mirror, upstream)
     try:
@@ -156,12 +167,24 @@ async def _list(
 ) -> web.StreamResponse:
     """List the hub's own repositories that fit; where none do, those of upstream."""
     own = await handler(request)
-    body = own.body if isinstance(own, web.Response) else None
-    if body != b"[]" or upstream.translated or mirror.wishes.offline or not upstream.endpoint:
+    if not _is_empty(own) or upstream.translated or mirror.wishes.offline or not upstream.endpoint:
         return own
-    kind = cast("RepoType", request.match_info["kind"].removesuffix("s"))
+    kinds = request.match_info["kind"]
     who = _who(request, mirror, upstream)
-    return await huggingface.find(Asked(mirror, upstream, request, who, "", kind)) or own
+    asked = Asked(mirror, upstream, request, who, "", cast("RepoType", kinds.removesuffix("s")))
+    if upstream.hub == "ms":
+        return await modelscope.find(asked, kinds) or own
+    return await huggingface.find(asked) or own
+
+
+def _is_empty(own: web.StreamResponse) -> bool:
+    """Return whether a list, in either dialect, has nothing in it, also on its other pages."""
+    body = own.body if isinstance(own, web.Response) else None
+    if not isinstance(body, bytes):
+        return False
+    listed = msgspec.json.decode(body)
+    data = listed.get("data") if isinstance(listed, dict) else None
+    return listed == [] or (isinstance(data, dict) and data.get("total_count") == 0)
 
 
 def _answer_for(request: web.Request, label: str) -> Answer | None:
@@ -172,8 +195,10 @@ def _answer_for(request: web.Request, label: str) -> Answer | None:
     return _ANSWERS.get(label)
 
 
-def _repository(request: web.Request) -> tuple[str, RepoType]:
+def _repository(request: web.Request, mirror: Mirror) -> tuple[str, RepoType]:
     match = request.match_info
+    if "number" in match:  # one that no hub has told here is of this one, or of none
+        return mirror.numbers.get(int(match["number"])) or "", "dataset"
     repo_id = match.get("repo") or f"{match.get('owner', '')}/{match.get('name', '')}"
     return repo_id, cast("RepoType", match.get("kind", "models").removesuffix("s"))
 

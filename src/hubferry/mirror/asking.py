@@ -19,13 +19,13 @@ from hubferry.errors import AccessError, HubferryError, NetworkError, NotFoundEr
 from hubferry.i18n import _
 from hubferry.mirror.clients import STRANGER, Asker, Clients
 from hubferry.mirror.memory import Known, Memory, Named, name_of
-from hubferry.mirror.snapshots import View, make
+from hubferry.mirror.snapshots import make
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from hubferry.mirror.clients import Asked
-    from hubferry.mirror.snapshots import Listed
+    from hubferry.mirror.snapshots import Listed, Snapshot, View
     from hubferry.mirror.upstreams import Upstream
     from hubferry.model import RepoRef
 
@@ -92,6 +92,9 @@ class Desk:
             HubferryError: As the hub answered; a NetworkError where it cannot be asked and nothing is known.
         """
         known = self._memory.known(ref)
+        named = known.names.get(name_of(ref.revision))
+        if named is not None:
+            await self._memory.load(ref, named.commit)
         pinned = known.names.get(ref.revision or "")
         if pinned is not None and ref.revision is not None and pinned.commit.startswith(ref.revision[:40]):
             view = self._memory.view(ref, pinned.commit)
@@ -197,13 +200,14 @@ class Desk:
             source = await self._clients.questions(upstream, who)
             revision, record = await source.record(asking)
         public = denied is None and not revision.private and not revision.gated
-        view = self._memory.view(ref, revision.commit)
+        view = await self._memory.load(ref, revision.commit)
         if view is None:
-            view = self._memory.keep(View(msgspec.structs.replace(
-                make(revision, await source.files(revision), record), revision=ref.revision
-            )))  # fmt: skip
+            made = make(revision, await source.files(revision), record)
+            view = await self._memory.keep(msgspec.structs.replace(made, revision=ref.revision))
         elif _differs(view, record):
-            view = self._memory.keep(_changed(view, record, private=revision.private, gated=revision.gated))
+            view = await self._memory.keep(
+                _changed(view, record, private=revision.private, gated=revision.gated)
+            )
         self._memory.note(ref, public=public, now=self._clock(), commit=revision.commit)
         if denied is not None:
             self._allow("look", ref, who)
@@ -262,5 +266,5 @@ def _differs(view: View, record: dict[str, Any]) -> bool:
     return view.snapshot.record != record
 
 
-def _changed(view: View, record: dict[str, Any], *, private: bool, gated: bool) -> View:
-    return View(msgspec.structs.replace(view.snapshot, record=record, private=private, gated=gated))
+def _changed(view: View, record: dict[str, Any], *, private: bool, gated: bool) -> Snapshot:
+    return msgspec.structs.replace(view.snapshot, record=record, private=private, gated=gated)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlencode
 
 import msgspec
 
 from hubferry.errors import HubferryError
+from hubferry.mirror.branches import commits_of, named_at_the_hub, renamed
 from hubferry.mirror.memory import name_of
 from hubferry.mirror.refusals import said
 from hubferry.mirror.request import Asked, marks
@@ -50,6 +52,11 @@ async def info(asked: Asked) -> web.Response:
     blobs = flag(asked.request, "blobs")
     if blobs and asked.upstream.translated:
         view = await asked.mirror.with_digests(asked.upstream, found, asked.who, git=True)
+    return await asyncio.to_thread(_info, asked, found, view, blobs=blobs)
+
+
+def _info(asked: Asked, found: Found, view: View, *, blobs: bool) -> web.Response:
+    """Answer with a description; of many thousands of files that is not for the event loop."""
     described = described_by(asked, view)
     wanted = {name for key in ("expand", "expand[]") for name in asked.request.query.getall(key, ())}
     if not wanted or "siblings" in wanted:
@@ -236,6 +243,10 @@ async def references(asked: Asked) -> web.Response:
         relayed = await _relayed(asked, found, there, remember=True)
         if relayed is not None:
             return relayed
+    else:
+        translated = await _translated_references(asked, found)
+        if translated is not None:
+            return translated
     names = asked.mirror.memory.known(snapshot.ref()).names
     shown = {name or "main": one.commit for name, one in names.items() if not _is_commit(name, one.commit)}
     shown.setdefault("main", snapshot.commit)
@@ -245,6 +256,23 @@ async def references(asked: Asked) -> web.Response:
         if not name.startswith("refs/")
     ]
     return json_answer({"branches": branches, "tags": [], "converts": []}, headers=marks(found))
+
+
+async def _translated_references(asked: Asked, found: Found) -> web.Response | None:
+    named = await named_at_the_hub(asked, found)
+    if named is None:
+        return None
+    names = {"heads": renamed(named.branches, "main"), "tags": list(named.tags)}
+    commits = await commits_of(asked, [*names["heads"], *names["tags"]])
+    branches, tags = (
+        [
+            {"name": name, "ref": f"refs/{kind}/{name}", "targetCommit": commits[name]}
+            for name in names[kind]
+            if name in commits
+        ]
+        for kind in ("heads", "tags")
+    )
+    return json_answer({"branches": branches, "tags": tags, "converts": []}, headers=marks(found))
 
 
 def _is_commit(name: str, commit: str) -> bool:

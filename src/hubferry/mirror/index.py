@@ -116,6 +116,10 @@ class Index:
         manifests = [one.manifest for one in self._shelved.values()]
         return [one for one in manifests if one is not None and one.belongs_to(ref)]
 
+    def manifests(self) -> list[Manifest]:
+        """Return the records of all directories."""
+        return [one.manifest for one in self._shelved.values() if one.manifest is not None]
+
     def places(self, file: RepoFile) -> list[Place]:
         """Return where a file's content is recorded to be."""
         found = [*self._digests.get(file.sha256 or "", ()), *self._digests.get(file.git_sha1 or "", ())]

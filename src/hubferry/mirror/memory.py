@@ -8,6 +8,7 @@ None of it has to be durable: what a crash takes is asked for again.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from collections import OrderedDict
@@ -108,11 +109,26 @@ class Memory:
         self._views.move_to_end(key)
         return self._views[key]
 
-    def keep(self, view: View) -> View:
-        """Keep a commit, on disk too; return it."""
-        ref = view.snapshot.ref()
-        self._keep((self._key(ref), view.snapshot.commit), view)
-        self._write(ref, view.snapshot.commit, view.snapshot)
+    async def load(self, ref: RepoRef, commit: str) -> View | None:
+        """Return a commit of a repository, if it is known; reading one is not for the event loop."""
+        key = self._key(ref), commit
+        if key not in self._views:
+            view = await asyncio.to_thread(self._prepared, ref, commit)
+            if view is None:
+                return None
+            self._keep(key, view)
+        return self.view(ref, commit)
+
+    def _prepared(self, ref: RepoRef, commit: str) -> View | None:
+        snapshot = self._read(ref, commit, Snapshot)
+        return None if snapshot is None else View(snapshot).prepare()
+
+    async def keep(self, snapshot: Snapshot) -> View:
+        """Keep a commit, on disk too; return what is asked of it."""
+        ref, view = snapshot.ref(), View(snapshot)
+        await asyncio.to_thread(view.prepare)
+        self._keep((self._key(ref), snapshot.commit), view)
+        await asyncio.to_thread(self._write, ref, snapshot.commit, snapshot)
         return view
 
     def _keep(self, key: tuple[str, str], view: View) -> None:

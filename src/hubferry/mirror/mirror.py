@@ -22,6 +22,7 @@ from hubferry.mirror.relay import Relay
 from hubferry.mirror.shelf import Shelf
 from hubferry.mirror.upstreams import Choice, Names, Upstream
 from hubferry.model import RepoRef, RepoType
+from hubferry.serve.recent import Recent
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 _THREADS = 16
 _AT_ONCE = 32
+_MOST_NUMBERS = 10_000
+"""Datasets of which it is remembered by which number they were described."""
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -105,6 +108,7 @@ class Mirror:
         )
         self.relay = Relay(self.clients, cache.root, ttl=wishes.ttl, offline=wishes.offline)
         self.contents = Contents(self.shelf, self._threads, self.counts, self.doubt)
+        self.numbers: Recent[int, str] = Recent(_MOST_NUMBERS)
         self._by_dialect = {one.dialect: one for one in wishes.upstreams}
 
     def upstream(self, dialect: str) -> Upstream | None:
@@ -202,7 +206,7 @@ class Mirror:
             known = dict(await asyncio.gather(*(learn(file) for file in lacking)))
         except HubferryError as error:
             raise said(error, found.view.snapshot.repo_id, None) from error
-        return self.memory.keep(found.view.with_digests(known))
+        return await self.memory.keep(found.view.with_digests(known).snapshot)
 
     async def _may_share(self, ref: RepoRef) -> bool:
         upstream = next((one for one in self.wishes.upstreams if one.hub == ref.hub), None)

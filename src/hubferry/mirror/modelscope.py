@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-from zlib import crc32
 
 from hubferry.catalog import moment_of
 from hubferry.errors import HubferryError
+from hubferry.mirror.branches import named_at_the_hub, renamed
+from hubferry.mirror.refusals import said
 from hubferry.mirror.request import Asked, marks
 from hubferry.serve.exchange import flag, number
 from hubferry.serve.modelscope.answers import open_success, success
+from hubferry.serve.modelscope.repositories import GENERAL
+from hubferry.serve.modelscope.routes import number_of
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from aiohttp import web
 
     from hubferry.mirror.asking import Found
@@ -28,7 +34,10 @@ _MOST_A_PAGE = 3000
 async def info(asked: Asked) -> web.Response:
     """Describe a repository: as the hub does, else as far as the other dialect tells."""
     found = await asked.look(None)
-    return _marked(success(_described(asked, found.view)), found)
+    described = _described(asked, found.view)
+    if asked.kind == "dataset" and isinstance(number_ := described.get("Id"), int):
+        asked.mirror.numbers.put(number_, asked.repo_id, 1)
+    return _marked(success(described), found)
 
 
 async def open_info(asked: Asked) -> web.Response:
@@ -63,8 +72,8 @@ def _described(asked: Asked, view: View) -> dict[str, Any]:
     if snapshot.record and not asked.upstream.translated:
         return dict(snapshot.record)
     owner, _slash, name = asked.repo_id.rpartition("/")
-    return {
-        "Id": crc32(asked.repo_id.encode()),
+    described: dict[str, Any] = {
+        "Id": number_of(asked.repo_id),
         "Path": owner,
         "Name": name,
         "ModelId": asked.repo_id,
@@ -76,6 +85,7 @@ def _described(asked: Asked, view: View) -> dict[str, Any]:
         "ProtectedMode": _OPEN,
         "Revision": "master",
     }
+    return {**described, "Type": GENERAL} if snapshot.repo_type == "dataset" else described
 
 
 def _changed(view: View) -> int:
@@ -86,9 +96,13 @@ def _changed(view: View) -> int:
 async def files(asked: Asked) -> web.Response:
     """List a folder."""
     found, view, paths = await _listed(asked)
-    shown = [_entry(view, path) for path in paths]
     latest = {"Id": view.snapshot.commit, "Message": "", "CreatedAt": _changed(view), "CommitterName": ""}
-    return _marked(success({"Files": shown, "IsVisual": 0, "LatestCommitter": latest}), found)
+
+    def answer() -> web.Response:
+        shown = [_entry(view, path) for path in paths]
+        return success({"Files": shown, "IsVisual": 0, "LatestCommitter": latest})
+
+    return _marked(await asyncio.to_thread(answer), found)
 
 
 async def pages(asked: Asked) -> web.Response:
@@ -112,7 +126,15 @@ def _entry(view: View, path: str) -> dict[str, object]:
     file = view.tree.get(path)
     if file is None:
         folder = view.tree.folders[path]
-        return {"Path": path, "Name": name, "Type": "tree", "Size": 0, "Id": folder, "IsLFS": False}
+        return {
+            "Path": path,
+            "Name": name,
+            "Type": "tree",
+            "Size": 0,
+            "Sha256": "",
+            "Id": folder,
+            "IsLFS": False,
+        }
     revision = view.files[path].revision or view.commit
     return {
         "Path": path,
@@ -153,10 +175,40 @@ async def revisions(asked: Asked) -> web.Response:
         )
         if passed is not None:
             return _marked(success(passed), found)
+    else:
+        named = await named_at_the_hub(asked, found)
+        if named is not None:
+            shown = _revisions(found, renamed(named.branches, "master"), named.tags)
+            return _marked(success({"RevisionMap": shown}), found)
     known = asked.mirror.memory.known(snapshot.ref()).names
     names = {name or "master" for name, one in known.items() if not name or not one.commit.startswith(name)}
-    shown = [{"Revision": name, "CreatedAt": _changed(found.view)} for name in sorted(names | {"master"})]
-    return _marked(success({"RevisionMap": {"Branches": shown, "Tags": []}}), found)
+    shown = _revisions(found, sorted(names | {"master"}), ())
+    return _marked(success({"RevisionMap": shown}), found)
+
+
+def _revisions(found: Found, branches: Iterable[str], tags: Iterable[str]) -> dict[str, object]:
+    created = _changed(found.view)
+    return {
+        kind: [{"Revision": name, "CreatedAt": created} for name in names]
+        for kind, names in (("Branches", branches), ("Tags", tags))
+    }
+
+
+async def find(asked: Asked, kind: str) -> web.Response | None:
+    """Pass a search on, without what is not to be asked for; None where it cannot be answered."""
+    try:
+        answer = await asked.mirror.relay.get(
+            asked.upstream, asked.request.path_qs, asked.who, remember=False
+        )
+    except HubferryError as error:
+        raise said(error, "", None) from error
+    data = answer.body.get("data") if answer.status == _OK and isinstance(answer.body, dict) else None
+    entries = data.get(kind) if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(entries, list):
+        return None
+    permits = asked.mirror.wishes.choice.permits
+    shown = [entry for entry in entries if isinstance(entry, dict) and permits(str(entry.get("id", "")))]
+    return open_success({**data, kind: shown})
 
 
 async def _relayed(asked: Asked, found: Found, path: str) -> Any:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from hubferry.errors import HubferryError
+from hubferry.errors import DiskError, HubferryError
+from hubferry.i18n import _
 from hubferry.mirror.answers import ArrivingResponse, FileResponse, SmallResponse
 from hubferry.mirror.arrival import Arrival
 from hubferry.mirror.content import Small, digest_of, source_of
 from hubferry.mirror.refusals import said
 from hubferry.mirror.snapshots import is_blob
 from hubferry.serve.addresses import client_address
+from hubferry.serve.browsers import kept_as
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from hubferry.mirror.upstreams import Upstream
     from hubferry.model import RepoType
 
+_TRIES = 3
 STALE = '110 hubferry "Response is Stale"'
 """RFC 7234, section 5.5.1; the successor has no such header, and clients still show it."""
 
@@ -62,7 +66,7 @@ class Asked:
         """
         wanted = await self.mirror.wanted(self.upstream, found, path, self.who)
         etag = await self._etag(found, wanted)
-        headers = {**headers, **marks(found)}
+        headers = {**headers, **marks(found), **kept_as(self.request, path)}
         try:
             return await self._file(wanted, etag, headers)
         except HubferryError as error:
@@ -85,7 +89,7 @@ class Asked:
         doubted = self.mirror.contents.doubt.about(digest_of(wanted.file), client)
         if request.method == "HEAD":
             return FileResponse(request, Path(), size, etag, headers, counts=counts, doubted=doubted)
-        got = await self.mirror.contents.get(wanted)
+        got = await self._got(wanted)
         if isinstance(got, Small):
             counts.misses += 1
             small = SmallResponse(request, Path(), size, etag, headers, counts=counts, doubted=doubted)
@@ -100,7 +104,27 @@ class Asked:
             await response.prepare(request)
             return response
         counts.hits += 1
-        return FileResponse(request, got, size, etag, headers, counts=counts, doubted=doubted)
+        with ExitStack() as open_files:
+            open_files.enter_context(got)
+            found = FileResponse(request, Path(), size, etag, headers, counts=counts, doubted=doubted)
+            found.hold(got)
+            open_files.pop_all()
+        return found
+
+    async def _got(self, wanted: Wanted) -> IO[bytes] | Small | Arrival:
+        """Return a file of the cache open, so that nothing takes it away before it is sent."""
+        for _number in range(_TRIES):
+            got = await self.mirror.contents.get(wanted)
+            if not isinstance(got, Path):
+                return got
+            with suppress(FileNotFoundError):  # it went for the quota since it was looked up
+                return _opened(got)
+        message = _("{path} is removed from the cache again and again").format(path=wanted.file.path)
+        raise DiskError(message, side="cache", path=wanted.file.path)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    return path.open("rb", buffering=0)
 
 
 def marks(found: Found) -> dict[str, str]:

@@ -112,6 +112,12 @@ class View:
         """The tree with git's ids, as far as they are known."""
         return Tree({file.path: _record(file) for file in self.snapshot.files})
 
+    def prepare(self) -> View:
+        """Compute what listings ask for; of many thousands of files that is not for the event loop."""
+        _computed = self.files, self.listing
+        self.tree.prepare()
+        return self
+
     @cached_property
     def bytes(self) -> int:
         """Bytes of all files."""

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from hubferry.serve import health, huggingface, modelscope, storage
+from hubferry.serve import health, huggingface, modelscope, smart_git, storage
 from hubferry.serve.access import Policy
 from hubferry.serve.addresses import require_known_host
 from hubferry.serve.hub import HUB, Hub, Seams, ServerLimits
 from hubferry.serve.huggingface.renames import redirect_renamed
+from hubferry.serve.pages import FORMS, attach, refuse, show_pages, wants_page
 from hubferry.serve.public import Public
 from hubferry.serve.rates import count_requests, tell_allowance
 from hubferry.serve.refusal import Reason, Refusal
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-_TABLES = (health.routes, *modelscope.TABLES, storage.routes, *huggingface.TABLES)
+_TABLES = (health.routes, *modelscope.TABLES, storage.routes, smart_git.routes, *huggingface.TABLES)
 LABELS: dict[object, str] = {}
 """What each handler is for, as `AccessRecord.route` says it."""
 
@@ -63,7 +64,7 @@ def create_application(  # noqa: PLR0913  # one for each part of a hub
         public=public or Public(),
     )
     application = web.Application(
-        middlewares=[*seams.middlewares, answer_refusals, count_requests, redirect_renamed],
+        middlewares=[*seams.middlewares, answer_refusals, count_requests, show_pages, redirect_renamed],
         client_max_size=hub.limits.json_bytes,
     )
     application[HUB] = hub
@@ -77,6 +78,7 @@ def create_application(  # noqa: PLR0913  # one for each part of a hub
                 application.router.add_route(route.method, route.path, route.handler)
                 if route.method == "GET":
                     application.router.add_route("HEAD", route.path, route.handler)
+    attach(application, hub)
     return application
 
 
@@ -90,29 +92,33 @@ async def answer_refusals(
         _refuse_browsers(request)
         return await handler(request)
     except Refusal as refusal:
-        return _answer(request, refusal)
+        return await _answer(request, refusal)
     except web.HTTPNotFound:
-        return _answer(request, Refusal(Reason.ROUTE_MISSING, "No such route"))
+        return await _answer(request, Refusal(Reason.ROUTE_MISSING, "No such route"))
     except web.HTTPMethodNotAllowed:
-        return _answer(request, Refusal(Reason.METHOD, "Method not allowed"))
+        return await _answer(request, Refusal(Reason.METHOD, "Method not allowed"))
     except (web.HTTPException, ConnectionError, web.RequestPayloadError):
         raise
     except OSError as error:
         if error.errno not in _DISK_FULL:
             raise
-        return _answer(request, Refusal(Reason.DISK, "The hub's disk is full"))
+        return await _answer(request, Refusal(Reason.DISK, "The hub's disk is full"))
     except Exception:
         _LOGGER.exception("%s %s failed", request.method, request.path)
-        return _answer(request, Refusal(Reason.BROKEN, "Internal error"))
+        return await _answer(request, Refusal(Reason.BROKEN, "Internal error"))
 
 
 def _refuse_browsers(request: web.Request) -> None:
+    if request.path in FORMS:
+        return  # a form of a page of ours has a token, and is asked where it comes from
     if request.method not in ("GET", "HEAD") and "Origin" in request.headers:
         # only a page in a browser says where it comes from, and no page has business with somebody's hub
         raise Refusal(Reason.FORBIDDEN, "Browsers may not write here")
 
 
-def _answer(request: web.Request, refusal: Refusal) -> web.Response:
+async def _answer(request: web.Request, refusal: Refusal) -> web.Response:
+    if wants_page(request):
+        return await refuse(request, refusal)
     if request.path.startswith(("/api/v1/", "/openapi/")):
         return modelscope.answer(request, refusal)
     return huggingface.answer(request, refusal)

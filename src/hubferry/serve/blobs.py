@@ -175,6 +175,12 @@ class Blobs:
         with self._opened(sha256) as file:
             return file.read()
 
+    def part(self, sha256: str, start: int, count: int) -> bytes:
+        """Return at most `count` bytes of a blob from `start` on."""
+        with self._opened(sha256) as file:
+            file.seek(start)
+            return file.read(count)
+
     def start(self, sha256: str) -> bytes:
         """Return the first bytes of a blob, by which its kind is told."""
         with self._opened(sha256) as file:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from aiohttp import web
 
+from hubferry.pages.headers import RAW_POLICY
 from hubferry.serve.hub import hub_of
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.sendfile import send_file
@@ -40,6 +41,9 @@ class BlobResponse(web.StreamResponse):
         self.headers["ETag"] = f'"{etag}"'
         self.headers["Accept-Ranges"] = "bytes"
         self.headers.setdefault("Content-Type", "application/octet-stream")
+        # whoever wrote the file, a browser that opens it by itself runs nothing of it
+        self.headers.setdefault("Content-Security-Policy", RAW_POLICY)
+        self.headers.setdefault("X-Content-Type-Options", "nosniff")
         if _matches(request.headers.get("If-None-Match"), self.headers["ETag"]):
             self.set_status(304)
             self.stop = 0
@@ -64,8 +68,12 @@ class BlobResponse(web.StreamResponse):
         await self.write_eof()
         return writer
 
+    def open(self) -> IO[bytes]:
+        """Open what is sent; the caller closes it."""
+        return self.path.open("rb", buffering=0)
+
     async def _send_small(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        with self.path.open("rb", buffering=0) as file:
+        with self.open() as file:
             file.seek(self.start)
             content = file.read(self.stop - self.start)
         if len(content) != self.stop - self.start:
@@ -81,7 +89,7 @@ class BlobResponse(web.StreamResponse):
         pace = hub.seams.pace if hub is not None else None
         patience = hub.limits.idle_seconds if hub is not None else None
         block = self.stop - self.start if pace is None else _PACED_BLOCK
-        with self.path.open("rb", buffering=0) as file:
+        with self.open() as file:
             if file.seek(0, 2) < self.stop:
                 raise _shorter()
             writer = await super().prepare(request)

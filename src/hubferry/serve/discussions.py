@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -18,7 +19,7 @@ from hubferry.serve.disk import write_atomically
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 Status = Literal["draft", "open", "closed", "merged"]
@@ -77,12 +78,21 @@ class Discussions:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "discussions.json"
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def moving(self, folder: Path) -> Iterator[None]:
+        """Keep others waiting while the repository's folder gets another name in the block."""
+        with self._lock:
+            yield
+            self._path = folder / "discussions.json"
 
     def all(self) -> list[Discussion]:
         """Return every discussion, the newest first."""
         try:
-            kept = msgspec.json.decode(self._path.read_bytes(), type=list[Discussion])
+            with self._lock:
+                content = self._path.read_bytes()
+            kept = msgspec.json.decode(content, type=list[Discussion])
         except FileNotFoundError:
             return []
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -10,6 +10,7 @@ import hashlib
 import re
 import secrets
 import threading
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -64,10 +65,19 @@ class History:
 
     def __init__(self, folder: Path, kept: Kept | None = None) -> None:
         self._folder = folder
-        self._place = str(folder)
+        self._place = secrets.token_hex(8)  # not the folder: another repository may get that after this one
         self._kept = kept or Kept()
         self._checkpoints = Checkpoints(folder.with_name("trees"))
         self._lock = threading.Lock()
+        self._moving = threading.RLock()
+
+    @contextmanager
+    def moving(self, folder: Path) -> Iterator[None]:
+        """Keep readers waiting while the folder of the commits gets this name in the block."""
+        with self._moving:
+            yield
+            self._folder = folder
+            self._checkpoints = Checkpoints(folder.with_name("trees"))
 
     def commit(self, name: str) -> CommitHead:
         """Return what a commit says, by its full id.
@@ -80,6 +90,14 @@ class History:
             found = self._read(name, CommitHead)
             self._keep(found)
         return found
+
+    def changes(self, name: str) -> CommitRecord:
+        """Return a commit with what it changes against its parent. Blocks; call it off the event loop.
+
+        Raises:
+            Refusal: Its record is not there, or broken.
+        """
+        return self._read(name, CommitRecord)
 
     def walk(self, name: str) -> Iterator[CommitHead]:
         """Yield a commit and those before it, newest first.
@@ -101,9 +119,10 @@ class History:
         """Return the full id of a commit named by its first digits, None where that names none or several."""
         if not SHORTEST_ID <= len(name) <= _WHOLE_ID or set(name) - set("0123456789abcdef"):
             return None
-        if self._kept.heads.get((self._place, name)) or (self._folder / f"{name}.json").exists():
-            return name
-        found = list(self._folder.glob(f"{name}*.json"))
+        with self._moving:
+            if self._kept.heads.get((self._place, name)) or (self._folder / f"{name}.json").exists():
+                return name
+            found = list(self._folder.glob(f"{name}*.json"))
         return found[0].stem if len(found) == 1 else None
 
     def named_blobs(self) -> Iterator[str]:
@@ -197,13 +216,19 @@ class History:
 
     def _read(self, name: str, shape: type[Shape]) -> Shape:
         try:
-            content = (self._folder / f"{name}.json").read_bytes() if _ID.fullmatch(name) else b""
+            content = self._content(name) if _ID.fullmatch(name) else b""
             found = msgspec.json.decode(content, type=shape)
         except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _broken(name) from error
         if found.id != name:
             raise _broken(name)
         return found
+
+    def _content(self, name: str) -> bytes:
+        with suppress(FileNotFoundError):
+            return (self._folder / f"{name}.json").read_bytes()
+        with self._moving:  # it may just have got another folder
+            return (self._folder / f"{name}.json").read_bytes()
 
     def _keep(self, head: CommitHead) -> None:
         texts = len(head.title) + len(head.description) + len(head.author)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from hubferry.serve.access import Account, Policy
 from hubferry.serve.parts import PartUploads
 from hubferry.serve.public import Public
 from hubferry.serve.refusal import Reason, Refusal
+from hubferry.serve.sessions import Sessions
 from hubferry.serve.signing import Signer
 from hubferry.serve.strictness import Strictness
 from hubferry.serve.windows import Memory, Windows
@@ -122,9 +124,11 @@ class Hub:
     memory: Memory = field(default_factory=lambda: Memory(Windows(time.monotonic)))
     parts: PartUploads = field(default_factory=PartUploads)
     public: Public = field(default_factory=Public)
+    sessions: Sessions = field(default_factory=Sessions)
 
 
 HUB: web.AppKey[Hub] = web.AppKey("hub", Hub)
+SESSION_COOKIE = "hubferry_session"
 
 
 def hub_of(request: web.Request) -> Hub:
@@ -133,14 +137,33 @@ def hub_of(request: web.Request) -> Hub:
 
 
 def token_of(request: web.Request) -> str | None:
-    """Return the token a request carries: a bearer, or the cookie of ModelScope's older clients."""
+    """Return the token a request carries: a bearer, git's password, or ModelScope's older cookie.
+
+    Who signed in with a browser has one, too, for reading alone.
+    """
     header = request.headers.get("Authorization", "")
     scheme, _, value = header.partition(" ")
     if scheme.lower() == "bearer" and value.strip():
         return value.strip()
+    if scheme.lower() == "basic":
+        return _password(value)
     if header:
         return header
-    return request.cookies.get("m_session_id") if "Cookie" in request.headers else None
+    if "Cookie" not in request.headers:
+        return None
+    own = request.cookies.get("m_session_id")
+    if own is None and request.method in ("GET", "HEAD"):
+        return hub_of(request).sessions.token(request.cookies.get(SESSION_COOKIE))
+    return own
+
+
+def _password(value: str) -> str | None:
+    """Return the password of RFC 7617, whatever the name; where there is none, the name."""
+    try:
+        name, _colon, password = base64.b64decode(value.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        return value
+    return password or name or None
 
 
 def account_of(request: web.Request) -> Account | None:

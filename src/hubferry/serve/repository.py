@@ -47,7 +47,10 @@ class Repository:
         self.history = History(folder / "commits", kept)
         self.discussions = Discussions(folder)
         self._blobs = blobs
+        self.git_lock = threading.Lock()
+        """Held while git's copy of it is changed."""
         self._lock = threading.RLock()
+        self._gone = False
 
     @classmethod
     def open(cls, folder: Path, blobs: Blobs, kept: Kept | None = None) -> Repository:
@@ -77,16 +80,17 @@ class Repository:
         repository.change(branches={DEFAULT_BRANCH: repository.history.append(first).id})
         return repository
 
-    def move(self, folder: Path, repo_id: str, kept: Kept | None = None) -> Repository:
-        """Give the repository another name and folder; return it under that, and use this one no more."""
-        with self._lock:
+    def move(self, folder: Path, repo_id: str) -> None:
+        """Give the repository another name and folder; what is being read or committed goes on there."""
+        history, discussions = self.history.moving(folder / "commits"), self.discussions.moving(folder)
+        with self.git_lock, self._lock, history, discussions:
             former = tuple(dict.fromkeys((*self.record.former, self.record.repo_id)))
             self.change(repo_id=repo_id, former=tuple(name for name in former if name != repo_id))
             if folder.exists():
                 shutil.rmtree(folder)  # left by a crash, as in `make`
             self.folder.rename(folder)
+            self.folder = folder
             sync(folder.parent)
-            return Repository(folder, self._blobs, self.record, kept)
 
     def copy(self, folder: Path, repo_id: str, kept: Kept | None = None, *, private: bool) -> Repository:
         """Make another repository with all commits of this one."""
@@ -107,16 +111,25 @@ class Repository:
 
     def remove(self) -> None:
         """Remove everything: the record first, so that a crash leaves a repository or none, never a part."""
-        (self.folder / "repository.json").unlink()
-        sync(self.folder)
-        shutil.rmtree(self.folder)
+        with self._lock:
+            self._gone = True
+            (self.folder / "repository.json").unlink()
+            sync(self.folder)
+            shutil.rmtree(self.folder)
 
     def change(self, **fields: object) -> None:
         """Set fields of the record and write it."""
         with self._lock:
+            self._require()
             record = msgspec.structs.replace(self.record, changed=time.time(), **fields)
             write_atomically(self.folder / "repository.json", msgspec.json.encode(record))
             self.record = record
+
+    def _require(self) -> None:
+        """Refuse a change that comes when the repository has just been removed."""
+        if self._gone:
+            repo_id = self.record.repo_id
+            raise Refusal(Reason.REPOSITORY_MISSING, f"Repository not found: {repo_id}", about=repo_id)
 
     def resolve(self, revision: str | None) -> str:
         """Turn a branch, tag or commit (in full, or at least 7 digits of it) into a commit.
@@ -210,6 +223,8 @@ class Repository:
             self.change(**moved)
             for name in done:
                 self.history.remove(name)
+        with self.git_lock:
+            shutil.rmtree(self.folder / "git", ignore_errors=True)
 
     def head(self, branch: str) -> str:
         """Return where a branch or a pull request is.
@@ -232,6 +247,7 @@ class Repository:
 
     def _move(self, branch: str, record: CommitRecord) -> CommitRecord:
         """Write a commit, and lead a branch or a pull request to it."""
+        self._require()
         references, name = self._reference(branch)
         record = self.history.append(record)
         self.change(**{references: {**getattr(self.record, references), name: record.id}})

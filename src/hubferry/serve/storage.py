@@ -9,6 +9,7 @@ from aiohttp import web
 
 from hubferry.serve.addresses import absolute
 from hubferry.serve.bodies import BlobResponse
+from hubferry.serve.browsers import kept_as
 from hubferry.serve.exchange import read_json
 from hubferry.serve.hub import Hub, hub_of
 from hubferry.serve.refusal import Reason, Refusal
@@ -30,6 +31,7 @@ async def get_blob(request: web.Request) -> web.StreamResponse:
     headers = {"X-Linked-Size": str(size), "X-Linked-Etag": f'"{sha256}"'}
     if commit := claims.get("commit"):
         headers["X-Repo-Commit"] = commit
+    headers |= kept_as(request, claims.get("name", sha256))
     return BlobResponse(request, hub.store.blobs.path(sha256), size, sha256, headers)
 
 

@@ -144,10 +144,11 @@ class Store:
             check_repo_id(new_id)
             if self.spelled(new_id, kind) not in (new_id, old_id) or (kind, new_id) in self._known:
                 raise _taken(new_id, kind)
-            moved = repository.move(self._path(new_id, kind), new_id, self._kept)
-            self._forget(repository, old_id, kind)
-            self._know(moved)
-            return moved
+            former = repository.record.former
+            repository.move(self._path(new_id, kind), new_id)
+            self._forget(former, old_id, kind)
+            self._know(repository)
+            return repository
 
     def duplicate(self, repository: Repository, new_id: str, *, private: bool) -> Repository:
         """Make a copy of a repository with all its commits.
@@ -171,11 +172,11 @@ class Store:
         for name in record.former:
             self._former[record.kind, name.lower()] = record.repo_id
 
-    def _forget(self, repository: Repository, repo_id: str, kind: str) -> None:
+    def _forget(self, former: Sequence[str], repo_id: str, kind: str) -> None:
         self._known.pop((kind, repo_id))
         if self._spelled.get((kind, repo_id.lower())) == repo_id:
             del self._spelled[kind, repo_id.lower()]
-        for name in repository.record.former:
+        for name in former:
             self._former.pop((kind, name.lower()), None)
 
     def repositories(self, kind: str = "model") -> Iterator[Repository]:
@@ -222,7 +223,7 @@ class Store:
         """Remove a repository; its blobs stay, others may name them."""
         with self._lock:
             repository = self.find(repo_id, kind)
-            self._forget(repository, repository.record.repo_id, kind)
+            self._forget(repository.record.former, repository.record.repo_id, kind)
             repository.remove()
 
     def add(

@@ -1,4 +1,4 @@
-"""Answer `/metrics` and `/healthz` while `watch` runs."""
+"""Answer `/metrics` and `/healthz` while `watch` runs, beside whatever pages there are."""
 
 from __future__ import annotations
 
@@ -35,8 +35,16 @@ def address_of(text: str) -> tuple[str, int]:
 
 
 @asynccontextmanager
-async def listening(address: str, metrics: Metrics, standing: Standing) -> AsyncGenerator[str, None]:
+async def listening(
+    address: str, metrics: Metrics, standing: Standing, application: web.Application | None = None
+) -> AsyncGenerator[str, None]:
     """Answer at `address` until the block is left; yields the address that is answered.
+
+    Args:
+        address: As `address_of` reads it.
+        metrics: What `/metrics` says.
+        standing: What `/healthz` says.
+        application: What answers everything else; nothing does without.
 
     Raises:
         UsageError: It is no address, or cannot be had.
@@ -57,7 +65,7 @@ async def listening(address: str, metrics: Metrics, standing: Standing) -> Async
         }
         return web.json_response(body, status=200 if right else 503, headers=_READ_ONLY)
 
-    application = web.Application()
+    application = web.Application() if application is None else application
     application.router.add_get("/metrics", numbers)
     application.router.add_get("/healthz", health)
     runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1.0)

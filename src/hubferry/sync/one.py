@@ -44,13 +44,15 @@ async def begin(job: Job, manner: Manner, listen: Listener, least: float) -> Out
             report = await transfer.begin(job.source, job.target, options_of(job, manner), kept.hear, least)
             if not isinstance(report, Report):
                 return report
-            outcome = _done(job, report, manner, started)
+            outcome = outcome_of(job, report, manner, started)
         if manner.proof and outcome.good:
             outcome = await receipts.settled(outcome, options_of(job, manner), listen)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other repositories go on
         outcome = Outcome(job, "failed", started, error=_as_ours(error))
         if kept.report is not None:
-            outcome = replace(_done(job, kept.report, manner, started), status="failed", error=outcome.error)
+            outcome = replace(
+                outcome_of(job, kept.report, manner, started), status="failed", error=outcome.error
+            )
         outcome = replace(outcome, commits=tuple(kept.commits))
     return replace(outcome, seconds=time.monotonic() - clock)
 
@@ -62,7 +64,7 @@ async def _with_names(job: Job, manner: Manner, kept: _Kept, started: float) -> 
     result = await copy_names(job.wanted, options_of(job, manner), kept.hear, job.proven)
     outcome = Outcome(job, "failed", started)
     if result.head is not None:
-        outcome = _done(job, result.head, manner, started)
+        outcome = outcome_of(job, result.head, manner, started)
         outcome = replace(outcome, status="copied" if result.changed else outcome.status)
     return replace(
         outcome,
@@ -130,7 +132,8 @@ def options_of(job: Job, manner: Manner) -> Options:
     )
 
 
-def _done(job: Job, report: Report, manner: Manner, started: float) -> Outcome:
+def outcome_of(job: Job, report: Report, manner: Manner, started: float) -> Outcome:
+    """Return what became of a job whose copy was proven."""
     plan = report.plan
     return Outcome(
         job,
@@ -158,7 +161,7 @@ def copied(report: Report, options: Options) -> Outcome:
     plan, started = report.plan, time.time() - report.seconds
     source, target = str(plan.source.ref), str(plan.destination.ref)
     entry = Entry(source, source, target, include=options.include, exclude=options.exclude)
-    outcome = _done(Job(entry, source, target), report, Manner(proof=True), started)
+    outcome = outcome_of(Job(entry, source, target), report, Manner(proof=True), started)
     return replace(outcome, names=report.names, pull_request=report.pull_request)
 
 

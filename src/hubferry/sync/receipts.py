@@ -127,6 +127,7 @@ def write(
     *,
     clean: Callable[[str], str] = unchanged,
     reached: tuple[Access, Access] = (Access(), Access()),
+    source_endpoint: str | None = None,
 ) -> Path:
     """Write the receipt of a copy that is proven; nothing is written where the last one says the same.
 
@@ -135,6 +136,7 @@ def write(
         outcome: With its proof; see `settled`.
         clean: Takes secrets out of what the notes say.
         reached: How both sides were, where that is not as the environment and the configuration say.
+        source_endpoint: Where the source's hub was, where it was not asked; None where it is here.
 
     Returns:
         The receipt's file.
@@ -148,6 +150,8 @@ def write(
         raise IntegrityError(message, side="destination")
     folder = directory / folder_name(outcome.job.target)
     receipt = _receipt(outcome, clean, reached)
+    if source_endpoint is not None:
+        receipt = replace(receipt, source=replace(receipt.source, endpoint=source_endpoint))
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _sweep(folder)

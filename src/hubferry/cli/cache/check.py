@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hubferry.cache.check import State
+from hubferry.cache.words import state_name
 from hubferry.cli import output
 from hubferry.cli.cache import selection, words
 from hubferry.cli.command import Command
@@ -56,7 +57,7 @@ def _lines(model: CachedModel) -> list[str]:
     if model.link_to is not None:
         title += " " + _("(link to {path})").format(path=output.visible(model.link_to))
     files = ngettext("{count} file", "{count} files", state.files).format(count=state.files)
-    head = f"{title}: {words.state_name(state.verdict)}, {files}, {output.size(state.size)}"
+    head = f"{title}: {state_name(state.verdict)}, {files}, {output.size(state.size)}"
     lines = [head + (_(", as it was verified") if state.verified else "")]
     lines += [f"  {output.visible(problem.path)} {problem.what}" for problem in state.problems]
     if state.changed:

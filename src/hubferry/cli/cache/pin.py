@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 _MOST_NAMES = 10
 """Models that a message names."""
-_SECONDS = 5.0
-"""To wait for a run that holds the model."""
 
 
 @click.command(
@@ -55,18 +53,10 @@ def unpin_command(name: str, cache_dir: Path | None, *, as_json: bool) -> None:
 
 
 def _set(name: str, cache_dir: Path | None, *, pinned: bool, as_json: bool) -> None:
-    from hubferry.cache.directory import ModelDirectory
+    from hubferry.cache.pinning import set_pinned
 
     model = _one(name, cache_dir, command="pin" if pinned else "unpin")
-    selection.refuse_foreign(model)
-    if model.ref is None:
-        raise UsageError(
-            _("nothing is recorded about {model}, so it cannot be pinned").format(model=model.title),
-            hint=f"hubferry cache adopt {model.path}",
-        )
-    directory = ModelDirectory(model.path, model.ref)
-    with directory.hold(wait=_SECONDS):
-        directory.pin(pinned=pinned)
+    set_pinned(model, pinned=pinned)
     if as_json:
         output.document({"name": model.name, "path": str(model.path), "pinned": pinned})
     sentence = _("pinned {model}") if pinned else _("{model} is no longer pinned")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubferry.cache.retention import Policy, Reason
+from hubferry.cache.words import reason_name
 from hubferry.cli import output
 from hubferry.cli.ages import AgeType
 from hubferry.cli.cache import selection, words
@@ -93,15 +94,9 @@ def prune_command(cache_dir: Path | None, *, dry_run: bool, as_json: bool, **lim
 
 
 def _show(chosen: list[tuple[CachedModel, Reason]], frees: int) -> None:
-    notes = {
-        Reason.PARTIAL: _("not finished"),
-        Reason.OLD: _("not used for long"),
-        Reason.SURPLUS: _("newer ones are kept"),
-        Reason.SIZE: _("the cache is too large"),
-    }
     if chosen:
         for line in preview(
-            [model for model, _reason in chosen], [notes[reason] for _model, reason in chosen]
+            [model for model, _reason in chosen], [reason_name(reason) for _model, reason in chosen]
         ):
             output.data(line)
     sentence = _("would remove {models} and free {size}")

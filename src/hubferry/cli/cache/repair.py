@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubferry.cli import options, output
+from hubferry.cli.announced import Subject
 from hubferry.cli.cache import selection
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
@@ -40,10 +41,12 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 @options.talking()
 def repair_command(name: str, **words: Any) -> int:
     """Run the command."""
+    from hubferry.cache.foreign import refuse_foreign
+
     asked = options.build(**words)
     models = selection.models(name, words["cache_dir"])
     for model in models:
-        selection.refuse_foreign(model)
+        refuse_foreign(model)
     documents = [_repair(model, asked, words) for model in models]
     if words["as_json"]:
         output.document({"models": documents})
@@ -70,7 +73,8 @@ def _repair(model: CachedModel, asked: Options, words: dict[str, Any]) -> dict[s
         asked = replace(asked, directory=model.path)
         if model.judged.selected:
             asked = replace(asked, include=tuple(glob.escape(one.path) for one in found.broken))
-        with follow(quiet=words["quiet"], style=words["progress"]) as hear:
+        subject = Subject("hubferry cache repair", source, arrives=False)
+        with follow(quiet=words["quiet"], style=words["progress"], subject=subject) as hear:
             fetched = api.fetch(source, asked, hear).fetched
     if not words["as_json"] and not words["quiet"]:
         output.data(_sentence(model, found, fetched))

@@ -12,7 +12,6 @@ import click
 from hubferry.cache.listing import Listing, describe, followed, list_models
 from hubferry.cache.roots import all_roots
 from hubferry.cli.options import PlaceType
-from hubferry.errors import UsageError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -107,25 +106,6 @@ def command(*words: str, directory: Path | None) -> str:
     """Return a command of the cache as it would be typed, for the same place as this one."""
     where = [] if directory is None else ["--cache-dir", str(directory)]
     return shlex.join(["hubferry", "cache", *words, *where])
-
-
-def is_ours(model: CachedModel) -> bool:
-    """Return whether something may be written into a model: it is not in the cache of another tool."""
-    if model.link_to is None and model.root in all_roots():
-        return True
-    from hubferry.cache.foreign import is_foreign
-
-    return not is_foreign(model.path)
-
-
-def refuse_foreign(model: CachedModel) -> None:
-    """Raise a UsageError where writing into a model would write into the cache of another tool."""
-    if not is_ours(model):
-        message = _("{path} is in the cache of another tool, which is only read")
-        hint = shlex.join(["hubferry", "cache", "adopt", str(model.path)])
-        if model.link_to is not None:
-            hint = shlex.join(["rm", str(model.path)]) + "   # " + _("the link, then fetch the model")
-        raise UsageError(message.format(path=model.path), side="cache", path=str(model.path), hint=hint)
 
 
 def _absolute(name: str) -> Path:

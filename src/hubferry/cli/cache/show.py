@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubferry.cache.contents import Standing, StoredFile, contents
+from hubferry.cache.contents import StoredFile, contents
+from hubferry.cache.words import standing_name
 from hubferry.cli import output
 from hubferry.cli.cache import selection, words
 from hubferry.cli.command import Command
@@ -109,14 +110,7 @@ def _contents(model: CachedModel) -> list[StoredFile]:
 
 
 def _row(file: StoredFile) -> list[str]:
-    word = {
-        Standing.VERIFIED: _("verified"),
-        Standing.CHANGED: _("changed"),
-        Standing.UNKNOWN: _("unknown"),
-        Standing.STALE: _("of another commit"),
-        Standing.FOREIGN: _("not of the commit"),
-        Standing.MISSING: _("missing"),
-    }[file.standing]
+    word = standing_name(file.standing)
     return [output.size(file.size), (file.sha256 or "-")[:16], word, output.visible(file.path)]
 
 

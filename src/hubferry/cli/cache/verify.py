@@ -62,6 +62,7 @@ class _ShareType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # ge
 @selection.as_json()
 def verify_command(name: str | None, cache_dir: Path | None, **words: Any) -> int:
     """Run the command."""
+    from hubferry.cache.foreign import is_ours
     from hubferry.cache.verify import Scope, verify
     from hubferry.cli.cache.reading import follow_reading
 
@@ -72,9 +73,7 @@ def verify_command(name: str | None, cache_dir: Path | None, **words: Any) -> in
     begun = time.monotonic()
     with follow_reading() as listen:
         found = [
-            verify(
-                model.path, scope=scope, jobs=words["jobs"], listen=listen, record=selection.is_ours(model)
-            )
+            verify(model.path, scope=scope, jobs=words["jobs"], listen=listen, record=is_ours(model))
             for model in models
         ]
     if words["as_json"]:

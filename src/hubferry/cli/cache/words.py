@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 import unicodedata
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubferry.cache.check import State
+from hubferry.cache.words import state_name
 from hubferry.cli import output
 from hubferry.commits import commit_of, listing_digest_of
 from hubferry.i18n import _, ngettext
@@ -25,20 +24,6 @@ if TYPE_CHECKING:
 def state_word(model: CachedModel) -> str:
     """Return a listed model's state in a word."""
     return _("link") if model.link_to is not None and not model.usage.bytes else state_name(model.state)
-
-
-@cache
-def state_name(state: State) -> str:
-    """Return a state in a word."""
-    return {
-        State.WHOLE: _("whole"),
-        State.PART: _("part, as asked"),
-        State.PARTIAL: _("partial"),
-        State.MIXED: _("mixed"),
-        State.BROKEN: _("broken"),
-        State.UNKNOWN: _("unknown"),
-        State.ABSENT: _("absent"),
-    }[state]
 
 
 def day(timestamp: float) -> str:

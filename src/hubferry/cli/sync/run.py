@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubferry.cli import options, output
+from hubferry.cli.announced import Subject
 from hubferry.cli.command import Command
 from hubferry.cli.sync import options as sync_options
 from hubferry.cli.sync import words as saying
@@ -59,7 +60,11 @@ def run_command(file: Path, **words: Any) -> int:
         sync_options.placed(words) as place,
         only_run_of(read_file.path),
         sync_options.recorded(read_file, "run") as record,
-        follow(quiet=words["quiet"], style=words["progress"]) as hear,
+        follow(
+            quiet=words["quiet"],
+            style=words["progress"],
+            subject=Subject("hubferry sync run", str(read_file.path)),
+        ) as hear,
     ):
         asked = replace(asked, keep=record.keep, recall=record.recall, runner=place(read_file))
         summary = on_a_loop(lambda _listen: run.run(read_file, read_file.entries, asked, hear), ignore)

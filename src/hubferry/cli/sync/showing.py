@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hubferry.cli import logs, output, progress, progress_json, signals
+from hubferry.cli.announced import announced
 from hubferry.cli.sentences import sentence_of
 from hubferry.cli.sync import words
 from hubferry.cli.sync.tally import SyncTally
@@ -16,6 +17,7 @@ from hubferry.sync.events import Ended, Expanded, Happened, Looked
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hubferry.cli.announced import Subject
     from hubferry.cli.progress import Stoppable, Style
     from hubferry.events import Event
     from hubferry.sync.events import Hear, Told
@@ -27,34 +29,42 @@ _WAIT_SECONDS = 30.0
 
 
 @contextmanager
-def follow(*, quiet: bool, style: Style = "auto", stays: bool = False) -> Iterator[Hear]:
+def follow(
+    *, quiet: bool, style: Style = "auto", stays: bool = False, subject: Subject | None = None
+) -> Iterator[Hear]:
     """Give a listener that shows runs on stderr until the block is left.
 
     Args:
         quiet: Whether to show nothing.
         style: How to show progress.
         stays: Whether there is one run after another, and signals are somebody else's.
+        subject: What others on this machine see of it; None for what moves nothing.
     """
-    shown: _Lines | _Json | None = _Json() if style == "json" else None if quiet else _Lines(style)
-
-    def hear(told: Told) -> None:
-        if not stays:
-            signals.watch()
-        if isinstance(told, Happened):
-            logs.tell(told.event, told.job.source if told.job else None)
-        if shown is not None:
-            shown.hear(told)
-
+    tally = SyncTally()
+    shown: _Lines | _Json | None = _Json() if style == "json" else None if quiet else _Lines(style, tally)
     try:
-        yield hear
+        with announced(subject, tally) as announcer:
+
+            def hear(told: Told) -> None:
+                if not stays:
+                    signals.watch()
+                tally.take(told)
+                if isinstance(told, Happened):
+                    logs.tell(told.event, told.job.source if told.job else None)
+                elif isinstance(told, Expanded) and announcer is not None:
+                    announcer.moves()
+                if shown is not None:
+                    shown.hear(told)
+
+            yield hear
     finally:
         if shown is not None:
             shown.stop()
 
 
 class _Lines:
-    def __init__(self, style: Style) -> None:
-        self._tally = SyncTally()
+    def __init__(self, style: Style, tally: SyncTally) -> None:
+        self._tally = tally
         self._silent = style == "none"
         self._redraws = style in ("auto", "bar") and output.is_terminal()
         self._display: Stoppable | None = None
@@ -62,7 +72,6 @@ class _Lines:
 
     def hear(self, told: Told) -> None:
         """Take one; the many that only count cost no drawing."""
-        self._tally.take(told)
         if isinstance(told, Expanded) and told.jobs:
             count = len(told.jobs)
             sentence = ngettext("{count} repository to look at", "{count} repositories to look at", count)

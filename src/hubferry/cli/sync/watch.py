@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubferry.cli import options, output
+from hubferry.cli.announced import Subject
 from hubferry.cli.command import Command
 from hubferry.cli.sync import options as sync_options
 from hubferry.cli.sync import words as saying
@@ -24,6 +25,8 @@ from hubferry.i18n import _
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from aiohttp import web
 
     from hubferry.sync.events import Hear, Told
     from hubferry.sync.outcome import Summary
@@ -52,7 +55,7 @@ if TYPE_CHECKING:
     _("What to do"),
     sync_options.choosing(),
     click.option("--listen", metavar="HOST:PORT", envvar="HUBFERRY_LISTEN", show_envvar=False,
-                 help=_("Answer /metrics (Prometheus) and /healthz there.")),
+                 help=_("Answer pages, /metrics (Prometheus) and /healthz there.")),
 )  # fmt: skip
 @options.group(_("How"), sync_options.moving())
 @options.group(_("Where"), sync_options.placing())
@@ -94,7 +97,7 @@ async def _watch(file: Path, words: dict[str, Any], place: Callable[[SyncFile], 
         with (
             only_run_of(read_file.path),
             sync_options.recorded(read_file, "watch") as record,
-            follow(**showing) as hear,
+            follow(**showing, subject=Subject("hubferry sync watch", str(read_file.path))) as hear,
         ):
             asked = replace(asked, keep=record.keep, recall=record.recall, runner=place(read_file))
             summary = await run.run(read_file, entries, asked, _both(metrics.take, hear))
@@ -105,11 +108,36 @@ async def _watch(file: Path, words: dict[str, Any], place: Callable[[SyncFile], 
     async with AsyncExitStack() as stack:
         watch = Watch(read, work, stack.enter_context(follow(**showing)))
         if words["listen"]:
-            address = await stack.enter_async_context(listening(words["listen"], metrics, watch.standing))
+            pages = _pages(file, words["listen"])
+            address = await stack.enter_async_context(
+                listening(words["listen"], metrics, watch.standing, pages)
+            )
             if not words["quiet"]:
                 output.talk(_("metrics: {address}").format(address=f"{address}/metrics"))
+                output.talk(_("pages: {address}").format(address=f"{address}/"))
         with _signals(watch):
             await watch.run()
+
+
+def _pages(file: Path, address: str) -> web.Application:
+    """Return what shows the file, its runs and what moves to whoever reaches the address."""
+    from hubferry.serve.addresses import is_loopback
+    from hubferry.sync.listening import address_of
+    from hubferry.ui.application import create
+    from hubferry.ui.settings import Settings
+
+    return create(
+        Settings(
+            read_only=True,
+            sections=frozenset({"sync", "transfers"}),
+            sync_files=(file.absolute(),),
+            only_files=True,
+            own_process=True,
+            local=is_loopback(address_of(address)[0]),
+            unguarded=frozenset({"/metrics", "/healthz"}),
+        ),
+        "hubferry sync watch",
+    )
 
 
 def _both(first: Hear, second: Hear) -> Hear:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from hubferry.cli import output, plan_counts, present
+from hubferry import plan_counts, plan_words
+from hubferry.cli import output, present
 from hubferry.cli.cache.words import aligned
 from hubferry.cli.output import duration, iso_time, size
 from hubferry.findings import refusals
@@ -186,10 +187,10 @@ def _change_lines(change: Change) -> Iterator[str]:
     assert plan is not None  # noqa: S101 - one of the two is there
     sign = "!" if _refused(change) else "+" if not plan.destination.exists else "*"
     yield f"{sign} {name}"
-    for line in (*present.circumstances(plan), present.plan_sum(plan)):
+    for line in (*plan_words.circumstances(plan), plan_words.plan_sum(plan)):
         yield "    " + line
     if change.names:
-        names = _("tags and branches to make: {names}").format(names=present.some(change.names, 10))
+        names = _("tags and branches to make: {names}").format(names=plan_words.some(change.names, 10))
         yield "    " + names
     for finding in refusals(plan.findings):
         if finding.error is not None:

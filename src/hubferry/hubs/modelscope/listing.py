@@ -120,8 +120,9 @@ class Listing:
             for task in running:
                 task.cancel()
             try:
-                await asyncio.gather(*running, return_exceptions=True)  # several may fail; one is told
-            finally:  # whoever does not want to wait for that either leaves no question out
+                # several may fail; one of them is told
+                await asyncio.gather(*running, return_exceptions=True)
+            finally:  # whoever broke this off may do so a second time
                 for task, question in running.items():
                     answered = task.done() and not task.cancelled() and task.exception() is None
                     waiting += task.result() if answered else [question]

@@ -53,7 +53,8 @@ _STATUS: dict[Reason, tuple[int, str | None]] = {
 }
 
 
-_MISSING = 404
+_MISSING, _UNKNOWN = 404, 401
+_ASKED_BY_GIT = ("/info/refs", "/git-upload-pack", "/git-receive-pack", "/info/lfs/objects/batch")
 
 
 def answer(request: web.Request, refusal: Refusal) -> web.Response:  # noqa: C901  # one branch an oddity
@@ -82,6 +83,8 @@ def answer(request: web.Request, refusal: Refusal) -> web.Response:  # noqa: C90
         headers["Retry-After"] = str(refusal.wait)
     if code:
         headers["X-Error-Code"] = code
+    if status == _UNKNOWN and request.path.endswith(_ASKED_BY_GIT):
+        headers["WWW-Authenticate"] = 'Basic realm="hubferry"'  # git sends what it has when it is asked
     if refusal.reason is Reason.RANGE:
         headers["Content-Range"] = f"bytes */{refusal.about}"
     body: dict[str, object] = {"error": text}

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from hubferry.serve.addresses import absolute, relative
 from hubferry.serve.bodies import BlobResponse
+from hubferry.serve.browsers import is_browser, kept_as
 from hubferry.serve.committing import shown_commit
 from hubferry.serve.exchange import decode_json, flag, json_answer, read_body
 from hubferry.serve.git import pointer
@@ -123,7 +124,7 @@ async def resolve(request: web.Request) -> web.StreamResponse:
     hub.policy.require_content(account_of(request), repository.record)
     commit = repository.resolve(request.match_info["revision"])
     file = await file_of(repository, commit, request.match_info["path"])
-    headers = {"X-Repo-Commit": commit}
+    headers = {"X-Repo-Commit": commit, **kept_as(request, request.match_info["path"])}
     if not file.lfs and not hub.strict.resolve_cache:
         return BlobResponse(request, hub.store.blobs.path(file.sha256), file.size, file.git_sha1, headers)
     headers["X-Linked-Size"] = str(file.size)
@@ -136,7 +137,8 @@ async def resolve(request: web.Request) -> web.StreamResponse:
         record = repository.record
         refresh = absolute(request, f"/api/{record.kind}s/{record.repo_id}/xet-read-token/{commit}")
         headers |= {"X-Xet-Hash": file.xet_hash, "Link": f'<{refresh}>; rel="xet-auth"'}
-    headers["Location"] = absolute(request, hub.signer.address("get", file.sha256, commit=commit))
+    named = {"name": request.match_info["path"].rpartition("/")[2]} if is_browser(request) else {}
+    headers["Location"] = absolute(request, hub.signer.address("get", file.sha256, commit=commit, **named))
     return web.Response(status=302, headers=headers)
 
 

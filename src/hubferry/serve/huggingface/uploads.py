@@ -9,10 +9,10 @@ import pathspec
 from aiohttp import web
 
 from hubferry.serve.attributes import ATTRIBUTES, Attributes
-from hubferry.serve.batch import answer_batch
+from hubferry.serve.batch import answer_batch, answer_downloads, read_batch
 from hubferry.serve.cards import inspect_card
 from hubferry.serve.exchange import decode_base64, json_answer, read_body, read_json
-from hubferry.serve.hub import Hub, hub_of
+from hubferry.serve.hub import Hub, account_of, hub_of, repository_of
 from hubferry.serve.huggingface.discussions import contributor_of, proposer_of
 from hubferry.serve.huggingface.routes import NAME, REPO
 from hubferry.serve.lfs import is_large_or_binary, is_lfs
@@ -122,7 +122,13 @@ def _is_blob(file: PreuploadFile, attributes: Attributes | None) -> bool:
 @routes.post(f"/{{kind:datasets}}/{NAME}.git/info/lfs/objects/batch", name="hf:batch")
 @routes.post(f"/{NAME}.git/info/lfs/objects/batch", name="hf:batch")
 async def batch(request: web.Request) -> web.Response:
-    """Answer which blobs have to be sent, and where to (git-lfs batch API, basic transfer and in parts)."""
-    repository, _account = proposer_of(request)
-    objects = await answer_batch(request, repository, hub_of(request).strict.part_bytes)
+    """Answer where blobs are, or which have to be sent (git-lfs batch API, basic transfer and in parts)."""
+    hub, repository = hub_of(request), repository_of(request)
+    wish = await read_batch(request)
+    if wish.operation == "download":
+        hub.policy.require_content(account_of(request), repository.record)
+        objects = await answer_downloads(request, repository, wish)
+    else:
+        proposer_of(request)
+        objects = await answer_batch(request, repository, wish, hub.strict.part_bytes)
     return json_answer({"transfer": "basic", "objects": objects})

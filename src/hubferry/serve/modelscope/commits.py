@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from aiohttp import web
 
-from hubferry.serve.batch import answer_batch
+from hubferry.serve.batch import answer_batch, read_batch
 from hubferry.serve.committing import Proposal, make_commit
 from hubferry.serve.exchange import check_path, read_json
 from hubferry.serve.git import object_id
@@ -32,7 +32,10 @@ routes = web.RouteTableDef()
 async def batch(request: web.Request) -> web.Response:
     """Answer which blobs have to be sent; one that is there already is left out, as on the real hub."""
     repository, _account = writable_repository_of(request)
-    answers = await answer_batch(request, repository)
+    wish = await read_batch(request)
+    if wish.operation != "upload":
+        raise Refusal(Reason.INVALID, "Only uploads are asked for here")
+    answers = await answer_batch(request, repository, wish)
     return success({"objects": [blob for blob in answers if "actions" in blob]})
 
 

@@ -11,9 +11,9 @@ from hubferry.serve.addresses import absolute
 from hubferry.serve.bodies import BlobResponse
 from hubferry.serve.committing import shown_commit
 from hubferry.serve.exchange import flag, number
-from hubferry.serve.hub import account_of, hub_of, repository_of
+from hubferry.serve.hub import account_of, hub_of, repository_of, visible_repository
 from hubferry.serve.modelscope.answers import success
-from hubferry.serve.modelscope.routes import REPO
+from hubferry.serve.modelscope.routes import NUMBERED, REPO, number_of
 from hubferry.serve.reading import file_of, listed_tree
 from hubferry.serve.refusal import Reason, Refusal
 
@@ -49,7 +49,21 @@ async def files(request: web.Request) -> web.Response:
 @routes.get(f"/api/v1/{REPO}/repo/tree", name="ms:tree")
 async def pages(request: web.Request) -> web.Response:
     """List a page of a folder, as datasets are listed."""
-    repository = repository_of(request)
+    return await _page(request, repository_of(request))
+
+
+@routes.get(f"/api/v1/{NUMBERED}/repo/tree", name="ms:numbered-tree")
+async def numbered_pages(request: web.Request) -> web.Response:
+    """List a page of a folder of a dataset that is named by its number."""
+    number_ = int(request.match_info["number"])
+    datasets = hub_of(request).store.repositories("dataset")
+    found = [one.record.repo_id for one in datasets if number_of(one.record.repo_id) == number_]
+    # of two that happen to have the same number none can be meant
+    name = found[0] if len(found) == 1 else str(number_)
+    return await _page(request, visible_repository(request, name, "dataset"))
+
+
+async def _page(request: web.Request, repository: Repository) -> web.Response:
     _refuse_in_passing(request)
     hub = hub_of(request)
     commit = shown_commit(hub, repository, request.query.get("Revision"))
@@ -85,6 +99,7 @@ def _entry(repository: Repository, tree: Tree, path: str) -> dict[str, object]:
             "Name": name,
             "Type": "tree",
             "Size": 0,
+            "Sha256": "",
             "Id": tree.folders[path],
             "IsLFS": False,
         }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
-from zlib import crc32
 
 import msgspec
 from aiohttp import web
@@ -16,7 +15,7 @@ from hubferry.serve.forms import form_fields
 from hubferry.serve.hub import account_of, hub_of, repository_of, visible_repository, writable_repository_of
 from hubferry.serve.modelscope.answers import open_success, success
 from hubferry.serve.modelscope.initial import initial_files
-from hubferry.serve.modelscope.routes import REPO
+from hubferry.serve.modelscope.routes import REPO, number_of
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.repository import DEFAULT_BRANCH
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 routes = web.RouteTableDef()
 _PRIVATE, _PUBLIC = 1, 5  # modelscope_hub.constants.Visibility; 3 is "internal"
 _GATED, _OPEN = 1, 2
+GENERAL = 4  # modelscope.utils.constant.DatasetFormations: its files are files, and no index of others
 _MOST_A_PAGE = 100
 
 
@@ -123,8 +123,8 @@ def _task(hub: Hub, repository: Repository) -> str | None:
 def _described(hub: Hub, repository: Repository) -> dict[str, object]:
     record = repository.record
     owner, _, name = record.repo_id.rpartition("/")
-    return {
-        "Id": crc32(record.repo_id.encode()),
+    described = {
+        "Id": number_of(record.repo_id),
         "Path": owner,
         "Name": name,
         "ModelId": record.repo_id,
@@ -137,6 +137,7 @@ def _described(hub: Hub, repository: Repository) -> dict[str, object]:
         "Revision": "master",
         "Tasks": [{"Name": task}] if (task := _task(hub, repository)) else [],
     }
+    return {**described, "Type": GENERAL} if record.kind == "dataset" else described
 
 
 def _open_described(hub: Hub, repository: Repository) -> dict[str, object]:

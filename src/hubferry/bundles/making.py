@@ -1,0 +1,194 @@
+"""Make a bundle: fetch what goes in, decide what comes into which volume, write the volumes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hubferry.bundles import closing, gathering, layout
+from hubferry.bundles.writing import PARTIAL, Work, Written
+from hubferry.cache.disk import disk, disk_errors
+from hubferry.errors import DiskFullError, InterruptedRunError, UsageError
+from hubferry.events import Listener, VolumesPlanned
+from hubferry.i18n import _
+from hubferry.units import size as readable_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from hubferry.bundles.gathering import Gathered
+    from hubferry.hubs.bundle.index import Index
+    from hubferry.options import Options
+
+DEFAULT_SIZE = 50 << 30
+_SPARE = 1 << 20
+"""Bytes that are left free for the index beside the volumes, and for the filesystem's own tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a bundle is made of, and how.
+
+    Attributes:
+        sources: Repositories, as they are typed; empty where `like` says all.
+        directory: Where the volumes go; made where it is not there.
+        volume_size: Bytes of a volume at most.
+        name: What the names of its volumes begin with; None names it after its first repository.
+        only: Numbers of the volumes to write; empty for all.
+        like: The index of a bundle, or a volume of it: the same is made again.
+    """
+
+    sources: tuple[str, ...]
+    directory: Path
+    volume_size: int = DEFAULT_SIZE
+    name: str | None = None
+    only: frozenset[int] = field(default_factory=frozenset)
+    like: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bundled:
+    """A bundle that was written, or some volumes of it.
+
+    Attributes:
+        index: What the whole is.
+        directory: Where it is.
+        volumes: Those that were asked for.
+        fetched: Bytes that came over the network for it.
+    """
+
+    index: Index
+    directory: Path
+    volumes: tuple[Written, ...]
+    fetched: int
+
+
+async def make(wish: Wish, options: Options, listen: Listener) -> Bundled:
+    """Write the volumes that are asked for; those that are there already stay.
+
+    Raises:
+        UsageError: The volumes are too small, or there is another bundle of that name.
+        IntegrityError: The source is not what the index says any more, or a file changed meanwhile.
+        DiskFullError: There is no room for the volumes; nothing was written.
+        HubferryError: What fetching may raise.
+    """
+    gathered = await gathering.gather(wish, options, listen)
+    index = gathered.index or _laid_out(wish, gathered)
+    _refuse_unknown(wish.only, index)
+    halt = threading.Event()
+
+    def halted() -> None:
+        if halt.is_set():
+            raise InterruptedRunError(_("the run was broken off"))
+
+    work = Work(index, gathered.roots, wish.directory, listen, halted)
+    numbers = sorted(wish.only or range(1, len(index.volumes) + 1))
+    writing = asyncio.get_running_loop().run_in_executor(None, _write, work, numbers)
+    try:
+        volumes = await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        halt.set()
+        await asyncio.wait([writing])
+        writing.exception()  # it is that the run was broken off, which is known
+        raise
+    return Bundled(index, wish.directory, volumes, gathered.fetched)
+
+
+def _laid_out(wish: Wish, gathered: Gathered) -> Index:
+    name = wish.name or gathering.default_name(gathered.models)
+    length = closing.length(name, closing.sums_of_all(gathered.models))
+    return layout.lay_out(name, wish.volume_size, gathered.models, length)
+
+
+def _refuse_unknown(only: frozenset[int], index: Index) -> None:
+    strange = sorted(number for number in only if not 1 <= number <= len(index.volumes))
+    if strange:
+        message = _("there is no volume {number}: the bundle has {count}")
+        raise UsageError(message.format(number=strange[0], count=len(index.volumes)))
+
+
+def _write(work: Work, numbers: Sequence[int]) -> tuple[Written, ...]:
+    directory = work.directory
+    with disk_errors(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+    there = {number for number in numbers if work.is_there(number)}
+    waiting = [number for number in numbers if number not in there]
+    _refuse_without_room(work, waiting)
+    with disk_errors(directory):
+        _put(directory / index_name(work.index.name), work.content)
+        _put(directory / closing.CHECKER, closing.checker())
+    work.listen(
+        VolumesPlanned({work.path(one).name: work.size(one) for one in waiting}, len(work.index.volumes))
+    )
+    return tuple(_each(work, numbers, there))
+
+
+def _each(work: Work, numbers: Sequence[int], there: set[int]) -> Iterator[Written]:
+    for number in numbers:
+        if number in there:
+            yield Written(number, work.path(number), work.size(number), kept=True)
+        else:
+            yield work.write(number)
+
+
+def index_name(name: str) -> str:
+    """Return the name of the file that has the index beside the volumes."""
+    return f"{name}.json"
+
+
+def _refuse_without_room(work: Work, waiting: Sequence[int]) -> None:
+    """Refuse a run that cannot fit, before its first byte."""
+    sizes = {number: work.size(number) - _begun(work.path(number)) for number in waiting}
+    with disk_errors(work.directory):
+        free = disk.free(work.directory) - _SPARE - len(work.content)
+    needed = sum(sizes.values())
+    if needed <= free:
+        return
+    message = _("{path} has {free} free, and the volumes need {needed}")
+    words = {"path": work.directory, "free": readable_size(max(free, 0)), "needed": readable_size(needed)}
+    raise DiskFullError(message.format(**words), path=str(work.directory), hint=_fitting(sizes, free))
+
+
+def _fitting(sizes: dict[int, int], free: int) -> str:
+    """Say which volumes would fit."""
+    fitting: list[int] = []
+    for number, size in sizes.items():
+        free -= size
+        if free < 0:
+            break
+        fitting.append(number)
+    if not fitting:
+        return _("another --size, or a larger disk")
+    words = f"{fitting[0]}-{fitting[-1]}" if len(fitting) > 1 else str(fitting[0])
+    return _("--only-volumes {numbers} fit there; the others go to another disk").format(numbers=words)
+
+
+def _begun(path: Path) -> int:
+    try:
+        return disk.lstat(path.with_name(path.name + PARTIAL)).st_size
+    except OSError:
+        return 0
+
+
+def _put(place: Path, content: bytes) -> None:
+    """Write a small file whole or not at all; one that is right stays."""
+    if disk.read_record(place, len(content)) == content:
+        return
+    passing = place.with_name(f".{place.name}.{secrets.token_hex(8)}.partial")
+    descriptor = disk.open(passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        try:
+            disk.pwrite_all(descriptor, [content], 0)
+            disk.fsync(descriptor)
+        finally:
+            disk.close(descriptor)
+        disk.replace(passing, place)
+    except BaseException:
+        disk.unlink(passing, missing_ok=True)
+        raise
+    disk.fsync_directory(place.parent)

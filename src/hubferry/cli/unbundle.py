@@ -1,0 +1,146 @@
+"""`hubferry unbundle`: take repositories out of volumes, and prove them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hubferry.cli import options, output, present
+from hubferry.cli.command import Command
+from hubferry.cli.progress import follow
+from hubferry.commits import commit_of, listing_digest_of
+from hubferry.errors import UsageError
+from hubferry.i18n import _, ngettext
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hubferry.bundles.opening import Unbundled
+
+
+@click.command(
+    cls=Command,
+    help=_(
+        "Take what is in the volumes in DIR into the cache; with a TARGET (hf:org/name, ms:org/name) or --to "
+        "on to a hub or a folder, with the proof of a copy. Volumes may be in several folders. What is in "
+        "volumes that are missing or damaged is named; the same command goes on when they are there.\n\n"
+        "No hub is asked where the files came from. What a volume says is believed only when its bytes hash "
+        "to what the index of the bundle lists."
+    ),
+    examples=(
+        "hubferry unbundle /media/stick",
+        "hubferry unbundle /media/stick1 /media/stick2 ms:my-org/name",
+        "hubferry unbundle /media/stick --to ./models/{name} --receipts ./receipts",
+        "hubferry unbundle /media/stick 'ms:my-org/{owner}-{name}' --private",
+    ),
+)
+@click.argument("places", nargs=-1, required=True, metavar="DIR... [TARGET]")
+@options.group(
+    _("Where to"),
+    click.option("--to", metavar="TARGET",
+                 help=_("A hub's repository, or a folder; {owner} and {name} stand for the source's.")),
+    click.option("--private", "visibility", flag_value="private",
+                 help=_("Create the destination as private.")),
+    click.option("--public", "visibility", flag_value="public",
+                 help=_("Create the destination as public; let what is private or gated become public.")),
+    click.option("--message", "-m", metavar="TEXT", help=_("Message of the commit.")),
+    click.option("--token", metavar="TOKEN", help=_("Token for the destination.")),
+    options.destination_access(),
+    click.option("--insecure", is_flag=True, help=_("Allow a token over plain http to another machine.")),
+    click.option("--receipts", metavar="DIR", type=options.PlaceType(),
+                 help=_("Write a receipt of each repository there.")),
+)  # fmt: skip
+@options.group(
+    _("How"),
+    click.option("--include", metavar="GLOB", multiple=True,
+                 help=_("Take only paths that match; may be repeated.")),
+    click.option("--exclude", metavar="GLOB", multiple=True,
+                 help=_("Leave out paths that match; may be repeated, and wins over --include.")),
+    options.transfer(),
+)  # fmt: skip
+@options.group(_("What to say"), options.talking())
+def unbundle(places: tuple[str, ...], **words: Any) -> int:
+    """Run the command."""
+    from hubferry.bundles.opening import unbundle as take_out
+    from hubferry.cli.memory import keep_freed_memory
+    from hubferry.running import run
+
+    folders, target = _read(places, words["to"])
+    asked, started = options.build(**words), time.time()
+    keep_freed_memory()
+    with follow(quiet=words["quiet"], style=words["progress"]) as listen:
+        done = run(lambda told: take_out(folders, target, asked, told), listen)
+        receipts: list[Path | None] = [None] * len(done)
+        if words["receipts"] is not None:
+            from hubferry.sync import bundled
+
+            directory = words["receipts"]
+            receipts = [
+                run(lambda told, one=one: bundled.write(directory, one, started, asked, told), listen)  # type: ignore[misc]
+                for one in done
+            ]
+    if words["as_json"]:
+        output.document(
+            {"models": [_document(one, place) for one, place in zip(done, receipts, strict=True)]}
+        )
+    elif not words["quiet"]:
+        _tell(done)
+    return 0
+
+
+def _read(places: Sequence[str], to: str | None) -> tuple[list[Path], str | None]:
+    """Tell folders with volumes from a target: a last word with a colon in it that is no folder."""
+    from hubferry.places import expanded
+
+    words = list(places)
+    target = to
+    if ":" in words[-1] and not Path(words[-1]).exists() and len(words) > 1:
+        if to is not None:
+            raise UsageError(_("{one} and --to {other} are two targets").format(one=words[-1], other=to))
+        target = words.pop()
+    folders = [expanded(word) for word in words]
+    missing = next((folder for folder in folders if not folder.exists()), None)
+    if missing is not None:
+        message = _("there is no folder {path}").format(path=missing)
+        hint = _("a folder that is to be made is named by --to: --to {path}").format(path=missing)
+        raise UsageError(message, path=str(missing), hint=hint)
+    return folders, target
+
+
+def _tell(done: Sequence[Unbundled]) -> None:
+    for one in done:
+        if one.report is not None:
+            for line in present.report_lines(one.report):
+                output.data(line)
+        elif one.fetched is not None:
+            sentence = ngettext(
+                "{ref} {commit}, whole and verified: {count} file, {size}",
+                "{ref} {commit}, whole and verified: {count} files, {size}",
+                one.fetched.files,
+            )
+            words = {"count": one.fetched.files, "size": output.size(one.fetched.size)}
+            commit = present.state_words(one.model.hub, one.model.commit)
+            output.talk(sentence.format(ref=one.model.ref, commit=commit, **words))
+            output.data(str(one.fetched.path))
+
+
+def _document(one: Unbundled, receipt: Path | None) -> dict[str, object]:
+    model, fetched, report = one.model, one.fetched, one.report
+    came = fetched.fetched if fetched is not None else report.fetched if report is not None else 0
+    return {
+        "source": str(model.ref),
+        "commit": commit_of(model.hub, model.commit),
+        "listing_digest": listing_digest_of(model.hub, model.commit),
+        "files": len(one.files),
+        "size": sum(file.size or 0 for file in one.files),
+        "path": None if fetched is None else str(fetched.path),
+        "target": one.target,
+        "fetched": came,
+        "sent": 0 if report is None else report.sent,
+        "commits": [] if report is None else list(report.commits),
+        "verified": fetched is not None or (report is not None and report.verified),
+        "receipt": None if receipt is None else str(receipt),
+    }

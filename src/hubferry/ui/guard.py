@@ -1,0 +1,98 @@
+"""Who is let in: by a name that is this machine's, with the key that was printed at the start."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import re
+import socket
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from hubferry.pages.headers import COMMON
+
+if TYPE_CHECKING:
+    from hubferry.ui.settings import Settings
+
+KEY = "key"
+"""Word of the query that has the key, in the address that is printed."""
+_COOKIE = "hubferry_session"
+_FREE = ("/-/static/", "/-/prefer")
+"""What the page that refuses a reader needs itself; it says nothing about this machine."""
+_PORT = re.compile(r":[0-9]{1,5}$")
+
+
+class UnknownHostError(Exception):
+    """A request for a name that is not this machine's: another page may have its own mean this address."""
+
+
+class KeyLackingError(Exception):
+    """A request without the key."""
+
+
+def require_known_host(request: web.Request, settings: Settings) -> None:
+    """Refuse a name by which nobody was told to ask.
+
+    Raises:
+        UnknownHostError: It is none of this machine's.
+    """
+    given = request.headers.getall("Host", [])
+    name = _PORT.sub("", given[0]).lower().removesuffix(".") if len(given) == 1 else ""
+    if name in settings.hosts or _is_here(name, local=settings.local):
+        return
+    if not settings.local and settings.key is None:  # whoever reaches it may read it, by whatever name
+        return
+    raise UnknownHostError
+
+
+def _is_here(name: str, *, local: bool) -> bool:
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return not local and name == socket.gethostname().lower()
+    return address.is_loopback or not local  # an address is no name that somebody else could give a meaning
+
+
+def admitted(request: web.Request, settings: Settings) -> web.Response | None:
+    """Let a reader in who has the key; one who comes with it in the address gets a cookie, and is sent on.
+
+    Raises:
+        KeyLackingError: The reader has neither.
+    """
+    if settings.key is None or request.path.startswith(_FREE):
+        return None
+    given = request.query.get(KEY)
+    if given is not None and hmac.compare_digest(given.encode(errors="replace"), settings.key.encode()):
+        return _welcome(request, settings.key)
+    shown = request.cookies.get(_cookie_name(request), "")
+    if hmac.compare_digest(shown.encode(errors="replace"), _session(settings.key).encode()):
+        return None
+    raise KeyLackingError
+
+
+def _welcome(request: web.Request, key: str) -> web.Response:
+    rest = request.rel_url.without_query_params(KEY)
+    answer = web.Response(status=303, headers={**COMMON, "Location": str(rest)})
+    answer.set_cookie(
+        _cookie_name(request),
+        _session(key),
+        path="/",
+        httponly=True,
+        samesite="Strict",
+        secure=request.secure,
+    )
+    return answer
+
+
+def _cookie_name(request: web.Request) -> str:
+    """Return a name with the port: cookies of one host go to all of its ports."""
+    name = request.transport.get_extra_info("sockname") if request.transport is not None else None
+    return f"{_COOKIE}_{name[1]}" if isinstance(name, tuple) else _COOKIE
+
+
+def _session(key: str) -> str:
+    return hashlib.sha256(b"hubferry session " + key.encode()).hexdigest()

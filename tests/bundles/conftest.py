@@ -1,0 +1,45 @@
+"""Two real hubs, an empty home, and the real command, as the tests of the command line have them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+# importlib mode leaves the folders out
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "hub"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
+sys.path.insert(0, str(Path(__file__).parent))
+
+import contextlib
+
+import pytest
+from desks import KIB, Desk, publish
+from servers import running_hub, sdk_environment
+
+import models
+
+
+@pytest.fixture
+def desk(tmp_path):
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(running_hub(tmp_path / "source"))
+        destination = stack.enter_context(running_hub(tmp_path / "destination"))
+        home = tmp_path / "home"
+        environment = sdk_environment(home, hf=source, ms=destination)
+        environment |= {"HUBFERRY_RETRIES": "5", "HUBFERRY_RETRY_WAIT": "0.02"}
+        for name in ("LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "COLUMNS"):
+            environment.pop(name, None)
+        yield Desk(home, environment, source, destination)
+
+
+@pytest.fixture
+def model(desk, tmp_path):
+    """A model of some megabytes that is on the source hub as `org/model`; the folder it came from."""
+    folder = models.transformers_model(tmp_path / "model", shards=3, shard_size=1500 * KIB)
+    (folder / "empty.txt").write_bytes(b"")
+    odd = folder / "sub folder" / ("long-" * 30 + "日本.json")
+    odd.parent.mkdir()
+    odd.write_text("{}")
+    publish(desk.source, folder, "org/model")
+    return folder

@@ -1,0 +1,1 @@
+"""What modelscope's own tests of its hub need besides a hub."""
