@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubferry.cli import options, output, present
+from hubferry.cli import options, output, present, receipt
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
 from hubferry.events import ignore
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     help=_("Keep no payload on disk once it was sent."),
 )
 @options.both_access()
+@receipt.option()
 @options.talking()
 def apply(file: Path, **words: Any) -> int:
     """Run the command."""
@@ -55,11 +56,14 @@ def apply(file: Path, **words: Any) -> int:
     keep_freed_memory()
     with follow(quiet=words["quiet"], style=words["progress"]) as listen:
         report = api.apply_plan(file, asked, listen)
+        kept = receipt.write(words["receipts"], report, asked, listen) if words["receipts"] else None
     if words["as_json"]:
         output.document(present.report_document(report))
     elif not words["quiet"]:
         for line in present.report_lines(report):
             output.data(line)
+    if kept is not None and not words["quiet"]:
+        receipt.tell(kept)
     return 0
 
 
