@@ -37,7 +37,7 @@ def fill(root: Path, repositories: int, files: int) -> None:
 
 
 def used(process: int) -> float:
-    """Return the milliseconds of processor time that the hub has taken so far; a busy machine changes little."""
+    """Return the milliseconds of processor time that the hub has taken: a busy machine changes it little."""
     import psutil
 
     times = psutil.Process(process).cpu_times()
