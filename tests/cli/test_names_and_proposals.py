@@ -70,7 +70,7 @@ def test_the_tag_that_the_source_is_named_by_is_the_copys_too(desk, model):
 
 
 def test_names_that_cannot_be_tags_are_refused_before_anything_moves_and_a_folder_has_none(desk, model):
-    for name in ("main", "a..b", "0" * 40):
+    for name in ("main", "a..b", "0" * 40, ""):
         refused = desk.inside("copy", "hf:org/model", "ms:mine/model", "--tag", name)
         assert refused.code == 2, refused.said
         assert desk.inside("copy", "hf:org/model", "ms:mine/model", "--tag", name, "--dry-run").code == 2

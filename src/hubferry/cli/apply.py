@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubferry.cli import options, output, present, receipt
+from hubferry.cli.announced import Subject
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
 from hubferry.events import ignore
@@ -54,7 +55,8 @@ def apply(file: Path, **words: Any) -> int:
     from hubferry.cli.memory import keep_freed_memory
 
     keep_freed_memory()
-    with follow(quiet=words["quiet"], style=words["progress"]) as listen:
+    subject = Subject("hubferry apply")
+    with follow(quiet=words["quiet"], style=words["progress"], subject=subject) as listen:
         report = api.apply_plan(file, asked, listen)
         kept = receipt.write(words["receipts"], report, asked, listen) if words["receipts"] else None
     if words["as_json"]:
