@@ -250,6 +250,7 @@ def test_a_browser_keeps_a_file_under_its_name_and_other_clients_are_answered_as
             status, headers, _text = ask(filled, where, **BROWSER)
         assert status == 200
         assert headers["Content-Disposition"].startswith("attachment; filename=")
+        assert headers["Cache-Control"] == "private, no-cache"
         assert headers["Content-Type"] == "application/octet-stream"
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert "sandbox" in headers["Content-Security-Policy"]
@@ -257,6 +258,7 @@ def test_a_browser_keeps_a_file_under_its_name_and_other_clients_are_answered_as
     _status, headers, _text = ask(filled, "/org/model/resolve/main/%E5%90%8D.bin", Accept="*/*")
     assert "name=" not in headers["Location"]
     assert headers["Content-Disposition"] is None
+    assert headers["Cache-Control"] is None
 
 
 def test_an_address_of_modelscope_and_another_spelling_lead_to_the_page(filled):
