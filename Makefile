@@ -6,14 +6,14 @@ STAMP  := $(VENV)/.installed
 CATALOG := src/hubferry/locale/zh_CN/LC_MESSAGES/hubferry.po
 PYTEST := $(BIN)/python -m pytest
 MEMORY  = $(shell $(PYTHON) tests/temporary.py)
-IN_MEMORY = place=$$(mktemp -d "$(MEMORY)/hubferry-tests.XXXXXX") && trap 'rm -rf "$$place"' EXIT INT TERM && TMPDIR="$$place"
+IN_MEMORY = place=$$(mktemp -d "$(MEMORY)/hubferry-tests.XXXXXX") && chmod 755 "$$place" && trap 'rm -rf "$$place"' EXIT INT TERM && TMPDIR="$$place"
 
 .DEFAULT_GOAL := help
 RAY    ?= .venv-ray
 DOCS   ?= .venv-docs
 SIGN   ?= .venv-sign
 DIST   ?= .venv-dist
-.PHONY: help demo test docs test-ray test-sign test-dist dist test-browser screenshots bench-ray bench-pages test-official test-foreign lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
+.PHONY: help demo test docs test-ray test-sign test-dist dist test-pythons test-browser screenshots bench-ray bench-pages test-official test-foreign lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,7 +27,7 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no internet
 	@$(BIN)/hubferry demo
 
-test: lint docs test-ray test-sign test-official test-browser  ## everything CI runs
+test: lint docs test-ray test-sign test-official test-browser test-dist  ## everything CI runs
 	@$(IN_MEMORY) $(PYTEST) -n 2 --dist worksteal -m "not nightly" --ignore tests/browser
 
 test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index
@@ -40,6 +40,9 @@ $(DIST)/.installed: requirements-dist.lock
 	$(PYTHON) -m venv $(DIST)
 	$(DIST)/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-dist.lock
 	@touch $@
+
+test-pythons: $(STAMP) $(DIST)/.installed  ## unit tests under each Python from 3.10 to 3.14 that is here, types for the others
+	$(DIST)/bin/python -m tests.pythons.run $(PYTHONS)
 
 test-dist: $(DIST)/.installed  ## sdist and wheel of what is committed: built, looked into, installed, tried; needs a package index
 	$(DIST)/bin/python -m tests.dist.run

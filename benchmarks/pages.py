@@ -110,7 +110,7 @@ def report(place: str, times: int) -> None:
         ("a repository's card", "/large/repository"),
         ("its files", "/large/repository/tree/main"),
         ("a folder of half of them", "/large/repository/tree/main/flat"),
-        ("its last part", "/large/repository/tree/main/flat?part=150"),
+        ("its last part", "/large/repository/tree/main/flat?part=299"),
         ("a file found by name", "/large/repository/tree/main?files=file-00012"),
     ):
         pulse = Pulse(place)

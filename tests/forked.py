@@ -9,6 +9,7 @@ looks at what is imported, at memory, or at the list of processes takes `subproc
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import json
 import os
@@ -36,6 +37,7 @@ class _Server:
         # it ends when the channel does, that is with this process, whatever ends that
         self._process = subprocess.Popen(line, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         theirs.close()
+        atexit.register(self._end, os.getpid())
 
     def start(self, wanted: dict[str, Any], streams: list[int]) -> tuple[int, socket.socket]:
         """Start a process; return its number, and where its end is told."""
@@ -49,6 +51,12 @@ class _Server:
             ours.close()
             raise OSError(-number, os.strerror(-number))
         return number, ours
+
+    def _end(self, number: int) -> None:
+        """Let what it has worked be counted as work of this process."""
+        if os.getpid() == number:
+            self._channel.close()
+            self._process.wait(10)
 
 
 @cache

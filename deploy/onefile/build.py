@@ -1,4 +1,4 @@
-"""Build hubferry as one file: a zipapp with every dependency, for this Python's version and this platform.
+"""Build hubferry as one file: a zipapp with every dependency, for this Python and this platform.
 
     python deploy/onefile/build.py WHEEL FOLDER
 

@@ -1,8 +1,8 @@
 """The beginning of the one-file build: unpack what is in the archive, once, and run it.
 
-Native libraries cannot be loaded out of an archive. They are unpacked into a folder of this account's, named after
-what is in the archive, so it is unpacked once: below HUBFERRY_UNPACKED, else XDG_CACHE_HOME, else ~/.cache.
-Where none of these can be written, or belongs to this account alone, it is a folder that is gone afterwards.
+Native libraries cannot be loaded out of an archive. They are unpacked into a folder of this account's, which
+is named after what is in the archive, so it is unpacked once: below XDG_CACHE_HOME, else ~/.cache. Where that
+cannot be written, or others could put code there, it is a folder that is gone afterwards.
 This file becomes `__main__.py`, and any Python from 3.8 on can say what is wrong.
 """
 
@@ -71,9 +71,7 @@ def _unpacked(archive, digest):
 
 
 def _roots():
-    """Yield where it may be kept, the best first."""
-    if os.environ.get("HUBFERRY_UNPACKED"):
-        yield os.environ["HUBFERRY_UNPACKED"]
+    """Yield where it may be kept."""
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     if os.path.isabs(caches):
         yield os.path.join(caches, "hubferry-onefile")

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from tests.pythons.found import interpreter
 from volumes import MIB, bytes_of, described, laid_out, worked, written
 
 from hubferry.bundles import closing, layout
@@ -196,6 +197,9 @@ def test_the_checker_says_what_is_whole_missing_and_broken(tmp_path):
     assert "--only-volumes 1,2" in done.stdout
     assert "volume 0002  missing" not in checked(stick, tmp_path / "elsewhere.tar").stdout
     assert checked(tmp_path / "nowhere").returncode == 2
+    (stick / "check.py").write_bytes(closing.checker())
+    alone = subprocess.run([sys.executable, "-I", str(stick / "check.py")], capture_output=True, check=False)
+    assert (alone.returncode, alone.stdout.decode()) == (1, done.stdout)
 
 
 def test_the_checker_finds_a_volume_that_was_cut_short_and_one_whose_index_is_damaged(tmp_path):
@@ -218,6 +222,18 @@ def test_the_checker_runs_on_python_3_6():
     assert imported <= {"hashlib", "json", "os", "re", "stat", "sys"}
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.returns]
+
+
+@pytest.mark.parametrize("version", ["3.6", "3.8", "3.13"])
+def test_the_checker_runs_on_the_pythons_that_are_here(tmp_path, version):
+    python = interpreter(version)
+    if python is None:
+        pytest.skip(f"there is no Python {version} here")
+    written(tmp_path / "stick", FILES)
+    words = [python, "-I", str(CHECKER), "--verbose", str(tmp_path / "stick")]
+    environment = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(words, capture_output=True, check=False, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_sums_of_a_volume_are_those_of_its_members(tmp_path):

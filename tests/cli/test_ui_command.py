@@ -20,8 +20,8 @@ HEAVY = ("jinja2", "markdown_it", "nh3", "hubferry.pages", "hubferry.ui")
 
 
 @contextlib.contextmanager
-def running(desk, *words, **environment):
-    """Run the pages until the block is left; yields the process and the address that it printed."""
+def running(desk, *words, number=signal.SIGTERM, **environment):
+    """Run the pages until the block is left, and this signal; yields the process and the printed address."""
     with subprocess.Popen(
         [sys.executable, "-m", "hubferry", "ui", "--json", *words],
         env=desk.environment | environment, cwd=desk.home, stdin=subprocess.DEVNULL,
@@ -30,7 +30,7 @@ def running(desk, *words, **environment):
         try:
             yield process, json.loads(process.stdout.readline())["url"]
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             process.communicate(timeout=60)
 
 
@@ -41,8 +41,11 @@ def opened(address):
         return answer.status, answer.read().decode()
 
 
-def test_whoever_opens_the_printed_address_sees_this_machine_and_ctrl_c_ends_it(desk):
-    with running(desk, "--port", "0") as (process, address):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_whoever_opens_the_printed_address_sees_this_machine_and_ctrl_c_ends_it(desk, number):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip("whoever started the tests has this signal ignored")
+    with running(desk, "--port", "0", number=number) as (process, address):
         status, page = opened(address)
         assert status == 200
         assert "hubferry fetch" in page  # the cache is empty, and this is how to fill it

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Check a bundle of `hubferry bundle`: which volumes and files are whole, missing or broken.
 
-    python3 check.py [--verbose] DIRECTORY-OR-VOLUME ...
+    python3 check.py [--verbose] [DIRECTORY-OR-VOLUME ...]
 
-Needs nothing but Python 3.6 or newer, writes nothing, and reads each volume once. Exit code 0 when everything
-is here and right, 1 when something is missing or broken, 2 when there is nothing to check.
+Without a directory it checks the one that it lies in. Needs nothing but Python 3.6 or newer, writes nothing,
+and reads each volume once. Exit code 0 when everything is here and right, 1 when something is missing or
+broken, 2 when there is nothing to check.
 """
 
 import hashlib
@@ -228,11 +229,12 @@ def report(bundle, verbose):
 
 def main(words):
     """Check what the words name."""
+    if any(word in ("-h", "--help") for word in words):
+        print(__doc__)
+        return 0
     verbose = any(word in ("-v", "--verbose") for word in words)
     places = [word for word in words if not word.startswith("-")]
-    if not places or any(word in ("-h", "--help") for word in words):
-        print(__doc__)
-        return 0 if places or "-h" in words or "--help" in words else 2
+    places = places or [os.path.dirname(os.path.abspath(__file__))]
     try:
         bundles, doubtful = found(places)
     except OSError as error:

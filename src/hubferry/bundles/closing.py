@@ -28,7 +28,7 @@ to where there is no network.
 
 Is everything here, and right? Python 3.6 or newer is enough:
 
-    python3 check.py DIRECTORY [DIRECTORY ...]
+    python3 check.py [DIRECTORY ...]
 
 With hubferry, into its cache, to a hub, or to a folder:
 

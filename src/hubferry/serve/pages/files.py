@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hubferry.serve.records import FileRecord
     from hubferry.serve.tree import Tree
 
-A_PAGE = 200
+A_PAGE = 100
 _MOST_FOUND = 10_000
 
 
