@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 CATALOG := src/hubferry/locale/zh_CN/LC_MESSAGES/hubferry.po
 PYTEST := $(BIN)/python -m pytest
 MEMORY  = $(shell $(PYTHON) tests/temporary.py)
-IN_MEMORY = place=$$(mktemp -d "$(MEMORY)/hubferry-tests.XXXXXX") && trap 'rm -rf "$$place"' EXIT INT TERM && TMPDIR="$$place"
+IN_MEMORY = place=$$(mktemp -d "$(MEMORY)/hubferry-tests.XXXXXX") && chmod 755 "$$place" && trap 'rm -rf "$$place"' EXIT INT TERM && TMPDIR="$$place"
 
 .DEFAULT_GOAL := help
 RAY    ?= .venv-ray
@@ -79,6 +79,7 @@ test-browser:  ## the pages in a real browser, where Chromium can be had
 
 screenshots: $(VENV)/.browser  ## write the pictures of docs/images
 	$(BIN)/python -m tests.browser.screenshots
+	$(BIN)/python -m tests.browser.ui_screenshots
 
 # model-signing brings twenty packages of its own, which nobody else needs.
 $(SIGN)/.installed: requirements-sign.lock pyproject.toml

@@ -1,12 +1,25 @@
-"""The tests are the same on every machine, whatever its configuration file says."""
+"""The tests are the same on every machine, whatever its configuration file says, however they are begun."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
+
+from hypothesis import HealthCheck, settings
 
 os.environ["HUBFERRY_CONFIG"] = "none"
 
 # importlib mode leaves the folder out, and tests of all folders share what is in it
 sys.path.insert(0, str(Path(__file__).parent))
+
+# whether data is made quickly is a question of this machine's other work, and no fault of what is tested
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+# what is started in the background, or under nohup, ignores these, and so does whatever it starts
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -12,7 +12,6 @@ import pickle
 import random
 import struct
 import zipfile
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -232,13 +231,6 @@ def _varint_field(number: int, value: int) -> bytes:
 
 def _bytes_field(number: int, value: bytes) -> bytes:
     return _varint(number << 3 | 2) + _varint(len(value)) + value
-
-
-def write_lfs_pointer(path: Path, *, size: int = 123456789, digest: str | None = None) -> Path:
-    """Write what `git clone` without LFS leaves in place of a weight file."""
-    oid = digest or sha256(path.name.encode()).hexdigest()
-    text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {size}\n"
-    return write_file(path, text)
 
 
 def write_readme(

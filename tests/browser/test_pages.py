@@ -53,10 +53,7 @@ def test_every_page_fits_and_keeps_nobody_out(tabs, laboratory, width, language)
             page.goto(laboratory.url + path)
             assert page.locator("html").get_attribute("lang") == {"en": "en", "zh": "zh-CN"}[language]
             assert overflow(page) <= 0, path
-            if (width, theme) != (
-                PHONE,
-                "dark",
-            ):  # the same colours and the same elements as in two of the others
+            if (language, width) in (("en", WIDE), ("zh", PHONE)):  # the others have the same elements
                 assert_sound(page)
 
 

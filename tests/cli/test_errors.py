@@ -12,6 +12,7 @@ import pytest
 from desks import lying_about_sizes, publish
 from servers import READ_TOKEN, Seams, running_hub
 
+import forked
 import models
 from hubferry.cli.main import guard
 from hubferry.errors import DiskFullError
@@ -165,14 +166,13 @@ def slow_desk(desk, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_run_that_is_interrupted_says_how_to_continue(slow_desk, number):
-    process = subprocess.Popen(
+    process = forked.Popen(
         [sys.executable, "-m", "hubferry", "copy", *PAIR],
         env=slow_desk.environment,
         cwd=slow_desk.home,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509 - as at a terminal, even under nohup
     )
     seen = ""
     while "plan:" not in seen:

@@ -70,7 +70,7 @@ def test_the_tag_that_the_source_is_named_by_is_the_copys_too(desk, model):
 
 
 def test_names_that_cannot_be_tags_are_refused_before_anything_moves_and_a_folder_has_none(desk, model):
-    for name in ("main", "a..b", "0" * 40):
+    for name in ("main", "a..b", "0" * 40, ""):
         refused = desk.inside("copy", "hf:org/model", "ms:mine/model", "--tag", name)
         assert refused.code == 2, refused.said
         assert desk.inside("copy", "hf:org/model", "ms:mine/model", "--tag", name, "--dry-run").code == 2
@@ -175,3 +175,32 @@ def test_globs_take_and_leave_out(desk, model):
         desk, "copy", "hf:org/model", "hf:mine/model", "--tags", "!v1", "--dry-run", "--json", check_code=0
     )
     assert [one["name"] for one in json.loads(only_denied.out)["names"]] == ["v2"]
+
+
+def test_a_receipt_says_where_a_change_is_proposed_and_holds_there(desk, model):
+    desk.destination.store.add("mine/model", {"README.md": b"old"})
+    receipts = desk.home / "receipts"
+    words = ("hf:org/model", "hf:mine/model", "--create-pr", "--receipts", str(receipts))
+    done = to_hf(desk, "copy", *words, check_code=0)
+    place = next(receipts.glob("*/*.json"))
+    assert f"receipt: {place}" in done.err
+    written = json.loads(place.read_text())
+    assert written["pull_request"]["number"] == 1
+    assert written["target"]["ref"] == "hf:mine/model@refs/pr/1"
+    assert written["target"]["endpoint"] == desk.destination.url
+    assert {one["path"]: one["sha256"] for one in written["files"]} == digests(model)
+    here = ("verify-receipt", str(place), "--source-endpoint", desk.destination.url)
+    desk.inside(*here, check_code=0)
+
+
+def test_a_copy_and_a_plan_that_is_carried_out_leave_receipts(desk, model):
+    receipts = desk.home / "receipts"
+    desk.inside("copy", "hf:org/model", "ms:mine/model", "--plan-out", "p.jsonl", "--tag", "v1", check_code=0)
+    desk.inside("apply", "p.jsonl", "--receipts", str(receipts), check_code=0)
+    (place,) = receipts.glob("*/*.json")
+    written = json.loads(place.read_text())
+    assert (written["status"], written["pull_request"], written["edited"]) == ("copied", None, [])
+    assert [(one["name"], one["kind"]) for one in written["names"]] == [("v1", "tag")]
+    desk.inside("verify-receipt", str(place), check_code=0)
+    desk.inside("copy", "hf:org/model", "ms:mine/model", "--receipts", str(receipts), check_code=0)
+    assert len(list(receipts.glob("*/*.json"))) == 2  # without the tag it says something else

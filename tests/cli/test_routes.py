@@ -117,7 +117,7 @@ def test_each_kind_of_place_is_copied_to_each_other_and_a_second_run_moves_nothi
     held = digests(tmp_path / "there") if destination == "folder" else held_by(world, name, kind)
     assert held == digests(minilm)
     assert done["verified"]
-    if kind == "model":  # a dataset's second run is the same one
+    if kind == "model" and source in SOURCES[:3]:  # the other second runs are the same ones
         again = world.inside(*words, check_code=0).json()
         assert (again["fetched"], again["sent"], again["commit_count"]) == (0, 0, 0)
 

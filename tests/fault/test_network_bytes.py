@@ -51,10 +51,6 @@ def without_a_length(_request, status, headers, body):
     return status, {k: v for k, v in headers.items() if k != "Content-Length"}, body[: len(body) // 2]
 
 
-def another_size(_request, status, headers, body):
-    return status, headers | {"Content-Range": f"bytes 0-{len(body) - 1}/99"}, body
-
-
 def compressed(_request, status, headers, body):
     return status, headers | {"Content-Encoding": "x-unknown"}, body
 

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LFS = "filter=lfs diff=lfs merge=lfs -text"
-CALM = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+CALM = settings(
+    deadline=None,
+    max_examples=150,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 @pytest.fixture

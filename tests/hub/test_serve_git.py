@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
 import shutil
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
@@ -15,9 +17,9 @@ import pytest
 from huggingface_hub import HfApi
 from servers import READ_TOKEN, WRITE_TOKEN, running_hub
 
-from hubferry.serve import Strictness
+from hubferry.serve import Reason, Refusal, ServerLimits, Strictness
 from hubferry.serve.git import pointer
-from hubferry.serve.smart_git import command
+from hubferry.serve.smart_git import command, routes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -230,6 +232,34 @@ def test_what_the_hub_does_not_keep_is_refused_with_a_reason_and_nothing_of_it_s
         assert set(hub.store.find("org/model").record.branches) == {"main"}
 
 
+@pytest.mark.parametrize("name", ["..", ".GIT", "a\tb"])
+def test_paths_that_lead_elsewhere_are_not_pushed(git, hub, tmp_path, name):
+    folder = clone(git, hub, tmp_path / "clone", "--branch", "main")
+    blob = git("rev-parse", "HEAD:README.md", at=folder)
+    (tmp_path / "tree").write_bytes(f"100644 {name}\0".encode() + bytes.fromhex(blob))
+    tree = git("hash-object", "-w", "-t", "tree", "--literally", str(tmp_path / "tree"), at=folder)
+    commit = git("commit-tree", tree, "-p", "HEAD", "-m", "elsewhere", at=folder)
+    git("push", "origin", f"{commit}:refs/heads/main", at=folder, fails=True)
+    assert files(hub) == FILES
+
+
+def test_what_grows_when_it_is_unpacked_is_not_unpacked(git, tmp_path):
+    with running_hub(tmp_path / "hub", limits=ServerLimits(commit_line_bytes=1 << 20)) as hub:
+        hub.store.add("org/model", FILES)
+        folder = clone(git, hub, tmp_path / "clone", "--branch", "main")
+        git.commit(folder, {"zeros.txt": bytes(20 << 20)})
+        assert "push it by LFS" in git("push", "origin", "main", at=folder, fails=True)
+        assert files(hub) == FILES
+        bomb = gzip.compress(bytes(80 << 20))
+        request = urllib.request.Request(
+            f"{hub.url}/org/model.git/git-upload-pack", data=bomb, headers={"Content-Encoding": "gzip"}
+        )
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=30)
+        refused.value.close()
+        assert refused.value.code == 413
+
+
 def test_a_pointer_to_a_blob_that_was_sent_is_that_blob(git, hub, tmp_path):
     content = b"\1" * 3_000
     sha256 = hub.store.blobs.put(content)
@@ -282,6 +312,7 @@ def test_forgotten_blobs_and_moved_repositories_are_so_for_git_as_well(git, hub,
     clone(git, hub, tmp_path / "clone")
     hub.store.move("org/model", "org/new")
     clone(git, hub, tmp_path / "moved", name="org/new.git")
+    clone(git, hub, tmp_path / "by-the-old-name")
     api = HfApi(endpoint=hub.url, token=WRITE_TOKEN)
     api.permanently_delete_lfs_files("org/new", list(api.list_lfs_files("org/new")))
     folder = clone(git, hub, tmp_path / "forgotten", name="org/new.git")
@@ -327,6 +358,35 @@ def test_git_lfs_brings_blobs_and_takes_them(git, hub, tmp_path):
     git.commit(folder, {"x.bin": b"\3" * 70_000})
     git("push", "--quiet", "origin", "main", at=folder)
     assert files(hub)["x.bin"] == b"\3" * 70_000
+
+
+def test_who_waits_for_git_keeps_nobody_else_waiting(hub, monkeypatch):
+    begun, ended = threading.Semaphore(0), threading.Event()
+
+    def wait(*_words):
+        begun.release()
+        ended.wait(30)
+        raise Refusal(Reason.BROKEN, "slow")
+
+    monkeypatch.setattr(routes, "bring_up_to_date", wait)
+    address = f"{hub.url}/org/model/info/refs?service=git-upload-pack"
+
+    def ask() -> None:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(address, timeout=40)
+        refused.value.close()
+
+    waiting = [threading.Thread(target=ask) for _ in range(40)]
+    for one in waiting:
+        one.start()
+    try:
+        for _ in range(8):
+            assert begun.acquire(timeout=20)
+        assert HfApi(endpoint=hub.url).list_repo_files("org/model") != []
+    finally:
+        ended.set()
+        for one in waiting:
+            one.join(20)
 
 
 @pytest.mark.parametrize("body", [b"", b"0000", b"zzzz", b"ffff", b"0010deadbeef0000", b"0004" * 3])

@@ -67,7 +67,7 @@ ADDRESSES = [
 
 
 @pytest.mark.parametrize(
-    "path", [*ADDRESSES, "/org/nothing", "/models", "/api/nothing", "/org/model.git/info/refs"]
+    "path", [*ADDRESSES, "/org/nothing", "/models", "/api/nothing", "/org/model/settings"]
 )
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "application/json, text/plain, */*", ""])
 def test_who_is_no_browser_is_answered_as_if_there_were_no_pages(filled, path, accept):

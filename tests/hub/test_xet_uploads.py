@@ -170,17 +170,13 @@ def test_a_chunk_server_that_falls_silent_is_noticed_and_git_lfs_sends_all_of_it
     assert not [one for one in threading.enumerate() if one.name == "hubferry-xet"]
 
 
-@pytest.mark.parametrize("wrong", ["refused", "nowhere", "folder", 403, 500])
+@pytest.mark.parametrize("wrong", ["nowhere", "folder", 403, 500])
 def test_whatever_is_wrong_with_the_chunk_server_git_lfs_sends_the_blob(world, story, wrong, tmp_path):
     if isinstance(wrong, int):
         story.status = wrong
     else:
-        with socket.socket() as unused:
-            unused.bind(("127.0.0.1", 0))
-            nobody = f"http://127.0.0.1:{unused.getsockname()[1]}"
         (tmp_path / "file").write_text("no folder")
         story.address = {
-            "refused": nobody,
             "nowhere": "ftp://example.org",
             "folder": f"local://{tmp_path}/file/below",
         }[wrong]

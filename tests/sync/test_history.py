@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import replace
@@ -373,8 +374,9 @@ def test_a_history_on_a_disk_that_is_only_read_can_be_looked_at(tmp_path, path, 
     with History.open(path) as history:
         history.record(history.begin(Path("m.yaml"), "run"), outcome())
     tmp_path.chmod(0o755)
-    for above in tmp_path.parents:
-        if above != Path("/tmp") and above.is_relative_to("/tmp"):
+    top = Path(tempfile.gettempdir()).resolve()
+    for above in tmp_path.resolve().parents:
+        if above != top and above.is_relative_to(top):
             above.chmod(above.stat().st_mode | 0o055)
     path.parent.chmod(0o755)
     for one in path.parent.iterdir():

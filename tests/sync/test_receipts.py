@@ -24,6 +24,7 @@ import hubferry
 from hubferry.beside import NameCopied
 from hubferry.errors import HubferryError, IntegrityError, NotFoundError, UsageError
 from hubferry.events import ignore
+from hubferry.model import RepoRef
 from hubferry.options import Options
 from hubferry.receipts import document
 from hubferry.receipts.document import ReceiptFile
@@ -443,17 +444,33 @@ def test_no_hub_is_asked_because_a_receipt_names_it(world, folder):
 
 
 @pytest.mark.parametrize(
-    "target", ["https://hf-mirror.com/org/x", "https://evil.example/org/x", "//server/share", "lab:org/x"]
+    ("target", "said"),
+    [
+        ("https://hf-mirror.com/org/x", "the receipt is about"),
+        ("https://evil.example/org/x", "is not an address of a hub"),
+        ("//server/share", "a folder as Windows writes it"),
+        ("lab:org/x", "lab"),
+    ],
 )
-def test_a_receipt_that_brings_its_own_address_is_refused(folder, target, monkeypatch):
+def test_a_receipt_that_brings_its_own_address_is_refused(folder, target, said, monkeypatch):
     place = receipts.write(folder, made_up())
 
     def elsewhere(said) -> None:
         said["target"] |= {"ref": target, "endpoint": "https://hf-mirror.com"}
 
     monkeypatch.setenv("HF_TOKEN", "hf_canaryCANARYcanary")
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=said):
         hubferry.verify_receipt(resealed(place, elsewhere))
+
+
+@pytest.mark.parametrize("place", ["//server/share", "\\\\server\\share"])
+def test_a_file_server_is_not_asked_because_a_receipt_says_so(folder, place, monkeypatch):
+    """As on Windows, where such a name is a folder, and asking signs in."""
+    monkeypatch.setattr("hubferry.receipts.checking.reference", lambda text, *_words: RepoRef("dir", text))
+    monkeypatch.setattr("hubferry.receipts.folders.look", lambda *_words: pytest.fail("it was asked"))
+    receipt = resealed(receipts.write(folder, made_up()), lambda said: said["target"].update(ref=place))
+    with pytest.raises(UsageError, match="a folder of a server"):
+        hubferry.verify_receipt(receipt)
 
 
 def test_a_target_that_is_gone_is_an_error_and_no_difference(world, folder):

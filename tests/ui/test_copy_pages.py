@@ -76,6 +76,9 @@ async def test_what_would_be_refused_is_said_in_the_plan_and_cannot_be_started(o
         missing = await planned(pages, source="hf:org/nothing", destination="ms:mine/model")
         assert "has no repository org/nothing" in missing.words
         assert not [one for one in missing.forms() if one["action"].endswith("/copy/runs")]
+        form = {**(await pages.get("/copy")).form("/copy/plans"), "action": "/copy/runs"}
+        started = await pages.send(form, plan=missing.where.rpartition("/")[2])
+        assert (started.status, "would be refused" in started.words) == (409, True)
         for words in (
             {"source": "", "destination": "ms:mine/model"},
             {"source": "hf:org/model", "destination": ""},

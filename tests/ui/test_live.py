@@ -56,12 +56,12 @@ async def test_an_idle_page_hears_nothing_and_no_folder_is_read_for_it(folder, m
     assert len(read) <= 1
 
 
-async def test_what_changed_between_a_page_and_its_stream_is_heard_of(folder):
+async def test_what_changed_between_a_page_and_its_stream_is_heard_of_at_once(folder, monkeypatch):
     shown = live.mark(desk.Watched(folder), ())
     place = desk.Desk(folder)
     try:
         place.say(transfer(place.id))
-        event = await anext(live.changes(folder, lambda: (), shown)(None))
+        (event,) = await looks(live.changes(folder, lambda: (), shown)(None), 0, monkeypatch)
         assert event.id
     finally:
         place.leave(transfer(place.id, state="done", ended=3.0))

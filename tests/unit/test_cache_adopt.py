@@ -150,17 +150,12 @@ def test_what_an_older_script_left_in_another_root_is_found_by_name(home):
     assert contents(adopt.find(FILES, REF, [home / "flux_model_cache"])) == {"config.json": SMALL}
 
 
-def test_a_folder_given_by_hand_is_held_against_the_notes_of_its_download(home):
+def test_the_notes_of_a_download_into_a_folder_are_read_and_strange_ones_left_out(home):
     folder = home / "folder"
-    for path, content in WHOLE.items():
-        write(folder / path, content)
-    assert contents(adopt.find_in_folder(FILES, folder)) == WHOLE
     notes = folder / ".cache/huggingface/download"
     write(notes / "config.json.metadata", f"{'c' * 40}\n{GIT}\n1.5\n".encode())
-    write(notes / "sub/model.safetensors.metadata", f"{'c' * 40}\n{'0' * 64}\n1.5\n".encode())
     write(notes / "strange.metadata", b"\xff")
-    assert set(adopt.find_in_folder(FILES, folder)) == {"config.json"}
-    assert adopt.folder_metadata(folder)["config.json"] == adopt.FolderMetadata("c" * 40, GIT)
+    assert adopt.folder_metadata(folder) == {"config.json": adopt.FolderMetadata("c" * 40, GIT)}
 
 
 def test_a_hostile_path_is_not_looked_for_outside(home):

@@ -384,9 +384,6 @@ def test_a_cache_that_cannot_be_read_and_names_that_lead_away_hold_nothing(model
     assert set(adopt.find(wanted, REF, [tmp_path / "root"])) == {file.path for file in wanted}  # by digest
     monkeypatch.setattr(disk, "read_record", failing(errno.EIO))
     assert set(adopt.find(wanted, REF, [tmp_path / "root"])) <= {"a"}
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "outside").write_bytes(content)
-    assert adopt.find_in_folder(wanted[:2], tmp_path / "folder") == {}
 
 
 # keeping and checking

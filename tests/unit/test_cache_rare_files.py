@@ -7,13 +7,13 @@ import zipfile
 import pytest
 from tests import models
 
-from hubferry.cache import adopt, intake, moving, placing, verify
+from hubferry.cache import intake, moving, placing, verify
 from hubferry.cache.disk import disk, tells_case_apart
 from hubferry.cache.formats import Evidence, FlawError, archive, examine, pytorch
 from hubferry.cache.formats.flaw import UnclearError
 from hubferry.cache.store import Cache
 from hubferry.events import Progress
-from hubferry.model import RepoFile, RepoRef
+from hubferry.model import RepoRef
 
 REF = RepoRef("hf", "org/model")
 
@@ -122,10 +122,6 @@ def test_a_link_that_is_no_blob_of_a_hub_is_taken_for_what_it_leads_to(folder, t
     taken = intake.take_in(folder, REF, Cache(tmp_path / "cache", roots=()))
     assert taken.files == 3
     assert (taken.path / "c.bin").read_bytes() == b"three"
-
-
-def test_a_folder_that_is_not_there_holds_nothing(tmp_path):
-    assert adopt.find_in_folder([RepoFile("a", 1, "0" * 64)], tmp_path / "nowhere") == {}
 
 
 def test_where_no_name_has_letters_nothing_can_tell_about_case(tmp_path, monkeypatch):

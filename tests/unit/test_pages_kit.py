@@ -324,8 +324,7 @@ def shown(text):
 
 def test_links_of_a_text_lead_into_the_repository_or_openly_out_and_nowhere_else():
     page = shown(
-        "[a](b/c.md#d) [up](../x) [top](/x) [s](javascript:x) [out](https://a.example) [self](#here)\n"
-        "\n# Here\n"
+        "[a](b/c.md#d) [up](../x) [top](/x) [s](javascript:x) [o](https://a.example) [self](#here)\n\n# Here"
     )
     assert 'href="/o/n/blob/c/b/c.md#d"' in page
     assert 'href="https://a.example" rel="nofollow noopener noreferrer"' in page

@@ -476,7 +476,11 @@ def test_whatever_a_file_holds_it_is_read_or_refused(tree, tmp_path):
     read_or_refused(tmp_path / "any.yaml", text.encode("utf-8", "replace"))
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=80,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     cut=st.integers(0, len(GOOD)),
     more=st.text(max_size=12) | st.sampled_from(["\t", "[", "{", "&a ", "*a", "*weights", "<<: ", "!x ", "? ", "'", '"', "|", "\n---\n", "%"]),
@@ -487,7 +491,11 @@ def test_whatever_is_spoilt_in_a_right_file_it_is_read_or_refused(cut, more, ski
     read_or_refused(tmp_path / "any.yaml", text.encode("utf-8", "replace"))
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(content=st.binary(max_size=200))
 def test_whatever_bytes_a_file_has_it_is_read_or_refused(content, tmp_path):
     read_or_refused(tmp_path / "any.yaml", content)

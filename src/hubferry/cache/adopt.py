@@ -64,19 +64,6 @@ def _places(search: _Search, ref: RepoRef, roots: Sequence[Path]) -> Iterator[Ca
         yield partial(search.by_place, folder)
 
 
-def find_in_folder(files: Sequence[RepoFile], folder: Path) -> dict[str, Path]:
-    """Return which of `files` a folder seems to hold: same path and size, and no record of another digest."""
-    search = _Search(files, ())
-    search.by_place(folder)
-    noted = folder_metadata(folder)
-    wanted = {file.path: {file.sha256, file.git_sha1} for file in files}
-    return {
-        path: place
-        for path, place in search.found.items()
-        if path not in noted or noted[path].digest in wanted[path]
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class FolderMetadata:
     """What `huggingface_hub` notes beside a file that it downloaded into a folder.

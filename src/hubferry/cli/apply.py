@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubferry.cli import options, output, present
+from hubferry.cli import options, output, present, receipt
+from hubferry.cli.announced import Subject
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
 from hubferry.events import ignore
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     help=_("Keep no payload on disk once it was sent."),
 )
 @options.both_access()
+@receipt.option()
 @options.talking()
 def apply(file: Path, **words: Any) -> int:
     """Run the command."""
@@ -53,13 +55,17 @@ def apply(file: Path, **words: Any) -> int:
     from hubferry.cli.memory import keep_freed_memory
 
     keep_freed_memory()
-    with follow(quiet=words["quiet"], style=words["progress"]) as listen:
+    subject = Subject("hubferry apply")
+    with follow(quiet=words["quiet"], style=words["progress"], subject=subject) as listen:
         report = api.apply_plan(file, asked, listen)
+        kept = receipt.write(words["receipts"], report, asked, listen) if words["receipts"] else None
     if words["as_json"]:
         output.document(present.report_document(report))
     elif not words["quiet"]:
         for line in present.report_lines(report):
             output.data(line)
+    if kept is not None and not words["quiet"]:
+        receipt.tell(kept)
     return 0
 
 

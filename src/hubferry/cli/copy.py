@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubferry.cli import options, output, present
+from hubferry.cli import options, output, present, receipt
 from hubferry.cli.announced import Subject
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
@@ -112,7 +112,7 @@ if TYPE_CHECKING:
     ),
     options.offline(),
 )
-@options.group(_("What to say"), options.talking())
+@options.group(_("What to say"), receipt.option(), options.talking())
 def copy(source: str, destination: str, **words: Any) -> int | None:
     """Run the command."""
     pinned = options.source_words(source, words)
@@ -136,11 +136,14 @@ def copy(source: str, destination: str, **words: Any) -> int | None:
     subject = Subject("hubferry copy", pinned, destination)
     with follow(quiet=words["quiet"], style=words["progress"], subject=subject) as listen:
         report = api.copy(pinned, destination, asked, listen)
+        kept = receipt.write(words["receipts"], report, asked, listen) if words["receipts"] else None
     if words["as_json"]:
         output.document(present.report_document(report))
     elif not words["quiet"]:
         for line in present.report_lines(report):
             output.data(line)
+    if kept is not None and not words["quiet"]:
+        receipt.tell(kept)
     return 0
 
 

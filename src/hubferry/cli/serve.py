@@ -332,6 +332,7 @@ def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
 
 
 async def _serve(wish: _Wish, application: web.Application) -> None:
+    from hubferry.serve.pages import prepare
     from hubferry.serve.server import start
 
     stopped = asyncio.Event()
@@ -348,7 +349,9 @@ async def _serve(wish: _Wish, application: web.Application) -> None:
             hint="hubferry serve --port 0",
         ) from error
     _announce(wish, running)
+    ready = asyncio.create_task(asyncio.to_thread(prepare))
     await stopped.wait()
+    await ready
     if wish.mirror is not None and not wish.quiet:
         wish.mirror.sum_up(application)
     await running.stop()

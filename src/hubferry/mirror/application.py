@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -14,6 +16,7 @@ from hubferry.mirror.mirror import Mirror, Wishes
 from hubferry.mirror.pages import MirrorProvider
 from hubferry.mirror.refusals import said
 from hubferry.mirror.request import Asked
+from hubferry.pages import Event, events
 from hubferry.serve.access import Policy
 from hubferry.serve.application import LABELS
 from hubferry.serve.hub import account_of, hub_of, token_of
@@ -54,6 +57,8 @@ _ANSWERS: dict[str, Answer] = {
 """By what is asked for; everything else is the hub's own affair."""
 _LISTS = ("hf:list", "ms:list")
 _READING = ("GET", "HEAD")
+_LOOK = 2.0
+"""Seconds after which it is looked whether a page's numbers have changed; nobody is asked for that."""
 
 
 class OpenPolicy(Policy):
@@ -100,6 +105,7 @@ def attach(application: web.Application, cache: Cache, wishes: Wishes) -> None:
         application.router.add_route(method, "/api/spaces/{rest:.+}", _refuse_spaces)
         if method == "GET":
             application.router.add_route(method, "/metrics", _metrics)
+            application.router.add_route(method, "/-/events", _events)
     LABELS[_raw] = "hf:raw"
     LABELS[_metrics] = "metrics"
 
@@ -122,6 +128,22 @@ async def _metrics(request: web.Request) -> web.Response:
     text = request.app[MIRROR].counts.text()
     headers = {"Cache-Control": "no-store", "Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
     return web.Response(body=text, headers=headers)
+
+
+async def _events(request: web.Request) -> web.StreamResponse:
+    """Say when the numbers of the first page have changed."""
+    account_of(request)
+    counts = request.app[MIRROR].counts
+
+    async def changes(_last: str | None) -> AsyncGenerator[Event, None]:
+        known = replace(counts)
+        while True:
+            await asyncio.sleep(_LOOK)
+            if counts != known:
+                known = replace(counts)
+                yield Event('["mirror"]')
+
+    return await events(request, changes)
 
 
 async def _own_space(request: web.Request, handler: Handler) -> web.StreamResponse:

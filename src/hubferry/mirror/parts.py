@@ -39,12 +39,6 @@ class Parts:
     missing: list[Range]
     whole: bool = False
     readers: list[Reader] = field(default_factory=list)
-    _in_flight: int = 0
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether nothing is missing or on its way."""
-        return not self.missing and not self._in_flight
 
     @property
     def are_wanted(self) -> bool:
@@ -61,12 +55,10 @@ class Parts:
         stop = min(gap_stop, start + most)
         left = [(gap_start, start), (stop, gap_stop)]
         self.missing[index:index] = [one for one in left if one[0] < one[1]]
-        self._in_flight += 1
         return start, stop
 
     def give_back(self, rest: Range) -> None:
         """Say that a part is on its way no more; `rest` of it, empty or not, has not come."""
-        self._in_flight -= 1
         if rest[0] < rest[1]:
             insort(self.missing, (rest[0] // CHUNK * CHUNK, rest[1]))
 

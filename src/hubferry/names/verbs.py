@@ -69,6 +69,8 @@ async def plan(source: str, destination: str, options: Options, listen: Listener
 
 def _refuse_together(options: Options) -> None:
     """Refuse wishes that exclude each other."""
+    if options.tag is not None and not options.tag.strip():
+        raise UsageError(_("--tag needs a name"))
     if options.tag and options.same_tag:
         raise UsageError(_("--tag and --same-tag exclude each other"))
     if options.create_pr and (options.tag or options.same_tag or options.tags or options.branches):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
@@ -10,6 +11,7 @@ from aiohttp import web
 
 from hubferry.pages.forms import ORIGIN, SECRET
 from hubferry.pages.headers import COMMON
+from hubferry.pages.live import ENDING
 from hubferry.pages.reader import LANGUAGE_COOKIE, LANGUAGES, THEME_COOKIE, THEMES
 from hubferry.pages.static import send_static
 
@@ -44,8 +46,14 @@ def add_routes(
     application[SECRET] = secrets.token_bytes(32)
     if origin is not None:
         application[ORIGIN] = origin
+    application[ENDING] = asyncio.Event()
+    application.on_shutdown.append(_end_streams)
     application.router.add_get("/-/static/{digest}/{name}", send_static)
     application.router.add_get("/-/prefer", remember_wish)
+
+
+async def _end_streams(application: web.Application) -> None:
+    application[ENDING].set()
 
 
 def link(request: web.Request, path: str, **query: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -14,6 +14,8 @@ from hubferry.pages.headers import COMMON
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+ENDING: web.AppKey[asyncio.Event] = web.AppKey("pages ending", asyncio.Event)
+"""Set when the application goes down: a stream that is open would hold it up."""
 BEAT = 20.0
 """Seconds of silence after which a line says that the connection is alive."""
 _RETRY = 10_000
@@ -56,13 +58,17 @@ async def events(
     await answer.prepare(request)
     if request.method == "HEAD":
         return answer
+    ending = asyncio.ensure_future(request.app.get(ENDING, asyncio.Event()).wait())
     coming = source(request.headers.get("Last-Event-ID")).__aiter__()
     waiting: asyncio.Future[Event | None] | None = None
     try:
         await answer.write(f"retry: {_RETRY}\n\n".encode())
         while True:
             waiting = waiting or asyncio.ensure_future(_next(coming))
-            done, _pending = await asyncio.wait({waiting}, timeout=beat)
+            both: set[asyncio.Future[Any]] = {waiting, ending}
+            done, _left = await asyncio.wait(both, timeout=beat, return_when=asyncio.FIRST_COMPLETED)
+            if ending in done:
+                return answer
             if not done:
                 await answer.write(b":\n\n")
                 continue
@@ -73,6 +79,7 @@ async def events(
     except ConnectionError:
         return answer
     finally:
+        ending.cancel()
         if waiting is not None:
             waiting.cancel()
             with suppress(asyncio.CancelledError):

@@ -77,6 +77,12 @@ class Templates:
         with i18n.speaking(reader.language):
             return self._engine().get_template(template).render(_context(request), **values)
 
+    def prepare(self) -> None:
+        """Compile every template ahead, so that the first reader does not wait for it. Blocks."""
+        engine = self._engine()
+        for path in sorted(self._folder.glob("*.html")):
+            engine.get_template(path.name)
+
     def _engine(self) -> Environment:
         if self._environment is None:
             self._environment = _environment(self._folder)

@@ -98,7 +98,7 @@ async def verify(
     ref = reference(text, options.source, "hf")
     if ref.hub == "dir":
         if where is None:
-            pass
+            _refuse_server(text)
         listed, digests = await folders.look(ref, known, listen)
         return ReceiptCheck(known, ref.repo_id, None, None, _held(known, listed, digests))
     commit = None

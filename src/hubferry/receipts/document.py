@@ -61,6 +61,14 @@ class ReceiptName:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptPull:
+    """The pull request that the copy is, and nothing else."""
+
+    number: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tool:
     """What wrote the receipt."""
 
@@ -88,6 +96,10 @@ class Receipt:
         names: Tags and branches.
         commits: Those that the copy made at the target.
         notes: What was left out, and what else there was to know.
+        adapted: Paths of files that were changed on their way, as somebody asked.
+        edited: Paths to which the target's hub has added lines of its own.
+        verified_by: Names of the source's own files by which it was verified.
+        pull_request: Where the copy was proposed instead of made.
         tool: What wrote it.
     """
 
@@ -106,6 +118,10 @@ class Receipt:
     names: tuple[ReceiptName, ...] = ()
     commits: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    adapted: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
+    verified_by: tuple[str, ...] = ()
+    pull_request: ReceiptPull | None = None
 
 
 def encoded(receipt: Receipt) -> bytes:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 Role = Literal["read", "write", "admin"]
-ROLES: tuple[Role, ...] = ("read", "write", "admin")
 _TOKEN_BYTES, _ID_BYTES = 32, 4
 SHORTEST_TOKEN = 24
 """Letters that a token has to have which somebody else made up."""
@@ -165,10 +164,6 @@ class Accounts:
             known = {one.sha256: record.account for record in content.accounts for one in record.tokens}
             self._by_digest = content, known
         return known.get(digest_of(token))
-
-    def organisation_names(self) -> set[str]:
-        """Return every organisation that an account is in."""
-        return {name for record in self.all() for name in record.organisations}
 
     def upstream_token(self, account: Account, upstream: str) -> str | None:
         """Return the token that an account left here for another hub (`hf` or `ms`), None for none."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-_TABLES = (health.routes, *modelscope.TABLES, storage.routes, smart_git.routes, *huggingface.TABLES)
+_TABLES = (health.routes, *modelscope.TABLES, storage.routes, *smart_git.TABLES, *huggingface.TABLES)
 LABELS: dict[object, str] = {}
 """What each handler is for, as `AccessRecord.route` says it."""
 

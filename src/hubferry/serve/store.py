@@ -185,6 +185,10 @@ class Store:
             if key[0] == kind:
                 yield self._known[key]
 
+    def all(self) -> list[Repository]:
+        """Return every repository of every kind, in no order: there may be many, and sorting takes time."""
+        return list(self._known.values())
+
     def create(  # noqa: PLR0913  # one for each field of a repository
         self,
         repo_id: str,

@@ -16,11 +16,11 @@ from hubferry.model import Report
 from hubferry.options import Options
 from hubferry.sync import receipts
 from hubferry.sync.outcome import Change, FileProof, Outcome
+from hubferry.sync.spec import Entry, Job, Manner
 
 if TYPE_CHECKING:
     from hubferry.events import Event, Listener
     from hubferry.model import Blob, Plan
-    from hubferry.sync.spec import Job, Manner
 
 
 async def mirror(job: Job, manner: Manner, listen: Listener) -> Outcome:
@@ -150,7 +150,19 @@ def outcome_of(job: Job, report: Report, manner: Manner, started: float) -> Outc
         proof=_proof(report) if manner.proof else (),
         others=tuple(file.path for file in plan.only_there) if manner.proof else (),
         notes=_notes(plan),
+        adapted=tuple(sorted(plan.adapted)),
+        edited=report.edited,
+        verified_by=plan.source.signed,
     )
+
+
+def copied(report: Report, options: Options) -> Outcome:
+    """Return what became of a copy that no mirror file asked for, as that of a job; for its receipt."""
+    plan, started = report.plan, time.time() - report.seconds
+    source, target = str(plan.source.ref), str(plan.destination.ref)
+    entry = Entry(source, source, target, include=options.include, exclude=options.exclude)
+    outcome = outcome_of(Job(entry, source, target), report, Manner(proof=True), started)
+    return replace(outcome, names=report.names, pull_request=report.pull_request)
 
 
 def _proof(report: Report) -> tuple[FileProof, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from hubferry.beside import NameCopied
+    from hubferry.beside import NameCopied, PullRequest
     from hubferry.errors import HubferryError
     from hubferry.model import Plan
     from hubferry.sync.spec import Job
@@ -53,6 +53,10 @@ class Outcome:
         proof: Each file, for the receipt; empty unless one was asked for.
         others: Paths that the target has besides, for the receipt.
         notes: Sentences for a person: what was left out, what the target cannot do.
+        adapted: Paths of files that were changed on their way.
+        edited: Paths to which the target's hub has added lines of its own.
+        verified_by: Names of the source's own files by which it was verified.
+        pull_request: Where the copy was proposed.
         error: Why it failed.
     """
 
@@ -71,6 +75,10 @@ class Outcome:
     proof: tuple[FileProof, ...] = field(default=(), repr=False)
     others: tuple[str, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
+    adapted: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
+    verified_by: tuple[str, ...] = ()
+    pull_request: PullRequest | None = None
     error: HubferryError | None = None
 
     @property

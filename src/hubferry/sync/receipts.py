@@ -22,7 +22,7 @@ from hubferry.i18n import _
 from hubferry.options import Access, Options
 from hubferry.receipts import document, sums
 from hubferry.receipts.checking import endpoint_of, verify
-from hubferry.receipts.document import Receipt, ReceiptFile, ReceiptName, Side, Tool
+from hubferry.receipts.document import Receipt, ReceiptFile, ReceiptName, ReceiptPull, Side, Tool
 from hubferry.receipts.writing import write_whole
 from hubferry.session import Session
 from hubferry.sync.outcome import FileProof
@@ -126,6 +126,7 @@ def write(
     outcome: Outcome,
     *,
     clean: Callable[[str], str] = unchanged,
+    reached: tuple[Access, Access] = (Access(), Access()),
     source_endpoint: str | None = None,
 ) -> Path:
     """Write the receipt of a copy that is proven; nothing is written where the last one says the same.
@@ -134,6 +135,7 @@ def write(
         directory: Of all receipts; made where it is not there.
         outcome: With its proof; see `settled`.
         clean: Takes secrets out of what the notes say.
+        reached: How both sides were, where that is not as the environment and the configuration say.
         source_endpoint: Where the source's hub was, where it was not asked; None where it is here.
 
     Returns:
@@ -147,7 +149,7 @@ def write(
         message = _("{target} is not proven; there is no receipt").format(target=outcome.job.target)
         raise IntegrityError(message, side="destination")
     folder = directory / folder_name(outcome.job.target)
-    receipt = _receipt(outcome, clean)
+    receipt = _receipt(outcome, clean, reached)
     if source_endpoint is not None:
         receipt = replace(receipt, source=replace(receipt.source, endpoint=source_endpoint))
     with disk_errors(folder):
@@ -169,7 +171,8 @@ def folder_name(target: str) -> str:
     return f"{safe_name(target).strip('_') or 'target'}-{digest}"
 
 
-def _receipt(outcome: Outcome, clean: Callable[[str], str]) -> Receipt:
+def _receipt(outcome: Outcome, clean: Callable[[str], str], reached: tuple[Access, Access]) -> Receipt:
+    pull = outcome.pull_request
     entry, files = outcome.job.entry, sorted(outcome.proof, key=lambda one: one.path)
     return Receipt(
         written=_iso(time.time()),
@@ -177,8 +180,8 @@ def _receipt(outcome: Outcome, clean: Callable[[str], str]) -> Receipt:
         seconds=round(outcome.seconds, 3),
         status=outcome.status,
         entry=clean(entry.name),
-        source=_side(outcome.job.source, outcome.source_commit),
-        target=_side(outcome.job.target, outcome.target_commit),
+        source=_side(outcome.job.source, outcome.source_commit, reached[0]),
+        target=_side(outcome.job.target, outcome.target_commit, reached[1]),
         files=tuple(ReceiptFile(one.path, one.size, one.sha256, one.git_sha1) for one in files),
         tool=Tool(__version__, platform.python_version(), platform.platform()),
         include=entry.include,
@@ -190,15 +193,19 @@ def _receipt(outcome: Outcome, clean: Callable[[str], str]) -> Receipt:
         ),
         commits=outcome.commits,
         notes=tuple(clean(note) for note in outcome.notes),
+        adapted=outcome.adapted,
+        edited=outcome.edited,
+        verified_by=outcome.verified_by,
+        pull_request=None if pull is None else ReceiptPull(pull.number, pull.url),
     )
 
 
-def _side(text: str, commit: str) -> Side:
+def _side(text: str, commit: str, access: Access) -> Side:
     endpoint = None
     hub = "dir"
     with suppress(HubferryError):  # a hub that is not configured here any more
         ref = typed.repository(text, None)
-        hub, endpoint = ref.hub, endpoint_of(ref, Access())
+        hub, endpoint = ref.hub, endpoint_of(ref, access)
         if hub == "dir":
             text = str(Path(ref.repo_id).expanduser().absolute())
     is_commit = hub == "hf" or (hub == "ms" and len(commit) == len("0" * 40))

@@ -32,10 +32,15 @@ if TYPE_CHECKING:
 
 LEAST = 8 << 20
 """Bytes of a blob from which chunks are worth their while; smaller ones go by git LFS, many at once."""
-AT_ONCE = 3
-"""Uploads side by side: each holds up to some hundred MiB of chunks, and sends over many connections."""
+AT_ONCE = 2
+"""Uploads side by side: each holds up to some hundred MiB of chunks, and sends over several connections."""
 WRITE = 4 << 20
 """Bytes given to hf_xet at a time."""
+_SETTINGS = {
+    "telemetry.enabled": False,
+    "client.retry_max_attempts": 1,
+    "client.ac_max_upload_concurrency": 4,  # of 64 MiB each, which are in memory: by itself it goes up to 64
+}
 _WORTH_TELLING = 1 << 20
 _LAST_SECONDS = 2.0
 
@@ -107,8 +112,7 @@ class XetUploads:
         import hf_xet  # type: ignore[import-untyped]  # a compiled module without stubs
 
         if self._session is None:
-            settings = {"telemetry.enabled": False, "client.retry_max_attempts": 1}
-            self._session = hf_xet.XetSession(hf_xet.XetConfig().with_config(settings))
+            self._session = hf_xet.XetSession(hf_xet.XetConfig().with_config(_SETTINGS))
         return self._session.new_upload_commit(
             granted.address, token=granted.token, token_expiry_unix_secs=granted.expires
         )

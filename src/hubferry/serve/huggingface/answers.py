@@ -57,6 +57,11 @@ _MISSING, _UNKNOWN = 404, 401
 _ASKED_BY_GIT = ("/info/refs", "/git-upload-pack", "/git-receive-pack", "/info/lfs/objects/batch")
 
 
+def status_of(refusal: Refusal) -> int:
+    """Return the status that a refusal has, to whomever it is told."""
+    return refusal.status or _STATUS[refusal.reason][0]
+
+
 def answer(request: web.Request, refusal: Refusal) -> web.Response:  # noqa: C901  # one branch an oddity
     """Return the answer to a refused request."""
     status, code = _STATUS[refusal.reason]

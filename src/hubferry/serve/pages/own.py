@@ -59,13 +59,8 @@ class OwnProvider:
 
     async def entries(self, request: web.Request) -> Sequence[Entry]:
         """Return every repository that whoever asks may see."""
-        account, sees = account_of(request), self._hub.policy.sees
-        return [
-            _entry(repository)
-            for kind in ("model", "dataset")
-            for repository in self._hub.store.repositories(kind)
-            if sees(account, repository.record)
-        ]
+        account, sees, known = account_of(request), self._hub.policy.sees, self._hub.store.all()
+        return await asyncio.to_thread(lambda: [_entry(one) for one in known if sees(account, one.record)])
 
     async def details(self, entries: Sequence[Entry]) -> Mapping[tuple[str, str], Details]:
         """Return the size, the task and the licence of some repositories."""

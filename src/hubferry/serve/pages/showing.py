@@ -49,6 +49,11 @@ async def show(
     )
 
 
+def prepare() -> None:
+    """Make everything ready for the first reader. Blocks; call it off the event loop."""
+    _TEMPLATES.prepare()
+
+
 def can_sign_in(hub: Hub) -> bool:
     """Return whether a token would tell this hub anything."""
     accounts = hub.policy.accounts

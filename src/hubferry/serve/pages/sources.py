@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
 from aiohttp import web
 
 if TYPE_CHECKING:
@@ -15,9 +16,8 @@ if TYPE_CHECKING:
     from hubferry.serve.tree import Tree
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A repository in a list.
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """A repository in a list. A struct: each list makes one for every repository that there is.
 
     Attributes:
         changed: Seconds since 1970; None where nobody knows.

@@ -1,5 +1,7 @@
 """Repositories to git itself: `git clone`, `fetch` and `push` over HTTP, where the machine has git."""
 
-from hubferry.serve.smart_git.routes import routes
+from hubferry.serve.smart_git import routes
 
-__all__ = ["routes"]
+TABLES = (routes.routes,)
+
+__all__ = ["TABLES"]

@@ -7,7 +7,9 @@ import re
 import subprocess
 import tempfile
 import zlib
-from typing import IO, TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
@@ -20,6 +22,8 @@ from hubferry.serve.smart_git.push import take_in
 from hubferry.serve.uploads import read_chunks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hubferry.serve.hub import Hub
     from hubferry.serve.repository import Repository
     from hubferry.serve.smart_git.lines import Push
@@ -28,9 +32,16 @@ routes = web.RouteTableDef()
 _SERVICES = ("git-upload-pack", "git-receive-pack")
 _PROTOCOL = re.compile(r"[a-z0-9=:.-]{1,64}")
 _BLOCK = 64 << 10
+_THREADS = ThreadPoolExecutor(8, thread_name_prefix="git")
+Result = TypeVar("Result")
 _LARGEST_WISH = 64 << 20
 _NO_STORE = {"Cache-Control": "no-cache, max-age=0, must-revalidate"}
 _PLACES = ("/{kind:datasets}/" + NAME, "/" + NAME)
+
+
+async def _in_thread(work: Callable[..., Result], *words: Any, **named: Any) -> Result:
+    """Wait for git in a thread; those of everybody else are not held up by it."""
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, partial(work, *words, **named))
 
 
 def _at(path: str) -> list[str]:
@@ -44,7 +55,7 @@ async def what_there_is(request: web.Request) -> web.Response:
         raise Refusal(Reason.INVALID, "Git's old way over HTTP is not spoken here")
     pushing = service == _SERVICES[1]
     repository = writable_repository_of(request)[0] if pushing else _readable(request)
-    said = await asyncio.to_thread(_advertised, hub_of(request), repository, service, _protocol(request))
+    said = await _in_thread(_advertised, hub_of(request), repository, service, _protocol(request))
     head = line(f"# service={service}\n".encode()) + FLUSH
     return _answer(service, "advertisement", head + said)
 
@@ -77,10 +88,10 @@ async def fetch(request: web.Request) -> web.StreamResponse:
     """Send the objects that a client lacks."""
     repository = _readable(request)
     hub = hub_of(request)
-    git = await asyncio.to_thread(bring_up_to_date, repository, hub.store.blobs)
+    git = await _in_thread(bring_up_to_date, repository, hub.store.blobs)
     with tempfile.TemporaryFile() as wish:
         await _receive(request, wish, _LARGEST_WISH)
-        process = await asyncio.to_thread(
+        process = await _in_thread(
             git.start,
             "upload-pack",
             "--stateless-rpc",
@@ -94,13 +105,13 @@ async def fetch(request: web.Request) -> web.StreamResponse:
             await response.prepare(request)
             await _pass_on(process, response, hub.limits.idle_seconds)
         finally:
-            await asyncio.to_thread(_end, process)
+            await _in_thread(_end, process)
         return response
 
 
 async def _pass_on(process: subprocess.Popen[bytes], response: web.StreamResponse, patience: float) -> None:
     output = process.stdout
-    while output is not None and (block := await asyncio.to_thread(output.read, _BLOCK)):
+    while output is not None and (block := await _in_thread(output.read, _BLOCK)):
         try:
             await asyncio.wait_for(response.write(block), patience)
         except asyncio.TimeoutError as error:
@@ -120,10 +131,8 @@ async def push(request: web.Request) -> web.Response:
     repository, account = writable_repository_of(request)
     with tempfile.TemporaryFile() as body:
         await _receive(request, body, hub.strict.commit_bytes or hub.limits.commit_bytes)
-        wish: Push = await asyncio.to_thread(read_push, body)
-        refused = (
-            await asyncio.to_thread(take_in, hub, repository, account, wish, body) if wish.commands else []
-        )
+        wish: Push = await _in_thread(read_push, body)
+        refused = await _in_thread(take_in, hub, repository, account, wish, body) if wish.commands else []
     return _answer(_SERVICES[1], "result", report(wish, refused))
 
 
@@ -137,7 +146,7 @@ async def _receive(request: web.Request, file: IO[bytes], most: int) -> None:
         size += len(content)
         if size > most:
             raise Refusal(Reason.TOO_LARGE, f"The request is larger than {most} bytes")
-        await asyncio.to_thread(file.write, content)
+        await _in_thread(file.write, content)
     file.seek(0)
 
 
