@@ -79,6 +79,7 @@ test-browser:  ## the pages in a real browser, where Chromium can be had
 
 screenshots: $(VENV)/.browser  ## write the pictures of docs/images
 	$(BIN)/python -m tests.browser.screenshots
+	$(BIN)/python -m tests.browser.ui_screenshots
 
 # model-signing brings twenty packages of its own, which nobody else needs.
 $(SIGN)/.installed: requirements-sign.lock pyproject.toml

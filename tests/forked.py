@@ -23,19 +23,25 @@ from pathlib import Path
 from typing import Any
 
 _SERVER = Path(__file__).with_name("forked_python.py")
-_UNDERSTOOD = {"PYTHONIOENCODING", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
+_UNDERSTOOD = {"PYTHONASYNCIODEBUG", "PYTHONDONTWRITEBYTECODE", "PYTHONIOENCODING", "PYTHONUNBUFFERED"}
+PYTHONS = {(sys.executable, os.environ.get("PYTHONPATH"))}
+"""Those that may be forked, each with its PYTHONPATH."""
 _POSSIBLE = sys.platform == "linux" and hasattr(os, "pidfd_open")
 
 
 class _Server:
-    """A Python that has imported everything, and forks itself; one a process of the tests."""
+    """A Python that has imported everything, and forks itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, python: str, path: str | None) -> None:
         self._lock = threading.Lock()
         self._channel, theirs = socket.socketpair()
-        line = [sys.executable, str(_SERVER), str(theirs.fileno())]
+        line = [python, str(_SERVER), str(theirs.fileno())]
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        environment |= {} if path is None else {"PYTHONPATH": path}
         # it ends when the channel does, that is with this process, whatever ends that
-        self._process = subprocess.Popen(line, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            line, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
+        )
         theirs.close()
         atexit.register(self._end, os.getpid())
 
@@ -60,8 +66,8 @@ class _Server:
 
 
 @cache
-def _server() -> _Server:
-    return _Server()
+def _server(python: str, path: str | None) -> _Server:
+    return _Server(python, path)
 
 
 _GIVEN = list(inspect.signature(subprocess.Popen._execute_child).parameters)[1:]
@@ -87,7 +93,8 @@ class Popen(subprocess.Popen):
             "account": [asked[name] for name in ("gids", "gid", "uid")],
         }
         streams = [number if end == -1 else end for number, end in enumerate(ends)]
-        self.pid, self._ended = _server().start(wanted, streams)
+        server = _server(wanted["words"][0], wanted["environment"].get("PYTHONPATH"))
+        self.pid, self._ended = server.start(wanted, streams)
         self._child_created = True
         self._close_pipe_fds(*given[_GIVEN.index("p2cread") : _GIVEN.index("errwrite") + 1])
 
@@ -125,13 +132,13 @@ def _can_be_forked(asked: dict[str, Any]) -> bool:
         return False
     line = [os.fspath(word) for word in words]
     return (
-        line[0] == sys.executable
+        (line[0], environment.get("PYTHONPATH")) in PYTHONS
         and len(line) > 1
         and (line[1] in ("-m", "-c") or line[1].endswith(".py"))
         and all(
             name in _UNDERSTOOD or value == os.environ.get(name)
             for name, value in environment.items()
-            if name.startswith("PYTHON")
+            if name.startswith("PYTHON") and name != "PYTHONPATH"
         )
         and all(_is_utf8(environment.get(name, "")) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
     )

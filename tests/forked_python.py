@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import errno
 import gc
 import importlib
@@ -25,6 +26,7 @@ from typing import Any
 
 _LEFT_OUT = ("hubferry.__main__", "hubferry.sync.on_ray")
 """What a program imports as itself; what wants Ray."""
+_DUMPABLE = 4
 
 
 def main() -> None:
@@ -118,6 +120,7 @@ def _settle(wanted: dict[str, Any], streams: list[int]) -> None:
         os.setregid(group, group)
     if user is not None:
         os.setreuid(user, user)
+        ctypes.CDLL(None).prctl(_DUMPABLE, 1)  # as after a start: what /proc says of it is its own
 
 
 def _begin_anew() -> None:

@@ -10,8 +10,11 @@ import sysconfig
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+import forked
 
 ROOT = Path(__file__).parents[1]
 SHARED_GROUP = 60_500
@@ -26,6 +29,11 @@ class Person:
     groups: tuple[int, ...] = ()
     umask: int = 0o022
     variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return how `subprocess` starts a command as this person."""
+        return {"user": self.uid, "group": self.uid, "extra_groups": self.groups, "umask": self.umask}
 
     def words(self, *command: str) -> list[str]:
         """Return the command that runs `command` as this person."""
@@ -64,5 +72,6 @@ def interpreter() -> tuple[str, str]:
                 cwd="/",
             )
             if done.returncode == 0:
+                forked.PYTHONS.add((python, paths))
                 return python, paths
     pytest.skip(f"no {version} that other accounts may run, or they cannot read {ROOT}")

@@ -115,7 +115,7 @@ SIMPLE = Place(Path("~/.cache/simple_model_transfer"))
 def check_directory(directory: Path) -> bool:
     """Say what is in `directory`; return whether a whole model is there. Asks no hub."""
     say(_("🔍 Checking whether the model is there already..."))
-    say(_("📁 Directory: {path}").format(path=from_home(directory)))
+    say(_("📁 Directory: {path}").format(path=places.from_home(directory)))
     from hubferry.cache.check import State, check_model, check_model_exists
     from hubferry.cache.recorded import unfinished_bytes
 
@@ -139,14 +139,6 @@ def _say_problems(state: ModelState) -> None:
     more = len(state.problems) - _MOST_PROBLEMS
     if more > 0:
         say(ngettext("   and {count} more", "   and {count} more", more).format(count=more))
-
-
-def from_home(path: Path) -> str:
-    """Return a path as people write it, with `~` for the home directory."""
-    home = places.home()
-    if home is None or not path.is_relative_to(home):
-        return str(path)
-    return str(Path("~") / path.relative_to(home))
 
 
 @dataclass(frozen=True, slots=True)

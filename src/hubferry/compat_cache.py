@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hubferry.cli import output
-from hubferry.compat import from_home, say
+from hubferry.compat import say
 from hubferry.errors import NotFoundError, PinnedError, UsageError
 from hubferry.i18n import _, ngettext
+from hubferry.places import from_home
 
 if TYPE_CHECKING:
     from hubferry.cache.listing import CachedModel, Listing

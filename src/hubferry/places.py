@@ -20,6 +20,14 @@ def home() -> Path | None:
         return None
 
 
+def from_home(path: Path) -> str:
+    """Return a path as people write it, with `~` for the home directory."""
+    here = home()
+    if here is None or not path.is_relative_to(here):
+        return str(path)
+    return str(Path("~") / path.relative_to(here))
+
+
 def state() -> Path | None:
     """Return the directory of what this account's runs leave to later ones; None where no home is known.
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from desks import digests, publish, stored
 
+from hubferry.bundles.making import Wish, make
 from hubferry.cache.disk import disk
+from hubferry.events import FileStarted
+from hubferry.options import Options
 
 NOBODY_THERE = "http://127.0.0.1:9"
 CHECKER = Path(__file__).parents[2] / "src" / "hubferry" / "bundles" / "check.py"
@@ -171,21 +176,38 @@ def test_a_bundle_that_was_killed_goes_on_with_the_commit_that_it_began_with(des
     assert not list(place.glob("*.partial"))
 
 
-def test_ctrl_c_ends_a_bundle_and_says_how_to_go_on(desk, model, tmp_path):
+def test_a_bundle_that_is_broken_off_writes_nothing_more(desk, model, tmp_path, monkeypatch):
+    """The run is cancelled, as Ctrl-C does it, in the middle of the first volume."""
+    place = tmp_path / "stick"
     desk.inside("fetch", "hf:org/model", check_code=0)
-    fifo = tmp_path / "stick" / "org_model-0001.tar.partial"
-    fifo.parent.mkdir()
-    command = [sys.executable, "-m", "hubferry", "bundle", "hf:org/model", str(fifo.parent), "--size", "1M"]
-    environment = desk.environment | {"PYTHONPATH": str(Path(__file__).parent / "slow")}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as running:
-        while running.poll() is None and not fifo.exists():
-            time.sleep(0.01)
-        running.send_signal(signal.SIGINT)
-        _out, said = running.communicate(timeout=60)
-    assert running.returncode == -signal.SIGINT, said
-    assert "hubferry bundle hf:org/model" in said
-    assert "Traceback" not in said
-    assert volumes(fifo.parent) == []
+    for name, value in desk.environment.items():
+        monkeypatch.setenv(name, value)
+    begun, go = asyncio.Event(), threading.Event()
+
+    async def broken_off() -> None:
+        loop = asyncio.get_running_loop()
+
+        def hear(event: object) -> None:
+            if isinstance(event, FileStarted) and event.direction == "send":
+                loop.call_soon_threadsafe(begun.set)
+                go.wait(30)
+
+        wish = Wish(("hf:org/model",), place, 1 << 20)
+        run = asyncio.create_task(make(wish, Options(offline=True), hear))
+        await begun.wait()
+        run.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+        assert volumes(place) == []
+
+    asyncio.run(broken_off())
+    assert volumes(place) == []
+    done = desk.inside("bundle", "hf:org/model", str(place), "--size", "1M", "--offline", check_code=0)
+    assert "as the index says" in done.err
+    assert len(volumes(place)) == 5
 
 
 def test_no_room_is_said_first_with_the_volumes_that_fit(desk, model, tmp_path, monkeypatch):
@@ -262,3 +284,28 @@ def test_the_same_command_again_writes_nothing(desk, stick):
     done = desk.inside("bundle", "hf:org/model", str(stick), "--size", "1M", "--json", check_code=0)
     assert not any(one["written"] for one in done.json()["volumes"])
     assert {path.name: path.stat().st_mtime_ns for path in stick.iterdir()} == before
+
+
+def test_a_model_of_modelscope_and_a_dataset_travel_as_well(desk, model, gap, tmp_path):
+    """ModelScope names no commit: `--like` compares the files."""
+    publish(desk.destination, model, "org/model")
+    desk.source.store.create("org/data", "dataset")
+    desk.source.store.add(
+        "org/data", {"train.csv": b"a,b\n" * 1000, "README.md": b"# data\n"}, kind="dataset"
+    )
+    place = tmp_path / "stick"
+    words = ["bundle", "ms:org/model", "hf:datasets/org/data", str(place), "--size", "1M"]
+    told = desk.inside(*words, "--json", check_code=0).json()
+    assert [one["commit"] is None for one in told["models"]] == [True, False]
+    again = tmp_path / "again"
+    like = ["bundle", "--like", str(volumes(place)[1]), "--only-volumes", "2", str(again)]
+    desk.inside(*like, check_code=0)
+    assert volumes(again)[0].read_bytes() == volumes(place)[1].read_bytes()
+    gap.ferry("unbundle", place, MODELSCOPE_ENDPOINT=NOBODY_THERE)
+    listed = gap.ferry("cache", "list", "--json").json()["models"]
+    assert {(one["hub"], one["type"], one["state"]) for one in listed} == {
+        ("ms", "model", "whole"),
+        ("hf", "dataset", "whole"),
+    }
+    desk.destination.store.add("org/model", {"config.json": b"{}"})
+    assert "has changed since the bundle" in desk.inside(*like[:-1], str(tmp_path / "late")).err

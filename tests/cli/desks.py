@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
-
-import click
+from typing import TYPE_CHECKING, Any
 
 import forked
-from hubferry.cli.main import command_line
-from hubferry.errors import HubferryError, UsageError
-from hubferry.i18n import set_language
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from servers import TestHub
 
 ROOT = Path(__file__).parents[2]
@@ -82,21 +72,7 @@ class Desk:
         assert options.get("check_code") in (None, ended.code), ended.said
         return ended
 
-    def here(
-        self, *words: str, environment: dict[str, str] | None = None, unset: tuple[str, ...] = ()
-    ) -> Ended:
-        """Do what `ferry` does in this process, at a tenth of the price: for what only one language says."""
-        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _stream in range(2))
-        given = self.environment | (environment or {})
-        given = {name: value for name, value in given.items() if name not in unset}
-        here = _surroundings(given, self.home)
-        with here, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = _code_of(words, err)
-        raw = []
-        for stream in (out, err):
-            stream.flush()
-            raw.append(stream.buffer.getvalue())
-        return Ended(code, *(one.decode("utf-8", "replace") for one in raw), raw[0])
+    here = inside
 
     def script(self, name: str, *words: str, **options: Any) -> Ended:
         """Run a script of the project, from its place in the clone, in a home without HUBFERRY_CACHE."""
@@ -107,35 +83,6 @@ class Desk:
     def published(self, repo_id: str = "mine/model") -> dict[str, str]:
         """What the destination really holds, by its own store: path to sha256."""
         return stored(self.destination, repo_id)
-
-
-@contextlib.contextmanager
-def _surroundings(environment: dict[str, str], folder: Path) -> Iterator[None]:
-    """Put this process where a command would be started."""
-    before, place = dict(os.environ), Path.cwd()
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(folder)
-    set_language(None)
-    try:
-        yield
-    finally:
-        os.chdir(place)
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def _code_of(words: tuple[str, ...], err: TextIO) -> int:
-    """Run a command line; return its exit code after saying what went wrong."""
-    try:
-        result = command_line().main(list(words), prog_name="hubferry", standalone_mode=False)
-    except HubferryError as error:
-        print(f"error: {error.message}\nhint: {error.hint}", file=err)
-        return error.exit_code
-    except click.UsageError as error:
-        print(f"error: {error.format_message()}", file=err)
-        return UsageError.exit_code
-    return result if isinstance(result, int) else 0
 
 
 def stored(hub: TestHub, repo_id: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from desks import Ended
 
 from hubferry.cli import main, output, secrets
 from hubferry.config import tokens
+from hubferry.hubs.http import answers
 from hubferry.i18n import set_language
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 def ferry(words: tuple[str, ...], environment: Mapping[str, str], home: Path) -> Ended:
     """Run `hubferry WORDS` with this environment in this directory; afterwards nothing of it is left here."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _stream in range(2))
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _stream in range(2))
     with _process(environment, home), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         before, sys.argv = sys.argv, ["hubferry", *words]
         try:
@@ -34,7 +35,8 @@ def ferry(words: tuple[str, ...], environment: Mapping[str, str], home: Path) ->
             sys.argv = before
     for stream in (out, err):
         stream.flush()
-    return Ended(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))
+    raw, said = (stream.buffer.getvalue() for stream in (out, err))
+    return Ended(code, raw.decode(errors="replace"), said.decode(), raw)
 
 
 @contextlib.contextmanager
@@ -61,4 +63,5 @@ def _forget() -> None:
     set_language(None)
     secrets._stored.cache_clear()
     tokens._obtained.clear()
+    answers._tokens.clear()  # what is not told again would else be hidden all the same
     output.errors_as_lines = False

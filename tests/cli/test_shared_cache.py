@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from desks import Desk, digests, publish, stored
 
+import forked
 import models
 from hubferry.serve.records import Delete
 from people import ANN, BOB, EVE, SHARED_GROUP, interpreter
@@ -45,7 +46,8 @@ def ferry_as(desk, outside):
                 "MODELSCOPE_HOME": str(home / "ms-home"), "PYTHONPATH": paths} | environment  # fmt: skip
         other = Desk(outside, own, desk.source, desk.destination)
         command = [python, str(Path(__file__).parents[2] / script)] if script else [python, "-m", "hubferry"]
-        return other.run(*person.words(*command, *words), check_code=check_code, unset=unset, cwd="/")
+        options = {"check_code": check_code, "unset": unset, "cwd": "/", "start": forked.run}
+        return other.run(*command, *words, **person.options, **options)
 
     return run
 

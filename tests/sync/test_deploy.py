@@ -51,7 +51,7 @@ def test_each_timer_has_its_service_and_each_service_its_command():
         parsed(shlex.split(line))
 
 
-def test_the_two_services_keep_the_same_distance_from_the_rest_of_the_machine():
+def test_the_services_keep_the_same_distance_from_the_rest_of_the_machine():
     hardened = [
         [
             line
@@ -61,8 +61,8 @@ def test_the_two_services_keep_the_same_distance_from_the_rest_of_the_machine():
         for unit in UNITS
         if unit.suffix == ".service"
     ]
-    assert len(hardened) == 2
-    assert hardened[0] == hardened[1]
+    assert len(hardened) == 3
+    assert hardened[0] == hardened[1] == hardened[2]
 
 
 def test_the_cron_job_runs_a_command_that_there_is_with_no_right_that_it_does_not_need():

@@ -40,7 +40,7 @@ def both(words, **options):
 @pytest.fixture
 def no_fork(monkeypatch):
     """Fail where anything is forked."""
-    monkeypatch.setattr(forked, "_server", lambda: pytest.fail("it was forked"))
+    monkeypatch.setattr(forked, "_server", lambda *_words: pytest.fail("it was forked"))
 
 
 @pytest.fixture
@@ -75,9 +75,9 @@ def test_everything_that_a_program_sees_of_itself_is_the_same(options):
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root acts for others")
 def test_it_is_the_account_that_was_asked_for():
-    line = [sys.executable, "-c", LOOK]  # which that account may have no right to start
-    done = forked.run(line, user=65534, group=65534, extra_groups=[], cwd="/", env={}, capture_output=True)
-    assert json.loads(done.stdout)["account"] == [65534, 65534, []], done.stderr
+    line = [sys.executable, "-c", f"import os; open('/proc/self/environ').close(){LOOK}"]
+    done = forked.run(line, user=65534, group=65533, extra_groups=[7], cwd="/", env={}, capture_output=True)
+    assert json.loads(done.stdout)["account"] == [65534, 65533, [7]], done.stderr
 
 
 @pytest.mark.parametrize(

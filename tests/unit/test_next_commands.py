@@ -28,7 +28,7 @@ MADE = "commands.md"
 GAP = "GAP"
 """Stands for what is filled in at run time."""
 NAMED = re.compile(r"(?<![\w./:@-])hubferry (?=[a-z])")
-ENDS = re.compile(r" [<>] |[\n`;|)\"，。；、：（）]|\s#|, |\. |: | — |\s->")
+ENDS = re.compile(r" [<>] |</|[\n`;|)\"，。；、：（）]|\s#|, |\. |: | — |\s->")
 OPTION = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*)")
 ELSEWHERE = {"--no-cache-dir", "--help", "--version", "--debug"}
 PROSE = {"knows", "needs", "reads"}

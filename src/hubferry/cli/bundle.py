@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubferry.cli import options, output
+from hubferry.cli.announced import Subject
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
 from hubferry.commits import commit_of, listing_digest_of
@@ -98,7 +99,8 @@ def bundle(sources: tuple[str, ...], directory: Path, **words: Any) -> int:
     from hubferry.running import run
 
     keep_freed_memory()
-    with follow(quiet=words["quiet"], style=words["progress"]) as listen:
+    what = Subject("hubferry bundle", " ".join(sources) or str(words["like"]), str(directory))
+    with follow(quiet=words["quiet"], style=words["progress"], subject=what) as listen:
         done = run(lambda told: make(wish, options.build(**words), told), listen)
     if words["as_json"]:
         output.document(_document(done))

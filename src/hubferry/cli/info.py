@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubferry.cli import look_words, options, output
-from hubferry.cli.cache.words import aligned, day, from_home, state_word
+from hubferry.cli.cache.words import aligned, day, state_word
 from hubferry.cli.command import Command
 from hubferry.i18n import _, ngettext
+from hubferry.places import from_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubferry.cli import options, output, present
+from hubferry.cli.announced import Subject
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
 from hubferry.commits import commit_of, listing_digest_of
@@ -71,7 +72,8 @@ def unbundle(places: tuple[str, ...], **words: Any) -> int:
     folders, target = _read(places, words["to"])
     asked, started = options.build(**words), time.time()
     keep_freed_memory()
-    with follow(quiet=words["quiet"], style=words["progress"]) as listen:
+    what = Subject("hubferry unbundle", str(folders[0]), target, arrives=target is not None)
+    with follow(quiet=words["quiet"], style=words["progress"], subject=what) as listen:
         done = run(lambda told: take_out(folders, target, asked, told), listen)
         receipts: list[Path | None] = [None] * len(done)
         if words["receipts"] is not None:

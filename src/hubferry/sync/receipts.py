@@ -126,8 +126,8 @@ def write(
     outcome: Outcome,
     *,
     clean: Callable[[str], str] = unchanged,
-    source_endpoint: str | None = None,
     reached: tuple[Access, Access] = (Access(), Access()),
+    source_endpoint: str | None = None,
 ) -> Path:
     """Write the receipt of a copy that is proven; nothing is written where the last one says the same.
 
@@ -135,8 +135,8 @@ def write(
         directory: Of all receipts; made where it is not there.
         outcome: With its proof; see `settled`.
         clean: Takes secrets out of what the notes say.
-        source_endpoint: Where the source's hub was, where it was not asked; None where it is here.
         reached: How both sides were, where that is not as the environment and the configuration say.
+        source_endpoint: Where the source's hub was, where it was not asked; None where it is here.
 
     Returns:
         The receipt's file.

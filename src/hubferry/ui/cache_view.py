@@ -46,6 +46,8 @@ _SMALLEST = 0.004
 """Part of the whole below which a model has no tile of its own."""
 _MOST_TILES = 80
 _LETTER = 8.2
+_FEWEST, _LOWEST = 7, 24
+"""Letters that a line of a tile has at least, and the height below which there is none."""
 _WIDE_LETTER = 13.0
 _FIRST_CJK = 0x2E80
 
@@ -209,7 +211,7 @@ def _lines(tile: Tile, title: str, size: int, state: str) -> tuple[str, ...]:
     from hubferry.units import size as written
 
     room = tile.width - 16
-    if room < 3 * _LETTER or tile.height < 24:  # noqa: PLR2004  # not even an ellipsis, not even one line
+    if room < _FEWEST * _LETTER or tile.height < _LOWEST:
         return ()
     owner, slash, name = title.rpartition("/")
     whole = _width(title) <= room

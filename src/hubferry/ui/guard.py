@@ -10,7 +10,10 @@ import socket
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from markupsafe import escape
 
+from hubferry.i18n import _, speaking
+from hubferry.pages import reader_of
 from hubferry.pages.headers import COMMON
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 KEY = "key"
 """Word of the query that has the key, in the address that is printed."""
 _COOKIE = "hubferry_session"
+_LEADS_ON = '<!doctype html><title>hubferry</title><p><a href="{address}">{text}</a></p>\n'
 _FREE = ("/-/static/", "/-/prefer")
 """What the page that refuses a reader needs itself; it says nothing about this machine."""
 _PORT = re.compile(r":[0-9]{1,5}$")
@@ -58,7 +62,7 @@ def _is_here(name: str, *, local: bool) -> bool:
 
 
 def admitted(request: web.Request, settings: Settings) -> web.Response | None:
-    """Let a reader in who has the key; one who comes with it in the address gets a cookie, and is sent on.
+    """Let a reader in who has the key; one who comes with it in the address gets a cookie, and is led on.
 
     Raises:
         KeyLackingError: The reader has neither.
@@ -75,8 +79,19 @@ def admitted(request: web.Request, settings: Settings) -> web.Response | None:
 
 
 def _welcome(request: web.Request, key: str) -> web.Response:
-    rest = request.rel_url.without_query_params(KEY)
-    answer = web.Response(status=303, headers={**COMMON, "Location": str(rest)})
+    """Give a reader the cookie, with a page that leads on.
+
+    A redirect would not do: who comes from a file or another site stays a stranger to a browser as long as
+    redirects lead on, and a strict cookie is not shown for strangers.
+    """
+    rest = str(request.rel_url.without_query_params(KEY))
+    with speaking(reader_of(request).language):
+        text = _("Go on")
+    answer = web.Response(
+        text=_LEADS_ON.format(address=escape(rest), text=escape(text)),
+        content_type="text/html",
+        headers={**COMMON, "Refresh": f"0;url={rest}"},
+    )
     answer.set_cookie(
         _cookie_name(request),
         _session(key),

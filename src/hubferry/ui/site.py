@@ -15,6 +15,7 @@ from aiohttp import web
 from hubferry.i18n import _, speaking
 from hubferry.pages import Templates, read_form, reader_of
 from hubferry.pages.application import link
+from hubferry.places import from_home
 from hubferry.transfers import desk
 from hubferry.ui.checks import Checks
 from hubferry.ui.plans import Plans
@@ -97,6 +98,7 @@ async def show(request: web.Request, template: str, *, status: int = 200, **valu
         here=lambda path, **query: address(request, path, **query),
         events=address(request, "/-/events", shown=request.get(MARK, "")),
         current=request.path.removeprefix(site.settings.base),
+        near=from_home,
         clock_short=lambda moment: clock(moment, time.time()),
         clock_exact=lambda moment: datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="seconds"),
         **values,

@@ -10,6 +10,7 @@ from hubferry.cli import output
 from hubferry.cli.cache import words
 from hubferry.commits import commit_of, short
 from hubferry.i18n import _
+from hubferry.places import from_home
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +86,7 @@ def _marks(model: CachedModel, everything: Listing | None, *, twice: bool, place
         place = output.visible(model.link_to)
         marks.append(_("(link to {path})").format(path=words.shortened(place, places)))
     if twice:
-        place = output.visible(words.from_home(model.root))
+        place = output.visible(from_home(model.root))
         marks.append(_("(in {path})").format(path=words.shortened(place, places)))
     shared = model.usage.shared
     if shared:

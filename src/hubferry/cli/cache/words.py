@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubferry.cache.words import state_name
@@ -57,13 +55,6 @@ def shortened(text: str, columns: int | None) -> str:
         else:
             last.pop(0)
     return "".join((*first, "…", *last))
-
-
-def from_home(path: Path) -> str:
-    """Return a path as people write it, with `~` for the home directory."""
-    with suppress(ValueError, RuntimeError):
-        return str(Path("~") / path.relative_to(Path("~").expanduser()))
-    return str(path)
 
 
 def aligned(rows: Sequence[Sequence[str]], *, right: Iterable[int] = (), keep: bool = False) -> list[str]:

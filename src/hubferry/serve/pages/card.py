@@ -15,8 +15,8 @@ from hubferry.pages import Share, prose, quantities, reader_of
 from hubferry.pages.application import link
 from hubferry.serve.addresses import absolute
 from hubferry.serve.pages import weights
-from hubferry.serve.pages.around import around
-from hubferry.serve.pages.parts import summed_up
+from hubferry.serve.pages.around import around, said_revision
+from hubferry.serve.pages.parts import Summary, summed_up
 from hubferry.serve.pages.showing import show
 from hubferry.serve.pages.using import ways
 from hubferry.serve.recent import Recent
@@ -33,6 +33,7 @@ _MOST_HEADERS, _HEADER, _ALL_HEADERS = 48, 2 << 20, 24 << 20
 """Files whose headers are read for the count of parameters, and bytes: of one, of all."""
 _MOST_TAGS, _MOST_ROWS, _LONGEST_VALUE = 60, 60, 400
 _COUNTED: Recent[tuple[str, str], dict[str, int]] = Recent(2_000)
+_SUMMED: Recent[tuple[str, str], Summary] = Recent(2_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Card:
 async def show_card(request: web.Request, shown: Shown) -> web.StreamResponse:
     """Show a repository."""
     card = await _card(request, shown)
-    summary = await asyncio.to_thread(summed_up, shown.tree.files)
+    summary = await asyncio.to_thread(_summary, shown)
     counted = await _parameters(shown) if await shown.may_read() else {}
     language = reader_of(request).language
     with i18n.speaking(language):
@@ -76,11 +77,25 @@ async def show_card(request: web.Request, shown: Shown) -> web.StreamResponse:
             absolute(request, ""),
             place.repo_id,
             place.kind or "model",
-            place.revision,
+            said_revision(shown),
             dialect=place.dialect,
         ),
         **await around(request, shown, "card"),
     )
+
+
+def _summary(shown: Shown) -> Summary:
+    key = _key(shown)
+    known = _SUMMED.get(key)
+    if known is None:
+        known = summed_up(shown.tree.files)
+        _SUMMED.put(key, known, 1)
+    return known
+
+
+def _key(shown: Shown) -> tuple[str, str]:
+    """Return what a commit is remembered by: it never changes."""
+    return f"{shown.entry.origin}{shown.entry.kind}/{shown.entry.repo_id}", shown.commit
 
 
 async def _card(request: web.Request, shown: Shown) -> Card | None:
@@ -100,18 +115,23 @@ async def _card(request: web.Request, shown: Shown) -> Card | None:
 
 def _made(content: bytes, page: str, raw: str | None, language: str) -> Card:
     text = content.decode(errors="replace")
-    front = _FRONT.match(text)
-    body = text[front.end() :] if front else text
+    front, body = split(text)
     with i18n.speaking(language):
         markup = prose.prose(body, page, raw)
     return Card(
-        _facts(front["yaml"]) if front else (),
+        _facts(front),
         markup,
         cards.tags_of(content)[:_MOST_TAGS],
         cards.license_of(content),
         cards.pipeline_of(content),
         len(body) > prose.LARGEST,
     )
+
+
+def split(text: str) -> tuple[str, str]:
+    """Return what stands in the front matter of a card, empty where it has none, and the rest."""
+    front = _FRONT.match(text)
+    return (front["yaml"], text[front.end() :]) if front else ("", text)
 
 
 def _facts(text: str) -> tuple[tuple[str, str], ...]:
@@ -148,13 +168,13 @@ async def _parameters(shown: Shown) -> dict[str, int]:
     A repository of several variants would be counted as the sum of them: it counts those of the folder that
     has the first one alone.
     """
-    key = f"{shown.entry.origin}{shown.entry.kind}/{shown.entry.repo_id}", shown.commit
+    key = _key(shown)
     known = _COUNTED.get(key)
     if known is not None:
         return known
     found: dict[str, int] = {}
     left = _ALL_HEADERS
-    for path in _of_one_folder(shown):
+    for path in await asyncio.to_thread(_of_one_folder, shown):
         file = shown.tree.require(path)
         try:
             header = await weights.read_weights(path, file.size, _reading(shown, path), min(left, _HEADER))

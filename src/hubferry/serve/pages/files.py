@@ -12,7 +12,8 @@ from hubferry.pages import Share, prose, quantities, reader_of
 from hubferry.pages.application import link
 from hubferry.serve.addresses import absolute
 from hubferry.serve.pages import weights
-from hubferry.serve.pages.around import around
+from hubferry.serve.pages.around import around, said_revision
+from hubferry.serve.pages.card import split
 from hubferry.serve.pages.lists import page_number
 from hubferry.serve.pages.preview import Preview, preview_of
 from hubferry.serve.pages.showing import show
@@ -20,7 +21,7 @@ from hubferry.serve.pages.using import curl, ways
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aiohttp import web
 
@@ -54,19 +55,19 @@ async def show_folder(request: web.Request, shown: Shown) -> web.StreamResponse:
     if folder and shown.tree.get(folder) is not None:
         return await show_file(request, shown)
     search = request.query.get("files", "").strip()[:200]
-    rows = await asyncio.to_thread(_rows, shown.tree, folder, search)
-    if folder and not rows and not search:
+    found = await asyncio.to_thread(_found, shown.tree, folder, search)
+    if folder and not found.total and not search:
         raise Refusal(Reason.ENTRY_MISSING, "The folder does not exist at this revision", about=folder)
-    last = max(1, -(-len(rows) // A_PAGE))
+    last = max(1, -(-found.total // A_PAGE))
     page = min(page_number(request), last)
-    part = rows[(page - 1) * A_PAGE : page * A_PAGE]
+    part = found.rows(shown.tree, (page - 1) * A_PAGE, page * A_PAGE)
     return await show(
         request,
         "folder.html",
         folder=folder,
         rows=part,
-        total=len(rows),
-        size=sum(row.size for row in rows),
+        total=found.total,
+        size=found.size,
         commits=await shown.commits_of([row.path for row in part if row.file is not None]),
         search=search,
         page=page,
@@ -77,27 +78,61 @@ async def show_folder(request: web.Request, shown: Shown) -> web.StreamResponse:
     )
 
 
-def _rows(tree: Tree, folder: str, search: str) -> list[Row]:
-    """Return a folder's entries, folders first; with a search the files below it that fit."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a folder has, or what below it fits a search.
+
+    Attributes:
+        prefix: What all paths begin with.
+        folders: The bytes below each folder, by name.
+        files: Paths, sorted.
+        size: Bytes of all.
+    """
+
+    prefix: str
+    folders: Mapping[str, int]
+    files: Sequence[str]
+    size: int
+
+    @property
+    def total(self) -> int:
+        return len(self.folders) + len(self.files)
+
+    def rows(self, tree: Tree, start: int, stop: int) -> list[Row]:
+        """Return some of the lines, folders first; only those that are shown are made."""
+        names = sorted(self.folders)
+        rows = [Row(self.prefix + name, name, None, self.folders[name]) for name in names[start:stop]]
+        paths = self.files[max(0, start - len(names)) : max(0, stop - len(names))]
+        return [
+            *rows,
+            *(Row(path, path[len(self.prefix) :], file := tree.files[path], file.size) for path in paths),
+        ]
+
+
+def _found(tree: Tree, folder: str, search: str) -> _Found:
+    """Look through a folder; with a search through all that is below it."""
     prefix = f"{folder}/" if folder else ""
     if search:
         words = search.lower().split()
         below = (path for path in tree.paths if path.startswith(prefix))
-        found = (path for path in below if all(word in path.lower() for word in words))
-        chosen = list(islice(found, _MOST_FOUND))
-        return [Row(path, path[len(prefix) :], tree.files[path], tree.files[path].size) for path in chosen]
-    sizes: dict[str, int] = {}
-    rows = []
+        fitting = (path for path in below if all(word in path.lower() for word in words))
+        chosen = list(islice(fitting, _MOST_FOUND))
+        return _Found(prefix, {}, chosen, sum(tree.files[path].size for path in chosen))
+    length, size = len(prefix), 0
+    folders: dict[str, int] = {}
+    files: list[str] = []
     for path, file in tree.files.items():
         if not path.startswith(prefix):
             continue
-        name, slash, _rest = path[len(prefix) :].partition("/")
-        if slash:
-            sizes[name] = sizes.get(name, 0) + file.size
+        size += file.size
+        end = path.find("/", length)
+        if end < 0:
+            files.append(path)
         else:
-            rows.append(Row(path, name, file, file.size))
-    rows.sort(key=lambda row: row.name)
-    return [*(Row(prefix + name, name, None, sizes[name]) for name in sorted(sizes)), *rows]
+            name = path[length:end]
+            folders[name] = folders.get(name, 0) + file.size
+    files.sort()
+    return _Found(prefix, folders, files, size)
 
 
 async def show_file(request: web.Request, shown: Shown) -> web.StreamResponse:
@@ -134,7 +169,7 @@ async def show_file(request: web.Request, shown: Shown) -> web.StreamResponse:
                 absolute(request, ""),
                 shown.place.repo_id,
                 shown.place.kind or "model",
-                shown.place.revision,
+                said_revision(shown),
                 dialect=shown.place.dialect,
                 path=path,
             ),
@@ -179,6 +214,8 @@ async def _preview(request: web.Request, shown: Shown, path: str, file: FileReco
     raw = None if shown.place.dialect == "ms" else link(request, base % "resolve")
 
     def rendered(text: str) -> object:
+        front, body = split(text)
+        text = f"```yaml\n{front}```\n\n{body}" if front else text
         with i18n.speaking(reader_of(request).language):
             return prose.prose(text, link(request, base % "blob"), raw)
 
