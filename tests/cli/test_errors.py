@@ -111,9 +111,10 @@ def test_a_bad_name_is_refused_with_a_right_form(desk, source, destination):
 
 
 def test_an_unknown_option_shows_the_way_to_the_help(desk):
-    done = desk.ferry("copy", *PAIR, "--fast")
-    assert done.code == 2
-    assert error_of(done) == ("error: No such option '--fast'.", "hint: hubferry copy --help")
+    for option, near in (("--qqq", ""), ("--fast", " Did you mean '--exact'?")):
+        done = desk.ferry("copy", *PAIR, option)
+        assert done.code == 2
+        assert error_of(done) == (f"error: No such option '{option}'.{near}", "hint: hubferry copy --help")
 
 
 def test_no_network_can_be_tried_again(desk, model):

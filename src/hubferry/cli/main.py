@@ -232,9 +232,8 @@ def _as_ours(error: BaseException, command: list[str]) -> HubferryError:
         return InterruptedRunError(interrupted.sentence(command), hint=typed)
     if isinstance(error, click.ClickException):
         context = error.ctx if isinstance(error, click.UsageError) else None
-        return UsageError(
-            error.format_message(), hint=f"{context.command_path if context else command[0]} --help"
-        )
+        message = error.format_message().replace("。 ", "。")  # click puts a blank between two sentences
+        return UsageError(message, hint=f"{context.command_path if context else command[0]} --help")
     if isinstance(error, ModuleNotFoundError) and starting.is_missing(error):
         return HubferryError(starting.missing(error))
     if isinstance(error, OSError) and error.errno in _DISK_ERRNOS:
