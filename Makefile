@@ -25,7 +25,7 @@ demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no intern
 	@$(BIN)/hubferry demo
 
 test: lint test-ray test-official  ## everything CI runs
-	@$(IN_MEMORY) $(PYTEST) -n 2 --dist worksteal -m "not nightly"
+	$(PYTEST) -n 2 --dist worksteal -m "not nightly"
 
 test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index
 	$(BIN)/python -m tests.official.run $(SUITE)
