@@ -29,7 +29,7 @@ demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no intern
 
 test: $(STAMP)  ## everything CI runs
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint docs test-ray test-sign test-dist test-official test-browser
-	@$(IN_MEMORY) $(PYTEST) -n 2 --dist worksteal -m "not nightly" --ignore tests/browser
+	$(PYTEST) -n 2 --dist worksteal -m "not nightly" --ignore tests/browser
 
 test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index
 	$(BIN)/python -m tests.official.run $(SUITE)

@@ -34,7 +34,7 @@ SOURCE, DESTINATION = "hf:org/model", "ms:mine/model"
 FIRST = "model-00001-of-00002.safetensors"
 SECOND = "model-00002-of-00002.safetensors"
 TOKENS = (WRITE_TOKEN, WRITE_TOKEN)
-QUICK = {"HUBFERRY_RETRIES": "2", "HUBFERRY_RETRY_WAIT": "0.01", "HUBFERRY_TIMEOUT": "0.3"}
+QUICK = {"HUBFERRY_RETRIES": "2", "HUBFERRY_RETRY_WAIT": "0.01", "HUBFERRY_TIMEOUT": "0.6"}
 
 
 @lru_cache(maxsize=32)
