@@ -20,6 +20,7 @@ from tests.tampering import changed, places
 
 from hubferry.serve import Policy, Rates, Signer, Strictness, Throttle
 from hubferry.serve.application import LABELS
+from hubferry.serve.modelscope.routes import number_of
 from hubferry.serve.parts import StoredPart
 from hubferry.serve.pulls import open_pull
 from hubferry.serve.refusal import Refusal
@@ -165,6 +166,12 @@ QUESTIONS = [
             ],
         },
     ),
+    ask("ms:numbered-tree", "GET", f"/api/v1/datasets/{number_of('org/rows')}/repo/tree", Root="/"),
+    ask("git:refs", "GET", "/org/model.git/info/refs", service="git-upload-pack"),
+    ask("git:refs", "GET", "/org/model/info/refs", service="git-receive-pack"),
+    ask("git:fetch", "POST", "/org/model/git-upload-pack", b"0014command=ls-refs\n0000",
+        {"Git-Protocol": "version=2"}),
+    ask("git:push", "POST", "/org/model.git/git-receive-pack", b"0000"),
     ask("storage:get", "GET", f"/storage/{SHA256}", b"", {"Range": "bytes=5-"}),
     ask("storage:put", "PUT", f"/storage/{NEW_SHA256}", NEW, size=str(len(NEW))),
     ask("storage:part", "PUT", f"/storage/{NEW_SHA256}/part", NEW, upload="", number="1"),
@@ -276,6 +283,7 @@ def shared(request, tmp_path_factory) -> Iterator[TestHub]:
     policy = Policy(credentials, writable=True)
     root = tmp_path_factory.mktemp("around") / "hub"
     with running_hub(root, policy=policy, signer=SIGNER, xet=True, strict=strict) as running:
+        running.store.add("org/rows", {"a.csv": b"a"}, kind="dataset")
         yield running
         assert_inside(running)
 
@@ -409,7 +417,7 @@ def assert_inside(hub: TestHub) -> None:
     assert all(hashlib.sha256(path.read_bytes()).hexdigest() == path.name for path in stored)
     assert {path.name for path in (root / "repositories").iterdir()} == {"model", "dataset"}
     for path in (root / "repositories").glob("*/*"):
-        names = {inner.name for inner in path.iterdir()} - {"discussions.json", "trees"}
+        names = {inner.name for inner in path.iterdir()} - {"discussions.json", "trees", "git"}
         assert names == {"repository.json", "commits"}
 
 
