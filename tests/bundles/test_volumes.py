@@ -18,7 +18,7 @@ from hypothesis import strategies as some
 from tests.pythons.found import interpreter
 from volumes import MIB, bytes_of, described, laid_out, worked, written
 
-from hubferry.bundles import closing, layout
+from hubferry.bundles import closing, layout, media
 from hubferry.cache.disk import disk
 from hubferry.errors import IntegrityError, UsageError
 from hubferry.hubs.bundle import archive
@@ -39,7 +39,7 @@ def checked(*places: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, check=False, encoding="utf-8")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(
     sizes=some.lists(some.integers(0, 3 * MIB), max_size=12),
     size=some.integers(256 * 1024, 4 * MIB),
@@ -139,6 +139,20 @@ def test_volumes_that_cannot_hold_their_own_index_are_refused():
     files = tuple(BundledFile(f"file-{number:06}", 1, "0" * 64) for number in range(10_000))
     with pytest.raises(UsageError, match="too small"):
         laid_out(described({}, listed=files), MIB)
+
+
+def test_volumes_that_fat_does_not_take_are_refused_first(tmp_path, monkeypatch):
+    device = tmp_path.stat().st_dev
+    mounts = tmp_path / "mountinfo"
+    line = f"36 35 {os.major(device)}:{os.minor(device)} / /media/stick rw shared:1 - vfat /dev/sdb1 rw\n"
+    mounts.write_text("35 1 0:99 / / rw - ext4 /dev/root rw\n" + line)
+    monkeypatch.setattr(media, "_MOUNTS", mounts)
+    monkeypatch.setattr(disk, "free", lambda _path: 1 << 40)
+    assert media.filesystem(tmp_path) == "vfat"
+    with pytest.raises(UsageError, match="takes no file of 4 GiB") as caught:
+        media.refuse_what_does_not_fit(tmp_path, {1: 4 << 30}, 0, 0)
+    assert caught.value.hint == "--fat32"
+    media.refuse_what_does_not_fit(tmp_path, {1: layout.FAT32}, 0, 0)
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path):

@@ -306,6 +306,16 @@ def test_a_page_is_found_again_by_commit_tag_branch_and_pull_request(filled):
     assert page(filled, "/org/model/tree/main/nothing")[0] == 404
 
 
+def test_the_front_matter_of_a_card_is_a_table_on_its_page_and_code_in_its_file(hub):
+    hub.store.add("org/model", {"README.md": b"---\nlicense: mit\n---\n# Hello\n"})
+    text = page(hub, "/org/model")[2]
+    assert '<th scope="row">license</th><td><bdi>mit</bdi></td>' in text
+    assert "license: mit" not in text
+    text = page(hub, "/org/model/blob/main/README.md")[2]
+    assert '<pre tabindex="0"><code>license: mit\n</code></pre>' in text
+    assert "--revision" not in text
+
+
 def test_a_commit_says_what_it_changed(filled):
     before = filled.store.find("org/model").resolve(None)
     repository = filled.store.find("org/model")

@@ -9,13 +9,12 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hubferry.bundles import closing, gathering, layout
+from hubferry.bundles import closing, gathering, layout, media
 from hubferry.bundles.writing import PARTIAL, Work, Written
 from hubferry.cache.disk import disk, disk_errors
-from hubferry.errors import DiskFullError, InterruptedRunError, UsageError
+from hubferry.errors import InterruptedRunError, UsageError
 from hubferry.events import Listener, VolumesPlanned
 from hubferry.i18n import _
-from hubferry.units import size as readable_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from hubferry.options import Options
 
 DEFAULT_SIZE = 50 << 30
-_SPARE = 1 << 20
-"""Bytes that are left free for the index beside the volumes, and for the filesystem's own tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +115,9 @@ def _write(work: Work, numbers: Sequence[int]) -> tuple[Written, ...]:
         directory.mkdir(parents=True, exist_ok=True)
     there = {number for number in numbers if work.is_there(number)}
     waiting = [number for number in numbers if number not in there]
-    _refuse_without_room(work, waiting)
+    begun = sum(_begun(work.path(number)) for number in waiting)
+    sizes = {number: work.size(number) for number in waiting}
+    media.refuse_what_does_not_fit(directory, sizes, begun, len(work.content))
     with disk_errors(directory):
         _put(directory / index_name(work.index.name), work.content)
         _put(directory / closing.CHECKER, closing.checker())
@@ -139,33 +138,6 @@ def _each(work: Work, numbers: Sequence[int], there: set[int]) -> Iterator[Writt
 def index_name(name: str) -> str:
     """Return the name of the file that has the index beside the volumes."""
     return f"{name}.json"
-
-
-def _refuse_without_room(work: Work, waiting: Sequence[int]) -> None:
-    """Refuse a run that cannot fit, before its first byte."""
-    sizes = {number: work.size(number) - _begun(work.path(number)) for number in waiting}
-    with disk_errors(work.directory):
-        free = disk.free(work.directory) - _SPARE - len(work.content)
-    needed = sum(sizes.values())
-    if needed <= free:
-        return
-    message = _("{path} has {free} free, and the volumes need {needed}")
-    words = {"path": work.directory, "free": readable_size(max(free, 0)), "needed": readable_size(needed)}
-    raise DiskFullError(message.format(**words), path=str(work.directory), hint=_fitting(sizes, free))
-
-
-def _fitting(sizes: dict[int, int], free: int) -> str:
-    """Say which volumes would fit."""
-    fitting: list[int] = []
-    for number, size in sizes.items():
-        free -= size
-        if free < 0:
-            break
-        fitting.append(number)
-    if not fitting:
-        return _("another --size, or a larger disk")
-    words = f"{fitting[0]}-{fitting[-1]}" if len(fitting) > 1 else str(fitting[0])
-    return _("--only-volumes {numbers} fit there; the others go to another disk").format(numbers=words)
 
 
 def _begun(path: Path) -> int:
