@@ -143,6 +143,7 @@ def test_who_comes_from_the_file_that_a_browser_is_told_of_gets_in(tabs, machine
     page.goto(way.as_uri())
     page.wait_for_url(machine.origin + "/")
     page.get_by_role("heading", name="Disk").wait_for()
+    tabs.faults.remove(f"another origin is asked: {way.as_uri()}")
 
 
 def test_the_map_of_the_cache_is_reached_and_followed_by_keyboard(tabs, machine):
