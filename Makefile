@@ -27,7 +27,8 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no internet
 	@$(BIN)/hubferry demo
 
-test: lint docs test-ray test-sign test-official test-browser test-dist  ## everything CI runs
+test: $(STAMP)  ## everything CI runs
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint docs test-ray test-sign test-dist test-official test-browser
 	@$(IN_MEMORY) $(PYTEST) -n 2 --dist worksteal -m "not nightly" --ignore tests/browser
 
 test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index

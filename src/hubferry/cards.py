@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from hubferry import licenses
@@ -73,8 +74,12 @@ def with_known_license(card: bytes) -> bytes | None:
     return card[: start + line.start()] + mended + card[start + line.end() :]
 
 
+@lru_cache(maxsize=4)
 def _facts(card: bytes) -> dict[str, Any]:
-    """Return the front matter; nothing where there is none, or none that can be read."""
+    """Return the front matter; nothing where there is none, or none that can be read.
+
+    Several questions about one card come one after another, and YAML is slow: it is read once for them.
+    """
     import yaml
 
     front = _FRONT.match(card[:LARGEST])

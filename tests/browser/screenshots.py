@@ -10,7 +10,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent / "hub"), str(HERE)]
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "hub"), str(HERE)]
 
 import worlds  # noqa: E402  # after the path is known
 from servers import running_hub  # noqa: E402

@@ -157,7 +157,7 @@ def test_the_map_of_the_cache_is_reached_and_followed_by_keyboard(tabs, machine)
 
 def test_a_copy_is_planned_started_stopped_and_resumed_in_the_page(tabs, machine):
     page = enter(tabs, machine, "/copy")
-    page.get_by_label("Source", exact=True).fill("hf:org/large")
+    page.get_by_label("From", exact=True).fill("hf:org/large")
     page.get_by_label("Destination", exact=True).fill("ms:mine/large")
     page.get_by_role("button", name="Plan").click()
     page.get_by_text("will be created as public").wait_for()
@@ -282,7 +282,7 @@ def test_a_page_of_another_origin_changes_nothing_and_reads_nothing(tabs, machin
 
 def test_without_a_script_every_page_says_and_does_the_same(tabs, machine):
     page = enter(tabs, machine, "/copy", java_script_enabled=False)
-    page.get_by_label("Source", exact=True).fill("hf:org/model")
+    page.get_by_label("From", exact=True).fill("hf:org/model")
     page.get_by_label("Destination", exact=True).fill("ms:mine/model")
     page.get_by_role("button", name="Plan").click()
     for _time in range(100):

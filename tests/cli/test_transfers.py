@@ -112,6 +112,16 @@ def test_the_older_scripts_and_runs_of_mirror_files_are_seen_as_well(desk, model
     assert script["send"]["done"] == script["send"]["total"] > 0
 
 
+def test_a_run_of_a_mirror_file_that_proved_less_than_all_is_no_success(desk, model):
+    (desk.home / "mirrors.yaml").write_text(
+        "version: 1\nsync:\n  - {source: hf:org/model, target: ms:mine/synced}\n"
+        "  - {source: hf:org/nothing, target: ms:mine/nothing}\n"
+    )
+    desk.inside("sync", "run", "mirrors.yaml", "--quiet", check_code=9)
+    (one,) = board(desk)["finished"]
+    assert (one["state"], one["error"]) == ("failed", "1 repository is not proven")
+
+
 def test_a_failure_is_kept_with_its_sentence_and_no_token_is_anywhere(desk):
     token = desk.source.token
     desk.inside("copy", "hf:org/nothing", "ms:mine/model", "--quiet", check_code=3)

@@ -250,6 +250,7 @@ def test_a_browser_keeps_a_file_under_its_name_and_other_clients_are_answered_as
             status, headers, _text = ask(filled, where, **BROWSER)
         assert status == 200
         assert headers["Content-Disposition"].startswith("attachment; filename=")
+        assert headers["Cache-Control"] == "private, no-cache"
         assert headers["Content-Type"] == "application/octet-stream"
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert "sandbox" in headers["Content-Security-Policy"]
@@ -257,6 +258,7 @@ def test_a_browser_keeps_a_file_under_its_name_and_other_clients_are_answered_as
     _status, headers, _text = ask(filled, "/org/model/resolve/main/%E5%90%8D.bin", Accept="*/*")
     assert "name=" not in headers["Location"]
     assert headers["Content-Disposition"] is None
+    assert headers["Cache-Control"] is None
 
 
 def test_an_address_of_modelscope_and_another_spelling_lead_to_the_page(filled):
@@ -302,6 +304,16 @@ def test_a_page_is_found_again_by_commit_tag_branch_and_pull_request(filled):
     assert 'href="/org/model/tree/feature%2Fx"' in text
     assert page(filled, "/org/model/tree/nothing")[0] == 404
     assert page(filled, "/org/model/tree/main/nothing")[0] == 404
+
+
+def test_the_front_matter_of_a_card_is_a_table_on_its_page_and_code_in_its_file(hub):
+    hub.store.add("org/model", {"README.md": b"---\nlicense: mit\n---\n# Hello\n"})
+    text = page(hub, "/org/model")[2]
+    assert '<th scope="row">license</th><td><bdi>mit</bdi></td>' in text
+    assert "license: mit" not in text
+    text = page(hub, "/org/model/blob/main/README.md")[2]
+    assert '<pre tabindex="0"><code>license: mit\n</code></pre>' in text
+    assert "--revision" not in text
 
 
 def test_a_commit_says_what_it_changed(filled):

@@ -12,6 +12,7 @@ from hubferry.cli.secrets import redact
 from hubferry.cli.waiting import budget_words, waiting_words
 from hubferry.errors import HubferryError, InterruptedRunError
 from hubferry.events import BudgetSpent, Finished, Planned, Resolved, Waiting
+from hubferry.i18n import ngettext
 from hubferry.transfers.values import Flow, InFlight, Transfer
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Announcer:
             destination=None if subject.destination is None else redact(subject.destination),
         )
         self._spent: BudgetSpent | None = None
+        self._lacking = 0
         self._announcement = Announcement(self._described)
 
     def hear(self, event: Event) -> None:
@@ -82,6 +84,10 @@ class Announcer:
         elif isinstance(event, Finished):
             self._said = replace(self._said, state="done")
 
+    def lacks(self) -> None:
+        """Say that a repository of several is not proven."""
+        self._lacking += 1
+
     def moves(self) -> None:
         """Say that it has found out what there is to do."""
         self._said = replace(self._said, state="moving")
@@ -95,6 +101,12 @@ class Announcer:
         elif error is not None:
             state = "failed"
             why = redact(error.sentence if isinstance(error, HubferryError) else str(error))
+        elif self._lacking:
+            state = "failed"
+            sentence = ngettext(
+                "{count} repository is not proven", "{count} repositories are not proven", self._lacking
+            )
+            why = sentence.format(count=self._lacking)
         self._said = replace(self._said, state=state, error=why, waiting=None, ended=time.time())
         self._announcement.end()
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 _PICTURES = {"svg": "image/svg+xml", "avif": "image/avif", "webp": "image/webp"}
 """Those that a browser does not know by their first bytes alone."""
+_ASKED_AGAIN = {"Cache-Control": "private, no-cache"}
+"""What one reader may see, another at the same browser may not: the hub is asked before it is shown again."""
 
 
 def is_browser(request: web.Request) -> bool:
@@ -29,8 +31,7 @@ def kept_as(request: web.Request, path: str) -> dict[str, str]:
     name = path.rpartition("/")[2]
     if request.headers.get("Sec-Fetch-Dest") == "image":
         kind = _PICTURES.get(name.rpartition(".")[2].lower())
-        return {} if kind is None else {"Content-Type": kind}
+        return dict(_ASKED_AGAIN) if kind is None else {**_ASKED_AGAIN, "Content-Type": kind}
     plain = "".join(letter if " " <= letter <= "~" and letter not in '"\\%' else "_" for letter in name)
-    return {
-        "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-    }
+    named = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    return {**_ASKED_AGAIN, "Content-Disposition": named}

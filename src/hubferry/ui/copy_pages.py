@@ -63,7 +63,7 @@ async def show_plan(request: web.Request) -> web.Response:
 
 def _sides(plan: Plan) -> list[tuple[str, str]]:
     return [
-        (_("Source"), plan_words.revision_words(plan.source)),
+        (_("From"), plan_words.revision_words(plan.source)),
         (_("Destination"), plan_words.revision_words(plan.destination)),
     ]
 

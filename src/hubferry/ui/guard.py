@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 KEY = "key"
 """Word of the query that has the key, in the address that is printed."""
 _COOKIE = "hubferry_session"
-_LEADS_ON = '<!doctype html><title>hubferry ui</title><p><a href="{address}">{text}</a></p>\n'
+_LEADS_ON = '<!doctype html><title>hubferry</title><p><a href="{address}">{text}</a></p>\n'
 _FREE = ("/-/static/", "/-/prefer")
 """What the page that refuses a reader needs itself; it says nothing about this machine."""
 _PORT = re.compile(r":[0-9]{1,5}$")

@@ -108,7 +108,7 @@ def read(form: Mapping[str, str]) -> Wish:
     asked = words.pop("visibility")
     visibility = next((one for one in _VISIBLE if one == asked), "source")
     wish = Wish(**words, visibility=visibility)  # type: ignore[arg-type]  # every other word is any text
-    for text, name in ((wish.source, _("Source")), (wish.destination, _("Destination"))):
+    for text, name in ((wish.source, _("From")), (wish.destination, _("Destination"))):
         if not text:
             raise UsageError(_("{field} is empty").format(field=name), hint="hf:org/name")
         if _USER_IN_ADDRESS.search(text):

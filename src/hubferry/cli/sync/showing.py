@@ -17,7 +17,7 @@ from hubferry.sync.events import Ended, Expanded, Happened, Looked
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hubferry.cli.announced import Subject
+    from hubferry.cli.announced import Announcer, Subject
     from hubferry.cli.progress import Stoppable, Style
     from hubferry.events import Event
     from hubferry.sync.events import Hear, Told
@@ -51,8 +51,8 @@ def follow(
                 tally.take(told)
                 if isinstance(told, Happened):
                     logs.tell(told.event, told.job.source if told.job else None)
-                elif isinstance(told, Expanded) and announcer is not None:
-                    announcer.moves()
+                elif announcer is not None:
+                    _announce(told, announcer)
                 if shown is not None:
                     shown.hear(told)
 
@@ -60,6 +60,13 @@ def follow(
     finally:
         if shown is not None:
             shown.stop()
+
+
+def _announce(told: Told, announcer: Announcer) -> None:
+    if isinstance(told, Expanded):
+        announcer.moves()
+    elif isinstance(told, Ended) and not told.outcome.good:
+        announcer.lacks()
 
 
 class _Lines:

@@ -18,6 +18,11 @@ _MOST_NAMES = 100
 DEFAULT = "main"
 
 
+def said_revision(shown: Shown) -> str | None:
+    """Return the revision that has to be said to get this; None for the default branch, by either name."""
+    return shown.place.revision if shown.place.revision not in (DEFAULT, "master") else None
+
+
 async def around(request: web.Request, shown: Shown, tab: str) -> Mapping[str, Any]:
     """Return what the frame of a repository's page says."""
 

@@ -15,7 +15,7 @@ from hubferry.pages import Share, prose, quantities, reader_of
 from hubferry.pages.application import link
 from hubferry.serve.addresses import absolute
 from hubferry.serve.pages import weights
-from hubferry.serve.pages.around import around
+from hubferry.serve.pages.around import around, said_revision
 from hubferry.serve.pages.parts import Summary, summed_up
 from hubferry.serve.pages.showing import show
 from hubferry.serve.pages.using import ways
@@ -77,7 +77,7 @@ async def show_card(request: web.Request, shown: Shown) -> web.StreamResponse:
             absolute(request, ""),
             place.repo_id,
             place.kind or "model",
-            place.revision,
+            said_revision(shown),
             dialect=place.dialect,
         ),
         **await around(request, shown, "card"),
@@ -115,18 +115,23 @@ async def _card(request: web.Request, shown: Shown) -> Card | None:
 
 def _made(content: bytes, page: str, raw: str | None, language: str) -> Card:
     text = content.decode(errors="replace")
-    front = _FRONT.match(text)
-    body = text[front.end() :] if front else text
+    front, body = split(text)
     with i18n.speaking(language):
         markup = prose.prose(body, page, raw)
     return Card(
-        _facts(front["yaml"]) if front else (),
+        _facts(front),
         markup,
         cards.tags_of(content)[:_MOST_TAGS],
         cards.license_of(content),
         cards.pipeline_of(content),
         len(body) > prose.LARGEST,
     )
+
+
+def split(text: str) -> tuple[str, str]:
+    """Return what stands in the front matter of a card, empty where it has none, and the rest."""
+    front = _FRONT.match(text)
+    return (front["yaml"], text[front.end() :]) if front else ("", text)
 
 
 def _facts(text: str) -> tuple[tuple[str, str], ...]:

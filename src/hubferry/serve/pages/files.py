@@ -12,7 +12,8 @@ from hubferry.pages import Share, prose, quantities, reader_of
 from hubferry.pages.application import link
 from hubferry.serve.addresses import absolute
 from hubferry.serve.pages import weights
-from hubferry.serve.pages.around import around
+from hubferry.serve.pages.around import around, said_revision
+from hubferry.serve.pages.card import split
 from hubferry.serve.pages.lists import page_number
 from hubferry.serve.pages.preview import Preview, preview_of
 from hubferry.serve.pages.showing import show
@@ -168,7 +169,7 @@ async def show_file(request: web.Request, shown: Shown) -> web.StreamResponse:
                 absolute(request, ""),
                 shown.place.repo_id,
                 shown.place.kind or "model",
-                shown.place.revision,
+                said_revision(shown),
                 dialect=shown.place.dialect,
                 path=path,
             ),
@@ -213,6 +214,8 @@ async def _preview(request: web.Request, shown: Shown, path: str, file: FileReco
     raw = None if shown.place.dialect == "ms" else link(request, base % "resolve")
 
     def rendered(text: str) -> object:
+        front, body = split(text)
+        text = f"```yaml\n{front}```\n\n{body}" if front else text
         with i18n.speaking(reader_of(request).language):
             return prose.prose(text, link(request, base % "blob"), raw)
 
