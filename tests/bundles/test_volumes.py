@@ -59,6 +59,11 @@ def test_every_byte_is_in_one_volume_and_no_volume_is_too_large(sizes, size):
         assert begins + volume.length + ends <= size
 
 
+def test_page_and_checker_fit_into_what_is_reserved_for_them():
+    sums = closing.sums_of_all([])
+    assert closing.length("org_model", sums) <= closing.reserved(sums) * 3 // 4
+
+
 def test_a_volume_has_the_size_that_was_said_before(tmp_path):
     work = written(tmp_path / "stick", FILES)
     assert len(work.index.volumes) > 2
@@ -133,6 +138,18 @@ def test_another_file_under_the_name_of_a_volume_is_refused_and_stays(tmp_path):
     with pytest.raises(UsageError, match="is there and is no volume"):
         work.is_there(1)
     assert work.path(1).read_bytes() == b"mine"
+
+
+def test_a_volume_with_the_end_of_another_version_is_taken_for_what_it_is(tmp_path, monkeypatch):
+    older = written(tmp_path / "stick", FILES)
+    size = older.size(1)
+    monkeypatch.setattr(closing, "checker", lambda: b"print('the next version')\n" * 10)
+    newer = worked(tmp_path / "stick", FILES)
+    assert newer.index == older.index
+    assert newer.size(1) != size
+    assert newer.is_there(1)
+    newer.write(2)
+    assert checked(tmp_path / "stick").returncode == 0
 
 
 def test_volumes_that_cannot_hold_their_own_index_are_refused():

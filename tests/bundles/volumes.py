@@ -39,8 +39,7 @@ def described(
 
 
 def laid_out(model: BundledModel, size: int = MIB, name: str = "org_model") -> Index:
-    length = closing.length(name, closing.sums_of_all([model]))
-    return layout.lay_out(name, size, [model], length)
+    return layout.lay_out(name, size, [model], closing.reserved(closing.sums_of_all([model])))
 
 
 def written(folder: Path, files: Mapping[str, bytes], size: int = MIB, **words: Any) -> Work:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from hubferry.hubs.bundle.index import BundledModel, Index, Piece
 
 CHECKER = "check.py"
+RESERVED = 64 << 10
+"""Bytes for the page and the checker, with their headers."""
 _NO_SUM = "0" * 64
 _README = """\
 This is a volume of a bundle that `hubferry bundle` has written: repositories of models or datasets, carried
@@ -81,6 +83,14 @@ def members(
     yield from _member(f"{name}/volume-{number:04}.sha256", _own_sums(own))
     for member, content in _fixed(name, sums_of_all_files):
         yield from _member(member, content)
+
+
+def reserved(sums_of_all_files: bytes) -> int:
+    """Return the bytes that a volume leaves for these members, whatever page and checker will be one day.
+
+    So every version cuts the same repositories alike, and a volume that is made again is none too large.
+    """
+    return archive.BLOCK + archive.padded(len(sums_of_all_files)) + RESERVED
 
 
 def length(name: str, sums_of_all_files: bytes) -> int:

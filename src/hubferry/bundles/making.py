@@ -98,8 +98,8 @@ async def make(wish: Wish, options: Options, listen: Listener) -> Bundled:
 
 def _laid_out(wish: Wish, gathered: Gathered) -> Index:
     name = wish.name or gathering.default_name(gathered.models)
-    length = closing.length(name, closing.sums_of_all(gathered.models))
-    return layout.lay_out(name, wish.volume_size, gathered.models, length)
+    reserved = closing.reserved(closing.sums_of_all(gathered.models))
+    return layout.lay_out(name, wish.volume_size, gathered.models, reserved)
 
 
 def _refuse_unknown(only: frozenset[int], index: Index) -> None:

@@ -82,11 +82,14 @@ class Work:
 
     def size(self, number: int) -> int:
         """Return the bytes of a volume, before it is written."""
-        sums = archive.padded(closing.length_of_sums(self.index, number, self.numbers))
         fixed = closing.length(self.index.name, self.sums_of_all)
+        return self._least(number) + fixed + len(archive.END)
+
+    def _least(self, number: int) -> int:
+        """Return the bytes of a volume up to its sums: what follows may be another version's."""
+        sums = archive.padded(closing.length_of_sums(self.index, number, self.numbers))
         head = archive.BLOCK + archive.padded(len(self.content))
-        length = self.index.volumes[number - 1].length
-        return head + length + archive.BLOCK + sums + fixed + len(archive.END)
+        return head + self.index.volumes[number - 1].length + archive.BLOCK + sums
 
     def is_there(self, number: int) -> bool:
         """Return whether a volume has been written.
@@ -105,7 +108,7 @@ class Work:
                 size = disk.fstat(descriptor).st_size
             finally:
                 disk.close(descriptor)
-        if start == self._head(number) and size == self.size(number):
+        if start == self._head(number) and size >= self._least(number):
             return True
         message = _("{path} is there and is no volume of this bundle").format(path=path)
         raise UsageError(message, path=str(path), hint=_("remove it, or choose another --name or folder"))
