@@ -7,7 +7,7 @@ import time
 import pytest
 from tests import models
 
-from hubferry.cache import clean, locks
+from hubferry.cache import clean, exchange, locks
 from hubferry.cache.disk import disk
 from hubferry.cache.listing import DOOMED_SUFFIX, list_models
 from hubferry.cache.retention import Policy, Reason
@@ -140,3 +140,22 @@ def test_pruning_without_a_limit_is_refused(root):
     with pytest.raises(UsageError) as caught:
         clean.plan_prune(list_models([root]), Policy(), now=0)
     assert caught.value.hint == "hubferry cache prune --max-size 500G --dry-run"
+
+
+@pytest.mark.parametrize("way", ["clean", "switch"])
+def test_the_new_name_of_what_is_to_be_removed_is_durable_before_the_first_file_goes(root, monkeypatch, way):
+    """Or a power cut brings the old name back to half of a tree, whose records are gone."""
+    done = []
+    for name in ("replace", "fsync_directory", "remove_tree"):
+        real = getattr(disk, name)
+        monkeypatch.setattr(
+            disk, name, lambda *paths, name=name, real=real: (done.append((name, paths[-1])), real(*paths))
+        )
+    if way == "clean":
+        clean.remove(listed(root, "a"))
+    else:
+        exchange.discard(root / "a")
+    doomed = done[-1][1]
+    assert doomed.parent == root
+    assert done[-3:] == [("replace", doomed), ("fsync_directory", root), ("remove_tree", doomed)]
+    assert [path.name for path in root.iterdir()] == ["b"]

@@ -100,6 +100,8 @@ def remove(model: CachedModel, *, pinned: bool = False) -> None:
                 disk.replace(model.path, doomed)
         if os.name != "posix":  # a directory with an open file, such as its lock, cannot be renamed there
             disk.replace(model.path, doomed)
+        # or a power cut may bring the model's name back to half of it
+        disk.fsync_directory(model.root)
         _demand_listed(model, doomed)
         disk.remove_tree(doomed)
 

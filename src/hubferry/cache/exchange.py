@@ -115,6 +115,8 @@ def discard(tree: Path) -> None:
         if doomed.is_dir():
             disk.remove_tree(doomed)
         disk.replace(tree, doomed)
+        # or a power cut may bring the old name back to half of a tree, whose records are gone
+        disk.fsync_directory(doomed.parent)
         disk.remove_tree(doomed)
 
 
