@@ -64,10 +64,11 @@ if TYPE_CHECKING:
         WrongFileError,
     )
     from hubferry.look import Known, Listed
-    from hubferry.model import Comparison, Fetched, Plan, RepoFile, Report
+    from hubferry.model import Plan, RepoFile
     from hubferry.options import Access, Options
     from hubferry.progress import Standing
     from hubferry.receipts.checking import ReceiptCheck
+    from hubferry.results import Comparison, Fetched, Report
 
 __all__ = [
     "Access",
@@ -133,8 +134,8 @@ __all__ = [
 
 _HOMES = {
     "Access": "hubferry.options",
-    "Comparison": "hubferry.model",
-    "Fetched": "hubferry.model",
+    "Comparison": "hubferry.results",
+    "Fetched": "hubferry.results",
     "Known": "hubferry.look",
     "Listed": "hubferry.look",
     "Options": "hubferry.options",
@@ -142,7 +143,7 @@ _HOMES = {
     "Plan": "hubferry.model",
     "ReceiptCheck": "hubferry.receipts.checking",
     "RepoFile": "hubferry.model",
-    "Report": "hubferry.model",
+    "Report": "hubferry.results",
     "Repository": "hubferry.catalog",
     "Standing": "hubferry.progress",
     "Verification": "hubferry.cache.verify",

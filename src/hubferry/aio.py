@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from hubferry.cache.verify import Verification
     from hubferry.catalog import Owned
     from hubferry.look import Known, Listed
-    from hubferry.model import Comparison, Fetched, Plan, Report
+    from hubferry.model import Plan
     from hubferry.progress import Wish
     from hubferry.receipts.checking import ReceiptCheck
+    from hubferry.results import Comparison, Fetched, Report
     from hubferry.wishes import Wishes
 
 __all__ = [

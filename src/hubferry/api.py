@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hubferry.events import Listener, ignore
-from hubferry.model import Fetched
 from hubferry.options import Access, Options
 from hubferry.progress import shown
+from hubferry.results import Fetched
 from hubferry.running import run
 from hubferry.wishes import place, wished
 
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from hubferry.catalog import Owned
     from hubferry.content import Part
     from hubferry.look import Known, Listed
-    from hubferry.model import Comparison, Plan, RepoFile, Report
+    from hubferry.model import Plan, RepoFile
     from hubferry.progress import Wish
     from hubferry.prospects import Prospects
     from hubferry.receipts.checking import ReceiptCheck
+    from hubferry.results import Comparison, Report
     from hubferry.wishes import Wishes
 
 __all__ = [

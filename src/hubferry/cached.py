@@ -26,8 +26,9 @@ from hubferry.errors import DiskError, DiskFullError, HubferryError, LockedError
 from hubferry.events import Note, Waiting
 from hubferry.holdings import Holdings, proven
 from hubferry.i18n import _, ngettext
-from hubferry.model import Action, Digests, Fetched
+from hubferry.model import Action, Digests
 from hubferry.places import is_directory
+from hubferry.results import Fetched
 from hubferry.stream.schedule import SMALL
 from hubferry.units import size as readable_size
 

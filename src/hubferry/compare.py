@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hubferry.model import Comparison, RepoFile, Verdict
+from hubferry.results import Comparison, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from hubferry.model import RepoFile
 
     from hubferry.model import Digests
 

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from hubferry.cache.check import ModelState
     from hubferry.events import Event
-    from hubferry.model import RepoRef, Report
+    from hubferry.model import RepoRef
+    from hubferry.results import Report
 
 _GIB = 1024**3
 _MOST_PROBLEMS = 5

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from hubferry.compare import verdict
 from hubferry.events import Edited
 from hubferry.i18n import _
-from hubferry.model import Digests, Verdict
+from hubferry.model import Digests
+from hubferry.results import Verdict
 from hubferry.tasks import run_all
 
 if TYPE_CHECKING:

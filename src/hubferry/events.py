@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from hubferry.errors import Kind
-    from hubferry.model import Plan, RepoRef, Report, Revision
+    from hubferry.model import Plan, RepoRef, Revision
+    from hubferry.results import Report
 
 Direction = Literal["fetch", "send", "verify"]
 """Which way bytes move; "verify" reads them where they are."""

@@ -13,8 +13,9 @@ from hubferry.cache import locks
 from hubferry.events import Note
 from hubferry.holdings import StandingHoldings
 from hubferry.i18n import _
-from hubferry.model import Action, Fetched
+from hubferry.model import Action
 from hubferry.readings.reader import read
+from hubferry.results import Fetched
 from hubferry.units import size as readable_size
 
 if TYPE_CHECKING:

@@ -10,14 +10,16 @@ from hubferry.compare import compare
 from hubferry.errors import UsageError
 from hubferry.findings import refused, warning
 from hubferry.i18n import _, ngettext
-from hubferry.model import Action, Plan, Step, Verdict
+from hubferry.model import Action, Plan, Step
+from hubferry.results import Verdict
 from hubferry.units import size as readable_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from hubferry.findings import Finding
-    from hubferry.model import Comparison, Digests, Limits, RepoFile, Revision
+    from hubferry.model import Digests, Limits, RepoFile, Revision
+    from hubferry.results import Comparison
 
 _COMMIT_ENVELOPE_BYTES = 512
 _ACTION_BYTES = 320

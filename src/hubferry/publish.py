@@ -22,8 +22,9 @@ from hubferry.errors import (
 )
 from hubferry.events import Committed, Event, Listener, Note, ignore
 from hubferry.i18n import _
-from hubferry.model import Action, CommitAction, Verdict
+from hubferry.model import Action, CommitAction
 from hubferry.patience import Account, Policy, Trial
+from hubferry.results import Verdict
 from hubferry.retry import committing
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from hubferry.commits import commit_of
 from hubferry.errors import IntegrityError, NotFoundError, UsageError
 from hubferry.events import Note
 from hubferry.i18n import _, ngettext
-from hubferry.model import Fetched
 from hubferry.planning import select
+from hubferry.results import Fetched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

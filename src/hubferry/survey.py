@@ -15,7 +15,8 @@ from hubferry.errors import IntegrityError, NothingSelectedError, UsageError
 from hubferry.events import Listener, Resolved
 from hubferry.findings import refusals, together
 from hubferry.i18n import _
-from hubferry.model import Action, Blob, Comparison, Limits, Plan, RepoFile, Revision, Step, Verdict
+from hubferry.model import Action, Blob, Limits, Plan, RepoFile, Revision, Step
+from hubferry.results import Comparison, Verdict
 from hubferry.stream.growing import Hashes
 from hubferry.tasks import run_all
 

@@ -16,8 +16,9 @@ from hubferry.events import Edited, Finished, Note, Planned
 from hubferry.findings import refusals
 from hubferry.holdings import FolderHoldings
 from hubferry.i18n import _, ngettext
-from hubferry.model import Action, Blob, Fetched, NewRepository, Report, Verdict
+from hubferry.model import Action, Blob, NewRepository
 from hubferry.move import Moved, give_up_together
+from hubferry.results import Fetched, Report, Verdict
 from hubferry.session import Session
 from hubferry.tasks import run_all
 
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
     from hubferry.errors import HubferryError
     from hubferry.events import Event, Listener
-    from hubferry.model import Comparison, Digests, Plan, RepoFile, Step
+    from hubferry.model import Digests, Plan, RepoFile, Step
     from hubferry.options import Options
+    from hubferry.results import Comparison
     from hubferry.survey import SourceSide, Survey
 
 Agree: TypeAlias = "Callable[[Plan], None]"

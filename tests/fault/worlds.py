@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from hubferry.model import Report
+    from hubferry.results import Report
 
 KIB, MIB = 1024, 1024 * 1024
 SOURCE, DESTINATION = "hf:org/model", "ms:mine/model"

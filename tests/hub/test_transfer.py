@@ -14,8 +14,9 @@ from aiohttp import web
 from hubferry import api, cached
 from hubferry.errors import AccessError, IntegrityError, NetworkError, NotFoundError
 from hubferry.events import Committed, Finished, Planned, Progress
-from hubferry.model import Action, Verdict
+from hubferry.model import Action
 from hubferry.options import Access, Options
+from hubferry.results import Verdict
 from hubferry.serve import Seams
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

@@ -1,7 +1,8 @@
 import pytest
 
 from hubferry.compare import compare, verdict
-from hubferry.model import Digests, RepoFile, Verdict
+from hubferry.model import Digests, RepoFile
+from hubferry.results import Verdict
 
 A, B = "a" * 64, "b" * 64
 GIT_A, GIT_B = "a" * 40, "b" * 40

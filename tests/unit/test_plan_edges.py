@@ -7,7 +7,8 @@ import pytest
 from hubferry import planning
 from hubferry.compare import compare
 from hubferry.errors import UsageError
-from hubferry.model import Action, Comparison, Digests, Limits, RepoFile, RepoRef, Revision, Step, Verdict
+from hubferry.model import Action, Digests, Limits, RepoFile, RepoRef, Revision, Step
+from hubferry.results import Comparison, Verdict
 
 A, B = "a" * 64, "b" * 64
 LIMITS = Limits(

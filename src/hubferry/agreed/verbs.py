@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from hubferry.agreed.document import Place
     from hubferry.events import Listener
-    from hubferry.model import HubName, Plan, RepoRef, Report, Revision
+    from hubferry.model import HubName, Plan, RepoRef, Revision
     from hubferry.options import Access, Options
+    from hubferry.results import Report
 
 _ASKED = Asked.__struct_fields__
 

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from hubferry.bundles.making import Wish
     from hubferry.events import Listener
     from hubferry.hubs.bundle.index import Index
-    from hubferry.model import Fetched, RepoFile, RepoRef
+    from hubferry.model import RepoFile, RepoRef
     from hubferry.options import Options
+    from hubferry.results import Fetched
     from hubferry.survey import SourceSide
 
 

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from hubferry.events import Listener
     from hubferry.hubs.bundle.index import BundledModel
     from hubferry.hubs.bundle.volumes import FoundBundle
-    from hubferry.model import Fetched, RepoFile, RepoRef, Report
+    from hubferry.model import RepoFile, RepoRef
     from hubferry.options import Options
+    from hubferry.results import Fetched, Report
 
 
 @dataclass(frozen=True, slots=True)

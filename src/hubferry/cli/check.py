@@ -11,10 +11,10 @@ from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
 from hubferry.errors import IntegrityError
 from hubferry.i18n import _, ngettext
-from hubferry.model import Verdict
+from hubferry.results import Verdict
 
 if TYPE_CHECKING:
-    from hubferry.model import Comparison
+    from hubferry.results import Comparison
 
 SIGNS = {
     Verdict.SAME: "=",

@@ -15,8 +15,9 @@ from hubferry.i18n import _, ngettext
 
 if TYPE_CHECKING:
     from hubferry.cli.progress import Style
-    from hubferry.model import Fetched, HubName
+    from hubferry.model import HubName
     from hubferry.options import Options
+    from hubferry.results import Fetched
 
 
 @click.command(

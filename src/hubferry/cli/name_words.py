@@ -9,7 +9,8 @@ from hubferry.i18n import _
 from hubferry.plan_words import some
 
 if TYPE_CHECKING:
-    from hubferry.model import Plan, Report
+    from hubferry.model import Plan
+    from hubferry.results import Report
 
 _MOST_NAMES = 8
 """Tags that a report names."""

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from hubferry.beside import PullRequest
     from hubferry.errors import HubferryError
     from hubferry.findings import Finding
-    from hubferry.model import HubName, NewRepository, Plan, Report, Revision
+    from hubferry.model import HubName, NewRepository, Plan, Revision
+    from hubferry.results import Report
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 

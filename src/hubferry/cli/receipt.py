@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from hubferry.events import Listener
-    from hubferry.model import Report
     from hubferry.options import Access, Options
+    from hubferry.results import Report
 
 
 def option() -> Callable[[Any], Any]:

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from hubferry.catalog import References
     from hubferry.events import Listener
     from hubferry.hubs.ports import ReferenceWriter
-    from hubferry.model import Plan, Report
+    from hubferry.model import Plan
     from hubferry.names.model import Seen
     from hubferry.names.sides import Sides
     from hubferry.options import Options
+    from hubferry.results import Report
 
 
 @dataclass(frozen=True, slots=True)

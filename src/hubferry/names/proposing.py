@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from hubferry.beside import PullRequest
     from hubferry.events import Listener
     from hubferry.hubs.ports import PullRequests
-    from hubferry.model import Plan, Report
+    from hubferry.model import Plan
     from hubferry.options import Options
+    from hubferry.results import Report
 
 _MAIN = (None, "main")
 

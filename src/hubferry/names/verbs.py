@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hubferry.events import Event, Listener
-    from hubferry.model import Plan, Report
+    from hubferry.model import Plan
     from hubferry.names.copy import NamesResult
     from hubferry.names.model import NamesPlan
     from hubferry.options import Options
+    from hubferry.results import Report
     from hubferry.transfer import Agree
 
 

@@ -14,9 +14,10 @@ from hubferry.errors import NotFoundError, UsageError
 from hubferry.events import Note
 from hubferry.hubs.credentials import huggingface_endpoint, modelscope_endpoint
 from hubferry.i18n import _
-from hubferry.model import RepoFile, Verdict
+from hubferry.model import RepoFile
 from hubferry.planning import select
 from hubferry.receipts import document, folders
+from hubferry.results import Verdict
 from hubferry.session import Session
 from hubferry.typed import reference
 

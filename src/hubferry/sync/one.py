@@ -12,8 +12,8 @@ from hubferry.errors import HubferryError
 from hubferry.events import Committed, Finished
 from hubferry.findings import Kind
 from hubferry.i18n import _
-from hubferry.model import Report
 from hubferry.options import Options
+from hubferry.results import Report
 from hubferry.sync import receipts
 from hubferry.sync.outcome import Change, FileProof, Outcome
 from hubferry.sync.spec import Entry, Job, Manner
