@@ -9,9 +9,7 @@ from hubferry.results import Comparison, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from hubferry.model import RepoFile
-
-    from hubferry.model import Digests
+    from hubferry.model import Digests, RepoFile
 
 
 def verdict(source: RepoFile, destination: RepoFile, known: Digests | None = None) -> Verdict:

@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -99,9 +101,12 @@ def test_a_run_that_waits_says_for_whom_and_goes_on_when_the_other_ends(records,
     assert set(told[1:]) <= {"another run"}
 
 
-def test_a_run_gives_up_when_its_time_is_over(records, other):
+def test_a_run_gives_up_when_its_time_is_over(records, other, monkeypatch):
     told = []
-    with pytest.raises(LockedError), locks.hold(records, name="x", wait=0.05, on_wait=told.append):
+    clock = SimpleNamespace(monotonic=lambda: 60.0 * len(told), sleep=time.sleep, time=time.time)
+    clock.strftime, clock.localtime = time.strftime, time.localtime
+    monkeypatch.setattr(locks, "time", clock)
+    with pytest.raises(LockedError), locks.hold(records, name="x", wait=60, on_wait=told.append):
         pytest.fail("two runs hold one model")
     assert told
 
