@@ -63,7 +63,9 @@ def proposer_of(request: web.Request, reference: str | None = None) -> tuple[Rep
     except Refusal as refusal:
         if refusal.reason is not Reason.NO_RIGHTS:
             raise
-        repository, account = contributor_of(request)
+        repository, account = repository_of(request), account_of(request)
+        if account is None or not account.may_write:
+            raise
         open_ones = [one for one in repository.discussions.all() if one.base is not None]
         theirs = {
             f"{PULL}{one.number}"

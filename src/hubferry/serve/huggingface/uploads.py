@@ -21,7 +21,6 @@ from hubferry.serve.reading import tree_of
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
-    from hubferry.serve.repository import Repository
     from hubferry.serve.tree import Tree
 
 _LARGEST_IGNORE = 1 << 20
@@ -130,16 +129,6 @@ async def batch(request: web.Request) -> web.Response:
         hub.policy.require_content(account_of(request), repository.record)
         objects = await answer_downloads(request, repository, wish)
     else:
-        _require_sender(request, repository)
+        proposer_of(request)
         objects = await answer_batch(request, repository, wish, hub.strict.part_bytes)
     return json_answer({"transfer": "basic", "objects": objects})
-
-
-def _require_sender(request: web.Request, repository: Repository) -> None:
-    """Refuse who may neither write here nor has a pull request open; strict hubs have words for that."""
-    try:
-        proposer_of(request)
-    except Refusal as refusal:
-        if refusal.reason is Reason.NO_RIGHTS:
-            refusal.about = refusal.about or repository.record.repo_id
-        raise

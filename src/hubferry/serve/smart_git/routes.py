@@ -142,7 +142,10 @@ async def _receive(request: web.Request, file: IO[bytes], most: int) -> None:
     unpacking = zlib.decompressobj(wbits=31) if packed else None
     size = 0
     async for chunk in read_chunks(request, hub_of(request)):
-        content = unpacking.decompress(chunk, most - size + 1) if unpacking is not None else chunk
+        try:
+            content = unpacking.decompress(chunk, most - size + 1) if unpacking is not None else chunk
+        except zlib.error as error:
+            raise Refusal(Reason.INVALID, "The request is not packed as it says") from error
         size += len(content)
         if size > most:
             raise Refusal(Reason.TOO_LARGE, f"The request is larger than {most} bytes")
