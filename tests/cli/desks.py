@@ -72,8 +72,6 @@ class Desk:
         assert options.get("check_code") in (None, ended.code), ended.said
         return ended
 
-    here = inside
-
     def script(self, name: str, *words: str, **options: Any) -> Ended:
         """Run a script of the project, from its place in the clone, in a home without HUBFERRY_CACHE."""
         unset = ("HUBFERRY_CACHE", *options.pop("unset", ()))

@@ -20,17 +20,17 @@ def found(done):
 def agree(desk, *words, **options):
     """Ask the doctor, then copy; both end with the same code. Return what the doctor found."""
     before = len(desk.destination.store._known)
-    asked = desk.here("doctor", *words, "--json", **options)
+    asked = desk.inside("doctor", *words, "--json", **options)
     assert desk.destination.requests.commits == 0
     assert len(desk.destination.store._known) == before, "the doctor wrote"
-    done = desk.here("copy", *words, "-q", **options)
+    done = desk.inside("copy", *words, "-q", **options)
     assert asked.code == done.code, (asked.said, done.said)
     assert asked.json()["ready"] is (asked.code == 0)
     return found(asked)
 
 
 def test_a_copy_that_would_begin_is_said_with_login_role_time_room_and_plan(desk, model):
-    done = desk.here("doctor", *PAIR)
+    done = desk.inside("doctor", *PAIR)
     assert done.code == 0, done.said
     said = re.sub(r"\d+ ms", "<time>", done.out)
     for line in (
@@ -63,7 +63,7 @@ def test_the_document_has_a_schema_and_words_that_no_language_changes(desk, mode
         "destination-reach",
         "destination-login",
     } <= set(codes[0])
-    assert all(one["code"] for one in desk.here("doctor", "--json").json()["findings"])
+    assert all(one["code"] for one in desk.inside("doctor", "--json").json()["findings"])
 
 
 def test_a_repository_that_is_not_there_stops_the_copy(desk):
@@ -104,11 +104,13 @@ def test_what_the_plan_would_be_refused_for_is_said_with_its_own_code(desk, mode
     desk.source.store.find("org/model").change(private=True)
     desk.destination.store.create("mine/model")
     assert agree(desk, *PAIR)["would-become-public"]["exit_code"] == 4
-    assert found(desk.here("doctor", *PAIR, "--public", "--json"))["would-become-public" if False else "plan"]
+    assert found(desk.inside("doctor", *PAIR, "--public", "--json"))[
+        "would-become-public" if False else "plan"
+    ]
 
 
 def test_a_hub_that_is_not_there_is_said_at_once(desk, model):
-    done = desk.here("doctor", *PAIR, "--json", environment={"MODELSCOPE_ENDPOINT": "http://127.0.0.1:9"})
+    done = desk.inside("doctor", *PAIR, "--json", environment={"MODELSCOPE_ENDPOINT": "http://127.0.0.1:9"})
     assert done.code == 5
     assert found(done)["destination-reach"]["state"] == "bad"
     assert found(done)["source-repository"]["state"] == "good"  # the other side is asked all the same
@@ -125,19 +127,19 @@ def test_a_disk_without_room_stops_the_copy(desk, model, monkeypatch):
 
 
 def test_what_is_here_already_needs_no_room(desk, model):
-    desk.here("fetch", "hf:org/model")
-    assert "0 B have to come" in desk.here("doctor", *PAIR).out
+    desk.inside("fetch", "hf:org/model")
+    assert "0 B have to come" in desk.inside("doctor", *PAIR).out
 
 
 def test_a_finished_copy_needs_no_right_to_write(desk, model):
-    desk.here("copy", *PAIR)
-    asked = found(desk.here("doctor", *PAIR, "--json"))
+    desk.inside("copy", *PAIR)
+    asked = found(desk.inside("doctor", *PAIR, "--json"))
     assert asked["write"]["text"] == "not needed: nothing changes"
 
 
 def test_a_proxy_is_named_without_its_login(desk, model):
     environment = {"http_proxy": "http://someone:secret@127.0.0.1:9", "HF_ENDPOINT": "http://hub.test:80"}
-    done = desk.here("doctor", *PAIR, "--json", environment=environment, unset=("HF_TOKEN",))
+    done = desk.inside("doctor", *PAIR, "--json", environment=environment, unset=("HF_TOKEN",))
     assert done.code == 5
     assert found(done)["source-proxy"]["text"].endswith("is asked through http://127.0.0.1:9")
     assert "secret" not in done.said
@@ -149,20 +151,20 @@ def test_the_role_in_an_organisation_is_said(desk, model, tmp_path):
     with running_hub(tmp_path / "other", policy=policy) as hub:
         words = ("hf:org/model", "hf:team/model", "--destination-endpoint", hub.url)
         environment = {"HUBFERRY_DESTINATION_TOKEN": "hf_dev"}
-        asked = found(desk.here("doctor", *words, "--json", environment=environment))
+        asked = found(desk.inside("doctor", *words, "--json", environment=environment))
     assert asked["destination-login"]["text"].endswith("role in team: write")
     assert asked["write"]["state"] == "good"
 
 
 @pytest.mark.parametrize("words", [("hf:org/model",), (*PAIR, "--offline")])
 def test_half_a_question_is_refused(desk, words):
-    assert desk.here("doctor", *words).code == 2
+    assert desk.inside("doctor", *words).code == 2
 
 
 def test_a_folder_needs_no_login_and_no_cache(desk, model, tmp_path):
-    asked = found(desk.here("doctor", str(model), "ms:mine/model", "--json"))
+    asked = found(desk.inside("doctor", str(model), "ms:mine/model", "--json"))
     assert asked["source"]["state"] == "good"
     assert "source-login" not in asked
-    into = found(desk.here("doctor", "hf:org/model", str(tmp_path / "new"), "--json"))
+    into = found(desk.inside("doctor", "hf:org/model", str(tmp_path / "new"), "--json"))
     assert "destination-login" not in into
     assert not (tmp_path / "new").exists()
