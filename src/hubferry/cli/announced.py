@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hubferry.cli.secrets import redact
 from hubferry.cli.waiting import budget_words, waiting_words
-from hubferry.errors import HubferryError, InterruptedRunError
+from hubferry.errors import HubferryError, InterruptedRunError, UsageError
 from hubferry.events import BudgetSpent, Finished, Planned, Resolved, Waiting
 from hubferry.i18n import ngettext
 from hubferry.transfers.values import Flow, InFlight, Transfer
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hubferry.cli.live import Counted
     from hubferry.cli.tally import Meter, Snapshot
     from hubferry.events import Event
+    from hubferry.transfers.announcing import Announcement
     from hubferry.transfers.values import State
 
 _MOST_IN_FLIGHT = 20
@@ -44,12 +45,14 @@ class Subject:
 
 
 class Announcer:
-    """Hear a transfer's rare events, and say with the counts of its tally how it goes."""
+    """Hear a transfer's rare events, and say with the counts of its tally how it goes.
+
+    It is seen from its first event on: what is refused for what was typed is no transfer, and writes nothing.
+    """
 
     def __init__(self, subject: Subject, counted: Counted) -> None:
-        """Begin to be seen."""
+        """Take down what is known; nobody sees it yet."""
         from hubferry.soft_lock import this_process
-        from hubferry.transfers.announcing import Announcement
 
         self._counted = counted
         self._subject = subject
@@ -65,7 +68,14 @@ class Announcer:
         )
         self._spent: BudgetSpent | None = None
         self._lacking = 0
-        self._announcement = Announcement(self._described)
+        self._announcement: Announcement | None = None
+
+    def _begin(self) -> Announcement:
+        from hubferry.transfers.announcing import Announcement
+
+        if self._announcement is None:
+            self._announcement = Announcement(self._described)
+        return self._announcement
 
     def hear(self, event: Event) -> None:
         """Take one event."""
@@ -83,6 +93,7 @@ class Announcer:
             self._spent = event
         elif isinstance(event, Finished):
             self._said = replace(self._said, state="done")
+        self._begin()
 
     def lacks(self) -> None:
         """Say that a repository of several is not proven."""
@@ -91,9 +102,12 @@ class Announcer:
     def moves(self) -> None:
         """Say that it has found out what there is to do."""
         self._said = replace(self._said, state="moving")
+        self._begin()
 
     def end(self, error: BaseException | None) -> None:
         """Say how it ended, and be seen as running no more."""
+        if self._announcement is None and isinstance(error, UsageError):
+            return
         state: State = "done"
         why = None
         if isinstance(error, (InterruptedRunError, KeyboardInterrupt)) or _is_cancelled(error):
@@ -108,7 +122,7 @@ class Announcer:
             )
             why = sentence.format(count=self._lacking)
         self._said = replace(self._said, state=state, error=why, waiting=None, ended=time.time())
-        self._announcement.end()
+        self._begin().end()
 
     def _described(self, name: str) -> Transfer:
         now = self._counted.snapshot(time.monotonic())
