@@ -177,3 +177,9 @@ def test_small_runs_say_little(desk, tmp_path):
         desk.inside("copy", "hf:org/model", "ms:mine/model", "--quiet", check_code=0)
     assert len(board(desk)["finished"]) == 3
     assert len(list((state(desk) / "finished").iterdir())) == 3
+
+
+@pytest.mark.parametrize("words", [("copy", "./nothing", "C:/models"), ("apply", "nothing.jsonl")])
+def test_what_is_refused_for_what_was_typed_is_no_transfer(desk, words):
+    assert desk.ferry(*words).code in (2, 3)
+    assert not state(desk).exists()

@@ -52,10 +52,12 @@ def apply(file: Path, **words: Any) -> int:
     asked = options.build(**words)
     if words["dry_run"]:
         return _look(file, asked, words)
+    from hubferry.agreed import document
     from hubferry.cli.memory import keep_freed_memory
 
     keep_freed_memory()
-    subject = Subject("hubferry apply")
+    plan = document.read(file)  # what is no plan is no transfer that others would see
+    subject = Subject("hubferry apply", plan.source.ref, plan.destination.ref)
     with follow(quiet=words["quiet"], style=words["progress"], subject=subject) as listen:
         report = api.apply_plan(file, asked, listen)
         kept = receipt.write(words["receipts"], report, asked, listen) if words["receipts"] else None
