@@ -8,6 +8,18 @@ PYTEST := $(BIN)/python -m pytest
 MEMORY  = $(shell $(PYTHON) tests/temporary.py)
 IN_MEMORY = place=$$(mktemp -d "$(MEMORY)/hubferry-tests.XXXXXX") && chmod 755 "$$place" && trap 'rm -rf "$$place"' EXIT INT TERM && TMPDIR="$$place"
 
+# An environment $(1), with what the lock $(2) names and, where $(3) says so, the project itself. uv takes seconds where pip
+# takes a minute; it does not know pip's settings, so pip is asked where uv finds nothing.
+INSTALL = install --quiet --no-deps
+define environment
+	$(PYTHON) -m venv $(1)
+	$(1)/bin/python -m pip $(INSTALL) --require-hashes -r requirements-uv.lock
+	$(1)/bin/uv pip $(INSTALL) --python $(1)/bin/python --require-hashes -r $(2) \
+		|| $(1)/bin/python -m pip $(INSTALL) --require-hashes -r $(2)
+	$(if $(3),$(1)/bin/python -m pip $(INSTALL) --no-build-isolation $(3))
+	@touch $(1)/.installed
+endef
+
 .DEFAULT_GOAL := help
 RAY    ?= .venv-ray
 DOCS   ?= .venv-docs
@@ -19,17 +31,14 @@ help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(STAMP): requirements.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	@touch $@
+	$(call environment,$(VENV),requirements.lock,--editable .)
 
 demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no internet
 	@$(BIN)/hubferry demo
 
 test: $(STAMP)  ## everything CI runs
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint docs test-ray test-sign test-dist test-official test-browser
-	$(PYTEST) -n 2 --dist worksteal -m "not nightly" --ignore tests/browser
+	@$(IN_MEMORY) $(PYTEST) -n 4 --dist worksteal -m "not nightly" --ignore tests/browser --ignore tests/on_ray --ignore tests/sign
 
 test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index
 	$(BIN)/python -m tests.official.run $(SUITE)
@@ -38,9 +47,7 @@ test-foreign: $(STAMP)  ## transformers and datasets through mirrors, and a mirr
 	$(BIN)/python -m tests.official.chains $(CHAIN)
 
 $(DIST)/.installed: requirements-dist.lock
-	$(PYTHON) -m venv $(DIST)
-	$(DIST)/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-dist.lock
-	@touch $@
+	$(call environment,$(DIST),requirements-dist.lock)
 
 test-pythons: $(STAMP) $(DIST)/.installed  ## unit tests under each Python from 3.10 to 3.14 that is here, types for the others
 	$(DIST)/bin/python -m tests.pythons.run $(PYTHONS)
@@ -54,10 +61,7 @@ dist: $(DIST)/.installed  ## sdist, wheel and hubferry as one file for this plat
 
 # Ray has no wheel for every machine; where there is none, that is said, and the other tests count.
 $(RAY)/.installed: requirements-ray.lock pyproject.toml
-	$(PYTHON) -m venv $(RAY)
-	$(RAY)/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-ray.lock
-	$(RAY)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	@touch $@
+	$(call environment,$(RAY),requirements-ray.lock,--editable .)
 
 test-ray:  ## mirrors on a Ray cluster of three nodes, where Ray can be had
 	@if $(MAKE) --no-print-directory $(RAY)/.installed; then \
@@ -66,7 +70,7 @@ test-ray:  ## mirrors on a Ray cluster of three nodes, where Ray can be had
 
 # Chromium and fonts come from the distribution; where there are none, that is said, and the other tests count.
 $(VENV)/.browser: requirements-browser.lock $(STAMP)
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-browser.lock
+	$(BIN)/python -m pip $(INSTALL) --require-hashes -r requirements-browser.lock
 	@touch $@
 
 test-browser:  ## the pages in a real browser, where Chromium can be had
@@ -84,10 +88,7 @@ screenshots: $(VENV)/.browser  ## write the pictures of docs/images
 
 # model-signing brings twenty packages of its own, which nobody else needs.
 $(SIGN)/.installed: requirements-sign.lock pyproject.toml
-	$(PYTHON) -m venv $(SIGN)
-	$(SIGN)/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-sign.lock
-	$(SIGN)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	@touch $@
+	$(call environment,$(SIGN),requirements-sign.lock,--editable .)
 
 test-sign:  ## signatures by model-signing, where that can be had
 	@if $(MAKE) --no-print-directory $(SIGN)/.installed; then \
@@ -149,9 +150,7 @@ locale: $(STAMP)  ## take new sentences into the Chinese catalog and compile it
 
 # The site has tools of its own, in an environment of its own: nothing else needs them.
 $(DOCS)/.installed: docs/requirements.lock
-	$(PYTHON) -m venv $(DOCS)
-	$(DOCS)/bin/python -m pip install --quiet --no-deps --require-hashes -r docs/requirements.lock
-	@touch $@
+	$(call environment,$(DOCS),docs/requirements.lock)
 
 docs: $(STAMP) $(DOCS)/.installed  ## the documentation as one site, in site/; a link that leads nowhere fails
 	$(BIN)/python docs/help_pages.py
@@ -160,20 +159,22 @@ docs: $(STAMP) $(DOCS)/.installed  ## the documentation as one site, in site/; a
 api: $(STAMP)  ## write docs/api.md from the docstrings
 	$(BIN)/python docs/reference.py
 
-lock:  ## pin every dependency anew (needs uv)
-	uv pip compile pyproject.toml --group test --group lint --group build --group bench --group mutation --universal --python-version 3.10 \
+lock: $(STAMP)  ## pin every dependency anew
+	$(BIN)/uv pip compile pyproject.toml --group test --group lint --group build --group bench --group mutation --universal --python-version 3.10 \
 		--generate-hashes --no-annotate --no-header --quiet --output-file requirements.lock
-	uv pip compile pyproject.toml --extra ray --group test --group build --constraint requirements.lock --universal \
+	$(BIN)/uv pip compile pyproject.toml --extra ray --group test --group build --constraint requirements.lock --universal \
 		--python-version 3.10 --generate-hashes --no-annotate --no-header --quiet --output-file requirements-ray.lock
-	uv pip compile pyproject.toml --extra sign --group test --group build --constraint requirements.lock --universal \
+	$(BIN)/uv pip compile pyproject.toml --extra sign --group test --group build --constraint requirements.lock --universal \
 		--python-version 3.10 --generate-hashes --no-annotate --no-header --quiet --output-file requirements-sign.lock
-	uv pip compile pyproject.toml --group build --constraint requirements.lock --universal --python-version 3.10 \
+	$(BIN)/uv pip compile pyproject.toml --group build --constraint requirements.lock --universal --python-version 3.10 \
 		--generate-hashes --no-annotate --no-header --quiet --output-file deploy/requirements.lock
-	uv pip compile --group dist --group build --constraint requirements.lock --universal --python-version 3.10 \
+	$(BIN)/uv pip compile --group dist --group build --constraint requirements.lock --universal --python-version 3.10 \
 		--generate-hashes --no-annotate --no-header --quiet --output-file requirements-dist.lock
-	uv pip compile --group docs --universal --python-version 3.10 \
+	$(BIN)/uv pip compile --group docs --universal --python-version 3.10 \
 		--generate-hashes --no-annotate --no-header --quiet --output-file docs/requirements.lock
-	uv pip compile --group browser --constraint requirements.lock --universal --python-version 3.10 \
+	$(BIN)/uv pip compile --group uv --universal --python-version 3.10 \
+		--generate-hashes --no-annotate --no-header --quiet --output-file requirements-uv.lock
+	$(BIN)/uv pip compile --group browser --constraint requirements.lock --universal --python-version 3.10 \
 		--generate-hashes --no-annotate --no-header --quiet --output-file requirements-browser.lock
 
 audit: $(STAMP)  ## known vulnerabilities in the locked dependencies

@@ -23,3 +23,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_runtest_teardown(item):
+    """Let go of the hubs that are past.
+
+    aiohttp keeps the last 1,024 handlers that it wrapped in middlewares, and with each the hub of a test.
+    """
+    web_app = sys.modules.get("aiohttp.web_app")
+    if web_app is not None:
+        web_app._cached_build_middleware.cache_clear()

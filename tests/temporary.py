@@ -12,7 +12,7 @@ from pathlib import Path
 
 _MEMORY = Path("/dev/shm")
 _FILES = 3 << 30
-"""What two workers have at a time, at most; what has passed is removed."""
+"""What four workers have at a time, at most; what has passed is removed."""
 _PROGRAMS = 4 << 30
 
 

@@ -110,7 +110,7 @@ def sweep(act, number, top, monkeypatch, first=1, step=1):
 
 
 def first_turn(act, number):
-    """Return the operation of an act that is the first to fail like this by day: of four errors each has a quarter."""
+    """Return which operation is the first to fail like this by day: each error has a quarter of them."""
     return 1 + (ERRNOS.index(number) + ACTS.index(act)) % len(ERRNOS)
 
 
