@@ -5,8 +5,11 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 CATALOG := src/hubferry/locale/zh_CN/LC_MESSAGES/hubferry.po
 PYTEST := $(BIN)/python -m pytest
+# tests wait more than they compute: four workers keep two cores busy
+WHOLE_SUITE = $(PYTEST) -n 4 --dist worksteal -m "not nightly" --ignore tests/browser --ignore tests/on_ray --ignore tests/sign
+SEEDS  ?= $(shell $(PYTHON) -c "import random; print(*random.sample(range(1000000), 10))")
 MEMORY  = $(shell $(PYTHON) tests/temporary.py)
-IN_MEMORY = place=$$(mktemp -d "$(MEMORY)/hubferry-tests.XXXXXX") && chmod 755 "$$place" && trap 'rm -rf "$$place"' EXIT INT TERM && TMPDIR="$$place"
+IN_MEMORY = place=$$(mktemp -d "$(MEMORY)/hubferry-tests.XXXXXX") && chmod 755 "$$place" && trap 'rm -rf "$$place"' EXIT INT TERM && export TMPDIR="$$place" &&
 
 # An environment $(1), with what the lock $(2) names and, where $(3) says so, the project itself. uv takes seconds where pip
 # takes a minute; it does not know pip's settings, so pip is asked where uv finds nothing.
@@ -25,7 +28,7 @@ RAY    ?= .venv-ray
 DOCS   ?= .venv-docs
 SIGN   ?= .venv-sign
 DIST   ?= .venv-dist
-.PHONY: help demo test docs test-ray test-sign test-dist dist test-pythons test-browser screenshots bench-ray bench-pages test-official test-foreign lint format bench bench-sync growth nightly mutation coverage lock locale api audit clean
+.PHONY: help demo test docs test-ray test-sign test-dist dist test-pythons test-browser screenshots bench-ray bench-pages test-official test-foreign lint format bench bench-sync growth nightly shuffled mutation coverage lock locale api audit clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,7 +41,7 @@ demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no intern
 
 test: $(STAMP)  ## everything CI runs
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint docs test-ray test-sign test-dist test-official test-browser
-	@$(IN_MEMORY) $(PYTEST) -n 4 --dist worksteal -m "not nightly" --ignore tests/browser --ignore tests/on_ray --ignore tests/sign
+	@$(IN_MEMORY) $(WHOLE_SUITE)
 
 test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index
 	$(BIN)/python -m tests.official.run $(SUITE)
@@ -127,6 +130,9 @@ bench-sync: $(STAMP)  ## a nightly run of many repositories in which nothing has
 
 nightly: $(STAMP)  ## the long campaigns
 	$(PYTEST) -m nightly
+
+shuffled: $(STAMP)  ## the tests in ten random orders, or in that of SEEDS="1 2"
+	@$(IN_MEMORY) for seed in $(SEEDS); do $(WHOLE_SUITE) --random-order --random-order-seed=$$seed || exit; done
 
 coverage: $(STAMP)  ## branch coverage of the test suite
 	$(BIN)/coverage erase
