@@ -123,7 +123,7 @@ def test_the_limit_is_a_size_as_people_write_it(text, size):
     assert quota.limit({}) is None
 
 
-@pytest.mark.parametrize("text", ["lots", "-1", "5 apples", "1e9", "nan"])
+@pytest.mark.parametrize("text", ["lots", "-1", "5 apples", "1e9", "nan", "9" * 400])
 def test_a_limit_that_is_no_size_is_refused_by_its_name(text):
     with pytest.raises(UsageError, match="HUBFERRY_CACHE_LIMIT"):
         quota.limit({"HUBFERRY_CACHE_LIMIT": text})

@@ -31,7 +31,6 @@ ROOM = "hubferry cache prune --older-than 30d --dry-run   # or another disk: HUB
 """What to type when there is no room."""
 _BINARY = getattr(os, "O_BINARY", 0)
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0)
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _FICLONE = 0x40049409
 """_IOW(0x94, 9, int) of linux/fs.h: share a whole file's extents."""
 _PIECES_AT_ONCE = 512
