@@ -96,6 +96,11 @@ def several_from_environment(name: str) -> tuple[Path, ...]:
     return tuple(place for place in places if place is not None)
 
 
+def resolved(path: Path) -> Path:
+    """Return where a path leads through links; one that leads in a circle leads nowhere, and is as it is."""
+    return Path(os.path.realpath(path))  # Path.resolve() raises for circles before Python 3.13
+
+
 def is_directory(path: Path) -> bool:
     """Return whether a directory is there, as far as this user may see."""
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where it may not look

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 from tests import models
@@ -129,7 +130,7 @@ def test_one_directory_that_cannot_be_read_hides_no_other(root, monkeypatch):
     from hubferry.cache.disk import disk
 
     def scandir(path, scan=disk.scandir):
-        if path.name == "gpt2":
+        if Path(path).name == "gpt2":
             raise PermissionError(13, "Permission denied")
         return scan(path)
 
