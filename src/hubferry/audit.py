@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubferry.cache import foreign
@@ -12,10 +11,12 @@ from hubferry.cache import verify as verifying
 from hubferry.cache.store import Cache
 from hubferry.errors import NotFoundError
 from hubferry.i18n import _
+from hubferry.places import at_home
 from hubferry.typed import reference
 
 if TYPE_CHECKING:
     from os import PathLike
+    from pathlib import Path
 
     from hubferry.cache.verify import Verification
     from hubferry.events import Event, Listener
@@ -45,10 +46,10 @@ async def verify(source: str | PathLike[str], options: Options, listen: Listener
 
 def _directories(source: str | PathLike[str], options: Options) -> list[Path]:
     if not isinstance(source, str):
-        return [Path(source).expanduser().absolute()]
+        return [at_home(source).absolute()]
     ref = reference(source, options.source, "hf")
     if ref.hub == "dir":
-        return [Path(ref.repo_id).expanduser().absolute()]
+        return [at_home(ref.repo_id).absolute()]
     models = Cache(options.cache_root).all_of(ref)
     if ref.revision is not None:
         models = [one for one in models if one.manifest is not None and one.manifest.is_for(ref)]

@@ -80,13 +80,7 @@ def _facts(card: bytes) -> dict[str, Any]:
 
     Several questions about one card come one after another, and YAML is slow: it is read once for them.
     """
-    import yaml
+    from hubferry import front_matter  # here: YAML is slow to import as well, and most runs need none
 
     front = _FRONT.match(card[:LARGEST])
-    if front is None:
-        return {}
-    try:
-        facts = yaml.safe_load(front["yaml"])
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
+    return {} if front is None else front_matter.facts(front["yaml"])

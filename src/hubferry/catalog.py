@@ -158,15 +158,13 @@ class Account:
 
 def moment_of(value: Any) -> float | None:
     """Return a hub's time as seconds since 1970: a number of seconds or milliseconds, or ISO 8601."""
-    if isinstance(value, bool) or value is None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
-    if isinstance(value, (int, float)):
-        return _within(float(value))
-    if not isinstance(value, str):
-        return None
-    if value.isascii() and value.isdigit():
-        return _within(float(value[:20]))
     try:
+        if not isinstance(value, str):
+            return _within(float(value))
+        if value.isascii() and value.isdigit():
+            return _within(float(value[:20]))
         moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
         return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
     except (ValueError, OverflowError):

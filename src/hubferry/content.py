@@ -129,9 +129,7 @@ async def proven(
             waiting -= len(held[0])
             yield held.popleft()
     if count != (file.size or 0) or not hashes.digests().fit(file):
-        message = _("{path} is not what the listing says; what came of it is worth nothing").format(
-            path=file.path
-        )
+        message = _("{path} is not what the listing says; what came of it is worth nothing")
         hint = "hubferry cache verify --full" if side == "cache" else None
         raise IntegrityError(message.format(path=file.path), side=side, path=file.path, hint=hint)
     while held:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from hubferry.entries import POINTER_BYTES, is_pointer, is_weight, pattern
 from hubferry.errors import FileDeniedError, IntegrityError, NotFoundError
 from hubferry.findings import refused, warning
 from hubferry.i18n import _
+from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
     from hubferry.hubs.ports import Source
@@ -34,7 +34,7 @@ async def guard(source: Source, side: SourceSide, options: Options, *, refuse: b
         errors += [("empty-weights", _empty(file.path)) for file in weights if file.size == 0]
     if "pointers" not in options.allow:
         suspects = [file for file in weights if _may_be_pointer(file)][:_MOST_SUSPECTS]
-        confirmed = await asyncio.gather(*(_is_pointer(source, side.revision, file) for file in suspects))
+        confirmed = await run_all(*(_is_pointer(source, side.revision, file) for file in suspects))
         pointers = (file.path for file, is_one in zip(suspects, confirmed, strict=True) if is_one)
         errors += [("lfs-pointer", _pointer(path)) for path in pointers]
     said = [

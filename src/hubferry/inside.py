@@ -27,7 +27,7 @@ def split(text: str) -> tuple[str, str | None]:
     if refs.is_folder(text):
         return text, None
     if "://" in text and not _PREFIX.match(text):
-        return text, _viewed([unquote(part) for part in urlsplit(text).path.split("/") if part])
+        return text, _viewed([unquote(part) for part in _segments(text)])
     match = _PREFIX.match(text)
     if match is None or match[0].lower() in ("file:", "http:", "https:"):
         return text, None
@@ -45,13 +45,22 @@ def owner_of(text: str) -> str | None:
     if refs.is_folder(text) or "@" in text:
         return None
     if "://" in text and not _PREFIX.match(text):
-        parts = [part for part in urlsplit(text).path.split("/") if part]
+        parts = _segments(text)
     elif (match := _PREFIX.match(text)) and match[0].lower() != "file:":
         parts = [part for part in text[match.end() :].split("/") if part]
     else:
         return None
     owners = 2 if parts and parts[0] in _KINDS else 1
     return f"{text}/name" if len(parts) == owners else None
+
+
+def _segments(address: str) -> list[str]:
+    """Return the parts of a web address' path; none of what is no address, which `refs` refuses."""
+    try:
+        path = urlsplit(address).path
+    except ValueError:
+        return []
+    return [part for part in path.split("/") if part]
 
 
 def _viewed(segments: Sequence[str]) -> str | None:

@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from hubferry.model import RepoFile, RepoRef
     from hubferry.options import Access, Options
 
-_PIECE = 1 << 20
-_NEAR = 3
-"""Paths that an error names."""
-
 
 @dataclass(frozen=True, slots=True)
 class Listed:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hubferry.errors import UsageError
 from hubferry.i18n import _
+from hubferry.places import at_home
 
 if TYPE_CHECKING:
     from hubferry.model import Visibility
@@ -103,7 +104,8 @@ class Options:
         """Take any collection for a list of words, and any path for a place.
 
         Raises:
-            UsageError: A bare string where a list is meant: it would be taken letter by letter.
+            UsageError: A bare string where a list is meant: it would be taken letter by letter; or a path
+                that begins with a home that is not known here.
         """
         lists = ("include", "exclude", "tags", "branches")
         for name, kind in (*((one, tuple) for one in lists), ("allow", frozenset)):
@@ -118,11 +120,11 @@ class Options:
         for name in ("cache_root", "directory"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, Path):
-                object.__setattr__(self, name, Path(value).expanduser())
+                object.__setattr__(self, name, at_home(value))
 
 
 def _places(words: object) -> tuple[Path, ...]:
     """Return one place, or several, as paths."""
     if isinstance(words, (str, Path)):
         words = (words,)
-    return tuple(Path(word).expanduser() for word in words)  # type: ignore[attr-defined]  # any collection
+    return tuple(at_home(word) for word in words)  # type: ignore[attr-defined]  # any collection

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hubferry.errors import UsageError
 from hubferry.i18n import _
+from hubferry.places import resolved
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,7 @@ def refuse_overlap(source: RepoRef, destination: RepoRef) -> None:
         return
     from hubferry.hubs.folder.source import root_of
 
-    here, there = root_of(source).resolve(), root_of(destination).resolve()
+    here, there = resolved(root_of(source)), resolved(root_of(destination))
     words = {"source": source, "destination": destination}
     if _same(here, there):
         message = _("{source} and {destination} are the same folder")

@@ -48,12 +48,21 @@ def expanded(text: str) -> Path:
     Raises:
         UsageError: It begins with a home that is not known here.
     """
-    try:
-        place = Path(os.path.expandvars(text.strip())).expanduser()
-    except RuntimeError as error:
-        message = _("{path}: there is no such home directory here").format(path=text)
-        raise UsageError(message, hint=_("write the whole path, or set HOME")) from error
+    place = at_home(os.path.expandvars(text.strip()))
     return Path(os.path.abspath(place))  # noqa: PTH100 - resolve() would follow symlinks
+
+
+def at_home(path: str | os.PathLike[str]) -> Path:
+    """Return a path with its `~` as a shell would read it, and nothing else changed.
+
+    Raises:
+        UsageError: It begins with a home that is not known here.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        message = _("{path}: there is no such home directory here").format(path=path)
+        raise UsageError(message, hint=_("write the whole path, or set HOME")) from error
 
 
 def expanded_if_known(text: str) -> Path | None:
@@ -85,6 +94,11 @@ def several_from_environment(name: str) -> tuple[Path, ...]:
     words = os.environ.get(name, "").split(os.pathsep)
     places = (expanded_if_known(word) for word in words if word.strip())
     return tuple(place for place in places if place is not None)
+
+
+def resolved(path: Path) -> Path:
+    """Return where a path leads through links; one that leads in a circle leads nowhere, and is as it is."""
+    return Path(os.path.realpath(path))  # Path.resolve() raises for circles before Python 3.13
 
 
 def is_directory(path: Path) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -172,11 +174,12 @@ def _most(cap: str, count: int) -> float:
     Raises:
         UsageError: It is neither a number nor a share.
     """
-    try:
-        return float(cap.removesuffix("%")) * count / 100 if cap.endswith("%") else int(cap)
-    except ValueError as error:
-        message = _("{value!r} is neither a number such as 20 nor a share such as 10%")
-        raise UsageError(message.format(value=cap)) from error
+    with suppress(ValueError):
+        most = float(cap.removesuffix("%")) * count / 100 if cap.endswith("%") else int(cap)
+        if 0 <= most < math.inf:  # what is no number would be a cap that nothing exceeds
+            return most
+    message = _("{value!r} is neither a number such as 20 nor a share such as 10%")
+    raise UsageError(message.format(value=cap))
 
 
 def _beyond(steps: Sequence[Step], there: Sequence[RepoFile], limits: Limits) -> Iterator[Finding]:

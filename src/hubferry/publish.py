@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -316,5 +317,5 @@ async def prove(
         _("the destination does not show what was published: {paths}").format(paths=", ".join(wrong[:5])),
         side="destination",
         path=wrong[0],
-        hint=f"hubferry check {work.plan.source.ref} {work.ref}",
+        hint=shlex.join(["hubferry", "check", str(work.plan.source.ref), str(work.ref)]),
     )

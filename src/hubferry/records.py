@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,8 +13,10 @@ if TYPE_CHECKING:
 _FLAGS = (
     os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 )
-_NO_FILE = (errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.ENODEV, errno.EISDIR)
-"""What opening a link, a pipe, a socket or a device says, where it came into the file's place just now."""
+_NO_FILE = frozenset({
+    errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.ENODEV, errno.EISDIR,
+})  # fmt: skip
+"""There is none; or what opening a link, pipe, socket or device says that came into its place just now."""
 
 
 def read(path: Path, most: int) -> bytes | None:
@@ -26,21 +27,20 @@ def read(path: Path, most: int) -> bytes | None:
     Raises:
         OSError: The disk failed, or forbids reading.
     """
-    with suppress(FileNotFoundError, NotADirectoryError):
-        if not _fits(os.lstat(path), most):
+    place = os.fspath(path)
+    try:
+        if not _fits(os.lstat(place), most):
             return None
-        try:
-            descriptor = os.open(path, _FLAGS)
-        except OSError as error:
-            if error.errno in _NO_FILE:
-                return None
-            raise
-        try:
-            status = os.fstat(descriptor)
-            return _whole(descriptor, status.st_size) if _fits(status, most) else None
-        finally:
-            os.close(descriptor)
-    return None
+        descriptor = os.open(place, _FLAGS)
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            return None
+        raise
+    try:
+        status = os.fstat(descriptor)
+        return _whole(descriptor, status.st_size) if _fits(status, most) else None
+    finally:
+        os.close(descriptor)
 
 
 def _fits(status: os.stat_result, most: int) -> bool:

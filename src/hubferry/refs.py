@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -202,11 +203,13 @@ def _prefixed(site: Site, rest: str, text: str) -> RepoRef:
 
 def _file(text: str) -> RepoRef:
     """Read a `file:` address of this machine (RFC 8089) as the folder that it names."""
-    parts = urlsplit(text)
-    path = unquote(parts.path)
+    path, host = "", ""
+    with suppress(ValueError):  # no address at all
+        parts = urlsplit(text)
+        path, host = unquote(parts.path), parts.netloc.lower()
     if _DRIVE.match(path[1:]):
         path = path[1:]
-    if parts.netloc.lower() not in ("", "localhost") or not is_folder(path):
+    if host not in ("", "localhost") or not is_folder(path):
         message = _("“{text}” is no address of a folder on this machine.").format(text=text)
         raise UsageError(message, hint=_("Write file:///folder, /folder or ./folder."))
     return RepoRef("dir", path)
@@ -219,9 +222,9 @@ def _own_sites(
     own: list[tuple[HubName, str | None]] = [("ms", ms_endpoint), ("hf", hf_endpoint)]
     own.sort(key=lambda one: one[0] == preferred)
     return {
-        urlsplit(endpoint).netloc.lower(): Site(hub, endpoint.rstrip("/"))
+        _host_of(endpoint): Site(hub, endpoint.rstrip("/"))
         for hub, endpoint in own
-        if endpoint and urlsplit(endpoint).netloc.lower() not in _SITES
+        if endpoint and _host_of(endpoint) not in _SITES
     }
 
 
@@ -230,8 +233,16 @@ def _named_sites(hubs: Mapping[str, Site]) -> dict[str, Site]:
     by_host: dict[str, Site] = {}
     for site in hubs.values():
         if site.endpoint:
-            by_host.setdefault(urlsplit(site.endpoint).netloc.lower(), site)
+            by_host.setdefault(_host_of(site.endpoint), site)
     return by_host
+
+
+def _host_of(endpoint: str) -> str:
+    """Return an endpoint's host and port; empty where it has none: whoever asks it says what is wrong."""
+    try:
+        return urlsplit(endpoint).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _named(site: Site, name: str, text: str) -> RepoRef:

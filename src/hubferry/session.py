@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -170,12 +170,13 @@ class Session:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the hubs, and wait for the threads: nothing is written after a run has ended."""
+        """Close the hubs, and wait for the threads: nothing is written after a run has ended in any way."""
         self._budgets.close()
-        await self.source.close()
-        if self._has_destination:
-            await self.destination.close()
-        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(asyncio.to_thread, self._threads.shutdown)
+            if self._has_destination:
+                closing.push_async_callback(self.destination.close)
+            closing.push_async_callback(self.source.close)
 
     async def _prepare(self) -> None:
         """Get the tokens that commands give; who does not want to wait for them any longer ends them."""

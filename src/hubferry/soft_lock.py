@@ -68,11 +68,11 @@ class SoftLock:
         return False
 
     def release(self) -> None:
-        """Give it back, unless somebody else has it by now."""
+        """Give it back, unless somebody else has it by now; what cannot be removed is followed in time."""
         self._over.set()
         self._beating.join()
         if self.is_ours:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 self.path.unlink()
 
     def follow(self, path: Path, left: _Seen) -> bool:

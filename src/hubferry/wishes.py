@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from hubferry.i18n import _
 from hubferry.options import Access, Options
+from hubferry.places import at_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -110,5 +110,9 @@ def _unknown(word: str) -> TypeError:
 
 
 def place(source: str | PathLike[str]) -> str:
-    """Return what a source or destination is called: a path object is a folder, whatever its name."""
-    return source if isinstance(source, str) else str(Path(source).expanduser().absolute())
+    """Return what a source or destination is called: a path object is a folder, whatever its name.
+
+    Raises:
+        UsageError: It begins with a home that is not known here.
+    """
+    return source if isinstance(source, str) else str(at_home(source).absolute())

@@ -264,3 +264,12 @@ def test_who_waits_is_told_the_file_and_its_holder(tmp_path, clock, monkeypatch)
     assert f"process {os.getpid()} on b, since " in refusal.value.message
     assert str(records / "lock.soft") in refusal.value.message
     assert "120 seconds" in refusal.value.hint
+
+
+def test_a_lock_that_cannot_be_removed_ends_no_run(tmp_path, monkeypatch):
+    def refuse(path, **_how):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    lock = soft_lock.take(tmp_path / "lock.soft")
+    monkeypatch.setattr(Path, "unlink", refuse)
+    lock.release()

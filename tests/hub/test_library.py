@@ -114,6 +114,15 @@ def test_a_bare_string_in_place_of_a_list_is_refused_with_the_right_form(name):
         hubferry.fetch("hf:org/model", **{name: "*.json"})
 
 
+@pytest.mark.parametrize("name", ["directory", "cache_root", "volumes"])
+def test_a_place_in_a_home_that_is_not_known_is_refused_as_what_was_asked_for(name):
+    with pytest.raises(UsageError, match="no such home directory"):
+        hubferry.fetch("hf:org/model", **{name: "~nobody-of-that-name/x"})
+    for verb in (hubferry.fetch, hubferry.verify):
+        with pytest.raises(UsageError, match="no such home directory"):
+            verb(Path("~nobody-of-that-name/x"))
+
+
 def test_a_keyword_that_there_is_not_is_refused_with_the_nearest():
     with pytest.raises(TypeError, match="did you mean include"):
         hubferry.fetch("hf:org/model", includes=["*.json"])

@@ -168,7 +168,7 @@ def test_folders_that_are_too_deep_to_be_named_are_an_error_of_that_model(direct
     (directory / "a").mkdir()
 
     def scandir(path, scan=disk.scandir):
-        if path.name == "a":
+        if Path(path).name == "a":
             raise OSError(errno.ENAMETOOLONG, "File name too long", str(path))
         return scan(path)
 

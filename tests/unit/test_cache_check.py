@@ -270,7 +270,7 @@ def test_a_hubs_cache_without_branches_shows_its_newest_snapshot(tmp_path):
 
 def test_files_that_a_running_transfer_takes_away_are_no_error(llm, monkeypatch):
     def scandir(path, scan=disk.scandir):
-        entries = scan(path)
+        entries, path = scan(path), Path(path)
         for name in ("merges.txt", "folder/x"):
             (path / name).unlink(missing_ok=True)
         if (path / "folder").is_dir():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pickletools
 import struct
 import tracemalloc
 import zipfile
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from tests import models
 
-from hubferry.cache.formats import Evidence, FlawError, cursor, examine, safetensors
+from hubferry.cache.formats import Evidence, FlawError, cursor, examine, pytorch, safetensors
 
 
 def write_npz(path):
@@ -238,6 +239,35 @@ def test_a_pickle_that_promises_a_giant_string_allocates_nothing(tmp_path):
         look(path)
     assert tracemalloc.get_traced_memory()[1] < 1 << 20
     tracemalloc.stop()
+
+
+def test_a_pickle_of_tuples_that_hold_one_another_twice_is_not_read_to_its_end(tmp_path):
+    """Sixty times a tuple of the last one twice, as the type or the key of a storage: 2^60 words."""
+    doubled = b"K\1q\0" + b"".join(b"h%ch%c\x86q%c" % (n, n, n + 1) for n in range(60))
+    word, count = b"X\7\0\0\0storage", b"K\4"
+    for fields in ((b"h\x3c", b"X\1\0\0\0k"), (b"ctorch\nFloatStorage\n", b"h\x3c")):
+        storage = doubled + b"(" + word + b"".join(fields) + b"X\3\0\0\0cpu" + count + b"N" + b"tQ."
+        head = b"\x80\x02\x8a\x0a" + pytorch.MAGIC.to_bytes(10, "little") + b"."
+        path = models.write_file(tmp_path / "a.bin", head + b"\x80\x02K\1." * 2 + b"\x80\x02" + storage)
+        assert look(path) is Evidence.PLAUSIBLE
+
+
+def test_the_marks_of_a_pickle_cost_what_lies_above_them_however_deep_the_stack_is():
+    class Stack(list):
+        touched = 0
+
+        def __getitem__(self, at):
+            found = super().__getitem__(at)
+            Stack.touched += len(found) if isinstance(at, slice) else 1
+            return found
+
+    named = {opcode.name: opcode for opcode in pickletools.opcodes}
+    stack = Stack([0] * 100_000)
+    for _time in range(100):
+        for name in ("MARK", "BININT1", "BININT1", "TUPLE", "POP"):
+            pytorch._step(stack, named[name], 1)
+    assert len(stack) == 100_000
+    assert Stack.touched < 1_000
 
 
 def test_an_onnx_model_says_what_it_needs_beside_it(tmp_path):

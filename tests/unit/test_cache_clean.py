@@ -11,6 +11,7 @@ from hubferry.cache import clean, exchange, locks
 from hubferry.cache.disk import disk
 from hubferry.cache.listing import DOOMED_SUFFIX, list_models
 from hubferry.cache.retention import Policy, Reason
+from hubferry.cli.cache.clean import remove
 from hubferry.errors import DiskError, LockedError, UsageError
 
 
@@ -94,6 +95,13 @@ def test_a_model_that_is_gone_is_an_error_and_does_not_come_back(root):
     with pytest.raises(DiskError):
         clean.remove(model)
     assert not (root / "a").exists()
+
+
+def test_a_cleaning_goes_on_where_another_one_was_faster(root):
+    chosen = list_models([root]).models
+    clean.remove(chosen[0])
+    assert [model.name for model in remove(chosen)] == ["b"]
+    assert not list(root.iterdir())
 
 
 def test_an_interrupted_removal_leaves_no_half_of_a_model(root, monkeypatch):

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 from tests import models
 
-from hubferry.cache.check import State
+from hubferry.cache import adopt, clean, lookup
+from hubferry.cache.check import State, check_model
+from hubferry.cache.disk import disk
 from hubferry.cache.listing import DOOMED_SUFFIX, freed, list_models
+from hubferry.cache.names import PASSING_PREFIX
+from hubferry.cache.roots import all_roots
 from hubferry.cache.store import Cache
-from hubferry.errors import NotFoundError
+from hubferry.errors import DiskError, NotFoundError
 from hubferry.model import Digests, RepoFile, RepoRef, Revision
 
 FLUX = RepoRef("hf", "black-forest-labs/FLUX.1-dev")
@@ -126,10 +133,8 @@ def test_what_an_interrupted_removal_left_is_no_model(root):
 
 
 def test_one_directory_that_cannot_be_read_hides_no_other(root, monkeypatch):
-    from hubferry.cache.disk import disk
-
     def scandir(path, scan=disk.scandir):
-        if path.name == "gpt2":
+        if Path(path).name == "gpt2":
             raise PermissionError(13, "Permission denied")
         return scan(path)
 
@@ -137,3 +142,108 @@ def test_one_directory_that_cannot_be_read_hides_no_other(root, monkeypatch):
     bad = list_models([root]).models[1]
     assert bad.name == "gpt2"
     assert "Permission denied" in bad.problems[0].what
+
+
+def when_scanned(monkeypatch, place, happens):
+    """Let something happen to `place` in the moment before it is looked into."""
+    honest = disk.scandir
+
+    def scandir(path):
+        if Path(path) == place:
+            happens()
+        return honest(path)
+
+    monkeypatch.setattr(disk, "scandir", scandir)
+
+
+def after_scanned(monkeypatch, place, happens):
+    """Let something happen when `place` was looked into."""
+    honest = disk.scandir
+
+    def scandir(path):
+        entries = honest(path)
+        if Path(path) == place:
+            happens()
+        return entries
+
+    monkeypatch.setattr(disk, "scandir", scandir)
+
+
+@pytest.mark.parametrize("moment", ["before it is described", "while it is described"])
+@pytest.mark.parametrize("pattern", [None, "*"])
+def test_a_model_that_another_run_removes_meanwhile_is_none_and_hides_no_other(
+    root, monkeypatch, moment, pattern
+):
+    if moment.startswith("before"):
+        after_scanned(monkeypatch, root, lambda: shutil.rmtree(root / "gpt2", ignore_errors=True))
+    else:
+        when_scanned(monkeypatch, root / "gpt2", lambda: shutil.rmtree(root / "gpt2", ignore_errors=True))
+    found = list_models([root]) if pattern is None else lookup.filtered(pattern, [root])
+    assert names(found) == ["black_forest_labs_FLUX.1_dev"]
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_removal_that_another_run_finishes_meanwhile_is_none(root, monkeypatch, inside):
+    doomed = root / f".0123{DOOMED_SUFFIX}"
+    (root / "gpt2").rename(doomed)
+    if inside:
+        when_scanned(monkeypatch, doomed, lambda: shutil.rmtree(doomed))
+    else:
+        after_scanned(monkeypatch, root, lambda: shutil.rmtree(doomed))
+    listing = list_models([root])
+    assert (names(listing), listing.doomed) == (["black_forest_labs_FLUX.1_dev"], ())
+
+
+def test_two_cleanings_that_finish_the_same_removal_both_end_well(root):
+    (root / "gpt2").rename(root / f".0123{DOOMED_SUFFIX}")
+    one, other = list_models([root]), list_models([root])
+    assert clean.sweep(one) > 0
+    assert clean.sweep(other) == 0
+
+
+def test_a_link_in_a_circle_is_no_model_and_in_nobodys_way(root, tmp_path, monkeypatch):
+    (root / "circle").symlink_to("circle")
+    assert names(list_models([root])) == names(lookup.filtered("*", [root]))
+    assert "circle" not in names(list_models([root]))
+    assert Cache(root, roots=[root]).all_of(RepoRef("hf", "org/circle")) == []
+    snapshots = tmp_path / "hub/models--org--circle/snapshots"
+    models.write_file(snapshots / "a/config.json", b"{}")
+    (snapshots / "b").symlink_to("b")
+    assert check_model(snapshots.parent).directory == snapshots / "a"
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    wanted = RepoFile("config.json", 2, "0" * 64)
+    assert adopt.find([wanted], RepoRef("hf", "org/circle"), [root]) == {
+        "config.json": snapshots / "a/config.json"
+    }
+    monkeypatch.setenv("HUBFERRY_CACHE", str(root / "circle"))
+    assert root / "circle" in all_roots()
+    with pytest.raises(DiskError):
+        Cache(root, roots=[root]).open(RepoRef("hf", "circle"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another account")
+def test_what_another_account_has_under_way_in_a_shared_root_hides_no_model():
+    """Its directory is closed to others: whether its run lives, and what it takes, is not known."""
+    root = Path(tempfile.mkdtemp())
+    try:
+        root.chmod(0o755)
+        models.transformers_model(root / "gpt2", shards=1, shard_size=600)
+        for name in (f"{PASSING_PREFIX}1", f".0123{DOOMED_SUFFIX}"):
+            (root / name / ".hubferry").mkdir(parents=True)
+            (root / name).chmod(0o700)
+        os.seteuid(65534)
+        listing = list_models([root])
+        assert names(listing) == ["gpt2"]
+        assert [(one.name, one.frees) for one in listing.doomed] == [(f".0123{DOOMED_SUFFIX}", 0)]
+    finally:
+        os.seteuid(0)
+        shutil.rmtree(root)
+
+
+def test_one_revision_that_cannot_be_read_hides_no_other(root):
+    cache = Cache(root, roots=[root])
+    with cache.open(RepoRef("hf", "a/b")).hold(wait=0):
+        pass
+    (root / "a_b@v1").mkdir()
+    (root / "a_b@v1/.hubferry").symlink_to(root)
+    assert [one.path.name for one in cache.all_of(RepoRef("hf", "a/b"))] == ["a_b"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 from tests.recorded import recorded_model
@@ -115,6 +116,24 @@ def test_one_that_was_pinned_since_it_was_listed_stays_and_another_goes(root, mo
     assert names(root) == ["org_c", "org_d"]
 
 
+def test_one_that_another_run_removed_since_it_was_listed_is_counted_out_and_no_more_goes(root, monkeypatch):
+    remove = clean.remove
+
+    def removed_meanwhile(model, **rest):
+        shutil.rmtree(root / "org_c", ignore_errors=True)
+        remove(model, **rest)
+
+    monkeypatch.setattr(clean, "remove", removed_meanwhile)
+    assert make_room(root, disk(root) - WEIGHT // 2) == ["org_a"]
+    assert names(root) == ["org_b", "org_d"]
+
+
+def test_what_this_account_may_only_read_stays_and_stops_nothing(root, monkeypatch):
+    monkeypatch.setenv("HUBFERRY_CACHE_READONLY", str(root / "org_c"))
+    assert make_room(root, disk(root) - WEIGHT // 2) == ["org_a", "org_b"]
+    assert names(root) == ["org_c", "org_d"]
+
+
 @pytest.mark.parametrize(
     ("text", "size"), [("500G", 500 << 30), ("1.5 TiB", 3 << 39), ("1000", 1000), ("", None), ("  ", None)]
 )
@@ -123,7 +142,7 @@ def test_the_limit_is_a_size_as_people_write_it(text, size):
     assert quota.limit({}) is None
 
 
-@pytest.mark.parametrize("text", ["lots", "-1", "5 apples", "1e9", "nan"])
+@pytest.mark.parametrize("text", ["lots", "-1", "5 apples", "1e9", "nan", "9" * 400])
 def test_a_limit_that_is_no_size_is_refused_by_its_name(text):
     with pytest.raises(UsageError, match="HUBFERRY_CACHE_LIMIT"):
         quota.limit({"HUBFERRY_CACHE_LIMIT": text})

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "fault"))
 from acts import digests_of, file_of
 from disk_faults import Faults, lacking, never_waiting
 
+from hubferry.cache.disk import disk
 from hubferry.cache.store import Cache, ModelDirectory
 from hubferry.errors import IntegrityError
 from hubferry.model import RepoFile, RepoRef
@@ -118,3 +119,28 @@ def test_nothing_comes_in_under_a_name_that_is_not_safe(tmp_path, model):
         model.adopt_many([(hostile, origin)])
     assert not (model.path.parent / "out").exists()
     assert list(model.partial_directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("step", ["stat", "open", "link"])
+@pytest.mark.parametrize("together", [True, False])
+def test_an_origin_that_its_owner_takes_away_meanwhile_is_none_and_the_others_come_in(
+    tmp_path, model, monkeypatch, step, together
+):
+    """Another tool prunes its cache while a copy reads there: what it removed is fetched instead."""
+    wanted = beside(tmp_path, 3)
+    gone, copied = wanted[1][1], []
+    honest = getattr(disk, step)
+
+    def taken_away(path, *rest):
+        if path == gone:
+            gone.unlink(missing_ok=True)
+        return honest(path, *rest)
+
+    monkeypatch.setattr(disk, step, taken_away)
+    if together:
+        taken = model.adopt_many(wanted, on_copy=copied.append)
+    else:
+        found = ((file.path, model.adopt(file, place, on_copy=copied.append)) for file, place in wanted)
+        taken = {path: digests for path, digests in found if digests is not None}
+    assert set(taken) == {wanted[0][0].path, wanted[2][0].path}
+    assert not list(model.partial_directory.iterdir())

@@ -9,7 +9,7 @@ import threading
 import pytest
 from tests import models
 
-from hubferry.cache import update
+from hubferry.cache import placing, update
 from hubferry.cache import verify as module
 from hubferry.cache.check import Kind, State, check_model
 from hubferry.cache.disk import disk
@@ -134,7 +134,7 @@ def test_a_tiny_sample_still_reads_one_file(model):
 def test_several_files_are_read_at_once(model, monkeypatch):
     meeting = threading.Barrier(3, timeout=20)
     monkeypatch.setattr(
-        module, "digest_file", lambda *words, **rest: (meeting.wait() and None) or digest(*words, **rest)
+        placing, "digest_file", lambda *words, **rest: (meeting.wait() and None) or digest(*words, **rest)
     )
     from hubferry.cache.digests import digest_file as digest
 
@@ -248,3 +248,15 @@ def test_a_file_that_a_fetch_found_wrong_is_read_once_however_often_it_is_asked_
         assert again.lookup(file) is None
     assert Cache(model.parent, roots=()).open(REF).lookup(file) is None
     assert sum(read) == place.stat().st_size
+
+
+def test_a_file_that_was_written_this_very_moment_is_given_the_time_to_get_another_stamp(model, monkeypatch):
+    """Else a write of the next millisecond would hide behind the stamp that was just believed."""
+    waited = []
+    written = (model / "config.json").stat().st_mtime_ns // 10**9 * 10**9 + 1
+    os.utime(model / "config.json", ns=(written, written))
+    monkeypatch.setattr(placing.time, "time_ns", lambda: written)
+    monkeypatch.setattr(placing.time, "sleep", waited.append)
+    assert outcomes(verify(model), Outcome.SOUND) == ["config.json"]
+    assert len(waited) == 1
+    assert 0 < waited[0] < 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hubferry import cards, licenses
+from hubferry import cards, front_matter, licenses
 
 
 def card(front, rest="# Model\n"):
@@ -75,3 +75,20 @@ def test_an_unknown_licence_becomes_other_and_keeps_its_name():
 )
 def test_a_card_that_needs_no_mending_or_has_a_list_is_left_alone(front):
     assert cards.with_known_license(card(front)) is None
+
+
+@pytest.mark.parametrize(
+    "odd", ["!!bool x", "!!int ''", "!!float ''", "!!timestamp x", "2020-13-45", "[" * 5_000]
+)
+def test_a_card_with_a_value_that_no_reader_can_make_says_nothing(odd):
+    assert cards.license_of(card(f"license: mit\nodd: {odd}")) is None
+    assert cards.with_known_license(card(f"license: Apache License 2.0\nodd: {odd}")) is None
+
+
+def test_a_short_card_of_merges_does_not_become_millions_of_keys():
+    """Each mapping merges the one before it twice: 40 lines stand for a billion keys."""
+    lines = ["a0: &a0 {k: 1}"]
+    lines += [f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}], own: 1}}" for n in range(1, 40)]
+    front = "\n".join(["license: mit", *lines])
+    assert cards.license_of(card(front)) == "mit"
+    assert front_matter.facts(front)["a39"] == {"own": 1}

@@ -158,3 +158,14 @@ async def test_somebody_who_stopped_waiting_does_not_take_the_place(clock):
     await leave(concurrency)
     await asyncio.wait_for(second, 1)
     assert not concurrency._waiters
+
+
+async def test_a_place_that_is_offered_to_somebody_who_goes_away_just_then_goes_to_the_next(clock):
+    concurrency = ConcurrencyLimit(most=4, start=1)
+    await enter(concurrency, 1)
+    first = asyncio.create_task(concurrency.__aenter__())
+    second = asyncio.create_task(concurrency.__aenter__())
+    await asyncio.sleep(0)
+    await leave(concurrency)
+    first.cancel()
+    await asyncio.wait_for(second, 1)

@@ -63,7 +63,15 @@ def test_a_pasted_address_of_a_file_names_its_path(address, path):
         ("org", None),
         ("file:/org", None),
         ("C:", None),
+        ("https://[huggingface.co/org", None),
     ],
 )
 def test_an_owner_is_told_from_a_repository(text, some):
     assert owner_of(text) == some
+
+
+def test_what_is_no_address_is_left_to_whoever_reads_names():
+    assert split("https://[huggingface.co/org/name/blob/main/f") == (
+        "https://[huggingface.co/org/name/blob/main/f",
+        None,
+    )

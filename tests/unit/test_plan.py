@@ -81,7 +81,7 @@ def test_only_a_wish_deletes_what_the_source_does_not_have():
     assert actions(plan) == {"old.bin": Action.DELETE}
 
 
-@pytest.mark.parametrize("cap", ["some", "", "%", "1.5", "ten%"])
+@pytest.mark.parametrize("cap", ["some", "", "%", "1.5", "ten%", "nan%", "inf%", "-5%", "-1"])
 def test_a_cap_that_is_none_is_named_before_anything_is_decided(cap):
     policy = planning.Policy(delete=True, max_delete=cap)
     with pytest.raises(UsageError, match="neither a number"):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hubferry.errors import UsageError
 from hubferry.model import RepoRef
-from hubferry.refs import ambiguous, is_bare, is_folder, parse
+from hubferry.refs import Site, ambiguous, is_bare, is_folder, parse
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -99,7 +99,9 @@ def test_the_address_of_a_file_is_the_folder_that_it_names(text, folder):
     assert parse(text) == RepoRef("dir", folder)
 
 
-@pytest.mark.parametrize("text", ["file:folder", "file://server/share/folder", "file://", "file://x"])
+@pytest.mark.parametrize(
+    "text", ["file:folder", "file://server/share/folder", "file://", "file://x", "file://[x/folder"]
+)
 def test_the_address_of_a_file_elsewhere_is_refused_with_a_right_form(text):
     with pytest.raises(UsageError) as caught:
         parse(text, default_hub="hf")
@@ -188,6 +190,13 @@ def test_the_server_in_use_may_be_pasted_too():
     assert ref == RepoRef("hf", "org/name", "main", "model", "http://127.0.0.1:8080")
     ref = parse("https://hub.example.com/models/org/name", ms_endpoint="https://hub.example.com")
     assert ref == RepoRef("ms", "org/name", None, "model", "https://hub.example.com")
+
+
+def test_a_server_in_use_whose_address_is_none_makes_no_name_unreadable():
+    """Whoever asks that server says what is wrong with its address."""
+    named = {"lab": Site("hf", "http://[lab", "lab")}
+    ref = parse("hf:org/name", hf_endpoint="http://[::1", ms_endpoint="http://[x", hubs=named)
+    assert ref == RepoRef("hf", "org/name")
 
 
 def test_a_bare_name_belongs_to_the_default_hub():

@@ -356,6 +356,25 @@ async def test_a_disk_that_fails_ends_the_run_with_its_sentence(stage, monkeypat
     assert stage.held("a.bin") == content
 
 
+async def test_a_disk_that_fails_when_wrong_bytes_are_taken_back_ends_the_run_with_its_sentence(
+    stage, monkeypatch
+):
+    honest, calls = disk.truncate, []
+
+    def truncate(descriptor, size):
+        calls.append(size)
+        if len(calls) > 3:  # those that begin the file
+            raise OSError(5, "Input/output error")
+        honest(descriptor, size)
+
+    monkeypatch.setattr(disk, "truncate", truncate)
+    hub = Hub({"a.bin": BIG})
+    hub.spoil["a.bin"] = [flipped] * 99
+    with pytest.raises(DiskError):
+        await bring(stage.download(hub), file_of("a.bin", BIG))
+    assert stage.open_files() == []
+
+
 async def test_a_file_that_is_shorter_than_it_says_when_read_back_is_an_error_of_the_disk(stage, monkeypatch):
     monkeypatch.setattr(disk, "pread_into", lambda *_arguments: 0)
     with pytest.raises(DiskError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import hashlib
 import os
@@ -9,7 +10,8 @@ import os
 import pytest
 
 from hubferry import impostors
-from hubferry.errors import DiskError, IntegrityError, NotFoundError
+from hubferry.content import proven
+from hubferry.errors import AccessError, DiskError, IntegrityError, NotFoundError
 from hubferry.findings import Kind
 from hubferry.model import Digests, RepoFile, RepoRef, Revision
 from hubferry.options import Options
@@ -136,3 +138,31 @@ async def test_weights_of_a_hub_that_are_as_short_as_a_pointer_are_looked_at():
 async def test_the_questions_about_suspicious_weights_are_bounded():
     asked, found = await guard(POINTER, [small(f"{number}.bin") for number in range(500)])
     assert len(asked) == len(found) == 64
+
+
+async def test_when_one_question_about_weights_is_refused_the_others_are_asked_no_more():
+    waiting, ended = asyncio.Event(), []
+
+    class Refusing(Listing):
+        async def whole(self, revision, file):
+            if file.path == "refused.bin":
+                await waiting.wait()
+                raise AccessError("not for you", side="source")
+            try:
+                waiting.set()
+                await asyncio.Event().wait()
+            finally:
+                ended.append(file.path)
+
+    side = Side(Revision(RepoRef("hf", "org/name"), "c"), [small("refused.bin"), small("slow.bin")])
+    with pytest.raises(AccessError):
+        await impostors.guard(Refusing(b""), side, Options(), refuse=True)
+    assert ended == ["slow.bin"]
+
+
+async def test_a_file_whose_name_has_braces_is_named_when_its_bytes_are_wrong():
+    async def pieces():
+        yield b"other"
+
+    with pytest.raises(IntegrityError, match=r"^\{a\}\.json is not what the listing says"):
+        _ = [piece async for piece in proven(pieces(), listed("{a}.json", b"right"), "source")]

@@ -21,6 +21,7 @@ from hubferry.hubs.http import uploads
 from hubferry.hubs.http.client import HubClient
 from hubferry.model import Span
 from hubferry.wire import encrypted, files
+from hubferry.wire.connection import Buffers, Connection
 from hubferry.wire.failures import CertificateError
 from hubferry.wire.place import Place
 from hubferry.wire.proxies import Proxy
@@ -439,3 +440,35 @@ async def test_a_body_that_is_given_up_is_let_go_of_before_the_request_returns(
         assert done
     await asyncio.get_running_loop().shutdown_default_executor()
     assert too_late == [False]
+
+
+async def test_a_body_that_waits_for_room_leaves_the_number_of_its_closed_connection_to_the_next(
+    certificate, monkeypatch
+):
+    """The next connection may get the same number before the body hears that its own is gone."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    async with talking(lambda line: line.gone(), ssl=context) as server:
+        raw = socket.create_connection(("127.0.0.1", server.port))
+        raw.setblocking(False)
+        believing = ssl.create_default_context(cafile=certificate)
+        connection = Connection(Buffers(), lambda _connection: None)
+        transport = await encrypted.encrypted(raw, believing, "127.0.0.1", connection)
+        loop, number = asyncio.get_running_loop(), transport.get_extra_info("socket").fileno()
+        writers, waiting = {}, asyncio.Event()
+
+        def add_writer(at, call, *_rest):
+            writers[at] = call
+            waiting.set()
+
+        monkeypatch.setattr(loop, "add_writer", add_writer)
+        monkeypatch.setattr(loop, "remove_writer", lambda at: writers.pop(at, None))
+        monkeypatch.setattr(transport, "_push", lambda _piece, _start: 0)
+        sending = asyncio.create_task(transport.send(memoryview(b"body")))
+        await waiting.wait()
+        transport.abort()
+        writers[number] = "the next connection's"
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        await connection.lost
+        assert writers == {number: "the next connection's"}

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubferry.cache import manifest
-from hubferry.cache.disk import disk, walk
+from hubferry.cache.disk import disk, leads_to_directory, walk
 from hubferry.cache.manifest import Signature
 from hubferry.cache.names import RECORDS, plain_names
 from hubferry.places import expanded_if_known, is_directory
@@ -282,6 +282,8 @@ def _modelscope_folders(base: Path, ref: RepoRef) -> Iterator[Path]:
 
 def _snapshots(repository: Path) -> list[Path]:
     """Return a repository's snapshots, the latest first."""
-    entries = [entry for entry in _entries(repository / "snapshots") if entry.is_dir()]
-    entries.sort(key=lambda entry: entry.stat().st_mtime_ns, reverse=True)
-    return [repository / "snapshots" / entry.name for entry in entries]
+    found: list[tuple[int, Path]] = []
+    for entry in filter(leads_to_directory, _entries(repository / "snapshots")):
+        with suppress(OSError):  # its own tool removed it while this looked
+            found.append((entry.stat().st_mtime_ns, repository / "snapshots" / entry.name))
+    return [place for _changed, place in sorted(found, key=lambda one: one[0], reverse=True)]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubferry.cache import inventory, manifest
-from hubferry.cache.disk import disk, disk_errors
+from hubferry.cache.disk import disk, disk_errors, leads_to_directory
 from hubferry.cache.names import RECORDS
 from hubferry.cache.problem import Kind, Problem, bounded
 from hubferry.i18n import _
@@ -127,7 +127,7 @@ def snapshot_of(directory: Path) -> Path:
         commit = (note or b"").decode(errors="replace").strip()
         if commit and Path(commit).name == commit and (snapshots / commit).is_dir():
             return snapshots / commit
-    folders = [entry for entry in disk.scandir(snapshots) if entry.is_dir()]
+    folders = filter(leads_to_directory, disk.scandir(snapshots))
     newest = max(folders, key=lambda entry: entry.stat().st_mtime_ns, default=None)
     return directory if newest is None else snapshots / newest.name
 
@@ -189,7 +189,7 @@ def _compare(known: Manifest, found: Inventory) -> tuple[list[Problem], set[str]
     changed: list[str] = []
     for path, entry in known.files.items():
         status = found.files.get(path)
-        if status is not None and entry.signature == manifest.Signature.of(status):
+        if status is not None and entry.signature is not None and entry.signature.is_of(status):
             trusted.add(path)
         elif not entry.listed or not (entry.here or entry.wanted):
             continue
@@ -223,7 +223,7 @@ def _lacks(looked: Structure, found: Inventory) -> Iterator[Problem]:
 def _judged(case: _Case, problems: list[Problem]) -> ModelState:
     """Pass the verdict: that of the worst problem, or what is left where there is none."""
     known, looked = case.known, case.looked
-    ref = None if known is None else replace(known.ref, revision=known.commit)
+    ref = None if known is None else known.ref_at(known.commit)
     whole = known is not None and known.is_whole
     kinds = {problem.kind for problem in problems}
     verdict = _verdict(case, kinds)
@@ -296,4 +296,4 @@ def fetch_command(directory: Path, known: Manifest) -> str:
     """Return the command that brings what a directory lacks: of a selection no more than was asked for."""
     if known.selected:
         return shlex.join(["hubferry", "cache", "repair", directory.name])
-    return shlex.join(["hubferry", "fetch", str(replace(known.ref, revision=known.revision))])
+    return shlex.join(["hubferry", "fetch", str(known.ref_at(known.revision))])

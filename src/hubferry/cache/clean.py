@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from hubferry.cache import locks, manifest, retention
+from hubferry.cache import locks, manifest, placing, retention
 from hubferry.cache.disk import disk, disk_errors, forbidden
 from hubferry.cache.layers import only_read
 from hubferry.cache.names import DOOMED_SUFFIX, RECORDS
@@ -30,6 +31,12 @@ def is_held(model: CachedModel) -> bool:
     """Return whether a running transfer holds a model."""
     with disk_errors(model.path):
         return model.link_to is None and locks.is_held(model.path / RECORDS)
+
+
+def is_gone(model: CachedModel) -> bool:
+    """Return whether nothing is where a model was listed."""
+    with disk_errors(model.path):
+        return placing.status_of(model.path) is None
 
 
 def is_only_read(model: CachedModel) -> bool:
@@ -80,7 +87,7 @@ def remove(model: CachedModel, *, pinned: bool = False) -> None:
         PinnedError: It is pinned; nothing was deleted.
         LockedError: A running transfer holds it; nothing was deleted.
         UsageError: It is not what was listed any more; nothing was deleted.
-        DiskError: It cannot be deleted.
+        DiskError: It cannot be deleted; `is_gone` tells whether somebody else was faster.
     """
     with disk_errors(model.path):
         _demand_listed(model, model.path)
@@ -116,13 +123,13 @@ def sweep(listing: Listing) -> int:
     for model in listing.doomed:
         if only_read(model.root):
             continue
-        with disk_errors(model.path):
+        with disk_errors(model.path), suppress(FileNotFoundError):  # another cleaning finishes it as well
             _demand_listed(model, model.path)
             if stat.S_ISDIR(disk.lstat(model.path).st_mode):
                 disk.remove_tree(model.path)
             else:
                 disk.unlink(model.path)
-        total += model.frees
+            total += model.frees
     return total
 
 

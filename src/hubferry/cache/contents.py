@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from hubferry.cache import inventory, manifest
 from hubferry.cache.disk import disk_errors
-from hubferry.cache.manifest import Signature
 from hubferry.cache.names import RECORDS
 
 if TYPE_CHECKING:
@@ -80,6 +79,6 @@ def _stored(path: str, entry: Entry | None, status: os.stat_result | None, unkno
     sha256 = entry.sha256 or None
     if status is None:
         return StoredFile(path, entry.size, Standing.MISSING, sha256, entry.git_sha1, links=0)
-    untouched = entry.signature == Signature.of(status)
+    untouched = entry.signature is not None and entry.signature.is_of(status)
     standing = Standing.VERIFIED if untouched else Standing.CHANGED
     return StoredFile(path, status.st_size, standing, sha256, entry.git_sha1, status.st_nlink)

@@ -15,12 +15,12 @@ BLOCK = 1024 * 1024
 """Bytes hashed at a time: within the second-level cache, and long enough to let other threads run."""
 
 
-def _ignore(_data: bytes, _offset: int) -> None:
+def ignore(_data: bytes, _offset: int) -> None:
     """Take no copy."""
 
 
 def digest_file(
-    descriptor: int, size: int, *, git: bool, also: Callable[[bytes, int], None] = _ignore
+    descriptor: int, size: int, *, git: bool, also: Callable[[bytes, int], None] = ignore
 ) -> Digests:
     """Hash an open file from its first byte to its last.
 

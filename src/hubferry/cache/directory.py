@@ -141,7 +141,12 @@ class ModelDirectory(RecordedDirectory):
         """
         with self.disk_errors(needed=file.size):
             found = sharing.origin_of(file, origin)
-            return None if found is None else self._take_in(file, found, on_copy)
+            try:
+                return None if found is None else self._take_in(file, found, on_copy)
+            except FileNotFoundError:
+                if found is None or placing.status_of(found) is not None:
+                    raise
+                return None  # its owner took it away meanwhile
 
     def adopt_many(
         self,

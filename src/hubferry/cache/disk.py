@@ -14,6 +14,7 @@ import sys
 import threading
 from contextlib import contextmanager, suppress
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,6 @@ ROOM = "hubferry cache prune --older-than 30d --dry-run   # or another disk: HUB
 """What to type when there is no room."""
 _BINARY = getattr(os, "O_BINARY", 0)
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0)
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _FICLONE = 0x40049409
 """_IOW(0x94, 9, int) of linux/fs.h: share a whole file's extents."""
 _PIECES_AT_ONCE = 512
@@ -44,6 +44,7 @@ _AT_FDCWD = -100
 _EXCHANGE = 2
 """RENAME_EXCHANGE of linux/fs.h, RENAME_SWAP of macOS's sys/stdio.h."""
 _seek_lock = threading.Lock()
+_name = attrgetter("name")
 
 
 class Disk:
@@ -149,14 +150,14 @@ class Disk:
         """Describe what a path leads to, through symlinks."""
         return path.stat()
 
-    def lstat(self, path: Path) -> os.stat_result:
+    def lstat(self, path: Path | str) -> os.stat_result:
         """Describe a name itself, not what a symlink leads to."""
-        return path.lstat()
+        return os.lstat(path)
 
-    def scandir(self, path: Path) -> list[os.DirEntry[str]]:
+    def scandir(self, path: Path | str) -> list[os.DirEntry[str]]:
         """List a directory, sorted by name."""
         with os.scandir(path) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
+            return sorted(entries, key=_name)
 
     def read_bytes(self, path: Path) -> bytes:
         """Read a small file whole."""
@@ -295,6 +296,17 @@ def tells_case_apart(directory: Path) -> bool:
             except FileNotFoundError:
                 return True
     return False
+
+
+def leads_to_directory(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a directory, or a link to one, as far as this user may see.
+
+    A link that leads in a circle, or to where nobody may look, leads to none.
+    """
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def walk(directory: Path, *, without: Path | None = None) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:

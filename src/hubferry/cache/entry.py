@@ -28,6 +28,10 @@ class Signature(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
         """Take the signature of a file that was just described."""
         return cls(status.st_size, status.st_mtime_ns, status.st_ino)
 
+    def is_of(self, status: os.stat_result) -> bool:
+        """Return whether a file that was just described has this signature."""
+        return (self.size, self.mtime_ns, self.inode) == (status.st_size, status.st_mtime_ns, status.st_ino)
+
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """One file.

@@ -11,6 +11,7 @@ from hubferry.cache.adopt import huggingface_caches, modelscope_caches
 from hubferry.cache.roots import all_roots
 from hubferry.errors import HubferryError, UsageError
 from hubferry.i18n import _
+from hubferry.places import resolved
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,13 +24,13 @@ _REPOSITORY = re.compile(r"(?:models|datasets|spaces)--.+")
 
 def is_foreign(path: Path) -> bool:
     """Return whether what `path` leads to lies in the cache of another tool, and in none of ours."""
-    there = path.resolve()
+    there = resolved(path)
     ours: tuple[Path, ...] = ()
     with suppress(HubferryError):  # no home: then none is ours
         ours = all_roots()
-    if any(there.is_relative_to(root.resolve()) for root in ours):
+    if any(there.is_relative_to(resolved(root)) for root in ours):
         return False
-    if any(there.is_relative_to(cache.resolve()) for cache in (*huggingface_caches(), *modelscope_caches())):
+    if any(there.is_relative_to(resolved(cache)) for cache in (*huggingface_caches(), *modelscope_caches())):
         return True
     return any(
         _REPOSITORY.fullmatch(place.name) and ((place / "snapshots").is_dir() or (place / "blobs").is_dir())

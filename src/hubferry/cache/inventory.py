@@ -54,33 +54,29 @@ class Inventory:
         return sum(status.st_size for status in self.files.values())
 
 
-def take(directory: Path) -> Inventory:
+def take(directory: Path, status: os.stat_result | None = None) -> Inventory:
     """List a model's directory; links to directories are not followed. Our own records are no model's files.
+
+    Args:
+        directory: The model's.
+        status: What it looks like, if somebody has just looked.
 
     Raises:
         OSError: The directory, or one below it, cannot be read.
     """
     inventory = Inventory()
     # A stack of our own: a hub may nest folders deeper than Python nests calls.
-    folders = [_Folder.at(directory, "", _of_the_model, inventory)]
+    folders = [_Folder(iter(disk.scandir(directory)), "", _of_the_model)]
+    inventory.usage.add_directory(status or disk.lstat(directory))
     while folders:
         folder = folders[-1]
-        entry = next(folder.entries, None)
-        if entry is None:
-            folders.pop()
-        elif entry.is_dir(follow_symlinks=False):
-            path = folder.prefix + entry.name
-            try:
-                sort = _sort_for(path, entry.name, folder.sort)
-                folders.append(_Folder.at(folder.place / entry.name, path + "/", sort, inventory))
-            except FileNotFoundError:  # a running transfer took it away
-                continue
-            except OSError as error:
-                if error.errno != errno.ENAMETOOLONG:
-                    raise
-                inventory.strange.append(path + "/")
+        for entry in folder.entries:
+            below = _taken(folder, entry, inventory)
+            if below is not None:
+                folders.append(below)
+                break
         else:
-            _take_entry(folder, entry, inventory)
+            folders.pop()
     return inventory
 
 
@@ -88,40 +84,43 @@ _Sort = Callable[["Inventory", str, str, "os.stat_result | None"], None]
 """Says what a file is, by its path, its name and what it looks like."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Folder:
     """A folder whose entries are being gone through.
 
     Attributes:
-        place: Where it is.
-        prefix: What the paths of its entries begin with.
-        sort: Says what its files are.
         entries: Those that are left.
+        prefix: What their paths begin with.
+        sort: Says what its files are.
     """
 
-    place: Path
+    entries: Iterator[os.DirEntry[str]]
     prefix: str
     sort: _Sort
-    entries: Iterator[os.DirEntry[str]]
-
-    @classmethod
-    def at(cls, place: Path, prefix: str, sort: _Sort, inventory: Inventory) -> _Folder:
-        """Open the folder at `place` and count what it takes."""
-        status = disk.lstat(place)
-        entries = iter(disk.scandir(place))
-        inventory.usage.add_directory(status)
-        return cls(place, prefix, sort, entries)
 
 
-def _take_entry(folder: _Folder, entry: os.DirEntry[str], inventory: Inventory) -> None:
+def _taken(folder: _Folder, entry: os.DirEntry[str], inventory: Inventory) -> _Folder | None:
+    """Take in one entry of a folder; return it as the next folder to go through, if it is one."""
+    path = folder.prefix + entry.name
+    is_folder = entry.is_dir(follow_symlinks=False)
     try:
         # On Windows a directory's entry knows neither the inode nor the number of links.
         status = entry.stat(follow_symlinks=False) if _POSIX else os.lstat(entry.path)
-    except FileNotFoundError:  # a running transfer renames what it has finished
-        return
+        entries = iter(disk.scandir(entry.path)) if is_folder else None
+    except FileNotFoundError:  # a running transfer renamed what it has finished, or took it away
+        return None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        inventory.strange.append(path + "/" if is_folder else path)
+        return None
+    if entries is not None:
+        inventory.usage.add_directory(status)
+        return _Folder(entries, path + "/", _sort_for(path, entry.name, folder.sort))
     inventory.usage.add(status)
     seen = _destination(entry) if entry.is_symlink() else status
-    folder.sort(inventory, folder.prefix + entry.name, entry.name, seen)
+    folder.sort(inventory, path, entry.name, seen)
+    return None
 
 
 def _sort_for(path: str, name: str, sort: _Sort) -> _Sort:

@@ -15,7 +15,7 @@ from hubferry.cache.manifest import JOURNAL
 from hubferry.cache.names import RECORDS
 from hubferry.cache.roots import FOLDERS, READ_ONLY, folder_records
 from hubferry.locking import LOCK
-from hubferry.places import is_directory, is_regular_file, is_writable, several_from_environment
+from hubferry.places import is_directory, is_regular_file, is_writable, resolved, several_from_environment
 from hubferry.readings.records import Records
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def only_read(directory: Path) -> bool:
 
     One that is not there yet can be, unless it would lie in a root that is only read.
     """
-    named = {place.resolve() for place in several_from_environment(READ_ONLY)}
-    here = directory.resolve() if named else directory
+    named = {resolved(place) for place in several_from_environment(READ_ONLY)}
+    here = resolved(directory) if named else directory
     if named and not named.isdisjoint((here, *here.parents)):
         return True
     if not is_directory(directory):

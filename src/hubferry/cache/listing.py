@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from hubferry.cache import inventory, manifest, matching, usage
 from hubferry.cache.check import ModelState, State, check_model, judge
-from hubferry.cache.disk import disk, disk_errors
+from hubferry.cache.disk import disk, disk_errors, leads_to_directory
 from hubferry.cache.matching import Called, Precision
 from hubferry.cache.names import DOOMED_SUFFIX, NEXT_SUFFIX, PASSING_PREFIX, RECORDS
 from hubferry.cache.problem import Kind, Problem
@@ -218,10 +218,11 @@ def list_models(roots: Sequence[Path]) -> Listing:
     for root in roots:
         with disk_errors(root):
             for entry in entries(root):
-                if entry.name.endswith(DOOMED_SUFFIX) or _was_passing(root, entry):
-                    doomed.append(_doomed(root, entry))
-                elif is_model(entry):
-                    models.append(describe(root / entry.name, root))
+                with suppress(FileNotFoundError):  # somebody removed it while this looked
+                    if entry.name.endswith(DOOMED_SUFFIX) or _was_passing(root, entry):
+                        doomed.append(_doomed(root, entry))
+                    elif is_model(entry):
+                        models.append(describe(root / entry.name, root))
     return Listing(tuple(models), tuple(doomed))
 
 
@@ -236,7 +237,7 @@ def entries(root: Path) -> list[os.DirEntry[str]]:
 
 def is_model(entry: os.DirEntry[str]) -> bool:
     """Return whether an entry of a root is the directory of a model, or a link to one."""
-    return not entry.name.startswith(".") and entry.is_dir()
+    return not entry.name.startswith(".") and leads_to_directory(entry)
 
 
 def _was_passing(root: Path, entry: os.DirEntry[str]) -> bool:
@@ -246,7 +247,10 @@ def _was_passing(root: Path, entry: os.DirEntry[str]) -> bool:
         return False
     from hubferry.cache import locks  # a listing seldom needs it
 
-    return not locks.is_held(root / entry.name / RECORDS)
+    try:
+        return not locks.is_held(root / entry.name / RECORDS)
+    except PermissionError:  # another account's, whose run may be at work
+        return False
 
 
 def describe(path: Path, root: Path) -> CachedModel:
@@ -261,6 +265,7 @@ def describe(path: Path, root: Path) -> CachedModel:
     try:
         return _described(path, root, status)
     except (OSError, DiskError) as error:  # one bad directory hides none of the others
+        status = disk.lstat(path)  # but one that was removed meanwhile is none
         problem = Problem("./", _("cannot be read: {reason}").format(reason=error), Kind.BROKEN)
         unread = ModelState(path, State.UNKNOWN, problems=(problem,))
         return CachedModel(path, root, unread, status.st_mtime, identity=_identity(status))
@@ -281,8 +286,7 @@ def _link(path: Path, root: Path, status: os.stat_result) -> CachedModel:
     )
     if known is None:
         return link
-    ref = replace(known.ref, revision=known.commit)
-    judged = replace(link.judged, ref=ref, revision=known.revision)
+    judged = replace(link.judged, ref=known.ref_at(known.commit), revision=known.revision)
     return replace(link, judged=judged, used=known.used, pinned=known.pinned)
 
 
@@ -301,7 +305,7 @@ def followed(model: CachedModel) -> CachedModel:
 
 
 def _described(path: Path, root: Path, status: os.stat_result) -> CachedModel:
-    found = inventory.take(path)
+    found = inventory.take(path, status)
     known = manifest.load(path / RECORDS) if found.has_records else None
     if known is None:
         of_a_hub = any(file.startswith("snapshots/") for file in found.files)
@@ -326,7 +330,9 @@ def _identity(status: os.stat_result) -> Inode:
 
 def _doomed(root: Path, entry: os.DirEntry[str]) -> CachedModel:
     path = root / entry.name
-    status = disk.lstat(path)
-    found = inventory.take(path) if entry.is_dir(follow_symlinks=False) else inventory.Inventory()
+    status, found = disk.lstat(path), inventory.Inventory()
+    if entry.is_dir(follow_symlinks=False):
+        with suppress(PermissionError):  # another account's: what it takes is not known
+            found = inventory.take(path, status)
     broken = ModelState(path, State.BROKEN)
     return CachedModel(path, root, broken, usage=found.usage, identity=_identity(status))

@@ -110,7 +110,11 @@ def filtered(pattern: str, roots: Sequence[Path]) -> Listing:
     chosen = [place for place, one in zip(places, called, strict=True) if matching.filtered(pattern, one)]
     if not chosen:
         raise no_such_model(pattern, called)
-    return Listing(tuple(_describe(place) for place in chosen))
+    models: list[CachedModel] = []
+    for place in chosen:
+        with disk_errors(place.path), suppress(FileNotFoundError):  # somebody removed it while this looked
+            models.append(describe(place.path, place.root))
+    return Listing(tuple(models))
 
 
 def _places(roots: Sequence[Path]) -> list[Place]:

@@ -105,14 +105,19 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True):
     @property
     def ref(self) -> RepoRef:
         """Whose directory this is."""
+        return self.ref_at(None)
+
+    def ref_at(self, revision: str | None) -> RepoRef:
+        """Return whose directory this is, at a revision."""
         endpoint, named = self.endpoint or None, self.named or None
-        return RepoRef(self.hub, self.repo_id, repo_type=self.repo_type, endpoint=endpoint, named=named)
+        return RepoRef(self.hub, self.repo_id, revision, self.repo_type, endpoint, named)
 
     @property
     def is_whole(self) -> bool:
         """Whether all of one commit came in."""
-        listed = (entry for entry in self.files.values() if entry.listed)
-        return self.whole or (self.listing == "full" and all(entry.here for entry in listed))
+        if self.whole or self.listing != "full":
+            return self.whole
+        return all(entry.here for entry in self.files.values() if entry.listed)
 
     @property
     def selected(self) -> bool:
@@ -129,8 +134,9 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True):
     @property
     def is_settled(self) -> bool:
         """Whether all that was asked for of one commit came in."""
-        lacking = (entry.lacking for entry in self.files.values())
-        return self.whole or (self.listing != "none" and not any(lacking))
+        if self.whole or self.listing == "none":
+            return self.whole
+        return not any(entry.lacking for entry in self.files.values())
 
     def belongs_to(self, ref: RepoRef) -> bool:
         """Return whether the directory is one of `ref`'s; its revision does not matter.
@@ -305,7 +311,9 @@ def _doubt(files: dict[str, Entry], path: str, wrong: Signature | None = None) -
 def _journal(path: Path, number: int) -> Iterator[Record]:
     """Yield the records that continue manifest `number`, up to where it cannot be a journal of ours."""
     content = disk.read_record(path, _LARGEST_JOURNAL)
-    lines = io.BytesIO(content or b"")
+    if content is None:
+        return
+    lines = io.BytesIO(content)
     try:
         if _head_decoder.decode(lines.readline()).continues != number:
             return

@@ -8,6 +8,7 @@ the original. What is under way when it is interrupted is copied again by the ne
 from __future__ import annotations
 
 import secrets
+import shlex
 import shutil
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from hubferry.cache.roots import TAG_NAME, create_root, make_directories
 from hubferry.errors import DiskError, IntegrityError, NotFoundError, UsageError
 from hubferry.i18n import _
 from hubferry.locking import LOCK
-from hubferry.places import nearest_directory
+from hubferry.places import is_directory, nearest_directory, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,13 +69,13 @@ def move(
         DiskError: There is not enough room, or no permission.
         IntegrityError: A file is not what was verified; the model stays where it was.
     """
-    source, target = source.resolve(), target.resolve()
-    if not source.is_dir():
+    source, target = resolved(source), resolved(target)
+    if not is_directory(source):
         raise NotFoundError(_("there is no cache at {path}").format(path=source), side="cache")
     listing = list_models([source])
-    _demand_free_place(source, target)
-    clean.refuse_held(listing.models)
     with disk_errors(target):
+        _demand_free_place(source, target)
+        clean.refuse_held(listing.models)
         if _can_rename(source, target):
             _rename(source, target, listing)
             moved = Moved(target, len(listing.models))
@@ -97,7 +98,8 @@ def _demand_free_place(source: Path, target: Path) -> None:
     both = sorted(name for name in names - {TAG_NAME} if (source / name).exists())
     if both:
         message = _("both caches have {names}")
-        raise UsageError(message.format(names=", ".join(both)), hint=f"hubferry cache clean {both[0]}")
+        hint = shlex.join(["hubferry", "cache", "clean", both[0]])
+        raise UsageError(message.format(names=", ".join(both)), hint=hint)
 
 
 def _can_rename(source: Path, target: Path) -> bool:
@@ -204,7 +206,7 @@ class _Tree:
         untouched = entry.signature == Signature.of(status)
         if untouched and digest not in (None, entry.sha256):
             message = _("{path} is not what was verified any more")
-            hint = f"hubferry cache verify {self._origin.name}"
+            hint = shlex.join(["hubferry", "cache", "verify", self._origin.name])
             raise IntegrityError(message.format(path=origin), side="cache", path=path, hint=hint)
         sound = untouched or digest == entry.sha256
         self._signatures[path] = Signature.of(disk.lstat(place)) if sound else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from hubferry.cache.directory import ModelDirectory
@@ -27,7 +28,7 @@ def set_pinned(model: CachedModel, *, pinned: bool) -> None:
     if model.ref is None:
         raise UsageError(
             _("nothing is recorded about {model}, so it cannot be pinned").format(model=model.title),
-            hint=f"hubferry cache adopt {model.path}",
+            hint=shlex.join(["hubferry", "cache", "adopt", str(model.path)]),
         )
     directory = ModelDirectory(model.path, model.ref)
     with directory.hold(wait=_SECONDS):

@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hubferry.cache.digests import digest_file
+from hubferry.cache.digests import digest_file, ignore
 from hubferry.cache.disk import disk, walk
 from hubferry.cache.manifest import MANIFEST, Signature
 from hubferry.cache.names import check_path
@@ -208,11 +208,19 @@ class Hashed:
     signature: Signature
 
 
-def hash_path(path: Path, *, git: bool, follow: bool = False) -> Hashed | None:
+def hash_path(
+    path: Path, *, git: bool, follow: bool = False, also: Callable[[bytes, int], None] = ignore
+) -> Hashed | None:
     """Hash a regular file; None when it is none, or changed meanwhile.
 
     A file that was written this very moment is given the time to get a later stamp if it is written again:
     else its signature could not tell the two contents apart.
+
+    Args:
+        path: Where it is.
+        git: Whether git's blob id is wanted, too.
+        follow: Whether a link will do.
+        also: As `digest_file` calls it.
     """
     descriptor = disk.open(path, os.O_RDONLY | _NO_WAIT | (0 if follow else _NO_FOLLOW))
     try:
@@ -220,7 +228,7 @@ def hash_path(path: Path, *, git: bool, follow: bool = False) -> Hashed | None:
         if not stat.S_ISREG(before.st_mode):
             return None
         _let_the_clock_tick(before.st_mtime_ns)
-        digests = digest_file(descriptor, before.st_size, git=git)
+        digests = digest_file(descriptor, before.st_size, git=git, also=also)
         signature = Signature.of(disk.fstat(descriptor))
         return Hashed(digests, signature) if signature == Signature.of(before) else None
     finally:

@@ -1,7 +1,8 @@
 """A limit that the cache keeps by itself: what was published and is longest unused makes room for a fetch.
 
 Only directories of the written root are counted, and of these only our own are removed: nothing that is
-pinned, held by a run, a link, or without records. Where all of that is too little, nothing goes.
+pinned, held by a run, a link, another account's, or without records. Where all of that is too little, nothing
+goes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from hubferry.cache import clean, retention
 from hubferry.cache.listing import list_models
-from hubferry.errors import DiskError, LockedError, PinnedError, UsageError
+from hubferry.errors import DiskError, LockedError, UsageError
 from hubferry.i18n import _, ngettext
 from hubferry.units import read_size, size
 
@@ -84,9 +85,13 @@ def make_room(
         for model in chosen:
             try:
                 clean.remove(model)
-            except (LockedError, PinnedError):  # since it was listed: choose anew
+            except (LockedError, UsageError):  # held, pinned or made anew since it was listed: choose anew
                 stay.add(model.path.resolve())
                 break
+            except DiskError:
+                if clean.is_gone(model):  # another run made room, too
+                    break
+                raise
             removed.append(model)
             on_removed(model)
         else:
@@ -106,7 +111,7 @@ def _choose(listing: Listing, need: Need, most: int, stay: set[Path], *, already
 
 
 def _candidate(name: str, model: CachedModel, stay: set[Path]) -> retention.Candidate:
-    protected = model.pinned or model.link_to is not None or model.ref is None
+    protected = model.pinned or model.link_to is not None or model.ref is None or clean.is_only_read(model)
     return retention.Candidate(
         name,
         model.used,

@@ -91,16 +91,16 @@ def all_roots(root: Path | None = None) -> tuple[Path, ...]:
     others += places.several_from_environment(READ_ONLY)
     roots: dict[Path, Path] = {}
     if root is not None:
-        roots[root.resolve()] = root
+        roots[places.resolved(root)] = root
     try:
         default = default_root()
         if not roots or places.is_directory(default):
-            roots.setdefault(default.resolve(), default)
+            roots.setdefault(places.resolved(default), default)
     except DiskError:
         if not (roots or others):
             raise
     for place in filter(places.is_readable, others):
-        roots.setdefault(place.resolve(), place)
+        roots.setdefault(places.resolved(place), place)
     return tuple(roots.values())
 
 

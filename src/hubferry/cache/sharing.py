@@ -54,7 +54,7 @@ def bring(
 ) -> list[tuple[Wanted, placing.Hashed]]:
     """Give each content that is what is wanted its temporary name, durable; return which those are.
 
-    No other name stays, unless this fails.
+    No other name stays, unless this fails. An origin that its owner takes away meanwhile is none.
 
     Args:
         wanted: In any order; an origin may occur many times.
@@ -62,12 +62,13 @@ def bring(
         prove: Tells what a file is, from records or by reading it; None where that is impossible.
         on_copy: Told the origin of each file that could not be shared.
     """
-    near = [one for one in wanted if disk.stat(one.origin).st_dev == device]
+    near = [one for one in wanted if _device_of(one.origin) == device]
     proven = _proven(near, prove)
     shared = _settled(_linked(proven))
     done = {one.temporary for one, _hashed in shared}
     hopeless = {one.temporary for one in near} - {one.temporary for one, _hashed in proven}
     rest = [one for one in wanted if one.temporary not in done and one.temporary not in hopeless]
+    rest = [one for one in rest if _device_of(one.origin) is not None]
     for one in rest:
         on_copy(one.origin)
     copies = [(one.origin, one.temporary) for one in rest]
@@ -78,6 +79,14 @@ def bring(
         elif what is not None:
             disk.unlink(one.temporary)
     return shared
+
+
+def _device_of(origin: Path) -> int | None:
+    """Return the filesystem that a file is on, None where it is there no more."""
+    try:
+        return disk.stat(origin).st_dev
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _proven(
@@ -100,12 +109,12 @@ def _linked(proven: Iterable[tuple[Wanted, placing.Hashed]]) -> list[tuple[Wante
     """Give each content its temporary name by link, where the filesystem can and its readers still could."""
     linked = []
     for one, hashed in proven:
-        if placing.keeps_a_group_out(one.origin, one.temporary.parent):
-            continue
         try:
+            if placing.keeps_a_group_out(one.origin, one.temporary.parent):
+                continue
             disk.link(one.origin, one.temporary)
         except OSError as error:
-            if not placing.cannot_link(error):
+            if not placing.cannot_link(error) and _device_of(one.origin) is not None:
                 raise
         else:
             linked.append((one, hashed))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from hubferry.cache import foreign
 from hubferry.cache.directory import ModelDirectory
-from hubferry.cache.disk import disk, disk_errors, tells_case_apart
+from hubferry.cache.disk import disk, disk_errors, leads_to_directory, tells_case_apart
 from hubferry.cache.layers import only_read
 from hubferry.cache.names import NOWHERE, RECORDS, Place, directory_names, room_in
 from hubferry.cache.roots import all_roots, create_root, default_root
@@ -116,11 +116,14 @@ class Cache:
         plain = directory_names(replace(ref, revision=None))
         found: list[ModelDirectory] = []
         for root in self.roots:
-            with suppress(DiskError, OSError):
-                names = [entry.name for entry in disk.scandir(root) if entry.is_dir()]
-                models = [ModelDirectory(root / name, ref) for name in names if name.split("@")[0] in plain]
-                found += [one for one in models if one.manifest is not None and one.manifest.belongs_to(ref)]
-        return found
+            names: list[str] = []
+            with suppress(OSError):
+                names = [entry.name for entry in disk.scandir(root) if leads_to_directory(entry)]
+            for name in names:
+                if name.split("@")[0] in plain:
+                    with suppress(DiskError):  # one that may not be read hides none of the others
+                        found.append(ModelDirectory(root / name, ref))
+        return [one for one in found if one.manifest is not None and one.manifest.belongs_to(ref)]
 
     def place_for(self, ref: RepoRef, directory: Path | None = None) -> Place:
         """Return what names the directory of a revision can hold, or `directory`; nothing is created."""

@@ -7,7 +7,6 @@ touched are written down as verified again, wrong ones as in doubt, so that the 
 from __future__ import annotations
 
 import os
-import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,7 +15,6 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from hubferry.cache import manifest, placing
-from hubferry.cache.digests import digest_file
 from hubferry.cache.directory import ModelDirectory
 from hubferry.cache.disk import disk, disk_errors
 from hubferry.cache.layers import only_read
@@ -39,8 +37,6 @@ _CURSOR = "verified-up-to"
 _LARGEST_CURSOR = 4096
 """A path has fewer bytes."""
 _LOCK_SECONDS = 5.0
-# A link is not followed, and a pipe in a file's place does not hold the reading up.
-_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _MOST_THREADS = 8
 
 
@@ -145,7 +141,7 @@ def verify(
         expected = {path: entry for path, entry in known.files.items() if entry.here or entry.lacking}
         if known.commit:
             expected = {path: entry for path, entry in expected.items() if entry.listed}
-        statuses = {path: _status(directory / path) for path in expected}
+        statuses = {path: placing.status_of(directory / path) for path in expected}
         chosen = choose(expected, statuses, scope or Scope(), after=_cursor(directory))
     readings = _read_all(directory, {path: expected[path] for path in chosen}, jobs, listen)
     model = ModelDirectory(directory, known.ref)
@@ -187,14 +183,7 @@ def choose(
 
 
 def _is_untouched(entry: Entry, status: os.stat_result | None) -> bool:
-    return status is not None and entry.signature == Signature.of(status)
-
-
-def _status(path: Path) -> os.stat_result | None:
-    try:
-        return disk.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    return status is not None and entry.signature is not None and entry.signature.is_of(status)
 
 
 def _read_all(
@@ -221,31 +210,22 @@ def _read_all(
             raise
 
 
-def _read(place: Path, path: str, stop: threading.Event, listen: Listener, *, git: bool = False) -> _Reading:
+def _read(place: Path, path: str, stop: threading.Event, listen: Listener, *, git: bool) -> _Reading:
     def progress(block: bytes, _offset: int) -> None:
         if stop.is_set():
             raise _StoppedError
         listen(Progress("verify", path, len(block)))
 
     try:
-        descriptor = disk.open(place, _READ_FLAGS)
+        hashed = placing.hash_path(place, git=git, also=progress)
+        is_file = placing.signature_of(placing.status_of(place)) is not None
     except (FileNotFoundError, NotADirectoryError):
         return _Reading(path, missing=True)
     except OSError as error:
         return _Reading(path, reason=error.strerror or str(error))
-    try:
-        before = disk.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
-            return _Reading(path, reason=_("it is no regular file"))
-        digests = digest_file(descriptor, before.st_size, git=git, also=progress)
-        signature = Signature.of(disk.fstat(descriptor))
-        if signature != Signature.of(before):
-            return _Reading(path, reason=_("it was written to meanwhile"))
-        return _Reading(path, digests, signature)
-    except OSError as error:
-        return _Reading(path, reason=error.strerror or str(error))
-    finally:
-        disk.close(descriptor)
+    if hashed is not None:
+        return _Reading(path, hashed.digests, hashed.signature)
+    return _Reading(path, reason=_("it was written to meanwhile") if is_file else _("it is no regular file"))
 
 
 def _compare(entry: Entry, reading: _Reading) -> FileResult:
@@ -283,7 +263,7 @@ def _write_down(
         changes: list[Record] = []
         for reading in readings:
             entry = known.files.get(reading.path) if known is not None else None
-            status = _status(model.path / reading.path)
+            status = placing.status_of(model.path / reading.path)
             now = None if status is None else Signature.of(status)
             if entry is None or now != reading.signature:  # another run was at it after it was read
                 continue

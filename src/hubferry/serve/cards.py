@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from hubferry import front_matter
 from hubferry.licenses import IDENTIFIERS
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def inspect_card(content: str) -> CardReport:
     return CardReport(tuple(_mistakes(metadata)))
 
 
-class _PlainLoader(yaml.SafeLoader):
+class _PlainLoader(front_matter.Loader):
     """Read numbers, texts, lists and mappings; refuse a key that is given twice, as the hub's reader does."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002  # PyYAML's signature

@@ -60,7 +60,11 @@ class ConcurrencyLimit:
         while self._open >= self.limit:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
-            await waiter
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                self._wake()  # the place may have been offered in this very moment: the next one may have it
+                raise
         self._open += 1
 
     async def __aexit__(

@@ -268,7 +268,7 @@ class Download:
             if growing.whole and self._arrivals.may_try_again(file):
                 self._start_over(growing)
             else:
-                growing.partial.forget()
+                self._forget(growing)
                 growing.fail(error)
                 self._fail(file.path, error)
             return
@@ -288,13 +288,17 @@ class Download:
     def _start_over(self, growing: GrowingFile) -> None:
         """Fetch a whole but wrong file once more, into the same partial; its readers start anew as well."""
         file, size = growing.file, growing.partial.size
-        growing.partial.forget()
+        self._forget(growing)
         self._growing[file.path] = asyncio.get_running_loop().create_future()
         growing.fail(StartedOverError(wrong_bytes(file).message, side="source", path=file.path))
         self._schedule.drop(file.path)
         self._schedule.add(file.path, size, [(0, size)])
         self._grow(growing.partial, file)
         self._wake()
+
+    def _forget(self, growing: GrowingFile) -> None:
+        with disk_errors(self._model.path):
+            growing.partial.forget()
 
     def _fail(self, path: str, error: HubferryError) -> None:
         self._schedule.drop(path)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from hubferry.cache.disk import disk_errors
 from hubferry.errors import HubferryError, IntegrityError
-from hubferry.i18n import _
 from hubferry.model import Digests
+from hubferry.stream.arrivals import wrong_bytes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -123,13 +123,7 @@ class GrowingFile:
             position = stop
         digests = hashes.digests()
         if not digests.fit(self.file):
-            raise IntegrityError(
-                _("{path}: the bytes that arrived are not those the source lists").format(
-                    path=self.file.path
-                ),
-                side="source",
-                path=self.file.path,
-            )
+            raise wrong_bytes(self.file)
         return digests
 
     async def read(self, sent: Callable[[int], None]) -> AsyncGenerator[bytes, None]:

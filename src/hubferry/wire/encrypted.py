@@ -68,6 +68,7 @@ class EncryptedTransport(asyncio.Transport):
         self._loop = asyncio.get_running_loop()
         self._backlog = bytearray()
         self._visit: asyncio.Future[int] | None = None
+        self._room: asyncio.Future[None] | None = None
         self._closing = False
         self._broken = False
         self._reading = True
@@ -118,13 +119,31 @@ class EncryptedTransport(asyncio.Transport):
         start = 0
         while start < len(piece) and not self.is_closing():
             if self._backlog:
-                await writable(self._descriptor)
+                await self._writable()
                 self._flush()
                 continue
             sent = await self._visited(piece, start)
             start += sent
             if start < len(piece) and not self.is_closing():
-                await writable(self._descriptor)
+                await self._writable()
+
+    async def _writable(self) -> None:
+        """Return when the socket takes more, or is closed.
+
+        Once it is closed its number may be another connection's, whose writer is not ours to remove.
+        """
+        self._room = self._loop.create_future()
+        self._loop.add_writer(self._descriptor, self._has_room)
+        try:
+            await self._room
+        finally:
+            self._room = None
+            if self._descriptor >= 0:
+                self._loop.remove_writer(self._descriptor)
+
+    def _has_room(self) -> None:
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
 
     async def _visited(self, piece: memoryview | bytes | Span, start: int) -> int:
         """Let a thread send what the socket takes at once; return how much that was."""
@@ -184,6 +203,7 @@ class EncryptedTransport(asyncio.Transport):
         self._loop.remove_reader(self._descriptor)
         self._loop.remove_writer(self._descriptor)
         self._descriptor = -1
+        self._has_room()
         self._socket.close()
         self._loop.call_soon(self._protocol.connection_lost, error)
 

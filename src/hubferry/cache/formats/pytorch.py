@@ -106,9 +106,10 @@ def _step(stack: list[object], opcode: OpcodeInfo, argument: object) -> None:
     import pickletools
 
     if pickletools.markobject in opcode.stack_before:
-        mark = len(stack) - 1 - stack[::-1].index(pickletools.markobject)
-        taken = stack[mark + 1 :]
-        del stack[mark:]
+        taken = []
+        while (top := stack.pop()) is not pickletools.markobject:
+            taken.append(top)
+        taken.reverse()
         below = opcode.stack_before.index(pickletools.markobject)
     else:
         below = len(opcode.stack_before)
@@ -128,7 +129,11 @@ def _storage(identity: object) -> tuple[object, int]:
     """Return the key and the bytes of a persistent id ("storage", type, key, location, count, view)."""
     if not isinstance(identity, tuple) or len(identity) < _STORAGE_ID_LENGTH or identity[0] != "storage":
         raise UnclearError
-    kind, key, count = str(identity[1]).rpartition(" ")[2], identity[2], identity[4]
+    named, key, count = identity[1], identity[2], identity[4]
+    # Nothing is done with a tuple: one of tuples that hold the same one twice, and so on, is endless to read.
+    if not isinstance(named, str) or not isinstance(key, (str, int)):
+        raise UnclearError
+    kind = named.rpartition(" ")[2]
     if kind not in _ELEMENT_BYTES or not isinstance(count, int) or count < 0:
         raise UnclearError
     return key, count * _ELEMENT_BYTES[kind]

@@ -10,7 +10,7 @@ import click
 from hubferry.cli import output
 from hubferry.cli.cache import selection, words
 from hubferry.cli.command import Command
-from hubferry.errors import PinnedError, UsageError
+from hubferry.errors import DiskError, PinnedError, UsageError
 from hubferry.i18n import _, ngettext
 
 if TYPE_CHECKING:
@@ -140,6 +140,10 @@ def remove(models: Sequence[CachedModel], *, pinned: bool = False, swept: int = 
         except PinnedError as error:
             output.talk(error.message)
             continue
+        except DiskError:
+            if clean.is_gone(model):  # another cleaning was faster
+                continue
+            raise
         gone.append(model)
         output.talk(_("removed {model}").format(model=output.visible(model.title)))
     if gone or swept:

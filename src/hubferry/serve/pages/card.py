@@ -8,9 +8,7 @@ import reprlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from hubferry import cards, i18n
+from hubferry import cards, front_matter, i18n
 from hubferry.pages import Share, prose, quantities, reader_of
 from hubferry.pages.application import link
 from hubferry.serve.addresses import absolute
@@ -136,12 +134,7 @@ def split(text: str) -> tuple[str, str]:
 
 def _facts(text: str) -> tuple[tuple[str, str], ...]:
     """Return what the front matter says; of what cannot be read nothing."""
-    try:
-        facts = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return ()
-    if not isinstance(facts, dict):
-        return ()
+    facts = front_matter.facts(text)
     return tuple((str(key)[:100], _said(value)) for key, value in list(facts.items())[:_MOST_ROWS])
 
 
