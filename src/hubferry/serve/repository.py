@@ -70,8 +70,7 @@ class Repository:
         author: str = "system",
     ) -> Repository:
         """Write a new repository with one commit, as Hugging Face has it; empty without `initial` files."""
-        if folder.exists():
-            shutil.rmtree(folder)  # left by a crash before its repository.json was written, or while removed
+        _clear(folder)
         make_folder(folder / "commits")
         repository = cls(folder, blobs, record, kept)
         files: dict[str, FileRecord | None] = {put.path: repository._file(put) for put in initial}
@@ -81,21 +80,32 @@ class Repository:
         return repository
 
     def move(self, folder: Path, repo_id: str) -> None:
-        """Give the repository another name and folder; what is being read or committed goes on there."""
+        """Give the repository another name and folder; what is being read or committed goes on there.
+
+        The record has the new name first; after a crash in between the folder gets it when the store is held.
+
+        Raises:
+            Refusal: Another repository has that folder.
+            OSError: The folder cannot be renamed; the repository has its old name.
+        """
         history, discussions = self.history.moving(folder / "commits"), self.discussions.moving(folder)
         with self.git_lock, self._lock, history, discussions:
-            former = tuple(dict.fromkeys((*self.record.former, self.record.repo_id)))
+            before = self.record
+            if not (folder.exists() and folder.samefile(self.folder)):  # the same but for case, on some disks
+                _clear(folder)
+            former = tuple(dict.fromkeys((*before.former, before.repo_id)))
             self.change(repo_id=repo_id, former=tuple(name for name in former if name != repo_id))
-            if folder.exists():
-                shutil.rmtree(folder)  # left by a crash, as in `make`
-            self.folder.rename(folder)
+            try:
+                self.folder.rename(folder)
+            except OSError:
+                self.change(repo_id=before.repo_id, former=before.former)
+                raise
             self.folder = folder
             sync(folder.parent)
 
     def copy(self, folder: Path, repo_id: str, kept: Kept | None = None, *, private: bool) -> Repository:
         """Make another repository with all commits of this one."""
-        if folder.exists():
-            shutil.rmtree(folder)
+        _clear(folder)
         make_folder(folder)
         with self._lock:
             shutil.copytree(self.folder / "commits", folder / "commits")
@@ -309,6 +319,18 @@ class Repository:
         else:
             git_sha1 = put.git_sha1 or object_id("blob", self._blobs.read(put.sha256))
         return FileRecord(put.sha256, size, git_sha1, put.lfs, put.xet_hash)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a crash left where a repository is to be: before its record was written, or while removed.
+
+    Raises:
+        Refusal: A repository is there.
+    """
+    if (folder / "repository.json").exists():
+        raise Refusal(Reason.BROKEN, f"The hub's folder {folder.name} is another repository's")
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def branch_name(name: str) -> str:
