@@ -32,6 +32,7 @@ http {{
     listen 127.0.0.1:{port} ssl http2;
     ssl_certificate {folder}/hub.pem; ssl_certificate_key {folder}/hub.key;
     client_max_body_size 0; proxy_request_buffering off; proxy_buffering off; proxy_http_version 1.1;
+    proxy_buffer_size 64k; proxy_buffers 4 64k;
     location {prefix}/ {{
       proxy_pass http://127.0.0.1:{hub}/;
       proxy_set_header Host $http_host;
