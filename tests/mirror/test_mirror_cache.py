@@ -356,14 +356,14 @@ def test_a_long_listing_keeps_nobody_else_waiting(upstream, make_mirror, monkeyp
 
     mirror = make_mirror(hf=upstream.url, ms=upstream.url)
     watch(tree, "folder_ids")
-    watch(huggingface, "_sibling")
+    watch(huggingface, "sibling")
     watch(modelscope, "_entry")
     ask_for_all()
     mirror = make_mirror(hf=upstream.url, ms=upstream.url)
     watch(memory.msgspec.json, "decode")
     ask_for_all()
-    assert {"folder_ids", "_sibling", "_entry", "Snapshot"} <= threads.keys()
-    for name in ("folder_ids", "_sibling", "_entry", "Snapshot"):
+    assert {"folder_ids", "sibling", "_entry", "Snapshot"} <= threads.keys()
+    for name in ("folder_ids", "sibling", "_entry", "Snapshot"):
         assert LOOP not in threads[name], name
 
 

@@ -13,15 +13,15 @@ from hubferry import cards
 from hubferry.serve.attributes import ATTRIBUTES, initial_attributes
 from hubferry.serve.committing import shown_commit
 from hubferry.serve.exchange import flag, json_answer, read_json
-from hubferry.serve.git import pointer
 from hubferry.serve.hub import account_of, hub_of, repository_of, writable_repository_of
+from hubferry.serve.huggingface.entries import sibling
 from hubferry.serve.huggingface.routes import REPO, iso_time, page_answer, web_address, window
 from hubferry.serve.records import Put
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
     from hubferry.serve.hub import Hub
-    from hubferry.serve.records import FileRecord, RepositoryRecord
+    from hubferry.serve.records import RepositoryRecord
     from hubferry.serve.repository import Repository
 
 routes = web.RouteTableDef()
@@ -189,7 +189,7 @@ async def info(request: web.Request) -> web.Response:
 def _whole(hub: Hub, repository: Repository, commit: str, *, with_blobs: bool) -> dict[str, object]:
     """Describe a repository with all its files. Blocks; call it off the event loop."""
     tree = repository.tree(commit)
-    siblings = [_sibling(path, tree.files[path], blobs=with_blobs) for path in tree.paths]
+    siblings = [sibling(path, tree.files[path], blobs=with_blobs) for path in tree.paths]
     used = sum(file.size for file in tree.files.values())
     described = _described(repository, commit, card_of(hub, repository, commit))
     return {**described, "siblings": siblings, "usedStorage": used}
@@ -233,13 +233,3 @@ def described_tags(record: RepositoryRecord, card: bytes) -> list[str]:
     if task:
         tagged.append(task if record.kind == "model" else f"task_categories:{task}")
     return [*cards.tags_of(card), *tagged]
-
-
-def _sibling(path: str, file: FileRecord, *, blobs: bool) -> dict[str, object]:
-    found: dict[str, object] = {"rfilename": path}
-    if blobs:
-        found |= {"size": file.size, "blobId": file.git_sha1}
-        if file.lfs:
-            size = len(pointer(file.sha256, file.size))
-            found["lfs"] = {"sha256": file.sha256, "size": file.size, "pointerSize": size}
-    return found
