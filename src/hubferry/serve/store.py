@@ -12,6 +12,7 @@ Blobs are on disk before a commit names them, the commit before a branch points 
 from __future__ import annotations
 
 import re
+import shutil
 import threading
 import time
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+_LEFT_BY_GIT = ("incoming-*", "objects/pack/tmp_*")
+"""What a process that ends in the middle of a push, or of an import, leaves in a repository's `git/`."""
 _SEGMENT = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_-])?")
 KINDS = ("model", "dataset")
 
@@ -113,10 +116,19 @@ class Store:
             raise LockedError(_("another hub already serves {folder}").format(folder=self.root)) from error
         try:
             self.blobs.clear_incoming()
+            self._clear_git()
             self._finish_moves()
             yield
         finally:
             lock.release()
+
+    def _clear_git(self) -> None:
+        for pattern in _LEFT_BY_GIT:
+            for path in self._folder.glob(f"*/*/git/{pattern}"):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink()
 
     def _finish_moves(self) -> None:
         """Give repositories the folders of their names, which a crash kept from them."""

@@ -1,4 +1,4 @@
-"""How the Hugging Face dialect describes files and folders, a mirror's too, and is asked about some of them."""
+"""How the Hugging Face dialect describes files and folders, a mirror's too, and is asked about some."""
 
 from __future__ import annotations
 
