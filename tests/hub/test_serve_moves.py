@@ -12,6 +12,7 @@ from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from servers import WRITE_TOKEN, running_hub
 
 from hubferry.serve import Refusal, Seams, Store
+from hubferry.serve.huggingface.renames import renamed
 from hubferry.serve.records import Put
 
 
@@ -148,6 +149,32 @@ def test_repositories_are_listed_while_others_are_removed(store):
     assert next(listing).record.repo_id == "org/model0"
     store.delete("org/model1")
     assert [one.record.repo_id for one in listing][-1] == "org/model2"
+
+
+@pytest.mark.parametrize(
+    ("address", "old", "expected"),
+    [
+        ("/org/model/resolve/main/org/model", "org/model", "/org/new/resolve/main/org/model"),
+        ("/api/models/model/tree/main?path=a/b", "model", "/api/models/org/new/tree/main?path=a/b"),
+        ("/api/models/model?search=model", "model", "/api/models/org/new?search=model"),
+        ("/datasets/datasets/commits/main", "datasets", "/datasets/org/new/commits/main"),
+        ("/models/foo/blob/main/a", "models/foo", "/org/new/blob/main/a"),
+        ("/org/mod%65l/tree/main/a%20b", "org/model", "/org/new/tree/main/a%20b"),
+        ("/org/model.git/info/lfs/objects/batch", "org/model", "/org/new.git/info/lfs/objects/batch"),
+    ],
+)
+def test_an_old_address_leads_to_the_same_under_the_new_name_and_nothing_else_of_it_changes(
+    address, old, expected
+):
+    assert renamed(address, old, "org/new") == expected
+
+
+def test_an_old_name_without_an_owner_leads_to_the_new_one(hub):
+    hub.store.add("model", {"a.txt": b"a"})
+    hub.store.move("model", "org/model")
+    api = HfApi(endpoint=hub.url, token=WRITE_TOKEN)
+    assert api.list_repo_files("model") == ["a.txt"]
+    assert api.hf_hub_download("model", "a.txt")
 
 
 def test_commits_of_what_was_removed_are_not_found_in_what_has_its_name_next(store):

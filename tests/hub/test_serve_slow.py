@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
 import random
+import shutil
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+from huggingface_hub import HfApi
+from modelscope_hub import HubApi
 from yarl import URL
 
 from hubferry.serve import ServerLimits
@@ -146,3 +151,39 @@ async def test_a_body_that_does_not_say_its_length_is_read_no_further_than_the_l
     chunks = b"".join(b"64\r\n" + b" " * 100 + b"\r\n" for _chunk in range(20)) + b"0\r\n\r\n"
     answer = await answer_to(hub, head(hub, f"POST {path}", "Transfer-Encoding: chunked") + chunks)
     assert answer.startswith(b"HTTP/1.1 413 "), answer[:200]
+
+
+def test_nobody_else_waits_while_the_hub_waits_for_the_disk(hub, monkeypatch):
+    """Whatever is written, removed or put on the disk is so off the event loop."""
+    threads: dict[str, set[str]] = {}
+
+    def watch(owner, name: str) -> None:
+        original = getattr(owner, name)
+
+        def watched(*words, **named):
+            threads.setdefault(name, set()).add(threading.current_thread().name)
+            return original(*words, **named)
+
+        monkeypatch.setattr(owner, name, watched)
+
+    watch(os, "fsync")
+    watch(shutil, "rmtree")
+    api, ms = HfApi(hub.url, token=hub.token), HubApi(token=hub.token, endpoint=hub.url)
+    api.create_repo("org/one")
+    api.update_repo_settings("org/one", private=True)
+    api.upload_file(path_or_fileobj=b"a", path_in_repo="a.txt", repo_id="org/one")
+    api.create_branch("org/one", branch="next")
+    api.create_tag("org/one", tag="v1")
+    api.delete_tag("org/one", tag="v1")
+    api.delete_branch("org/one", branch="next")
+    number = api.create_discussion("org/one", title="t").num
+    api.comment_discussion("org/one", discussion_num=number, comment="c")
+    api.super_squash_history("org/one")
+    api.move_repo("org/one", "org/two")
+    api.delete_repo("org/two")
+    ms.create_repo("org/three", "dataset")
+    ms.create_repo("org/four", "model")
+    ms.upload_file("org/four", "model", path_or_fileobj=b"a", path_in_repo="a.txt")
+    assert threads["fsync"]
+    assert threads["rmtree"]
+    assert "hub" not in threads["fsync"] | threads["rmtree"]
