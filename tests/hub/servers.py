@@ -220,14 +220,23 @@ def running_hub(  # noqa: PLR0913  # one for each part of a hub
         strict=strict,
         public=public,
     )
+    with served(application, "hub", port=port, tls=tls) as (url, _loop):
+        yield TestHub(url, store, requests=requests, parts=application[HUB].parts)
+
+
+@contextlib.contextmanager
+def served(
+    application: web.Application, name: str, *, port: int = 0, tls: ssl.SSLContext | None = None
+) -> Iterator[tuple[str, asyncio.AbstractEventLoop]]:
+    """Serve an application in a thread of that name; give its address and its loop."""
     loop = _new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="hub", daemon=True)
+    thread = threading.Thread(target=loop.run_forever, name=name, daemon=True)
     thread.start()
     running = asyncio.run_coroutine_threadsafe(start(application, port=port, tls=tls), loop).result(10)
     try:
-        yield TestHub(running.url, store, requests=requests, parts=application[HUB].parts)
+        yield running.url, loop
     finally:
-        asyncio.run_coroutine_threadsafe(running.stop(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(running.stop(), loop).result(20)
         asyncio.run_coroutine_threadsafe(_end_what_is_left(), loop).result(10)
         asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)

@@ -469,16 +469,16 @@ async def test_a_page_in_place_of_a_listing_is_no_empty_repository():
 
 
 async def test_a_hub_that_cannot_be_reached_is_a_network_error():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    for ref in (HF, MS):
-        source = open_source(ref, token=TOKEN, endpoint=url)
-        with pytest.raises(NetworkError) as caught:
-            await source.resolve(ref)
-        await source.close()
-        assert caught.value.hint
-        assert TOKEN not in str(caught.value)
+    with socket.socket() as taken:  # and nobody listens there
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        for ref in (HF, MS):
+            source = open_source(ref, token=TOKEN, endpoint=url)
+            with pytest.raises(NetworkError) as caught:
+                await source.resolve(ref)
+            await source.close()
+            assert caught.value.hint
+            assert TOKEN not in str(caught.value)
 
 
 async def test_a_host_that_has_no_address_is_a_network_error():
@@ -751,18 +751,12 @@ async def test_an_answer_without_a_word_of_failure_is_success(response):
 
 
 async def test_a_success_before_the_last_byte_is_not_believed():
-    sent = asyncio.Event()
-
     async def early(request):
-        if request.method == "POST":
-            return batch_answer("/put")
-        sent.set()
-        return web.Response()
+        return batch_answer("/put") if request.method == "POST" else web.Response()
 
     async def slow():
         yield CONTENT[:100]
-        await sent.wait()
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(30)  # nobody waits for it who has an answer
         yield CONTENT[100:]
 
     async with scripted(early, reads=False) as hub:
@@ -772,8 +766,7 @@ async def test_a_success_before_the_last_byte_is_not_believed():
         await destination.close()
 
 
-async def test_a_hub_that_stops_taking_bytes_is_given_up(monkeypatch):
-    monkeypatch.setenv("HUBFERRY_TIMEOUT", "0.3")
+async def test_a_hub_that_stops_taking_bytes_is_given_up():
     large = Blob("a" * 64, 64 << 20)
 
     async def deaf(request):
@@ -788,14 +781,22 @@ async def test_a_hub_that_stops_taking_bytes_is_given_up(monkeypatch):
 
     async with scripted(deaf, reads=False) as hub:
         destination = open_destination(MS, token=TOKEN, endpoint=hub.url)
+        await destination.missing(MS, [large])
+        destination._client.silence = 0.3
         with pytest.raises(NetworkError, match="stopped taking"):
             await destination.upload(MS, large, body)
         await destination.close()
 
 
 async def test_a_body_that_makes_a_pause_is_waited_for(monkeypatch):
-    monkeypatch.setenv("HUBFERRY_TIMEOUT", "0.2")
-    taken = []
+    monkeypatch.setenv("HUBFERRY_TIMEOUT", "20")
+    sleep, pause, looks, taken = asyncio.sleep, asyncio.Event(), [], []
+
+    async def look_in_the_pause(seconds):
+        """Let the watch look as often as it can, as if each time were twenty seconds later."""
+        await pause.wait()
+        looks.append(seconds)
+        await sleep(0)
 
     async def answer(request):
         if request.method != "PUT":
@@ -805,11 +806,16 @@ async def test_a_body_that_makes_a_pause_is_waited_for(monkeypatch):
 
     async def pausing():
         yield CONTENT[:100]
-        await asyncio.sleep(0.8)
+        pause.set()
+        while looks.count(20.0) < 10:
+            await sleep(0)
+        monkeypatch.setattr(asyncio, "sleep", sleep)
         yield CONTENT[100:]
 
     async with scripted(answer) as hub:
         destination = open_destination(MS, token=TOKEN, endpoint=hub.url)
+        await destination.missing(MS, [BLOB])
+        monkeypatch.setattr(asyncio, "sleep", look_in_the_pause)
         await destination.upload(MS, BLOB, pausing)
         await destination.close()
     assert taken == [CONTENT]
@@ -905,7 +911,7 @@ async def test_a_commit_answered_by_a_page_may_have_been_made():
             await destination.close()
 
 
-@pytest.mark.parametrize(("silence", "pause", "connections"), [("60", 0.0, 1), ("1", 0.7, 2)])
+@pytest.mark.parametrize(("silence", "pause", "connections"), [("60", 0.0, 1), ("3", 1.6, 2)])
 async def test_a_connection_that_idled_nearly_as_long_as_one_may_be_silent_is_not_used_again(
     monkeypatch, silence, pause, connections
 ):
@@ -918,9 +924,9 @@ async def test_a_connection_that_idled_nearly_as_long_as_one_may_be_silent_is_no
 
     async with scripted(answer) as server:
         client = HubClient(server.url, None, side="source", login=lambda _token: {})
-        for _question in range(2):
-            await client.ask(Request("GET", server.url, {}))
-            await asyncio.sleep(pause)
+        await client.ask(Request("GET", server.url, {}))
+        await asyncio.sleep(pause)
+        await client.ask(Request("GET", server.url, {}))
         await client.close()
     assert len(used) == connections
 

@@ -7,6 +7,7 @@ import hashlib
 import random
 
 import pytest
+from adapters import body, content_of
 from scripted import count_of
 
 from hubferry.errors import AccessError, HubferryError, NotFoundError, UsageError
@@ -38,18 +39,6 @@ async def destination(hub):
     opened = open_destination(ref(), token=hub.token, endpoint=hub.url)
     yield opened
     await opened.close()
-
-
-async def content_of(source, revision, file, start=0, stop=None):
-    return b"".join([bytes(piece) async for piece in source.read(revision, file, start, stop)])
-
-
-def body(content, piece=70_000):
-    async def pieces():
-        for at in range(0, len(content), piece):
-            yield content[at : at + piece]
-
-    return pieces
 
 
 async def test_a_revision_is_a_digest_of_the_listing(hub, source):

@@ -73,7 +73,7 @@ async def test_a_body_that_only_trickles_is_cut_off(make_hub, target):
 
 
 async def test_one_that_is_slow_but_steady_is_kept(make_hub):
-    hub = make_hub(limits=ServerLimits(idle_seconds=0.5, slowest=100))
+    hub = make_hub(limits=ServerLimits(idle_seconds=1.0, slowest=100))
     assert (await sent(hub, await put(hub, b"x" * 4_000), b"x" * 100, 40)).startswith(b"HTTP/1.1 200 ")
 
 

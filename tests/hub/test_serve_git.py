@@ -17,9 +17,9 @@ import pytest
 from huggingface_hub import HfApi
 from servers import READ_TOKEN, WRITE_TOKEN, running_hub
 
-from hubferry.serve import Reason, Refusal, ServerLimits, Strictness
+from hubferry.serve import Reason, Refusal, ServerLimits, Store, Strictness
 from hubferry.serve.git import pointer
-from hubferry.serve.smart_git import command, routes
+from hubferry.serve.smart_git import command, copy, routes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -277,6 +277,45 @@ def test_a_copy_that_somebody_has_been_at_is_made_again(git, hub, tmp_path, gone
     shutil.rmtree(place) if place.is_dir() else place.unlink()
     hub.store.add("org/model", {"more.txt": b"more"})
     assert (clone(git, hub, tmp_path / "again") / "more.txt").read_bytes() == b"more"
+
+
+def test_a_copy_that_comes_in_many_steps_stays_in_few_files(git, hub, tmp_path, monkeypatch):
+    monkeypatch.setattr(copy, "_MOST_PACKS", 3)
+    folder = clone(git, hub, tmp_path / "clone")
+    place = hub.store.find("org/model").folder / "git" / "objects"
+    for number in range(8):
+        hub.store.add("org/model", {f"{number}.txt": b"%d" % number})
+        git("pull", "--quiet", at=folder)
+        assert len(list(place.glob("pack/*.pack"))) <= 3
+    assert not list(place.glob("[0-9a-f][0-9a-f]/*"))
+    again = clone(git, hub, tmp_path / "again")
+    assert (again / "7.txt").read_bytes() == b"7"
+    assert git("rev-parse", "HEAD", at=again) == git("rev-parse", "HEAD", at=folder)
+
+
+def test_a_copy_that_cannot_be_packed_is_cloned_as_it_is(git, hub, tmp_path, monkeypatch):
+    monkeypatch.setattr(copy, "_MOST_PACKS", 0)
+    run = command.Git.run
+
+    def fail_to_pack(one, *words, **given):
+        if words[0] == "gc":
+            raise command.GitError("no room")
+        return run(one, *words, **given)
+
+    monkeypatch.setattr(command.Git, "run", fail_to_pack)
+    assert clone(git, hub, tmp_path / "clone")
+
+
+def test_what_a_killed_hub_left_of_pushes_is_gone_when_the_next_begins(git, hub, tmp_path):
+    clone(git, hub, tmp_path / "clone")
+    place = hub.store.find("org/model").folder / "git"
+    (place / "incoming-x" / "pack").mkdir(parents=True)
+    (place / "incoming-x" / "pack" / "tmp_pack_1").write_bytes(bytes(1000))
+    (place / "objects" / "pack" / "tmp_pack_2").write_bytes(bytes(1000))
+    with Store(hub.store.root).hold():
+        left = {path.name for path in place.rglob("*")}
+    assert not {name for name in left if name.startswith(("incoming-", "tmp_"))}
+    assert clone(git, hub, tmp_path / "again")
 
 
 def test_a_failure_in_the_middle_of_a_push_leaves_the_commits_before_it(git, hub, tmp_path):

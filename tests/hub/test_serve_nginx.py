@@ -29,9 +29,10 @@ http {{
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   server {{
-    listen 127.0.0.1:{port} ssl http2;
+    listen 127.0.0.1:{port} ssl http2 reuseport;
     ssl_certificate {folder}/hub.pem; ssl_certificate_key {folder}/hub.key;
     client_max_body_size 0; proxy_request_buffering off; proxy_buffering off; proxy_http_version 1.1;
+    proxy_buffer_size 64k; proxy_buffers 4 64k;
     location {prefix}/ {{
       proxy_pass http://127.0.0.1:{hub}/;
       proxy_set_header Host $http_host;
@@ -85,10 +86,13 @@ def nginx(folder: Path, prefix: str, port: int, hub: int) -> Iterator[None]:
         process.communicate(timeout=20)
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port that is kept from everybody but nginx, which is told that it is shared."""
+    with socket.socket() as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]
 
 
 MODELSCOPE = """
@@ -109,12 +113,12 @@ api.download_repo("org/from-ms", "model", local_dir=sys.argv[2])
         pytest.param("/models", id="below-a-path"),
     ],
 )
-def test_official_clients_and_hubferry_work_through_nginx_with_tls(tmp_path, prefix):
+def test_official_clients_and_hubferry_work_through_nginx_with_tls(tmp_path, prefix, port):
     model = tmp_path / "model"
     (model / "sub").mkdir(parents=True)
     (model / "README.md").write_bytes(b"# hello\n")
     (model / "sub" / "w.safetensors").write_bytes(WEIGHTS)
-    home, folder, port = tmp_path / "home", tmp_path / "nginx", free_port()
+    home, folder = tmp_path / "home", tmp_path / "nginx"
     folder.mkdir()
     url = f"https://localhost:{port}{prefix}"
     plain = sdk_environment(home)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import threading
+import urllib.error
 import urllib.request
 
 import httpx2
@@ -16,7 +18,9 @@ from huggingface_hub.errors import (
 )
 from servers import HERE, running_hub
 
-from hubferry.serve import Account, Credential, Policy, Store
+from hubferry.serve import Account, Credential, Policy, Refusal, Store, Strictness
+from hubferry.serve.pulls import merge_pull, open_pull
+from hubferry.serve.repository import Repository
 
 FOREIGN = "hf_test_foreign_token"
 
@@ -86,6 +90,78 @@ def test_what_both_sides_changed_is_a_conflict_and_nothing_is_merged(hub, api):
     assert api.repo_info("org/model").sha == before
     api.merge_pull_request("org/model", 2)
     assert files(hub) == {"a.txt": b"3"}
+
+
+def test_what_comes_to_the_branch_while_a_pull_request_is_merged_is_not_lost(hub, api, monkeypatch):
+    hub.store.add("org/model", {"a.txt": b"1", "b.txt": b"1"})
+    propose(api, "a.txt", b"2")
+    propose(api, "b.txt", b"2")
+    apply, meanwhile = Repository.apply, [{"a.txt": b"3"}, {"c.txt": b"3"}]
+
+    def late(repository, *words, **named):
+        if meanwhile:
+            hub.store.add("org/model", meanwhile.pop(0))
+        return apply(repository, *words, **named)
+
+    monkeypatch.setattr(Repository, "apply", late)
+    with pytest.raises(HfHubHTTPError, match=r"Conflicting files: a\.txt"):
+        api.merge_pull_request("org/model", 1)
+    api.merge_pull_request("org/model", 2)
+    assert files(hub) == {"a.txt": b"3", "b.txt": b"2", "c.txt": b"3"}
+
+
+def test_a_pull_request_is_merged_once_whoever_does_so_at_the_same_time(hub, api):
+    hub.store.add("org/model", {"a.txt": b"1"})
+    propose(api, "a.txt", b"2")
+    repository, ended = hub.store.find("org/model"), []
+
+    def merge() -> None:
+        try:
+            ended.append(merge_pull(repository, 1, "tester", "").status)
+        except Refusal as refusal:
+            ended.append(refusal.text)
+
+    threads = [threading.Thread(target=merge) for _number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert ended.count("merged") == 1
+    assert len(ended) == 4
+    titles = [head.title for head in repository.history.walk(repository.resolve(None))]
+    assert len([title for title in titles if title.endswith("(#1)")]) == 1
+
+
+def test_a_commit_that_is_refused_leaves_no_pull_request(make_hub):
+    hub = make_hub(strict=Strictness(cards=True))
+    hub.store.add("org/model", {"a.txt": b"1"})
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    request = urllib.request.Request(
+        f"{hub.url}/api/models/org/model/commit/main?create_pr=1",
+        data=b'{"key":"header","value":{"summary":"s"}}\n'
+        b'{"key":"file","value":{"path":"README.md","content":"---\\nlicense: none of them\\n---\\n"}}',
+        headers={"Authorization": f"Bearer {hub.token}"},
+    )
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        urllib.request.urlopen(request)
+    assert not list(api.get_repo_discussions("org/model"))
+    assert not api.list_repo_refs("org/model", include_pull_requests=True).pull_requests
+    assert propose(api, "a.txt", b"2").pr_num == 1
+
+
+def test_pull_requests_that_are_opened_at_the_same_time_all_keep_their_commits(hub):
+    commit = hub.store.add("org/model", {"a.txt": b"1"}).id
+    repository = hub.store.find("org/model")
+
+    def begin() -> None:
+        open_pull(repository, "main", "title", "ann", "", status="open")
+
+    threads = [threading.Thread(target=begin) for _number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert repository.record.pulls == {str(number): commit for number in range(1, 9)}
 
 
 def test_pull_requests_outlive_a_restart_and_closed_ones_are_not_merged(hub, api, tmp_path):

@@ -5,14 +5,22 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
 import random
+import shutil
+import threading
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from aiohttp import web
+from huggingface_hub import HfApi
+from modelscope_hub import HubApi
 from yarl import URL
 
-from hubferry.serve import ServerLimits
+from hubferry.serve import Seams, ServerLimits
+from hubferry.serve.taking import _Watch
 
 if TYPE_CHECKING:
     from servers import TestHub
@@ -146,3 +154,70 @@ async def test_a_body_that_does_not_say_its_length_is_read_no_further_than_the_l
     chunks = b"".join(b"64\r\n" + b" " * 100 + b"\r\n" for _chunk in range(20)) + b"0\r\n\r\n"
     answer = await answer_to(hub, head(hub, f"POST {path}", "Transfer-Encoding: chunked") + chunks)
     assert answer.startswith(b"HTTP/1.1 413 "), answer[:200]
+
+
+async def test_who_takes_nothing_of_a_large_answer_is_let_go(make_hub):
+    """It is in memory for as long as somebody is waited for."""
+    transports = []
+
+    @web.middleware
+    async def answer(request, handler):
+        del handler
+        transports.append(request.transport)
+        return web.Response(body=bytes(32 << 20))
+
+    hub = make_hub(limits=ServerLimits(idle_seconds=0.2), seams=Seams(middlewares=[answer]))
+    _reader, writer = await opened(hub, limit=1)
+    writer.write(head(hub, "GET /large"))
+    for _look in range(2_000):
+        if transports and transports[0].is_closing():
+            break
+        await asyncio.sleep(0.01)
+    assert transports[0].is_closing()
+    writer.transport.abort()
+
+
+async def test_who_takes_a_large_answer_slowly_is_let_take_it():
+    left, ended = [500, 300, 299, 100, 100, 0], asyncio.Event()
+    transport = SimpleNamespace(
+        get_write_buffer_size=lambda: left.pop(0), is_closing=lambda: False, abort=ended.set
+    )
+    _Watch(transport, 0.001)
+    await asyncio.wait_for(ended.wait(), SECONDS)
+    assert left == [0]
+
+
+def test_nobody_else_waits_while_the_hub_waits_for_the_disk(hub, monkeypatch):
+    """Whatever is written, removed or put on the disk is so off the event loop."""
+    threads: dict[str, set[str]] = {}
+
+    def watch(owner, name: str) -> None:
+        original = getattr(owner, name)
+
+        def watched(*words, **named):
+            threads.setdefault(name, set()).add(threading.current_thread().name)
+            return original(*words, **named)
+
+        monkeypatch.setattr(owner, name, watched)
+
+    watch(os, "fsync")
+    watch(shutil, "rmtree")
+    api, ms = HfApi(hub.url, token=hub.token), HubApi(token=hub.token, endpoint=hub.url)
+    api.create_repo("org/one")
+    api.update_repo_settings("org/one", private=True)
+    api.upload_file(path_or_fileobj=b"a", path_in_repo="a.txt", repo_id="org/one")
+    api.create_branch("org/one", branch="next")
+    api.create_tag("org/one", tag="v1")
+    api.delete_tag("org/one", tag="v1")
+    api.delete_branch("org/one", branch="next")
+    number = api.create_discussion("org/one", title="t").num
+    api.comment_discussion("org/one", discussion_num=number, comment="c")
+    api.super_squash_history("org/one")
+    api.move_repo("org/one", "org/two")
+    api.delete_repo("org/two")
+    ms.create_repo("org/three", "dataset")
+    ms.create_repo("org/four", "model")
+    ms.upload_file("org/four", "model", path_or_fileobj=b"a", path_in_repo="a.txt")
+    assert threads["fsync"]
+    assert threads["rmtree"]
+    assert "hub" not in threads["fsync"] | threads["rmtree"]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from servers import CREDENTIALS, Requests, _end_what_is_left, _forget_applications, _new_event_loop
+from servers import CREDENTIALS, Requests, served
 
 from hubferry.cache.store import Cache
 from hubferry.mirror.application import MIRROR, OpenPolicy, attach
@@ -18,7 +17,6 @@ from hubferry.mirror.mirror import Wishes
 from hubferry.mirror.upstreams import Upstream
 from hubferry.patience import Policy as Patience
 from hubferry.serve import Policy, Seams, Store, create_application
-from hubferry.serve.server import start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,20 +88,8 @@ def running_mirror(  # one for each part
     )
     wishes.setdefault("patience", IMPATIENT)
     attach(application, Cache(root, roots=[root]), Wishes(upstreams, **wishes))
-    loop = _new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="mirror", daemon=True)
-    thread.start()
-    running = asyncio.run_coroutine_threadsafe(start(application), loop).result(10)
-    try:
-        yield TestMirror(running.url, root, application[MIRROR], own, loop, requests)
-    finally:
-        asyncio.run_coroutine_threadsafe(running.stop(), loop).result(20)
-        asyncio.run_coroutine_threadsafe(_end_what_is_left(), loop).result(10)
-        asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
-        _forget_applications()
+    with served(application, "mirror") as (url, loop):
+        yield TestMirror(url, root, application[MIRROR], own, loop, requests)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from servers import running_hub
 from hubferry import api
 from hubferry.cache.listing import list_models
 from hubferry.cache.store import Cache
-from hubferry.mirror import huggingface, memory, modelscope, request
+from hubferry.mirror import huggingface, memory, modelscope, request, shelf
 from hubferry.mirror.upstreams import Choice, Upstream
 from hubferry.model import RepoRef
 from hubferry.options import Access, Options
@@ -300,6 +300,23 @@ def test_a_file_that_goes_after_it_was_found_is_fetched_anew(upstream, mirror):
     all_of(mirror)
 
 
+def test_what_fails_as_nobody_has_foreseen_is_an_answer_and_may_be_asked_for_again(
+    upstream, mirror, monkeypatch
+):
+    upstream.store.add("org/model", FILES)
+
+    def fail(*_words):
+        raise ValueError("of another kind")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shelf.update, "begin", fail)
+        assert ask(f"{mirror.url}/org/model/resolve/main/{LARGE_PATH}").status == 502
+        assert ask(f"{mirror.url}/org/model/resolve/main/config.json").body == b"{}"
+        mirror.settle()
+    all_of(mirror)
+    assert len(list_models([mirror.root]).models) == 1
+
+
 def test_a_file_that_is_being_sent_may_go(upstream, mirror):
     upstream.store.add("org/model", FILES)
     all_of(mirror)
@@ -339,14 +356,14 @@ def test_a_long_listing_keeps_nobody_else_waiting(upstream, make_mirror, monkeyp
 
     mirror = make_mirror(hf=upstream.url, ms=upstream.url)
     watch(tree, "folder_ids")
-    watch(huggingface, "_sibling")
+    watch(huggingface, "sibling")
     watch(modelscope, "_entry")
     ask_for_all()
     mirror = make_mirror(hf=upstream.url, ms=upstream.url)
     watch(memory.msgspec.json, "decode")
     ask_for_all()
-    assert {"folder_ids", "_sibling", "_entry", "Snapshot"} <= threads.keys()
-    for name in ("folder_ids", "_sibling", "_entry", "Snapshot"):
+    assert {"folder_ids", "sibling", "_entry", "Snapshot"} <= threads.keys()
+    for name in ("folder_ids", "sibling", "_entry", "Snapshot"):
         assert LOOP not in threads[name], name
 
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from mirroring import ask
 from servers import running_hub
 
-from hubferry.mirror import arrival
+from hubferry.mirror import arrival, clients
 from hubferry.serve import Seams
 
 LARGE = random.Random("mirror many 1").randbytes(6_000_000)
@@ -50,6 +50,35 @@ def test_however_many_ask_it_is_fetched_once(upstream, mirror):
     assert mirror.counts.fetched == len(LARGE) + 2
     assert upstream.requests.count("hf:info") == 1
     assert upstream.requests.count("hf:tree") == 1
+
+
+@pytest.mark.parametrize(("limit", "count"), [("_QUESTIONS", 2), ("_MOST", 1)])
+def test_a_question_that_is_under_way_is_answered_whatever_else_is_asked_meanwhile(
+    limit, count, tmp_path, make_mirror, monkeypatch
+):
+    monkeypatch.setattr(clients, limit, count)
+    asked, answered = threading.Event(), threading.Event()
+
+    @web.middleware
+    async def slow(request, handler):
+        if request.path == "/api/models/org/slow":
+            asked.set()
+            await asyncio.to_thread(answered.wait, 20)
+        return await handler(request)
+
+    with running_hub(tmp_path / "hub", seams=Seams(middlewares=[slow])) as upstream:
+        for name in ("slow", "one", "two"):
+            upstream.store.add(f"org/{name}", {"config.json": b"{}"})
+        mirror = make_mirror(hf=upstream.url)
+        with ThreadPoolExecutor(1) as client:
+            waiting = client.submit(ask, f"{mirror.url}/api/models/org/slow")
+            try:
+                assert asked.wait(20)
+                for name, status in (("one", 200), ("two", 200), ("nothing", 404)):
+                    assert ask(f"{mirror.url}/api/models/org/{name}", token="hf_x").status == status
+            finally:
+                answered.set()
+            assert waiting.result(30).status == 200
 
 
 def opened(url: str, path: str, **headers):

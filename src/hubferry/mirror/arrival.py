@@ -7,6 +7,7 @@ an answer with it is never whole and wrong. When the hash is wrong, all who had 
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from hubferry.cache.partial import CHUNK, PartialFile
 from hubferry.errors import AccessError, HubferryError, IntegrityError, NotFoundError
 from hubferry.mirror.parts import PART, Parts, Reader
 from hubferry.stream.growing import HELD_BACK, GrowingFile, StartedOverError
+from hubferry.tasks import to_the_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from hubferry.hubs.ports import Source
     from hubferry.model import Digests, RepoFile, Revision
 
+_LOGGER = logging.getLogger(__name__)
 _FLUSH = 4 * CHUNK
 _SOON = 0.1
 """Seconds after which what has come is written and shown, however little."""
@@ -81,14 +84,12 @@ class Arrival:
         self._hashing: asyncio.Task[Digests] | None = None
         self._error: HubferryError | None = None
         self._open = 1
-        self.is_over = False
-
-        self._was_begun = bool(self.growing.front) or len(self.parts.missing) > 1
+        self._was_begun = self.parts.missing != [(0, self.size)]
         self._fed: set[str] = set()
 
-    def _begin(self, *, whole: bool = False, readers: list[Reader] | None = None) -> None:
+    def _begin(self, *, whole: bool = False) -> None:
         self.growing = GrowingFile(self.file, self.partial, self._means.executor)
-        self.parts = Parts(self.size, self.partial.missing(), whole, readers or [])
+        self.parts = Parts(self.size, self.partial.missing(), whole)
 
     @contextmanager
     def reading(self, part: range, source: Source, client: str, *, whole: bool) -> Iterator[Reading]:
@@ -130,8 +131,11 @@ class Arrival:
         except HubferryError as error:
             self.growing.fail(error)
             raise
+        except Exception as error:  # whatever it is, nobody is to wait for what does not come
+            named = self._named(error)
+            self.growing.fail(named)
+            raise named from error
         finally:
-            self.is_over = True
             await self._end_work()
 
     def close(self) -> None:
@@ -197,11 +201,16 @@ class Arrival:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._work.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, HubferryError):
-            message = str(error) or type(error).__name__
-            error = HubferryError(message, side="source", path=self.file.path)
-        self._error = self._error or error
+        if error is not None:
+            self._error = self._error or self._named(error)
         self._wake()
+
+    def _named(self, error: BaseException) -> HubferryError:
+        """Return an error of ours for any; one that nobody has foreseen is written down."""
+        if isinstance(error, HubferryError):
+            return error
+        _LOGGER.error("%s does not arrive", self.file.path, exc_info=error)
+        return HubferryError(str(error) or type(error).__name__, side="source", path=self.file.path)
 
     async def _fetch_next(self, parts: Parts, growing: GrowingFile, most: int) -> None:
         async with self._means.lanes:
@@ -247,9 +256,11 @@ class Arrival:
             return position
         content = bytes(memoryview(held)[:count])
         del held[:count]
+        loop = asyncio.get_running_loop()
         with disk_errors(self.partial.path, needed=count):
-            await asyncio.get_running_loop().run_in_executor(
-                self._means.executor, self.partial.write, position, [content]
+            # or the file might be closed, and its descriptor be another's, while a thread still writes
+            await to_the_end(
+                loop.run_in_executor(self._means.executor, self.partial.write, position, [content])
             )
         growing.landed(position, position + count)
         return position + count

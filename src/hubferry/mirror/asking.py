@@ -22,12 +22,12 @@ from hubferry.mirror.memory import Known, Memory, Named, name_of
 from hubferry.mirror.snapshots import make
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
     from hubferry.mirror.clients import Asked
     from hubferry.mirror.snapshots import Listed, Snapshot, View
     from hubferry.mirror.upstreams import Upstream
-    from hubferry.model import RepoRef
+    from hubferry.model import RepoRef, Revision
 
 MINUTES = 300.0
 """Seconds for which it is believed that an account may read what strangers may not."""
@@ -133,9 +133,11 @@ class Desk:
             raise AccessError(_not_public(ref))
         probe = file if file.size else next((one for one in found.view.snapshot.files if one.size), None)
         if probe is not None:
-            source = await self._clients.questions(upstream, who)
             pinned = found.view.snapshot.pinned(upstream.endpoint)
-            async with aclosing(source.read(pinned, probe.file, 0, 1)) as pieces:
+            async with (
+                self._clients.questions(upstream, who) as source,
+                aclosing(source.read(pinned, probe.file, 0, 1)) as pieces,
+            ):
                 async for _piece in pieces:
                     break
         self._allow("content", ref, who)
@@ -186,20 +188,26 @@ class Desk:
         return Found(view, public=True, stale=True)
 
     async def _ask(self, upstream: Upstream, ref: RepoRef, who: Asker) -> Found:
+        """Ask as a stranger, and where that is denied as who wants it."""
         asking = replace(ref, endpoint=upstream.endpoint)
-        source = await self._clients.questions(upstream, STRANGER)
-        denied: HubferryError | None = None
-        try:
+        async with self._clients.questions(upstream, STRANGER) as source:
+            try:
+                revision, record = await source.record(asking)
+            except (NotFoundError, AccessError):
+                await self._doubt(source, asking)
+                if who.token is None:
+                    raise
+            else:
+                public = not (revision.private or revision.gated)
+                view = await self._view(source, ref, revision, record)
+                return self._noted(ref, view, public=public, seen_by=() if public else (STRANGER, who))
+        async with self._clients.questions(upstream, who) as source:
             revision, record = await source.record(asking)
-        except (NotFoundError, AccessError) as error:
-            denied = error
-        if denied is not None:
-            await self._doubt(source, asking)
-            if who.token is None:
-                raise denied
-            source = await self._clients.questions(upstream, who)
-            revision, record = await source.record(asking)
-        public = denied is None and not revision.private and not revision.gated
+            view = await self._view(source, ref, revision, record)
+        return self._noted(ref, view, public=False, seen_by=(who,))
+
+    async def _view(self, source: Asked, ref: RepoRef, revision: Revision, record: dict[str, Any]) -> View:
+        """Return a commit as the hub describes it now; it is listed only where nobody did that before."""
         view = await self._memory.load(ref, revision.commit)
         if view is None:
             made = make(revision, await source.files(revision), record)
@@ -208,11 +216,12 @@ class Desk:
             view = await self._memory.keep(
                 _changed(view, record, private=revision.private, gated=revision.gated)
             )
-        self._memory.note(ref, public=public, now=self._clock(), commit=revision.commit)
-        if denied is not None:
-            self._allow("look", ref, who)
-        elif not public:
-            self._allow("look", ref, STRANGER)
+        return view
+
+    def _noted(self, ref: RepoRef, view: View, *, public: bool, seen_by: Iterable[Asker]) -> Found:
+        """Remember what a name means, and who was shown what not everybody is."""
+        self._memory.note(ref, public=public, now=self._clock(), commit=view.snapshot.commit)
+        for who in seen_by:
             self._allow("look", ref, who)
         return Found(view, public)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from hubferry.errors import HubferryError
+from hubferry.hubs.http.answers import texts_in
 from hubferry.serve.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -44,18 +45,12 @@ async def named_at_the_hub(asked: Asked, found: Found) -> Named | None:
     if answer.status != _OK or not isinstance(answer.body, dict):
         return None
     if not is_modelscope:
-        return Named(_texts(answer.body.get("branches"), "name"), _texts(answer.body.get("tags"), "name"))
+        return Named(texts_in(answer.body.get("branches"), "name"), texts_in(answer.body.get("tags"), "name"))
     data = answer.body.get("Data")
     listed = data.get("RevisionMap") if isinstance(data, dict) else None
     if not isinstance(listed, dict):
         return None
-    return Named(_texts(listed.get("Branches"), "Revision"), _texts(listed.get("Tags"), "Revision"))
-
-
-def _texts(entries: Any, key: str) -> tuple[str, ...]:
-    rows = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    texts = [row.get(key) for row in rows]
-    return tuple(dict.fromkeys(text for text in texts if isinstance(text, str) and text))
+    return Named(texts_in(listed.get("Branches"), "Revision"), texts_in(listed.get("Tags"), "Revision"))
 
 
 def renamed(names: Iterable[str], default: str) -> list[str]:

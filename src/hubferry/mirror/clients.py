@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import OrderedDict
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from hubferry.patience import Policy, account_at
 from hubferry.retry import RetryingSource
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from hubferry.hubs.ports import Source
     from hubferry.mirror.upstreams import Upstream
 
@@ -51,11 +54,24 @@ def asker(token: str | None) -> Asker:
 
 
 @dataclass(slots=True)
+class _Questions:
+    """A source for questions: closed when it is given up and nobody waits for an answer of it."""
+
+    source: Asked
+    asked: int = 0
+    waiting: int = 0
+    given_up: bool = False
+
+    async def close_if_unused(self) -> None:
+        if self.given_up and not self.waiting:
+            await self.source.close()
+
+
+@dataclass(slots=True)
 class _Open:
-    questions: Asked
+    questions: _Questions
     reads: Asked
     retrying: Source
-    asked: int = 0
 
 
 class Clients:
@@ -66,14 +82,21 @@ class Clients:
         self._policy = policy or Policy.from_environment()
         self._open: OrderedDict[tuple[str, str, str], _Open] = OrderedDict()
 
-    async def questions(self, upstream: Upstream, who: Asker) -> Asked:
-        """Return the hub for questions about repositories."""
+    @asynccontextmanager
+    async def questions(self, upstream: Upstream, who: Asker) -> AsyncGenerator[Asked, None]:
+        """Give the hub for questions about repositories, which stays open as long as the block lasts."""
         found = await self._opened(upstream, who)
-        found.asked += 1
-        if found.asked > _QUESTIONS:
-            old, found.questions, found.asked = found.questions, self._source(upstream, who), 0
-            await old.close()
-        return found.questions
+        if found.questions.asked >= _QUESTIONS:
+            old, found.questions = found.questions, _Questions(self._source(upstream, who))
+            await self._give_up(old)
+        questions = found.questions
+        questions.asked += 1
+        questions.waiting += 1
+        try:
+            yield questions.source
+        finally:
+            questions.waiting -= 1
+            await questions.close_if_unused()
 
     async def reads(self, upstream: Upstream, who: Asker) -> Source:
         """Return the hub for content; what breaks there is gone on with."""
@@ -82,24 +105,29 @@ class Clients:
     async def close(self) -> None:
         """Close every connection."""
         while self._open:
-            await self._closed(self._open.popitem()[1])
+            _key, one = self._open.popitem()
+            await one.questions.source.close()
+            await one.reads.close()
 
     async def _opened(self, upstream: Upstream, who: Asker) -> _Open:
         key = upstream.hub, upstream.endpoint, who.key
         if key not in self._open:
             reads = self._source(upstream, who)
             account = account_at(upstream.hub, upstream.endpoint, self._policy)
-            self._open[key] = _Open(self._source(upstream, who), reads, RetryingSource(reads, account))
+            questions = _Questions(self._source(upstream, who))
+            self._open[key] = _Open(questions, reads, RetryingSource(reads, account))
         self._open.move_to_end(key)
         found = self._open[key]
-        while len(self._open) > _MOST:  # one that is closed while it is used opens its connections again
-            await self._closed(self._open.popitem(last=False)[1])
+        while len(self._open) > _MOST:
+            _key, unused = self._open.popitem(last=False)
+            await self._give_up(unused.questions)
+            await unused.reads.close()  # what is being read goes on by connections that are opened again
         return found
 
     @staticmethod
-    async def _closed(one: _Open) -> None:
-        await one.questions.close()
-        await one.reads.close()
+    async def _give_up(questions: _Questions) -> None:
+        questions.given_up = True
+        await questions.close_if_unused()
 
     @staticmethod
     def _source(upstream: Upstream, who: Asker) -> Asked:

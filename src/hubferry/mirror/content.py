@@ -117,7 +117,8 @@ class Contents:
         try:
             small = await asyncio.shield(task)
             async with self.shelf.slot(wanted.view, wanted.file.size or 0) as slot:
-                await self.shelf.put_small(slot, (wanted.file, small.content, small.digests))
+                stored = self.shelf.put_small(slot, (wanted.file, small.content, small.digests))
+                await asyncio.shield(stored)  # others' files are stored with this one
         except HubferryError as error:
             _LOGGER.warning("%s: %s", wanted.file.path, error.message)
         finally:
@@ -154,6 +155,10 @@ class Contents:
             _LOGGER.warning("%s: %s", wanted.file.path, error.sentence)
             if not begun.done():
                 begun.set_exception(error)
+        except Exception as error:
+            _LOGGER.exception("%s cannot be kept", wanted.file.path)
+            if not begun.done():
+                begun.set_exception(HubferryError(str(error) or type(error).__name__, side="cache"))
         finally:
             self._large.pop(key, None)
             if not begun.done():

@@ -6,8 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlencode
 
-import msgspec
-
 from hubferry.errors import HubferryError
 from hubferry.mirror.branches import commits_of, named_at_the_hub, renamed
 from hubferry.mirror.memory import name_of
@@ -15,9 +13,9 @@ from hubferry.mirror.refusals import said
 from hubferry.mirror.request import Asked, marks
 from hubferry.mirror.snapshots import is_blob, shown_commit
 from hubferry.serve.addresses import absolute
-from hubferry.serve.exchange import decode_json, flag, json_answer, read_body
-from hubferry.serve.git import pointer
+from hubferry.serve.exchange import flag, json_answer
 from hubferry.serve.hub import hub_of
+from hubferry.serve.huggingface.entries import PathsInfo, entry, sibling, wanted_paths
 from hubferry.serve.huggingface.routes import iso_time, page_answer, window
 from hubferry.serve.refusal import Reason, Refusal
 
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from hubferry.mirror.asking import Found
     from hubferry.mirror.snapshots import View
 
-_MOST_FIELDS = 20_000
 _ALWAYS = {"_id", "id", "modelId", "sha"}
 _OK = 200
 
@@ -60,7 +57,9 @@ def _info(asked: Asked, found: Found, view: View, *, blobs: bool) -> web.Respons
     described = described_by(asked, view)
     wanted = {name for key in ("expand", "expand[]") for name in asked.request.query.getall(key, ())}
     if not wanted or "siblings" in wanted:
-        described["siblings"] = [_sibling(view, path, blobs=blobs) for path in view.tree.paths]
+        described["siblings"] = [
+            sibling(path, view.tree.files[path], blobs=blobs) for path in view.tree.paths
+        ]
     if not wanted or "usedStorage" in wanted:
         described.setdefault("usedStorage", view.bytes)
     if wanted:
@@ -100,17 +99,6 @@ def _moment(record: Mapping[str, Any]) -> float:
     return said_ if isinstance(said_, (int, float)) and 0 <= said_ < 1e11 else 0.0  # noqa: PLR2004  # seconds
 
 
-def _sibling(view: View, path: str, *, blobs: bool) -> dict[str, object]:
-    found: dict[str, object] = {"rfilename": path}
-    if blobs:
-        file = view.tree.files[path]
-        found |= {"size": file.size, "blobId": file.git_sha1}
-        if file.lfs:
-            size = len(pointer(file.sha256, file.size))
-            found["lfs"] = {"sha256": file.sha256, "size": file.size, "pointerSize": size}
-    return found
-
-
 async def tree(asked: Asked) -> web.Response:
     """List a page of a folder, or of everything below it."""
     request = asked.request
@@ -125,7 +113,7 @@ async def tree(asked: Asked) -> web.Response:
     if folder and not entries:
         raise Refusal(Reason.ENTRY_MISSING, "The folder does not exist at this revision", about=folder)
     part = window(request, hub_of(request).limits.page)
-    shown = [_entry(view, path) for path in entries[part]]
+    shown = [entry(view.tree, path) for path in entries[part]]
     return page_answer(request, part, shown, len(entries), {"X-Repo-Commit": view.commit, **marks(found)})
 
 
@@ -133,17 +121,6 @@ async def _with_git_ids(asked: Asked, found: Found) -> View:
     if not asked.upstream.translated:
         return found.view
     return await asked.mirror.with_digests(asked.upstream, found, asked.who, git=True)
-
-
-def _entry(view: View, path: str) -> dict[str, object]:
-    file = view.tree.get(path)
-    if file is None:
-        return {"type": "directory", "oid": view.tree.folders[path], "size": 0, "path": path}
-    found: dict[str, object] = {"type": "file", "oid": file.git_sha1, "size": file.size, "path": path}
-    if file.lfs:
-        size = len(pointer(file.sha256, file.size))
-        found["lfs"] = {"oid": file.sha256, "size": file.size, "pointerSize": size}
-    return found
 
 
 async def _expanded(asked: Asked, found: Found) -> web.Response | None:
@@ -187,27 +164,20 @@ def _link(request: web.Request, link: str) -> dict[str, str]:
     return {"Link": f'<{absolute(request, quote(request.path))}?{asked}>; rel="next"'}
 
 
-class _Paths(msgspec.Struct, frozen=True):
-    """The body of `POST .../paths-info/{revision}`, when it is JSON."""
-
-    paths: list[str] = []
-    expand: bool = False
-
-
 async def paths_info(asked: Asked) -> web.Response:
     """Describe the named files and folders; what is not there is left out."""
-    wish = await _wanted_paths(asked.request)
+    wish = await wanted_paths(asked.request)
     found = await asked.look(asked.request.match_info["revision"])
     if wish.expand and not asked.upstream.translated and not asked.mirror.wishes.offline:
         relayed = await _expanded_paths(asked, found, wish)
         if relayed is not None:
             return relayed
     view = await _with_git_ids(asked, found)
-    known = [path for path in wish.paths if path in view.tree or (path and path in view.tree.folders)]
-    return json_answer([_entry(view, path) for path in known], headers=marks(found))
+    shown = [entry(view.tree, path) for path in wish.known_in(view.tree)]
+    return json_answer(shown, headers=marks(found))
 
 
-async def _expanded_paths(asked: Asked, found: Found, wish: _Paths) -> web.Response | None:
+async def _expanded_paths(asked: Asked, found: Found, wish: PathsInfo) -> web.Response | None:
     snapshot = found.view.snapshot
     there = f"/api/{snapshot.repo_type}s/{quote(snapshot.repo_id)}/paths-info/{snapshot.commit}"
     try:
@@ -221,17 +191,6 @@ async def _expanded_paths(asked: Asked, found: Found, wish: _Paths) -> web.Respo
         if answer.status == _OK and isinstance(answer.body, list)
         else None
     )
-
-
-async def _wanted_paths(request: web.Request) -> _Paths:
-    body = await read_body(request, hub_of(request).limits.json_bytes)
-    if request.content_type == "application/json":
-        return decode_json(body, _Paths)
-    try:
-        form = parse_qs(body.decode(), max_num_fields=_MOST_FIELDS)
-    except ValueError as error:
-        raise Refusal(Reason.INVALID, "Malformed form") from error
-    return _Paths(form.get("paths", []), expand=form.get("expand", [""])[0].lower() == "true")
 
 
 async def references(asked: Asked) -> web.Response:

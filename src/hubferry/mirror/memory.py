@@ -9,26 +9,18 @@ None of it has to be durable: what a crash takes is asked for again.
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 from collections import OrderedDict
-from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from hubferry.cache.disk import disk
 from hubferry.cache.names import suffixed_name
-from hubferry.cache.roots import create_root, make_directories
-from hubferry.errors import DiskError
 from hubferry.mirror.snapshots import Snapshot, View, shown_commit
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from hubferry.mirror.notes import Notes
     from hubferry.model import RepoRef
 
-FOLDER = ".mirror"
 _LARGEST = 128 * 1024 * 1024
 _MOST_NAMES = 1000
 """Names of one repository that are kept; a client may make up any number of them."""
@@ -68,11 +60,10 @@ def name_of(revision: str | None) -> str:
 class Memory:
     """Everything that is remembered. Safe on one event loop and its threads; reading blocks a little."""
 
-    def __init__(self, root: Path | None) -> None:
-        """Remember below `root`, in this process alone without one."""
-        self._root = None if root is None else root / FOLDER
-        self._home = root
-        self._known: OrderedDict[Path | str, Known] = OrderedDict()
+    def __init__(self, notes: Notes) -> None:
+        """Remember in `notes`; what cannot be written there is known in this process alone."""
+        self._notes = notes
+        self._known: OrderedDict[str, Known] = OrderedDict()
         self._views: OrderedDict[tuple[str, str], View] = OrderedDict()
 
     def known(self, ref: RepoRef) -> Known:
@@ -143,30 +134,11 @@ class Memory:
     def _key(self, ref: RepoRef) -> str:
         return f"{ref.hub}-{ref.repo_type}/{suffixed_name(ref)}"
 
-    def _place(self, ref: RepoRef, name: str) -> Path | None:
-        return None if self._root is None else self._root / self._key(ref) / f"{name}.json"
-
     def _read(self, ref: RepoRef, name: str, shape: type[Kept]) -> Kept | None:
-        place = self._place(ref, name)
-        if place is None:
-            return None
-        with suppress(OSError, ValueError, RecursionError):
-            content = disk.read_record(place, _LARGEST)
-            return None if content is None else msgspec.json.decode(content, type=shape)
-        return None
+        return self._notes.read(self._name(ref, name), shape, _LARGEST)
 
     def _write(self, ref: RepoRef, name: str, value: msgspec.Struct) -> None:
-        """Write a record; one that cannot be written is known in this process alone."""
-        place = self._place(ref, name)
-        if place is None or self._home is None:
-            return
-        temporary = place.with_name(f"{place.name}.{secrets.token_hex(8)}")
-        with suppress(OSError, DiskError):
-            create_root(self._home)
-            make_directories(place.parent)
-            descriptor = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                disk.pwrite_all(descriptor, [msgspec.json.encode(value)], 0)
-            finally:
-                disk.close(descriptor)
-            disk.replace(temporary, place)
+        self._notes.write(self._name(ref, name), msgspec.json.encode(value))
+
+    def _name(self, ref: RepoRef, name: str) -> str:
+        return f"{self._key(ref)}/{name}.json"

@@ -16,6 +16,7 @@ from hubferry.mirror.counts import Counts
 from hubferry.mirror.doubt import Doubt
 from hubferry.mirror.local import from_cache
 from hubferry.mirror.memory import Memory
+from hubferry.mirror.notes import Notes
 from hubferry.mirror.quota import Quota
 from hubferry.mirror.refusals import said
 from hubferry.mirror.relay import Relay
@@ -93,8 +94,9 @@ class Mirror:
         self.counts = Counts()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mirror")
         self.clients = Clients(wishes.patience)
-        self.memory = Memory(cache.root)
-        self.doubt = Doubt(cache.root)
+        notes = Notes(cache.root)
+        self.memory = Memory(notes)
+        self.doubt = Doubt(notes)
         quota = Quota(wishes.quota, self._threads, self._evicted)
         self.shelf = Shelf(cache, self._threads, quota, self._may_share)
         self.desk = Desk(
@@ -106,7 +108,7 @@ class Mirror:
             if wishes.trusts_cache
             else (lambda _ref: None),
         )
-        self.relay = Relay(self.clients, cache.root, ttl=wishes.ttl, offline=wishes.offline)
+        self.relay = Relay(self.clients, notes, ttl=wishes.ttl, offline=wishes.offline)
         self.contents = Contents(self.shelf, self._threads, self.counts, self.doubt)
         self.numbers: Recent[int, str] = Recent(_MOST_NUMBERS)
         self._by_dialect = {one.dialect: one for one in wishes.upstreams}

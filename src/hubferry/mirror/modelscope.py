@@ -13,8 +13,10 @@ from hubferry.mirror.refusals import said
 from hubferry.mirror.request import Asked, marks
 from hubferry.serve.exchange import flag, number
 from hubferry.serve.modelscope.answers import open_success, success
+from hubferry.serve.modelscope.entries import file_entry, folder_entry, latest_commit
 from hubferry.serve.modelscope.repositories import GENERAL
 from hubferry.serve.modelscope.routes import number_of
+from hubferry.serve.records import CommitHead
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
@@ -96,7 +98,7 @@ def _changed(view: View) -> int:
 async def files(asked: Asked) -> web.Response:
     """List a folder."""
     found, view, paths = await _listed(asked)
-    latest = {"Id": view.snapshot.commit, "Message": "", "CreatedAt": _changed(view), "CommitterName": ""}
+    latest = latest_commit(_commit(view, view.snapshot.commit))
 
     def answer() -> web.Response:
         shown = [_entry(view, path) for path in paths]
@@ -122,36 +124,15 @@ async def _listed(asked: Asked) -> tuple[Found, View, list[str]]:
 
 
 def _entry(view: View, path: str) -> dict[str, object]:
-    name = path.rpartition("/")[2]
     file = view.tree.get(path)
     if file is None:
-        folder = view.tree.folders[path]
-        return {
-            "Path": path,
-            "Name": name,
-            "Type": "tree",
-            "Size": 0,
-            "Sha256": "",
-            "Id": folder,
-            "IsLFS": False,
-        }
-    revision = view.files[path].revision or view.commit
-    return {
-        "Path": path,
-        "Name": name,
-        "Type": "blob",
-        "Size": file.size,
-        "Sha256": file.sha256,
-        "Id": file.git_sha1,
-        "IsLFS": file.lfs,
-        "Mode": "100644",
-        "Revision": revision,
-        "CommitId": revision,
-        "CommitMessage": "",
-        "CommittedDate": _changed(view),
-        "CommitterName": "",
-        "InCheck": False,
-    }
+        return folder_entry(path, view.tree.folders[path])
+    return file_entry(path, file, _commit(view, view.files[path].revision or view.commit))
+
+
+def _commit(view: View, name: str) -> CommitHead:
+    """Return a commit of which nobody has told more than its name."""
+    return CommitHead(name, None, _changed(view), "", "", "")
 
 
 async def download(asked: Asked) -> web.StreamResponse:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from bisect import insort
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from hubferry.cache.partial import CHUNK
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 PART = 16 * CHUNK
 """Bytes of a part: worth a request, and short enough for another reader's place to have its turn."""
@@ -79,8 +75,3 @@ class Parts:
                 place = max(start, position // CHUNK * CHUNK)
                 return (index, place) if place < end else None
         return None
-
-
-def total(ranges: Iterable[Range]) -> int:
-    """Return the bytes of these ranges."""
-    return sum(stop - start for start, stop in ranges)

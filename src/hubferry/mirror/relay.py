@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hubferry.cache.disk import disk
-from hubferry.cache.roots import create_root, make_directories
-from hubferry.errors import DiskError, HubferryError, NetworkError
+from hubferry.errors import HubferryError, NetworkError
 from hubferry.hubs.http.client import Request, json_body
 from hubferry.i18n import _
-from hubferry.mirror.memory import FOLDER
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hubferry.mirror.clients import Asker, Clients
+    from hubferry.mirror.notes import Notes
     from hubferry.mirror.upstreams import Upstream
 
 _LARGEST = 4 << 20
@@ -41,10 +34,10 @@ class Relayed(msgspec.Struct, frozen=True):
 class Relay:
     """Passes questions on."""
 
-    def __init__(self, clients: Clients, root: Path | None, *, ttl: float, offline: bool) -> None:
-        """Remember answers below `root`."""
+    def __init__(self, clients: Clients, notes: Notes, *, ttl: float, offline: bool) -> None:
+        """Remember answers in `notes`."""
         self._clients = clients
-        self._root = root
+        self._notes = notes
         self._ttl = ttl
         self._offline = offline
 
@@ -56,8 +49,8 @@ class Relay:
         Raises:
             NetworkError: It says nothing, and nothing is remembered.
         """
-        place = self._place(upstream, target) if remember else None
-        known = None if place is None else _read(place)
+        name = _name(upstream, target)
+        known = self._notes.read(name, Relayed, _LARGEST) if remember else None
         if known is not None and (time.time() - known.at < self._ttl or self._offline):
             return known
         if self._offline or not upstream.endpoint:
@@ -68,8 +61,10 @@ class Relay:
             if known is None:
                 raise
             return msgspec.structs.replace(known, stale=True)
-        if place is not None and answer.status == _OK:
-            self._write(place, answer)
+        if remember and answer.status == _OK:
+            content = msgspec.json.encode(answer)
+            if len(content) <= _LARGEST:
+                self._notes.write(name, content)
         return answer
 
     async def post(self, upstream: Upstream, target: str, value: object, who: Asker) -> Relayed:
@@ -79,32 +74,11 @@ class Relay:
         return await self._ask(upstream, request, who)
 
     async def _ask(self, upstream: Upstream, request: Request, who: Asker) -> Relayed:
-        source = await self._clients.questions(upstream, who)
-        answer = await source.wire.client.ask(request)
+        async with self._clients.questions(upstream, who) as source:
+            answer = await source.wire.client.ask(request)
         return Relayed(answer.status, answer.json(), answer.headers.get("Link", ""), time.time())
 
-    def _place(self, upstream: Upstream, target: str) -> Path | None:
-        name = hashlib.sha256(f"{upstream.hub} {target}".encode()).hexdigest()
-        return None if self._root is None else self._root / FOLDER / "answers" / name[:2] / f"{name}.json"
 
-    def _write(self, place: Path, answer: Relayed) -> None:
-        content = msgspec.json.encode(answer)
-        if len(content) > _LARGEST or self._root is None:
-            return
-        temporary = place.with_name(f"{place.name}.{secrets.token_hex(8)}")
-        with suppress(OSError, DiskError):
-            create_root(self._root)
-            make_directories(place.parent)
-            descriptor = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                disk.pwrite_all(descriptor, [content], 0)
-            finally:
-                disk.close(descriptor)
-            disk.replace(temporary, place)
-
-
-def _read(place: Path) -> Relayed | None:
-    with suppress(OSError, ValueError, RecursionError):
-        content = disk.read_record(place, _LARGEST)
-        return None if content is None else msgspec.json.decode(content, type=Relayed)
-    return None
+def _name(upstream: Upstream, target: str) -> str:
+    digest = hashlib.sha256(f"{upstream.hub} {target}".encode()).hexdigest()
+    return f"answers/{digest[:2]}/{digest}.json"

@@ -11,15 +11,16 @@ import logging
 import time
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from hubferry.cache import update
 from hubferry.cache.layers import only_read
 from hubferry.errors import DiskError, HubferryError, LockedError
 from hubferry.mirror.index import Index, Place, proven
+from hubferry.tasks import to_the_end
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
     from concurrent.futures import Executor
     from pathlib import Path
 
@@ -74,7 +75,7 @@ class Shelf:
         self._may_share = may_share
         self._slots: dict[tuple[RepoRef, str], asyncio.Task[Slot]] = {}
         self._used: dict[Path, float] = {}
-        self._notes: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[None]] = set()
 
     async def find(self, view: View, file: RepoFile) -> Path | None:
         """Return where a file is whole and proven: in its own repository, else in one that is anybody's."""
@@ -138,11 +139,8 @@ class Shelf:
         task = self._slots.get(key)
         if task is None:
             task = self._slots[key] = asyncio.ensure_future(self._open(view))
-        try:
-            slot = await asyncio.shield(task)
-        except HubferryError:
-            self._slots.pop(key, None)
-            raise
+            task.add_done_callback(lambda done: self._forget_failed(key, done))
+        slot = await asyncio.shield(task)
         slot.users += 1
         if slot.closing is not None:
             slot.closing.cancel()
@@ -152,7 +150,12 @@ class Shelf:
         finally:
             slot.users -= 1
             if not slot.users:
-                slot.closing = asyncio.ensure_future(self._close_soon(key, slot))
+                slot.closing = self._behind(self._close_soon(key, slot))
+
+    def _forget_failed(self, key: tuple[RepoRef, str], task: asyncio.Task[Slot]) -> None:
+        """Let whoever asks next try again."""
+        if task.cancelled() or task.exception() is not None:
+            self._slots.pop(key, None)
 
     async def _open(self, view: View) -> Slot:
         await self.in_thread(self.index.refresh)
@@ -209,16 +212,21 @@ class Shelf:
         if now - self._used.get(model.path, -_USED) < _USED:
             return
         self._used[model.path] = now
-        task = asyncio.ensure_future(self.in_thread(_touch, model))
-        self._notes.add(task)
-        task.add_done_callback(self._notes.discard)
+        self._behind(self.in_thread(_touch, model))
+
+    def _behind(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do something that nobody waits for before the mirror ends."""
+        task = asyncio.ensure_future(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
 
     async def in_thread(
         self, work: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs
     ) -> Result:
-        """Work with the disk in a thread."""
+        """Work with the disk in a thread, to the end even when cancelled: a directory is held until then."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, lambda: work(*arguments, **named))
+        return await to_the_end(loop.run_in_executor(self._executor, lambda: work(*arguments, **named)))
 
     async def close(self) -> None:
         """Write down what has come, and let every directory go."""
@@ -232,7 +240,7 @@ class Shelf:
                 if slot.writing is not None:
                     await asyncio.gather(slot.writing, return_exceptions=True)
                 await self._close(slot)
-        await asyncio.gather(*self._notes, return_exceptions=True)
+        await asyncio.gather(*self._running, return_exceptions=True)
 
 
 def _key(view: View) -> tuple[RepoRef, str]:

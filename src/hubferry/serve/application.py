@@ -19,6 +19,7 @@ from hubferry.serve.rates import count_requests, tell_allowance
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.signing import Signer
 from hubferry.serve.strictness import Strictness
+from hubferry.serve.taking import watch_taking
 from hubferry.serve.windows import Memory, Windows
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def create_application(  # noqa: PLR0913  # one for each part of a hub
         client_max_size=hub.limits.json_bytes,
     )
     application[HUB] = hub
+    application.on_response_prepare.append(watch_taking)
     if hub.strict.rates is not None:
         application.on_response_prepare.append(tell_allowance)
     for table in _TABLES:

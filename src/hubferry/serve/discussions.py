@@ -133,6 +133,11 @@ class Discussions:
             self._write([*kept, made])
         return made
 
+    def remove(self, number: int) -> None:
+        """Remove a discussion, as if it had never been."""
+        with self._lock:
+            self._write([one for one in self.all() if one.number != number])
+
     def change(self, number: int, change: Callable[[Discussion], Discussion]) -> Discussion:
         """Replace a discussion by what `change` makes of it."""
         with self._lock:

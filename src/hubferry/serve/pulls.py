@@ -21,8 +21,14 @@ def open_pull(  # one for each field of it
     name = branch_name(base)
     commit = repository.head(name)
     made = repository.discussions.begin(title, author, text, status=status, base=name, base_commit=commit)
-    repository.change(pulls={**repository.record.pulls, str(made.number): commit})
+    repository.add_pull(made.number, commit)
     return made
+
+
+def withdraw_pull(repository: Repository, number: int) -> None:
+    """Take back a pull request of which nothing came. Blocks."""
+    repository.remove_pull(number)
+    repository.discussions.remove(number)
 
 
 def note_commit(repository: Repository, reference: str, record: CommitRecord) -> None:
@@ -37,28 +43,46 @@ def merge_pull(repository: Repository, number: int, author: str, comment: str) -
     Raises:
         Refusal: It is none, not open, or files that it changes were changed on the branch, too.
     """
-    pull = repository.discussions.find(number)
-    if pull.base is None:
-        raise Refusal(Reason.INVALID, "This discussion is not a pull request")
-    if pull.status != "open":
-        raise Refusal(Reason.INVALID, f"This pull request is {pull.status}: only an open one can be merged")
-    if conflicting := conflicts(repository, pull):
-        raise Refusal(Reason.CONFLICT, "Conflicting files: " + ", ".join(conflicting))
-    changes = _changes(repository, pull)
-    merged = repository.apply(pull.base, changes, title=f"{pull.title} (#{number})", author=author)
-    if comment:
-        repository.discussions.happened(number, new_event("comment", author, comment))
-    event = new_event("status-change", author, "merged")
-    return repository.discussions.happened(number, event, status="merged", merge_commit=merged.id)
+    with repository.merge_lock:
+        pull = repository.discussions.find(number)
+        if pull.base is None:
+            raise Refusal(Reason.INVALID, "This discussion is not a pull request")
+        if pull.status != "open":
+            text = f"This pull request is {pull.status}: only an open one can be merged"
+            raise Refusal(Reason.INVALID, text)
+        merged = _merged(repository, pull, pull.base, author)
+        if comment:
+            repository.discussions.happened(number, new_event("comment", author, comment))
+        event = new_event("status-change", author, "merged")
+        return repository.discussions.happened(number, event, status="merged", merge_commit=merged.id)
+
+
+def _merged(repository: Repository, pull: Discussion, base: str, author: str) -> CommitRecord:
+    """Make the commit, on the head for which it was seen that nothing conflicts."""
+    title = f"{pull.title} (#{pull.number})"
+    while True:
+        head = repository.head(base)
+        if conflicting := _conflicts(repository, pull, head):
+            raise Refusal(Reason.CONFLICT, "Conflicting files: " + ", ".join(conflicting))
+        try:
+            return repository.apply(
+                base, _changes(repository, pull), title=title, author=author, expected_parent=head
+            )
+        except Refusal as refusal:
+            if refusal.reason is not Reason.OUTDATED:  # else somebody was faster
+                raise
 
 
 def conflicts(repository: Repository, pull: Discussion) -> list[str]:
     """Return the files that a pull request and its branch have both changed, and not alike."""
     if pull.status in ("merged", "closed") or pull.base is None:
         return []
+    return _conflicts(repository, pull, repository.head(pull.base))
+
+
+def _conflicts(repository: Repository, pull: Discussion, head: str) -> list[str]:
     wanted = _changes(repository, pull)
-    now = repository.tree(repository.head(pull.base))
-    meanwhile = changed_files(repository.tree(pull.base_commit), now)
+    meanwhile = changed_files(repository.tree(pull.base_commit), repository.tree(head))
     return sorted(path for path in wanted if path in meanwhile and not _same(wanted[path], meanwhile[path]))
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from hubferry import cards
+
 if TYPE_CHECKING:
+    from hubferry.serve.blobs import Blobs
     from hubferry.serve.records import FileRecord
     from hubferry.serve.repository import Repository
     from hubferry.serve.tree import Tree
@@ -36,3 +39,9 @@ async def file_of(repository: Repository, commit: str, path: str) -> FileRecord:
         Refusal: There is no such file.
     """
     return (await tree_of(repository, commit)).require(path)
+
+
+def card_of(blobs: Blobs, tree: Tree) -> bytes:
+    """Return the card of a commit; nothing where there is none, or one beyond reason. Blocks."""
+    card = tree.get(cards.NAME)
+    return b"" if card is None or card.size > cards.LARGEST else blobs.read(card.sha256)

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from hubferry.serve.changing import changes_of, refuse_collisions
 from hubferry.serve.discussions import Discussions
 from hubferry.serve.disk import make_folder, sync, write_atomically
 from hubferry.serve.draft import Draft
 from hubferry.serve.git import object_id, pointer
 from hubferry.serve.history import SHORTEST_ID, History
-from hubferry.serve.records import CommitRecord, Delete, FileRecord, Put, RepositoryRecord
+from hubferry.serve.records import CommitRecord, FileRecord, Put, RepositoryRecord
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hubferry.serve.blobs import Blobs
@@ -49,6 +50,8 @@ class Repository:
         self._blobs = blobs
         self.git_lock = threading.Lock()
         """Held while git's copy of it is changed."""
+        self.merge_lock = threading.Lock()
+        """Held while a pull request is merged."""
         self._lock = threading.RLock()
         self._gone = False
 
@@ -70,8 +73,7 @@ class Repository:
         author: str = "system",
     ) -> Repository:
         """Write a new repository with one commit, as Hugging Face has it; empty without `initial` files."""
-        if folder.exists():
-            shutil.rmtree(folder)  # left by a crash before its repository.json was written, or while removed
+        _clear(folder)
         make_folder(folder / "commits")
         repository = cls(folder, blobs, record, kept)
         files: dict[str, FileRecord | None] = {put.path: repository._file(put) for put in initial}
@@ -81,21 +83,32 @@ class Repository:
         return repository
 
     def move(self, folder: Path, repo_id: str) -> None:
-        """Give the repository another name and folder; what is being read or committed goes on there."""
+        """Give the repository another name and folder; what is being read or committed goes on there.
+
+        The record has the new name first; after a crash in between the folder gets it when the store is held.
+
+        Raises:
+            Refusal: Another repository has that folder.
+            OSError: The folder cannot be renamed; the repository has its old name.
+        """
         history, discussions = self.history.moving(folder / "commits"), self.discussions.moving(folder)
         with self.git_lock, self._lock, history, discussions:
-            former = tuple(dict.fromkeys((*self.record.former, self.record.repo_id)))
+            before = self.record
+            if not (folder.exists() and folder.samefile(self.folder)):  # the same but for case, on some disks
+                _clear(folder)
+            former = tuple(dict.fromkeys((*before.former, before.repo_id)))
             self.change(repo_id=repo_id, former=tuple(name for name in former if name != repo_id))
-            if folder.exists():
-                shutil.rmtree(folder)  # left by a crash, as in `make`
-            self.folder.rename(folder)
+            try:
+                self.folder.rename(folder)
+            except OSError:
+                self.change(repo_id=before.repo_id, former=before.former)
+                raise
             self.folder = folder
             sync(folder.parent)
 
     def copy(self, folder: Path, repo_id: str, kept: Kept | None = None, *, private: bool) -> Repository:
         """Make another repository with all commits of this one."""
-        if folder.exists():
-            shutil.rmtree(folder)
+        _clear(folder)
         make_folder(folder)
         with self._lock:
             shutil.copytree(self.folder / "commits", folder / "commits")
@@ -185,21 +198,33 @@ class Repository:
             if expected_parent is not None and not _names(expected_parent, parent):
                 raise Refusal(Reason.OUTDATED)
             tree = self.history.tree(parent)
-            applied = _applied(tree, changes, files)
+            applied = changes_of(tree, changes, files)
             if strict:
-                _refuse_collisions(tree, applied)
+                refuse_collisions(tree, applied)
             for rule in rules:
                 rule(Draft(branch, tree, applied, self._blobs))
             record = CommitRecord("", parent, time.time(), title, description, author, applied)
             return self._move(branch, record)
 
     def apply(
-        self, branch: str, changes: dict[str, FileRecord | None], *, title: str, author: str
+        self,
+        branch: str,
+        changes: dict[str, FileRecord | None],
+        *,
+        title: str,
+        author: str,
+        expected_parent: str,
     ) -> CommitRecord:
-        """Make one commit of files that are in this repository already."""
+        """Make one commit of files that are in this repository already.
+
+        Raises:
+            Refusal: No such branch, or it is not at `expected_parent` any more.
+        """
         with self._lock:
             parent = self.head(branch)
-            _refuse_collisions(self.history.tree(parent), changes)
+            if parent != expected_parent:
+                raise Refusal(Reason.OUTDATED)
+            refuse_collisions(self.history.tree(parent), changes)
             return self._move(branch, CommitRecord("", parent, time.time(), title, "", author, dict(changes)))
 
     def squash(self, branch: str, *, title: str, author: str) -> CommitRecord:
@@ -265,6 +290,16 @@ class Repository:
                 content = f"object {commit}\ntype commit\ntag {name}\n\n{message}\n".encode()
                 self.change(annotated={**self.record.annotated, name: object_id("tag", content)})
 
+    def add_pull(self, number: int, commit: str) -> None:
+        """Keep a pull request's commits by its number."""
+        with self._lock:
+            self.change(pulls={**self.record.pulls, str(number): commit})
+
+    def remove_pull(self, number: int) -> None:
+        """Let go of a pull request's commits."""
+        with self._lock:
+            self.change(pulls={key: one for key, one in self.record.pulls.items() if key != str(number)})
+
     def remove_branch(self, name: str) -> None:
         """Remove a branch other than the default one."""
         if branch_name(name) == DEFAULT_BRANCH:
@@ -311,6 +346,18 @@ class Repository:
         return FileRecord(put.sha256, size, git_sha1, put.lfs, put.xet_hash)
 
 
+def _clear(folder: Path) -> None:
+    """Remove what a crash left where a repository is to be: before its record was written, or while removed.
+
+    Raises:
+        Refusal: A repository is there.
+    """
+    if (folder / "repository.json").exists():
+        raise Refusal(Reason.BROKEN, f"The hub's folder {folder.name} is another repository's")
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
 def branch_name(name: str) -> str:
     """Return the name a branch is kept under: `main` and `master` are one."""
     return DEFAULT_BRANCH if name in _ALIASES else name
@@ -318,35 +365,3 @@ def branch_name(name: str) -> str:
 
 def _names(name: str, commit: str) -> bool:
     return len(name) >= SHORTEST_ID and commit.startswith(name)
-
-
-def _applied(
-    tree: Tree, changes: Sequence[Change], files: Mapping[str, FileRecord]
-) -> dict[str, FileRecord | None]:
-    applied: dict[str, FileRecord | None] = {}
-    for change in changes:
-        if isinstance(change, Put):
-            applied[change.path] = files[change.path]
-        else:
-            applied.update(dict.fromkeys(_deleted(tree, change)))
-    return applied
-
-
-def _deleted(tree: Tree, change: Delete) -> list[str]:
-    if change.folder or (change.path not in tree and tree.is_folder(change.path)):
-        paths = [path for path in tree.below(change.path, recursive=True) if path in tree]
-    else:
-        paths = [change.path] if change.path in tree else []
-    if not paths:
-        raise Refusal(Reason.ENTRY_MISSING, f"{change.path} does not exist", about=change.path)
-    return paths
-
-
-def _refuse_collisions(tree: Tree, changes: Mapping[str, FileRecord | None]) -> None:
-    """Refuse a path that would be a file and a folder at once."""
-    after = tree.after(changes, "")
-    for path in (path for path, file in changes.items() if file is not None):
-        parts = path.split("/")
-        above = ("/".join(parts[:depth]) for depth in range(1, len(parts)))
-        if after.is_folder(path) or any(folder in after for folder in above):
-            raise Refusal(Reason.INVALID, f"{path} would be both a file and a folder", about=path)

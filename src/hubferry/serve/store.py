@@ -12,9 +12,11 @@ Blobs are on disk before a commit names them, the commit before a branch points 
 from __future__ import annotations
 
 import re
+import shutil
 import threading
 import time
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+_LEFT_BY_GIT = ("incoming-*", "objects/pack/tmp_*")
+"""What a process that ends in the middle of a push, or of an import, leaves in a repository's `git/`."""
 _SEGMENT = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_-])?")
 KINDS = ("model", "dataset")
 
@@ -51,12 +55,16 @@ def _opened(folder: Path, blobs: Blobs, kept: Kept) -> Repository:
     try:
         return Repository.open(folder, blobs, kept)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        record = folder / "repository.json"
-        raise IntegrityError(
-            _("{path} cannot be read: {reason}").format(path=record, reason=error),
-            path=str(record),
-            hint=_("put it back from a copy, or move the folder {folder} away").format(folder=folder),
-        ) from error
+        raise _unreadable(folder, error) from error
+
+
+def _unreadable(folder: Path, reason: Exception) -> IntegrityError:
+    record = folder / "repository.json"
+    return IntegrityError(
+        _("{path} cannot be read: {reason}").format(path=record, reason=reason),
+        path=str(record),
+        hint=_("put it back from a copy, or move the folder {folder} away").format(folder=folder),
+    )
 
 
 def _taken(repo_id: str, kind: str) -> Refusal:
@@ -95,10 +103,11 @@ class Store:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Keep other processes off this store, and clear away what one of them left half received.
+        """Keep other processes off this store, and end what one of them left half done.
 
         Raises:
             LockedError: Another process serves it.
+            IntegrityError: Two folders say that they are the same repository.
         """
         lock = FileLock(self.root / "lock", timeout=0)
         try:
@@ -107,9 +116,29 @@ class Store:
             raise LockedError(_("another hub already serves {folder}").format(folder=self.root)) from error
         try:
             self.blobs.clear_incoming()
+            self._clear_git()
+            self._finish_moves()
             yield
         finally:
             lock.release()
+
+    def _clear_git(self) -> None:
+        for pattern in _LEFT_BY_GIT:
+            for path in self._folder.glob(f"*/*/git/{pattern}"):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink()
+
+    def _finish_moves(self) -> None:
+        """Give repositories the folders of their names, which a crash kept from them."""
+        for (kind, repo_id), repository in self._known.items():
+            place = self._path(repo_id, kind)
+            if repository.folder != place:
+                try:
+                    repository.move(place, repo_id)
+                except Refusal as refusal:
+                    raise _unreadable(repository.folder, refusal) from refusal
 
     def find(self, repo_id: str, kind: str = "model") -> Repository:
         """Return a repository.
@@ -181,9 +210,9 @@ class Store:
 
     def repositories(self, kind: str = "model") -> Iterator[Repository]:
         """Yield every repository of a kind, by name."""
-        for key in sorted(self._known):
-            if key[0] == kind:
-                yield self._known[key]
+        for (of_kind, _name), repository in sorted(self._known.items(), key=itemgetter(0)):
+            if of_kind == kind:
+                yield repository
 
     def all(self) -> list[Repository]:
         """Return every repository of every kind, in no order: there may be many, and sorting takes time."""

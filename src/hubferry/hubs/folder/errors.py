@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from hubferry.errors import DiskError, DiskFullError
 from hubferry.i18n import _
+from hubferry.tasks import to_the_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,9 +37,4 @@ async def in_thread(
     action: Callable[Arguments, Result], *arguments: Arguments.args, **keywords: Arguments.kwargs
 ) -> Result:
     """Run in a thread, to its end even when cancelled: nothing is written after a run has ended."""
-    job = asyncio.ensure_future(asyncio.to_thread(action, *arguments, **keywords))
-    try:
-        return await asyncio.shield(job)
-    finally:
-        if not job.done():
-            await asyncio.wait([job])
+    return await to_the_end(asyncio.to_thread(action, *arguments, **keywords))

@@ -83,6 +83,13 @@ class Answer:
         return "html" in kind or self.body[:1] in (b"<", b"{")
 
 
+def texts_in(entries: Any, key: str) -> tuple[str, ...]:
+    """Return what the entries of a list say under a key, each text once; what is odd there says nothing."""
+    rows = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    texts = [row.get(key) for row in rows]
+    return tuple(dict.fromkeys(text for text in texts if isinstance(text, str) and text))
+
+
 def _message(body: Any) -> str | None:
     if not isinstance(body, dict):
         return None

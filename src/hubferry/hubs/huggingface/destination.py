@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hubferry.errors import AccessError, NetworkError, NotFoundError, UsageError, naming
 from hubferry.events import Listener, ignore
 from hubferry.hubs.git_names import refused_names
+from hubferry.hubs.http.answers import texts_in
 from hubferry.hubs.http.client import Request, json_body
 from hubferry.hubs.huggingface import refusals as huggingface_refusals
 from hubferry.hubs.huggingface.examine import Examination
@@ -200,7 +201,10 @@ class HuggingFaceDestination(HuggingFaceSource):
             answer = await self._post(self._wire.api(ref, f"/preupload/{branch}"), {"files": files})
             told = self._wire.understood(await huggingface_refusals.checked(self._wire, ref, answer))
             entries = told.get("files") if isinstance(told, dict) else None
-            wanted |= {entry.get("path", "") for entry in entries or [] if entry.get("uploadMode") == "lfs"}
+            listed = (
+                [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+            )
+            wanted.update(texts_in([one for one in listed if one.get("uploadMode") == "lfs"], "path"))
         stored = {_sha256(action): action for action in inline if action.path in wanted}
         absent = await self.missing(
             ref, [Blob(sha256, len(one.content or b""), one.path) for sha256, one in stored.items()]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hubferry.hubs.http.answers import texts_in
 from hubferry.hubs.http.client import Request, json_body
 from hubferry.hubs.huggingface import refusals
 
@@ -56,8 +57,7 @@ class HuggingFaceDuplicates:
         failed = told.get("failed") if isinstance(told, dict) else None
         if not isinstance(failed, list):
             return set()
-        refused = {one.get("sha256") for one in failed if isinstance(one, dict)}
-        return {file.sha256 for file in files if file.sha256} - refused
+        return {file.sha256 for file in files if file.sha256}.difference(texts_in(failed, "sha256"))
 
     async def close(self) -> None:
         """Close every connection."""

@@ -16,6 +16,7 @@ from hubferry import cards
 from hubferry.errors import AccessError, UsageError
 from hubferry.findings import Finding, refused, warning
 from hubferry.hubs.account import other_namespace
+from hubferry.hubs.http.answers import texts_in
 from hubferry.hubs.http.client import Request, json_body
 from hubferry.hubs.huggingface.accounts import DENIED, account_behind, asked
 from hubferry.hubs.huggingface.wire import quoted_revision
@@ -96,8 +97,7 @@ class Examination:
         branches = refs.get("branches") if isinstance(refs, dict) else None
         if not isinstance(branches, list):
             return []
-        known = {entry.get("name") for entry in branches if isinstance(entry, dict)}
-        if name in known or (name or "").startswith("refs/"):
+        if name in texts_in(branches, "name") or (name or "").startswith("refs/"):
             return []
         message = _("{ref} is a tag or a commit: only a branch can be written to")
         hint = _("leave out @{revision}, or name a branch; one that is not there is made")

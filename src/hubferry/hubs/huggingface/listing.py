@@ -144,7 +144,7 @@ class Listing:
         elif "Location" not in headers:
             self._wire.checked(ref, head, file.path)
             linked = linked or headers.get("Content-Length", "")
-        if not linked or not linked.isdigit():
+        if not linked or not linked.isdecimal():
             return file
         tag = (headers.get("X-Linked-Etag") or headers.get("ETag") or "").removeprefix("W/").strip('"')
         return dataclasses.replace(

@@ -42,7 +42,7 @@ class HuggingFacePullRequests:
             answer = await self._wire.get(ref, self._wire.api(ref, f"/discussions?{urlencode(asked)}"))
             told = self._wire.understood(answer)
             entries = told.get("discussions") if isinstance(told, dict) else None
-            found = [one for one in entries or [] if isinstance(one, dict)]
+            found = [one for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
             for one in found:
                 if one.get("title") == title and one.get("isPullRequest") and isinstance(one.get("num"), int):
                     return self._described(ref, one["num"], draft=one.get("status") == "draft")

@@ -6,7 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from hubferry.errors import GatedError, HubferryError, NetworkError, NotFoundError, Side
+from hubferry.hubs.http.answers import texts_in
 from hubferry.hubs.http.client import HubClient, Request
+from hubferry.hubs.http.mistaken import not_understood
 from hubferry.hubs.http.ranges import RangeReader
 from hubferry.hubs.http.refused import FileQuestion
 from hubferry.hubs.huggingface.listing import Listing
@@ -73,8 +75,11 @@ class HuggingFaceSource:
         Wire fact: hf_api.py `model_info`: `sha`, `private`, `gated` (false, "auto" or "manual"), `cardData`.
         """
         rest = "" if ref.revision is None else f"/revision/{quoted_revision(ref.revision)}"
-        info = self._wire.understood(await self._wire.get(ref, self._wire.api(ref, rest)))
-        commit = info.get("sha") if isinstance(info, dict) else None
+        answer = await self._wire.get(ref, self._wire.api(ref, rest))
+        info = answer.json()
+        if not isinstance(info, dict):
+            raise not_understood(answer, host=self._client.host, side=self._client.side)
+        commit = info.get("sha")
         if not isinstance(commit, str) or not commit:
             if ref.revision is None or not _COMMIT.fullmatch(ref.revision):
                 raise NetworkError(
@@ -86,7 +91,7 @@ class HuggingFaceSource:
                 )
             commit = ref.revision
         await self._check_name(ref, commit)
-        self._named[commit] = _siblings(info)
+        self._named[commit] = frozenset(texts_in(info.get("siblings"), "rfilename"))
         revision = Revision(
             ref,
             commit,
@@ -191,17 +196,8 @@ class HuggingFaceSource:
             return False
         if not isinstance(refs, dict) or not isinstance(refs.get("branches"), list):
             return False
-        groups = [refs.get(group) or [] for group in ("branches", "tags", "converts")]
-        known = {entry.get("name") for group in groups for entry in group if isinstance(entry, dict)}
-        return name not in known
-
-
-def _siblings(info: dict[str, Any]) -> frozenset[str]:
-    """Return the paths that a repository's record names; none where it names none."""
-    named = info.get("siblings")
-    entries = named if isinstance(named, list) else []
-    paths = (entry.get("rfilename") for entry in entries if isinstance(entry, dict))
-    return frozenset(path for path in paths if isinstance(path, str))
+        groups = ("branches", "tags", "converts")
+        return all(name not in texts_in(refs.get(group), "name") for group in groups)
 
 
 def license_of(info: dict[str, Any]) -> str | None:

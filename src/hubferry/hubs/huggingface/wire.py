@@ -12,7 +12,7 @@ from urllib.parse import quote
 from hubferry.errors import AccessError, GatedError, HubferryError, NotFoundError, Side
 from hubferry.hubs.http import mistaken
 from hubferry.hubs.http.answers import LARGEST_LISTING, Answer, failure
-from hubferry.hubs.http.client import HubClient, Request, json_body
+from hubferry.hubs.http.client import HubClient, Request
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -48,14 +48,6 @@ class Wire:
         """
         answer = await self.client.ask(Request("GET", url, {"Accept-Encoding": "gzip"}, most=LARGEST_LISTING))
         return self.checked(ref, answer)
-
-    async def post(self, ref: RepoRef, url: str, value: Any, *, kind: str = "application/json") -> Any:
-        """Send JSON and return the JSON answered; errors as with `get`."""
-        body = value if isinstance(value, bytes) else json_body(value)
-        answer = await self.client.ask(
-            Request("POST", url, {"Content-Type": kind, "Accept": kind}, body, silence=300)
-        )
-        return self.understood(self.checked(ref, answer))
 
     def checked(self, ref: RepoRef, answer: Answer, path: str | None = None) -> Answer:
         """Return `answer` if it is a success, else raise what it stands for."""

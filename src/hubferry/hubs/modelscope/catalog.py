@@ -172,7 +172,7 @@ def _private(record: dict[str, Any]) -> bool | None:
     if isinstance(said, bool):
         return said
     visibility = _first(record, ("visibility", "Visibility"))
-    if isinstance(visibility, str) and not visibility.isdigit():
+    if isinstance(visibility, str) and not visibility.isdecimal():
         return visibility.lower() != "public"
     return int(visibility) != _PUBLIC if isinstance(visibility, (int, str)) else None
 

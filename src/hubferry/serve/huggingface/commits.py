@@ -15,7 +15,7 @@ from hubferry.serve.hub import Hub, hub_of
 from hubferry.serve.huggingface.discussions import contributor_of, proposer_of
 from hubferry.serve.huggingface.routes import REPO, web_address
 from hubferry.serve.lfs import never_lfs
-from hubferry.serve.pulls import note_commit, open_pull
+from hubferry.serve.pulls import note_commit, open_pull, withdraw_pull
 from hubferry.serve.records import Change, Delete, Put
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.repository import PULL
@@ -92,7 +92,12 @@ async def commit(request: web.Request) -> web.Response:
         rules_of(hub.strict),
         hub.strict.huggingface_commits,
     )
-    record = await asyncio.to_thread(make_commit, hub, repository, wish)
+    try:
+        record = await asyncio.to_thread(make_commit, hub, repository, wish)
+    except Exception:
+        if pull is not None:
+            await asyncio.to_thread(withdraw_pull, repository, pull.number)
+        raise
     if reference.startswith(PULL):
         await asyncio.to_thread(note_commit, repository, reference, record)
     page = web_address(request, repository)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import quote, urlencode
 
-import msgspec
 from aiohttp import web
 
 from hubferry.serve.addresses import absolute, relative
 from hubferry.serve.bodies import BlobResponse
 from hubferry.serve.browsers import is_browser, kept_as
 from hubferry.serve.committing import shown_commit
-from hubferry.serve.exchange import decode_json, flag, json_answer, read_body
-from hubferry.serve.git import pointer
+from hubferry.serve.exchange import flag, json_answer
 from hubferry.serve.hub import account_of, hub_of, repository_of
+from hubferry.serve.huggingface.entries import entry, wanted_paths
 from hubferry.serve.huggingface.routes import NAME, REPO, iso_time, page_answer, window
 from hubferry.serve.reading import file_of, listed_tree
 from hubferry.serve.refusal import Reason, Refusal
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from hubferry.serve.tree import Tree
 
 routes = web.RouteTableDef()
-_MOST_FIELDS = 20_000
 
 
 @routes.get(f"{REPO}/tree/{{revision}}", name="hf:tree")
@@ -58,20 +56,12 @@ async def _described(
 
 def _entry(tree: Tree, path: str, history: Repository | None, *, xet: bool) -> dict[str, object]:
     """Describe a file or folder as a tree listing does, with its last commit when `history` is given."""
-    file = tree.get(path)
-    if file is None:
-        shown: dict[str, object] = {"type": "directory", "oid": tree.folders[path], "size": 0, "path": path}
-        if history is not None:
-            shown["lastCommit"] = _last_commit(_latest_below(tree, path, history))
-        return shown
-    found: dict[str, object] = {"type": "file", "oid": file.git_sha1, "size": file.size, "path": path}
-    if file.lfs:
-        size = len(pointer(file.sha256, file.size))
-        found["lfs"] = {"oid": file.sha256, "size": file.size, "pointerSize": size}
-    if file.xet_hash and xet:
+    file, found = tree.get(path), entry(tree, path)
+    if file is not None and file.xet_hash and xet:
         found["xetHash"] = file.xet_hash
     if history is not None:
-        found["lastCommit"] = _last_commit(history.history.commit(file.commit))
+        last = history.history.commit(file.commit) if file is not None else _latest_below(tree, path, history)
+        found["lastCommit"] = _last_commit(last)
     return found
 
 
@@ -85,34 +75,15 @@ def _last_commit(last: CommitHead) -> dict[str, object]:
     return {"id": last.id, "title": last.title, "date": iso_time(last.time)}
 
 
-class PathsInfo(msgspec.Struct, frozen=True):
-    """The body of `POST .../paths-info/{revision}`, when it is JSON."""
-
-    paths: list[str] = []
-    expand: bool = False
-
-
 @routes.post(f"{REPO}/paths-info/{{revision}}", name="hf:paths-info")
 async def paths_info(request: web.Request) -> web.Response:
     """Describe the named files and folders; what is not there is left out."""
     repository = repository_of(request)
     tree = await listed_tree(repository, repository.resolve(request.match_info["revision"]))
-    wish = await _wanted_paths(request)
+    wish = await wanted_paths(request)
     history = repository if wish.expand else None
-    known = [path for path in wish.paths if path in tree or (path and path in tree.folders)]
     xet = hub_of(request).xet is not None
-    return json_answer(await _described(tree, known, history, xet=xet))
-
-
-async def _wanted_paths(request: web.Request) -> PathsInfo:
-    body = await read_body(request, hub_of(request).limits.json_bytes)
-    if request.content_type == "application/json":
-        return decode_json(body, PathsInfo)
-    try:
-        form = parse_qs(body.decode(), max_num_fields=_MOST_FIELDS)
-    except ValueError as error:
-        raise Refusal(Reason.INVALID, "Malformed form") from error
-    return PathsInfo(form.get("paths", []), expand=form.get("expand", [""])[0].lower() == "true")
+    return json_answer(await _described(tree, wish.known_in(tree), history, xet=xet))
 
 
 @routes.get(f"/{{kind:datasets}}/{NAME}/resolve/{{revision}}/{{path:.+}}", name="hf:resolve")

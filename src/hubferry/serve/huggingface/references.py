@@ -95,7 +95,8 @@ async def create_branch(request: web.Request) -> web.Response:
     """Create a branch, at the default one unless told otherwise."""
     repository, _account = writable_repository_of(request)
     wish = await read_json(request, BranchCreation)
-    repository.add_branch(request.match_info["name"], repository.resolve(wish.starting_point))
+    name, start = request.match_info["name"], wish.starting_point
+    await asyncio.to_thread(lambda: repository.add_branch(name, repository.resolve(start)))
     return json_answer({})
 
 
@@ -103,7 +104,7 @@ async def create_branch(request: web.Request) -> web.Response:
 async def delete_branch(request: web.Request) -> web.Response:
     """Remove a branch."""
     repository, _account = writable_repository_of(request)
-    repository.remove_branch(request.match_info["name"])
+    await asyncio.to_thread(repository.remove_branch, request.match_info["name"])
     return json_answer({})
 
 
@@ -112,8 +113,10 @@ async def create_tag(request: web.Request) -> web.Response:
     """Create a tag at a revision."""
     repository, _account = writable_repository_of(request)
     wish = await read_json(request, TagCreation)
-    commit = repository.resolve(request.match_info["revision"])
-    repository.add_tag(wish.tag, commit, wish.message or "")
+    revision = request.match_info["revision"]
+    await asyncio.to_thread(
+        lambda: repository.add_tag(wish.tag, repository.resolve(revision), wish.message or "")
+    )
     return json_answer({})
 
 
@@ -137,5 +140,5 @@ async def squash(request: web.Request) -> web.Response:
 async def delete_tag(request: web.Request) -> web.Response:
     """Remove a tag."""
     repository, _account = writable_repository_of(request)
-    repository.remove_tag(request.match_info["name"])
+    await asyncio.to_thread(repository.remove_tag, request.match_info["name"])
     return json_answer({})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from aiohttp import web
 
@@ -11,6 +12,10 @@ from hubferry.serve.hub import account_of, hub_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+_KINDS = ("models/", "datasets/")
+_BEFORE = (*(f"/{api}{kind}" for api in ("api/resolve-cache/", "api/", "") for kind in _KINDS), "/")
+"""What may precede a repository's name in an address, the longest first."""
 
 
 @web.middleware
@@ -24,8 +29,21 @@ async def redirect_renamed(
         new = _moved(request, old)
     if new is None or request.path.startswith("/api/v1/"):
         return await handler(request)
-    where = request.raw_path.replace(request.match_info["repo"], new, 1)
-    return web.Response(status=307, headers={"Location": relative(request, where)})
+    return web.Response(
+        status=307, headers={"Location": relative(request, renamed(request.raw_path, old, new))}
+    )
+
+
+def renamed(address: str, old: str, new: str) -> str:
+    """Return an escaped address of a repository's with its new name in the place of the old one."""
+    path, mark, query = address.partition("?")
+    for before in filter(path.startswith, _BEFORE):
+        words = path[len(before) :].split("/")
+        count = old.count("/") + 1
+        said = unquote("/".join(words[:count]))
+        if said in (old, f"{old}.git"):
+            return before + "/".join([new + said.removeprefix(old), *words[count:]]) + mark + query
+    return address
 
 
 def _moved(request: web.Request, old: str) -> str | None:

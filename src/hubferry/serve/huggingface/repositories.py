@@ -13,15 +13,16 @@ from hubferry import cards
 from hubferry.serve.attributes import ATTRIBUTES, initial_attributes
 from hubferry.serve.committing import shown_commit
 from hubferry.serve.exchange import flag, json_answer, read_json
-from hubferry.serve.git import pointer
 from hubferry.serve.hub import account_of, hub_of, repository_of, writable_repository_of
+from hubferry.serve.huggingface.entries import sibling
 from hubferry.serve.huggingface.routes import REPO, iso_time, page_answer, web_address, window
+from hubferry.serve.reading import card_of
 from hubferry.serve.records import Put
 from hubferry.serve.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
     from hubferry.serve.hub import Hub
-    from hubferry.serve.records import FileRecord, RepositoryRecord
+    from hubferry.serve.records import RepositoryRecord
     from hubferry.serve.repository import Repository
 
 routes = web.RouteTableDef()
@@ -88,19 +89,18 @@ async def create(request: web.Request) -> web.Response:
     hub.policy.require_creation(account, repo_id, wish.kind)
     if hub.strict.names:
         check_name(repo_id)
+    repository = await asyncio.to_thread(_created, hub, repo_id, wish, account.name)
+    return json_answer(
+        {"url": web_address(request, repository), "name": repo_id, "id": repo_id, "private": wish.hidden}
+    )
+
+
+def _created(hub: Hub, repo_id: str, wish: Creation, author: str) -> Repository:
     initial = []
     if hub.strict.attributes:
         initial.append(Put(ATTRIBUTES, hub.store.blobs.put(initial_attributes(wish.kind)), lfs=False))
-    repository = hub.store.create(
-        repo_id,
-        wish.kind,
-        private=wish.hidden,
-        license=wish.license,
-        initial=initial,
-        author=account.name,
-    )
-    return json_answer(
-        {"url": web_address(request, repository), "name": repo_id, "id": repo_id, "private": wish.hidden}
+    return hub.store.create(
+        repo_id, wish.kind, private=wish.hidden, license=wish.license, initial=initial, author=author
     )
 
 
@@ -119,7 +119,7 @@ async def delete(request: web.Request) -> web.Response:
     wish = await read_json(request, Creation)
     repo_id = wish.full_name(account.name)
     hub.policy.require_write(account, repo_id)
-    hub.store.delete(repo_id, wish.kind)
+    await asyncio.to_thread(hub.store.delete, repo_id, wish.kind)
     return json_answer({})
 
 
@@ -146,7 +146,7 @@ def _shown(request: web.Request, repository: Repository) -> dict[str, object]:
     commit = repository.resolve(None)
     wanted = {name for key in ("expand", "expand[]") for name in request.query.getall(key, ())}
     _refuse_unknown(wanted, repository.record.kind)
-    described = _described(repository, commit, card_of(hub_of(request), repository, commit))
+    described = _described(repository, commit, card_of(hub_of(request).store.blobs, repository.tree(commit)))
     if flag(request, "full"):
         described["siblings"] = [{"rfilename": path} for path in repository.tree(commit).paths]
     return {name: described[name] for name in described if name in wanted | _ALWAYS} if wanted else described
@@ -170,7 +170,7 @@ async def change(request: web.Request) -> web.Response:
     if wish.gated is not None:
         fields["gated"] = wish.gated or None
         fields["granted"] = tuple({*repository.record.granted, account.name})  # nobody locks himself out
-    repository.change(**fields)
+    await asyncio.to_thread(lambda: repository.change(**fields))
     return json_answer({"private": repository.record.private, "gated": repository.record.gated or False})
 
 
@@ -189,16 +189,10 @@ async def info(request: web.Request) -> web.Response:
 def _whole(hub: Hub, repository: Repository, commit: str, *, with_blobs: bool) -> dict[str, object]:
     """Describe a repository with all its files. Blocks; call it off the event loop."""
     tree = repository.tree(commit)
-    siblings = [_sibling(path, tree.files[path], blobs=with_blobs) for path in tree.paths]
+    siblings = [sibling(path, tree.files[path], blobs=with_blobs) for path in tree.paths]
     used = sum(file.size for file in tree.files.values())
-    described = _described(repository, commit, card_of(hub, repository, commit))
+    described = _described(repository, commit, card_of(hub.store.blobs, tree))
     return {**described, "siblings": siblings, "usedStorage": used}
-
-
-def card_of(hub: Hub, repository: Repository, commit: str) -> bytes:
-    """Return the card of a commit; nothing where there is none, or one beyond reason."""
-    card = repository.tree(commit).get(cards.NAME)
-    return b"" if card is None or card.size > cards.LARGEST else hub.store.blobs.read(card.sha256)
 
 
 def _described(repository: Repository, commit: str, card: bytes) -> dict[str, object]:
@@ -233,13 +227,3 @@ def described_tags(record: RepositoryRecord, card: bytes) -> list[str]:
     if task:
         tagged.append(task if record.kind == "model" else f"task_categories:{task}")
     return [*cards.tags_of(card), *tagged]
-
-
-def _sibling(path: str, file: FileRecord, *, blobs: bool) -> dict[str, object]:
-    found: dict[str, object] = {"rfilename": path}
-    if blobs:
-        found |= {"size": file.size, "blobId": file.git_sha1}
-        if file.lfs:
-            size = len(pointer(file.sha256, file.size))
-            found["lfs"] = {"sha256": file.sha256, "size": file.size, "pointerSize": size}
-    return found

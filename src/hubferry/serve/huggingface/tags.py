@@ -9,7 +9,8 @@ from aiohttp import web
 
 from hubferry.serve.exchange import json_answer
 from hubferry.serve.hub import account_of, hub_of
-from hubferry.serve.huggingface.repositories import card_of, described_tags
+from hubferry.serve.huggingface.repositories import described_tags
+from hubferry.serve.reading import card_of
 
 if TYPE_CHECKING:
     from hubferry.serve.hub import Hub
@@ -38,4 +39,5 @@ async def by_type(request: web.Request) -> web.Response:
 
 
 def _tags(hub: Hub, repository: Repository) -> list[str]:
-    return described_tags(repository.record, card_of(hub, repository, repository.resolve(None)))
+    tree = repository.tree(repository.resolve(None))
+    return described_tags(repository.record, card_of(hub.store.blobs, tree))

@@ -13,6 +13,7 @@ from hubferry.serve.committing import shown_commit
 from hubferry.serve.exchange import flag, number
 from hubferry.serve.hub import account_of, hub_of, repository_of, visible_repository
 from hubferry.serve.modelscope.answers import success
+from hubferry.serve.modelscope.entries import file_entry, folder_entry, latest_commit
 from hubferry.serve.modelscope.routes import NUMBERED, REPO, number_of
 from hubferry.serve.reading import file_of, listed_tree
 from hubferry.serve.refusal import Reason, Refusal
@@ -37,13 +38,7 @@ async def files(request: web.Request) -> web.Response:
             repository.history.commit(commit),
         )
     )
-    latest = {
-        "Id": last.id,
-        "Message": last.title,
-        "CreatedAt": int(last.time),
-        "CommitterName": last.author,
-    }
-    return success({"Files": shown, "IsVisual": 0, "LatestCommitter": latest})
+    return success({"Files": shown, "IsVisual": 0, "LatestCommitter": latest_commit(last)})
 
 
 @routes.get(f"/api/v1/{REPO}/repo/tree", name="ms:tree")
@@ -91,35 +86,10 @@ async def _listed(request: web.Request, repository: Repository, commit: str) -> 
 
 
 def _entry(repository: Repository, tree: Tree, path: str) -> dict[str, object]:
-    name = path.rpartition("/")[2]
     file = tree.get(path)
     if file is None:
-        return {
-            "Path": path,
-            "Name": name,
-            "Type": "tree",
-            "Size": 0,
-            "Sha256": "",
-            "Id": tree.folders[path],
-            "IsLFS": False,
-        }
-    last = repository.history.commit(file.commit)
-    return {
-        "Path": path,
-        "Name": name,
-        "Type": "blob",
-        "Size": file.size,
-        "Sha256": file.sha256,
-        "Id": file.git_sha1,
-        "IsLFS": file.lfs,
-        "Mode": "100644",
-        "Revision": last.id,
-        "CommitId": last.id,
-        "CommitMessage": last.title,
-        "CommittedDate": int(last.time),
-        "CommitterName": last.author,
-        "InCheck": False,
-    }
+        return folder_entry(path, tree.folders[path])
+    return file_entry(path, file, repository.history.commit(file.commit))
 
 
 @routes.get(f"/api/v1/{REPO}/repo", name="ms:download")

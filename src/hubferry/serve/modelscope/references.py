@@ -51,5 +51,5 @@ async def create_tag(request: web.Request) -> web.Response:
     """Create a tag at a revision."""
     repository, _account = writable_repository_of(request)
     wish = await read_json(request, TagCreation)
-    repository.add_tag(wish.tag_name, repository.resolve(wish.ref))
+    await asyncio.to_thread(lambda: repository.add_tag(wish.tag_name, repository.resolve(wish.ref)))
     return success({"TagName": wish.tag_name})

@@ -16,6 +16,7 @@ from hubferry.serve.hub import account_of, hub_of, repository_of, visible_reposi
 from hubferry.serve.modelscope.answers import open_success, success
 from hubferry.serve.modelscope.initial import initial_files
 from hubferry.serve.modelscope.routes import REPO, number_of
+from hubferry.serve.reading import card_of
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.repository import DEFAULT_BRANCH
 
@@ -86,6 +87,10 @@ async def create(request: web.Request) -> web.Response:
     repo_id = f"{wish.path or wish.owner or account.name}/{wish.name}"
     kind = request.match_info["kind"].removesuffix("s")
     hub.policy.require_creation(account, repo_id, kind)
+    return success(await asyncio.to_thread(_created, hub, repo_id, kind, wish, account.name))
+
+
+def _created(hub: Hub, repo_id: str, kind: str, wish: Creation, user: str) -> dict[str, object]:
     repository = hub.store.create(
         repo_id,
         kind,
@@ -93,12 +98,12 @@ async def create(request: web.Request) -> web.Response:
         gated="manual" if wish.protected_mode == _GATED else None,
         license=wish.license,
         description=wish.description,
-        granted=[account.name],
+        granted=[user],
     )
     if hub.initial_files:
         changes = initial_files(hub.store.blobs, repository.record)
         repository.commit(DEFAULT_BRANCH, changes, title="Initial files")
-    return success(await asyncio.to_thread(_described, hub, repository))
+    return _described(hub, repository)
 
 
 async def _creation(request: web.Request) -> Creation:
@@ -114,10 +119,7 @@ async def _creation(request: web.Request) -> Creation:
 
 def _task(hub: Hub, repository: Repository) -> str | None:
     """Return the task that the card of the default branch names."""
-    card = repository.tree(repository.resolve(None)).get(cards.NAME)
-    if card is None or card.size > cards.LARGEST:
-        return None
-    return cards.pipeline_of(hub.store.blobs.read(card.sha256))
+    return cards.pipeline_of(card_of(hub.store.blobs, repository.tree(repository.resolve(None))))
 
 
 def _described(hub: Hub, repository: Repository) -> dict[str, object]:

@@ -11,7 +11,7 @@ from hubferry import cards
 from hubferry.serve.hub import account_of
 from hubferry.serve.pages.parts import summed_up
 from hubferry.serve.pages.sources import Change, Details, Entry
-from hubferry.serve.reading import listed_tree
+from hubferry.serve.reading import card_of, listed_tree
 from hubferry.serve.recent import Recent
 from hubferry.serve.refusal import Reason, Refusal
 
@@ -84,19 +84,13 @@ class OwnProvider:
     def _one(self, repository: Repository, commit: str) -> Details:
         tree = repository.tree(commit)
         summary = summed_up(tree.files)
-        card = card_of(self._hub, tree)
+        card = card_of(self._hub.store.blobs, tree)
         license_ = repository.record.license or cards.license_of(card) or ""
         return Details(summary.files, summary.size, cards.pipeline_of(card) or "", license_)
 
     async def standing(self, request: web.Request) -> None:
         """Say nothing: what the store has, the list says."""
         del request
-
-
-def card_of(hub: Hub, tree: Tree) -> bytes:
-    """Return the card of a commit; nothing where there is none, or one beyond reason. Blocks."""
-    card = tree.get(cards.NAME)
-    return b"" if card is None or card.size > cards.LARGEST else hub.store.blobs.read(card.sha256)
 
 
 def _entry(repository: Repository) -> Entry:

@@ -10,6 +10,7 @@ from hubferry.pages import add_routes
 from hubferry.pages.application import link
 from hubferry.serve.addresses import absolute, relative
 from hubferry.serve.hub import account_of, hub_of
+from hubferry.serve.huggingface.renames import renamed
 from hubferry.serve.pages import signing_in
 from hubferry.serve.pages.card import show_card
 from hubferry.serve.pages.commits import show_commit, show_commits
@@ -122,4 +123,4 @@ def _moved(request: web.Request, place: Place) -> str | None:
     new = hub.store.renamed(place.repo_id, kind)
     if new is None or not hub.policy.sees(account_of(request), hub.store.find(new, kind).record):
         return None
-    return relative(request, request.rel_url.raw_path.replace(place.repo_id, new, 1))
+    return relative(request, renamed(request.rel_url.raw_path, place.repo_id, new))

@@ -49,10 +49,9 @@ def ways(
                 _python(address, repo_id, revision, dataset=dataset),
             )
         )
-    hub, side = ("ms", "modelscope") if dialect == "ms" else ("hf", "hf")
+    hub = "ms" if dialect == "ms" else "hf"
     name = f"{hub}:{'datasets/' if dataset else ''}{repo_id}{f'@{revision}' if revision else ''}"
     if not path:
-        del side
         found.append(
             Way("hubferry", f"hubferry fetch {shlex.quote(name)} --source-endpoint {shlex.quote(address)}")
         )

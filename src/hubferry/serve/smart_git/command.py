@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _SETTINGS = {
     "core.bigFileThreshold": "16m",  # what is larger is not held in memory
     "core.hooksPath": os.devnull,
+    "fastimport.unpackLimit": "1",  # or each small object is a file of its own
     "gc.auto": "0",
     "receive.advertiseAtomic": "false",
     "receive.advertisePushOptions": "false",

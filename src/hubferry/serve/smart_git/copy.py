@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 _MANY = 100
 """Names that are worth being written to one file."""
+_MOST_PACKS = 50
+"""Files of objects after which git makes one of them."""
 OURS = "refs/hubferry/"
 _HEADS = f"refs/heads/{DEFAULT_BRANCH}", "refs/heads/master"
 """The default branch has both names, as everywhere on the hub: clients of either hub ask by theirs."""
@@ -66,6 +68,16 @@ def _give(git: Git, repository: Repository, blobs: Blobs) -> None:
     _lead(git, {name: known[commit] for name, commit in wanted.items()})
     if len(pending) > _MANY:
         git.run("pack-refs", "--all")
+    if pending and sum(1 for _pack in (git.folder / "objects" / "pack").glob("*.pack")) > _MOST_PACKS:
+        _pack(git, repository)
+
+
+def _pack(git: Git, repository: Repository) -> None:
+    """Let git put its objects into one file, and what nothing leads to for two weeks out of it."""
+    try:
+        git.run("gc", "--quiet")
+    except GitError as error:  # as it is, it serves as well
+        _LOGGER.warning("git's copy of %s stays in many files: %s", repository.record.repo_id, error)
 
 
 def known_commits(git: Git) -> dict[str, str]:
