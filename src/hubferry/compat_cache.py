@@ -117,7 +117,7 @@ def _agreed() -> bool:
     if not (sys.stdin and sys.stdin.isatty()):
         raise UsageError(
             _("there is no terminal to ask at; nothing was deleted"),
-            hint=f"python {' '.join(sys.argv)} --force",
+            hint=shlex.join(["python", *sys.argv, "--force"]),
         )
     sys.stdout.write(_("Really delete? [y/N] "))
     sys.stdout.flush()

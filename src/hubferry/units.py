@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import datetime, timezone
 
@@ -25,7 +26,8 @@ def size(count: int) -> str:
 def read_size(text: str) -> int | None:
     """Return the bytes that `500G`, `1.5 TiB` or `1000` means, in steps of 1024; None for anything else."""
     match = _WRITTEN.fullmatch(text.strip())
-    return None if match is None else int(float(match[1]) * _STEP ** _POWERS[match[2].lower()])
+    size = math.inf if match is None else float(match[1]) * _STEP ** _POWERS[match[2].lower()]
+    return int(size) if size < math.inf else None
 
 
 def moment(seconds: float) -> float:

@@ -35,13 +35,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", "-n", is_flag=True, help=_("Say whether the plan still holds, and do nothing."))
 @options.signatures()
 @options.transfer()
-@click.option(
-    "--no-cache/--cache",
-    "no_cache",
-    default=False,
-    show_default=False,
-    help=_("Keep no payload on disk once it was sent."),
-)
+@options.no_cache()
 @options.both_access()
 @receipt.option()
 @options.talking()

@@ -31,6 +31,15 @@ class Command(click.Command):
             extra.setdefault("default_map", defaults.of(self))
         return super().make_context(info_name, args, parent, **extra)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words, and refuse an option among them that would do nothing."""
+        from hubferry.cli import combining
+
+        typed = list(args)
+        left = super().parse_args(ctx, args)
+        combining.refuse(ctx, typed)
+        return left
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options group by group, in order; those without a group come last."""
         groups: dict[str, list[tuple[str, str]]] = {}

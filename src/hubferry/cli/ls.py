@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,11 @@ def _list_owned(owner: str, asked: Options, words: dict[str, Any]) -> bool:
     owned = api.list_repositories(owner, asked, look_words.listener(quiet=words["quiet"]))
     if not owned.repositories and owned.owner.hub == "hf":
         return False
+    for name, given in (("--recursive", words["recursive"]), ("--long", words["long_"])):
+        if given:
+            message = _("{option} is about the files of a repository, and {owner} is an owner")
+            hint = shlex.join(["hubferry", "ls", str(owned.owner)])
+            raise UsageError(message.format(option=name, owner=owned.owner), hint=hint)
     if words["as_json"]:
         output.document(look_words.owned_document(owned))
         return True
@@ -130,7 +136,7 @@ def _chosen(listed: Listed, path: str | None) -> list[RepoFile]:
         found = [file for file in listed.files if file.path == path or file.path.startswith(folder)]
     if not found:
         message = _("{ref} has nothing at {path}").format(ref=listed.repository.ref, path=path)
-        hint = f"hubferry ls {listed.repository.ref} --recursive"
+        hint = shlex.join(["hubferry", "ls", str(listed.repository.ref), "--recursive"])
         raise NotFoundError(message, side="source", path=path, hint=hint)
     return found
 

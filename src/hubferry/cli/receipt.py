@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from hubferry.cli import output
-from hubferry.cli.options import PlaceType
 from hubferry.cli.secrets import redact
+from hubferry.cli.value_types import PlaceType
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
