@@ -16,7 +16,7 @@ from hubferry.cache.disk import disk
 from hubferry.cache.store import Cache
 from hubferry.cache.verify import Outcome, Scope, verify
 from hubferry.events import FileDone, FileStarted, Progress
-from hubferry.i18n import speaking
+from hubferry.i18n import set_language, speaking
 from hubferry.model import Digests, RepoFile, RepoRef, Revision
 
 REF = RepoRef("hf", "org/model")
@@ -188,13 +188,17 @@ def test_what_is_wrong_is_said_in_the_language_of_whoever_reads_it(model):
     os.mkfifo(model / "merges.txt")
     flip(model / "vocab.json")
     (model / "tokenizer_config.json").write_bytes(b"short")
-    with speaking("zh"):
+    set_language("zh")
+    try:
         found = {one.path: one for one in verify(model, scope=Scope(full=True)).broken}
         chinese = {path: one.what for path, one in found.items()}
+    finally:
+        set_language(None)
     assert chinese["config.json"] == "缺失"
     assert chinese["merges.txt"] == "无法读取：不是普通文件"
     assert chinese["vocab.json"].startswith("的哈希值是 ")
-    english = {path: one.what for path, one in found.items()}
+    with speaking("en"):
+        english = {path: one.what for path, one in found.items()}
     assert english["config.json"] == "is missing"
     assert english["merges.txt"] == "cannot be read: it is no regular file"
     assert english["vocab.json"].startswith("hashes to ")
