@@ -190,6 +190,15 @@ def test_what_is_said_of_a_target_is_refused_where_volumes_go_into_the_cache(des
         assert f"hint: hubferry unbundle ./volumes {shlex.join(words)} --to 'ms:my-org/{{name}}'" in done.err
 
 
+def test_a_folder_without_a_volume_is_no_second_place_of_volumes_but_a_target(desk):
+    for name in ("volumes", "there"):
+        (desk.home / name).mkdir(parents=True, exist_ok=True)
+    (desk.home / "volumes/name-0001.tar").write_bytes(b"")
+    done = desk.inside("unbundle", "./volumes", "./there")
+    assert done.code == 2
+    assert "there has no volume in it\nhint: hubferry unbundle ./volumes --to ./there\n" in done.err
+
+
 def test_what_is_about_files_is_refused_of_an_owner(desk, model):
     for option in ("--recursive", "--long"):
         done = desk.inside("ls", "hf:org", option)

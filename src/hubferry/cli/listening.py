@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import os
 import signal
 import socket
 from pathlib import Path
@@ -84,7 +85,7 @@ def tls_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | 
 def refused(host: str, port: int, error: OSError, hint: str) -> UsageError:
     """Return the error for an address that cannot be had."""
     message = _("cannot listen on {host}:{port}: {reason}")
-    reason = error.strerror or error
+    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error  # not asyncio's own words
     return UsageError(message.format(host=host, port=port, reason=reason), hint=hint)
 
 

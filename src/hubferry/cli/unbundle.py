@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubferry.cli import options, output, present
+from hubferry.cli import options, output, present, receipt
 from hubferry.cli.announced import Subject
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
@@ -92,6 +93,8 @@ def unbundle(places: tuple[str, ...], **words: Any) -> int:
         )
     elif not words["quiet"]:
         _tell(done)
+        for place in filter(None, receipts):
+            receipt.tell(place)
     return 0
 
 
@@ -111,6 +114,10 @@ def _read(places: Sequence[str], to: str | None) -> tuple[list[Path], str | None
         message = _("there is no folder {path}").format(path=missing)
         hint = _("a folder that is to be made is named by --to: --to {path}").format(path=missing)
         raise UsageError(message, path=str(missing), hint=hint)
+    if target is None and len(folders) > 1 and folders[-1].is_dir() and not any(folders[-1].glob("*.tar")):
+        message = _("{path} has no volume in it").format(path=folders[-1])
+        hint = shlex.join(["hubferry", "unbundle", *words[:-1], "--to", words[-1]])
+        raise UsageError(message, path=str(folders[-1]), hint=hint)
     return folders, target
 
 
@@ -145,7 +152,7 @@ def _tell(done: Sequence[Unbundled]) -> None:
             output.data(str(one.fetched.path))
 
 
-def _document(one: Unbundled, receipt: Path | None) -> dict[str, object]:
+def _document(one: Unbundled, kept: Path | None) -> dict[str, object]:
     model, fetched, report = one.model, one.fetched, one.report
     came = fetched.fetched if fetched is not None else report.fetched if report is not None else 0
     return {
@@ -160,5 +167,5 @@ def _document(one: Unbundled, receipt: Path | None) -> dict[str, object]:
         "sent": 0 if report is None else report.sent,
         "commits": [] if report is None else list(report.commits),
         "verified": fetched is not None or (report is not None and report.verified),
-        "receipt": None if receipt is None else str(receipt),
+        "receipt": None if kept is None else str(kept),
     }

@@ -103,7 +103,9 @@ def _lines(model: CachedModel, found: Verification) -> list[str]:
         )
         read = _(" ({size} read)").format(size=output.size(found.hashed))
         return [sentence.format(model=title, count=len(found.results)) + read]
-    sentence = ngettext("{model}: {count} file is wrong", "{model}: {count} files are wrong", len(bad))
+    sentence = ngettext(
+        "{model}: {count} file is wrong or missing", "{model}: {count} files are wrong or missing", len(bad)
+    )
     lines = [sentence.format(model=title, count=len(bad))]
     lines += [f"  {output.visible(one.path)} {one.what}" for one in bad]
     return [*lines, f"  -> hubferry cache repair {model.name}"]
