@@ -43,6 +43,7 @@ def apply(file: Path, **words: Any) -> int:
     """Run the command."""
     from hubferry import api
 
+    receipt.require_place(words["receipts"])
     asked = options.build(**words)
     if words["dry_run"]:
         return _look(file, asked, words)

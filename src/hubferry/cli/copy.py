@@ -123,6 +123,7 @@ if TYPE_CHECKING:
 )
 def copy(source: str, destination: str, **words: Any) -> int | None:
     """Run the command."""
+    receipt.require_place(words["receipts"])
     pinned = options.source_words(source, words)
     asked = options.build(**words)
     if words["dry_run"] or words["plan_out"]:
@@ -160,8 +161,10 @@ def _dry_run(source: str, destination: str, asked: Options, words: dict[str, Any
     place = words["plan_out"]
     if place is not None:
         from hubferry.agreed.verbs import refuse_parts
+        from hubferry.receipts.writing import require_writable
 
         refuse_parts(asked)
+        require_writable(place.parent, made=False)
     plan = api.plan(source, destination, asked, hear)
     if words["as_json"]:
         code = max((one.error.exit_code for one in refusals(plan.findings)[:1] if one.error), default=0)

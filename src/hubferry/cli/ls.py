@@ -69,7 +69,9 @@ def _list_owned(owner: str, asked: Options, words: dict[str, Any]) -> bool:
     """List an owner's repositories; return whether there are any: `hf:gpt2` is a repository without owner."""
     from hubferry import api
 
-    owned = api.list_repositories(owner, asked, look_words.listener(quiet=words["quiet"]))
+    owned = api.list_repositories(
+        owner, asked, look_words.listener(quiet=words["quiet"], style=words["progress"])
+    )
     if not owned.repositories and owned.owner.hub == "hf":
         return False
     for name, given in (("--recursive", words["recursive"]), ("--long", words["long_"])):
@@ -82,7 +84,7 @@ def _list_owned(owner: str, asked: Options, words: dict[str, Any]) -> bool:
         return True
     for line in _owned_lines(owned):
         output.data(line)
-    if not words["quiet"]:
+    if not (words["quiet"] or words["progress"] == "json"):
         output.talk(look_words.owned_sum(owned))
     return True
 
@@ -105,7 +107,10 @@ def _list_files(source: str, path: str | None, asked: Options, words: dict[str, 
     hash_files = words["long_"] or words["as_json"]
     try:
         listed = api.list_files(
-            source, asked, look_words.listener(quiet=words["quiet"]), hash_files=hash_files
+            source,
+            asked,
+            look_words.listener(quiet=words["quiet"], style=words["progress"]),
+            hash_files=hash_files,
         )
     except NotFoundError as error:
         if inside.owner_of(source) is not None:
@@ -117,7 +122,7 @@ def _list_files(source: str, path: str | None, asked: Options, words: dict[str, 
         return
     for line in _file_lines(listed, files, path, words):
         output.data(line)
-    if not words["quiet"]:
+    if not (words["quiet"] or words["progress"] == "json"):
         output.talk(look_words.listed_sum(listed, files))
 
 

@@ -286,8 +286,12 @@ def source_words(source: str, words: dict[str, Any]) -> str:
         UsageError: The source names another revision already, or is a folder.
     """
     revision = words.get("revision")
-    if not revision:
+    if revision is None:
         return source
+    if not revision.strip():
+        from hubferry.errors import UsageError
+
+        raise UsageError(_("--revision needs a name"), hint=_("leave --revision out"))
     from hubferry.typed import at_revision
 
     text, words["source_endpoint"] = at_revision(source, revision, words.get("source_endpoint"))

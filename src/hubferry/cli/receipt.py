@@ -32,6 +32,18 @@ def option() -> Callable[[Any], Any]:
     )
 
 
+def require_place(place: Path | None) -> None:
+    """Refuse a directory in which no receipt can be written, before anything moves; None is no wish for one.
+
+    Raises:
+        DiskError: Says why.
+    """
+    if place is not None:
+        from hubferry.receipts.writing import require_writable
+
+        require_writable(place)
+
+
 def write(place: Path, report: Report, options: Options, listen: Listener) -> Path:
     """Write what a copy left at its destination, as its own listing has it.
 

@@ -263,7 +263,7 @@ def _run(wish: _Wish) -> None:
         store = Store(wish.store)
     except OSError as error:
         raise DiskError(
-            _("{folder} cannot be used: {reason}").format(folder=wish.store, reason=error)
+            _("{folder} cannot be used: {reason}").format(folder=wish.store, reason=error.strerror or error)
         ) from error
     allow_many_connections()
     with store.hold():

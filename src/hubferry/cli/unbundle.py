@@ -73,6 +73,7 @@ def unbundle(places: tuple[str, ...], **words: Any) -> int:
     folders, target = _read(places, words["to"])
     if target is None:
         _refuse_idle()
+    receipt.require_place(words["receipts"])
     asked, started = options.build(**words), time.time()
     keep_freed_memory()
     what = Subject("hubferry unbundle", str(folders[0]), target, arrives=target is not None)

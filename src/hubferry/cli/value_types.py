@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b?)(?:/s)?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
-_CAP = re.compile(r"\d+|\d+(\.\d+)?%")
+_CAP = re.compile(r"\d+|(\d+(?:\.\d+)?)%")
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
@@ -93,7 +93,8 @@ class CapType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gener
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the words, or fail with a sentence."""
-        if not _CAP.fullmatch(str(value)):
+        match = _CAP.fullmatch(str(value))
+        if match is None or float(match[1] or 0) > 100:  # noqa: PLR2004  # per cent
             self.fail(
                 _("{value!r} is neither a number such as 20 nor a share such as 10%").format(value=value),
                 param,

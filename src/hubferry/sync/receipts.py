@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubferry import __version__, planning, survey, typed
-from hubferry.cache.disk import disk, disk_errors
+from hubferry.cache.disk import disk
 from hubferry.cache.names import safe_name
 from hubferry.commits import short
 from hubferry.errors import HubferryError, IntegrityError
@@ -23,7 +23,7 @@ from hubferry.options import Access, Options
 from hubferry.receipts import document, sums
 from hubferry.receipts.checking import endpoint_of, verify
 from hubferry.receipts.document import Receipt, ReceiptFile, ReceiptName, ReceiptPull, Side, Tool
-from hubferry.receipts.writing import write_whole
+from hubferry.receipts.writing import write_whole, writing
 from hubferry.session import Session
 from hubferry.sync.outcome import FileProof
 
@@ -152,7 +152,7 @@ def write(
     receipt = _receipt(outcome, clean, reached)
     if source_endpoint is not None:
         receipt = replace(receipt, source=replace(receipt.source, endpoint=source_endpoint))
-    with disk_errors(folder):
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
         last = _last(folder)
