@@ -21,7 +21,7 @@ from hubferry.errors import HubferryError, IntegrityError
 from hubferry.i18n import _
 from hubferry.options import Access, Options
 from hubferry.receipts import document, sums
-from hubferry.receipts.checking import endpoint_of, verify
+from hubferry.receipts.checking import endpoint_of
 from hubferry.receipts.document import Receipt, ReceiptFile, ReceiptName, ReceiptPull, Side, Tool
 from hubferry.receipts.writing import write_whole, writing
 from hubferry.session import Session
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from hubferry.events import Listener
     from hubferry.model import RepoFile
     from hubferry.sync.outcome import Outcome
-
-__all__ = ["settled", "verify", "write"]
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _EDITED = ".gitattributes"
