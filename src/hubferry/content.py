@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 from collections import deque
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from hubferry.i18n import _
 from hubferry.look import from_cache, listed_at, looking
 from hubferry.model import Revision
 from hubferry.stream.growing import HELD_BACK, Hashes
+from hubferry.typed import is_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -67,6 +69,9 @@ def file_reference(source: str, path: str | None) -> tuple[str, str]:
         return name, path
     if path is None and behind is not None:
         return name, behind
+    if path is None and is_file(source):
+        message = _("{source} is a file here, and of no repository").format(source=source)
+        raise UsageError(message, hint=shlex.join(["cat", source]))
     message = _("which file? {source} names none") if path is None else _("{source} names a file already")
     raise UsageError(message.format(source=source), hint="hubferry cat hf:org/name/config.json")
 

@@ -167,11 +167,12 @@ def ambiguous(text: str, hub: HubName) -> UsageError:
 
 def both_readings(text: str, hub: HubName) -> str:
     """Return how to write a bare word as a folder, and as a repository of `hub` or the nearest right one."""
-    words = {"folder": f"./{text}", "name": _as_repository(text, hub)}
+    words = {"folder": f"./{text}", "name": as_repository(text, hub)}
     return _("{folder} for the folder, {name} for the repository").format(**words)
 
 
-def _as_repository(text: str, hub: HubName) -> str:
+def as_repository(text: str, hub: HubName) -> str:
+    """Return a bare word as a repository of `hub`, or the nearest right one."""
     if text.partition("/")[0].lower() in _SITES:
         return f"https://{text}"
     try:

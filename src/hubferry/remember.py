@@ -74,10 +74,17 @@ def refuse_copy(source: RepoRef, destination: RepoRef) -> None:
     if not hubs:
         return
     fetch = shlex.join(["hubferry", "fetch", str(source), "--offline"])
+    error = unasked(hubs[-1])
+    if source.hub != "dir":
+        error.hint = _("{command}, or {other}").format(command=fetch, other=error.hint)
+    raise error
+
+
+def unasked(ref: RepoRef) -> UsageError:
+    """Return the error for a repository that only its hub knows."""
     hint = _("unset HF_HUB_OFFLINE") if offline() else _("the same command without --offline")
-    raise UsageError(
-        _("{ref} would have to be asked, and no hub is asked offline").format(ref=hubs[-1]),
-        hint=hint if source.hub == "dir" else _("{command}, or {other}").format(command=fetch, other=hint),
+    return UsageError(
+        _("{ref} would have to be asked, and no hub is asked offline").format(ref=ref), hint=hint
     )
 
 

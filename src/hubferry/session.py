@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -40,6 +39,7 @@ from hubferry.signed import reading
 from hubferry.stream.concurrency import ConcurrencyLimit, ConcurrencyLimitedSource
 from hubferry.stream.download import ConnectionLimits
 from hubferry.stream.upload import Upload
+from hubferry.tasks import Threads
 from hubferry.typed import reference
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Session:
         self.connections = _connections(_least(options.jobs, most))
         self.cache = Cache(options.cache_root)
         self._budgets = ExitStack()
-        self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hubferry")
+        self._threads = Threads(max_workers=8, thread_name_prefix="hubferry")
         self.holdings: CacheHoldings | FolderHoldings | LayerHoldings = (
             FolderHoldings()
             if self.source_ref.hub == "dir" and self._has_destination

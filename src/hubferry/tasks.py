@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from hubferry.errors import most_telling
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
+    from concurrent.futures import Future
 
 First = TypeVar("First")
 Second = TypeVar("Second")
@@ -26,6 +29,14 @@ async def to_the_end(job: Awaitable[Result]) -> Result:
     finally:
         if not task.done():
             await asyncio.wait([task])
+
+
+class Threads(ThreadPoolExecutor):
+    """Threads that speak the language of whoever hands them work, as `asyncio.to_thread` does."""
+
+    def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
+        """Run a function in one of them, in the context of the caller."""
+        return super().submit(copy_context().run, fn, *args, **kwargs)
 
 
 @overload

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import shlex
 from dataclasses import replace
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
@@ -27,15 +29,41 @@ def reference(text: str, access: Access, default_hub: HubName, *, new: bool = Fa
         new: Whether it may name what is yet to be made: a folder in one that is here is a reading as well.
 
     Raises:
-        UsageError: Nothing right, or a bare name that a folder has too: nobody guesses which one is meant.
+        UsageError: Nothing right; a file; or a bare name that a folder has too, and nobody guesses.
     """
     word = text.strip()
-    if refs.is_bare(word) and _is_here(word, new=new):
-        raise refs.ambiguous(word, default_hub)
+    if refs.is_bare(word):
+        if is_file(word):
+            raise _file_here(word, default_hub, new=new)
+        if _is_here(word, new=new):
+            raise refs.ambiguous(word, default_hub)
     ref = repository(text, default_hub, access.endpoint)
     if ref.hub == "dir":
         _refuse_impossible(ref)
+        if not new and is_file(ref.repo_id):
+            raise _file_here(ref.repo_id, None)
     return ref
+
+
+def is_file(text: str) -> bool:
+    """Return whether what was typed is the name of a file that is here."""
+    return os.path.isfile(os.path.expanduser(text))  # noqa: PTH111, PTH113 - no error, whatever was typed
+
+
+def _file_here(word: str, hub: HubName | None, *, new: bool = False) -> UsageError:
+    """Refuse a file, and show how to take it from its folder; a bare word may be a repository of `hub`."""
+    message = _("“{text}” is a file here, neither a folder nor a repository.").format(text=word)
+    name = "" if hub is None else refs.as_repository(word, hub)
+    if new:
+        return UsageError(message, hint=_("{name} for the repository").format(name=name))
+    folder = os.path.dirname(word) or "."  # noqa: PTH120 - `./a` is to stay what it is
+    folder = folder if refs.is_folder(folder) else f"./{folder}"
+    file = glob.escape(os.path.basename(word))  # noqa: PTH119 - likewise
+    alone = f"{shlex.quote(folder)} --include {shlex.quote(file)}"
+    hint = _("{words} for that file alone, {name} for the repository")
+    if hub is None:
+        hint = _("{words} for that file alone")
+    return UsageError(message, hint=hint.format(words=alone, name=name))
 
 
 def at_revision(source: str, revision: str, endpoint: str | None = None) -> tuple[str, str | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from desks import KIB, digests, publish, stored
 
@@ -91,6 +93,49 @@ def test_a_folder_that_cannot_be_is_refused_and_not_made(desk, folders, word, sh
     ended = desk.ferry("copy", "./llama", word)
     assert (ended.code, shown in ended.err) == (2, True), ended.said
     assert sorted(folders.iterdir()) == before
+
+
+FILES = ("README.md", "llama/a[1].bin", "a name.txt")
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("copy", "README.md", "ms:a/b"), ". --include README.md for that file alone, hf:README.md for"),
+        (("copy", "./README.md", "ms:a/b"), ". --include README.md for that file alone\n"),
+        (("copy", "README.md", "ms:a/b", "--dry-run"), ". --include README.md for that file alone, hf:"),
+        (("copy", "llama/a[1].bin", "ms:a/b"), "./llama --include 'a[[]1].bin' for that file alone, hf:"),
+        (("copy", "a name.txt", "ms:a/b"), ". --include 'a name.txt' for that file alone, hf:a-name.txt for"),
+        (("copy", "hf:org/model", "README.md"), "ms:owner/README.md for the repository"),
+        (("check", "./llama", "README.md"), "ms:owner/README.md for the repository"),
+        (("check", "README.md", "ms:a/b"), ". --include README.md for that file alone, hf:README.md for"),
+        (("fetch", "README.md"), ". --include README.md for that file alone, hf:README.md for"),
+        (("fetch", "README.md", "--revision", "v1"), ". --include README.md for that file alone, hf:"),
+        (("ls", "README.md"), ". --include README.md for that file alone, hf:README.md for"),
+        (("info", "./README.md"), ". --include README.md for that file alone\n"),
+        (("cat", "README.md"), "cat README.md\n"),
+        (("cat", "README.md", "x"), ". --include README.md for that file alone, hf:README.md for"),
+        (("doctor", "README.md", "ms:a/b"), ". --include README.md for that file alone, hf:README.md for"),
+        (("bundle", "README.md", "./out"), ". --include README.md for that file alone, hf:README.md for"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_here_is_refused_as_one_before_any_hub_is_asked(desk, folders, words, hint):
+    for name in FILES:
+        (folders / name).write_bytes(b"x")
+    ended = desk.inside(*words)
+    assert ended.code == 2, ended.said
+    assert " is a file here, " in ended.err
+    assert f"hint: {hint}" in ended.err
+    assert desk.source.requests.records == desk.destination.requests.records == []
+
+
+def test_a_file_is_copied_by_the_line_that_is_offered_for_it(desk, folders):
+    (folders / "llama/a[1].bin").write_bytes(b"this one")
+    (folders / "llama/a1.bin").write_bytes(b"another")
+    hint = desk.inside("copy", "llama/a[1].bin", "./there").err.partition("hint: ")[2]
+    words = shlex.split(hint.partition(" for that file")[0])
+    assert desk.inside("copy", words[0], "./there", *words[1:]).code == 0
+    assert list(digests(folders / "there")) == ["a[1].bin"]
 
 
 def test_the_scripts_take_a_bare_name_for_a_hubs_whatever_folders_are_here(desk, model, folders, tmp_path):

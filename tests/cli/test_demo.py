@@ -126,6 +126,14 @@ def test_the_doctor_says_whose_certificates_are_believed_and_by_which_variable(d
     assert f"The certificates that REQUESTS_CA_BUNDLE={tmp_path / 'empty.pem'} names" in done.out
 
 
+def test_the_doctor_says_each_thing_once_and_looks_at_the_cache_that_is_meant(desk, tmp_path):
+    place = tmp_path / "another"
+    done = desk.inside("doctor", "--offline", "--cache-dir", str(place), "--json", check_code=0)
+    codes = [one["code"] for one in done.json()["findings"]]
+    assert sorted(codes) == sorted(set(codes))
+    assert {one["code"]: one["text"] for one in done.json()["findings"]}["cache"].startswith(f"{place}: ")
+
+
 def redacted(text):
     """Take out what differs from run to run: commits, times, dates."""
     text = re.sub(r"\b[0-9a-f]{12}\b", "<commit>", text)

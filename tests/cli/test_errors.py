@@ -117,6 +117,55 @@ def test_an_unknown_option_shows_the_way_to_the_help(desk):
         assert error_of(done) == (f"error: No such option '{option}'.{near}", "hint: hubferry copy --help")
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("copi", *PAIR), "copy hf:org/model ms:mine/model"),
+        (("push", "./a folder", "ms:a/b"), "copy './a folder' ms:a/b"),
+        (("list",), "cache list"),
+        (("cache", "lst", "flux"), "cache list flux"),
+        (("sync", "wach"), "sync watch"),
+        (("help",), "--help"),
+        (("frobnicate",), "--help"),
+    ],
+)
+def test_a_command_that_is_none_is_answered_with_the_line_that_was_meant(desk, words, meant):
+    done = desk.inside(*words)
+    assert done.code == 2
+    wrong = words[0] if words[0] not in ("cache", "sync") else words[1]
+    assert error_of(done) == (f"error: No such command '{wrong}'.", f"hint: hubferry {meant}")
+
+
+def test_what_click_says_is_punctuated_as_chinese(desk):
+    done = desk.inside("copy", "hf:a/b", environment={"HUBFERRY_LANG": "zh"})
+    assert done.err.splitlines()[0] == "错误：缺少参数 'DESTINATION'。"
+
+
+def test_a_folder_that_is_not_there_is_answered_with_the_nearest_that_is(desk):
+    (desk.home / "my-model").mkdir(parents=True)
+    for words in (("copy", "./my-modl", "./there"), ("ls", "./my-modl")):
+        done = desk.inside(*words)
+        assert done.code == 3
+        assert error_of(done)[1] == f"hint: Did you mean {desk.home / 'my-model'}?"
+
+
+def test_an_address_that_is_taken_is_said_in_few_words(desk):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        (desk.home / "m.yaml").write_text(
+            'version: 1\nsync: [{source: hf:a/b, target: ms:a/b, schedule: "0 3 * * *"}]\n'
+        )
+        port = address.partition(":")[2]
+        for words in (
+            ("serve", "./hub", "--port", port),
+            ("ui", "--no-browser", "--port", port),
+            ("sync", "watch", "m.yaml", "--listen", address),
+        ):
+            done = desk.ferry(*words)
+            assert done.code == 2
+            assert error_of(done)[0].endswith(f"{address}: Address already in use")
+
+
 def test_no_network_can_be_tried_again(desk, model):
     done = desk.ferry("copy", *PAIR, environment={"HF_ENDPOINT": "http://127.0.0.1:9"})
     assert done.code == 5

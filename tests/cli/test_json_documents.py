@@ -74,6 +74,20 @@ class Person:
         return json.loads(text.replace(": SECONDS", ": 0"))
 
 
+def test_a_document_lists_the_differences_alone_where_only_they_are_asked_for(desk, model):
+    folder = desk.home / "folder"
+    shutil.copytree(model, folder)
+    receipts = ("--receipts", str(desk.home / "receipts"))
+    desk.inside("copy", str(folder), "./there", *receipts, check_code=0)
+    (folder / "config.json").write_text("{}")
+    compared = desk.inside("check", "./folder", "./there", "--differences", "--json", check_code=6).json()
+    assert [one["path"] for one in compared["files"]] == ["config.json"]
+    assert compared["counts"]["same"] == len(list(model.rglob("*.*"))) - 1
+    (receipt,) = (desk.home / "receipts").glob("*/*.json")
+    words = ("verify-receipt", str(receipt), "./folder", "--differences", "--json")
+    assert [one["path"] for one in desk.inside(*words, check_code=6).json()["files"]] == ["config.json"]
+
+
 def works_through_everything(person: Person, model: Path) -> None:
     """Run every command that has a document, such that each of its keys occurs."""
     home = person.place

@@ -37,6 +37,7 @@ def cached(desk, model):
         (("copy", NAME, "./folder", "--offline"), {}),
         (("copy", NAME, "ms:mine/model"), OFFLINE),
         (("check", NAME, "ms:mine/model"), OFFLINE),
+        (("check", NAME, "./folder", "--offline"), {}),
     ],
 )
 def test_what_needs_a_hub_is_refused_offline_and_asks_none(desk, cached, words, environment):
@@ -51,6 +52,24 @@ def test_a_copy_from_folder_to_folder_asks_no_hub_and_goes_on_offline(desk, mode
     done = desk.ferry("copy", str(model), "./there", "--offline", environment=OFFLINE)
     assert done.code == 0, done.said
     assert digests(desk.home / "there") == digests(model)
+
+
+def test_two_folders_are_compared_offline(desk, model):
+    done = desk.ferry("check", str(model), str(model), "--offline", "--quiet")
+    assert (done.code, "config.json" in done.out) == (0, True), done.said
+
+
+def test_a_receipt_is_held_offline_against_a_folder_and_never_against_a_hub(desk, model):
+    desk.ferry("copy", NAME, "ms:mine/model", "--receipts", "./receipts", check_code=0)
+    (receipt,) = (desk.home / "receipts").glob("*/*.json")
+    desk.source.requests.clear()
+    desk.destination.requests.clear()
+    for words, environment in ((("--offline",), {}), ((), OFFLINE), ((NAME, "--offline"), {})):
+        done = desk.ferry("verify-receipt", str(receipt), *words, environment=environment)
+        assert done.code == 2, done.said
+        assert "no hub is asked offline" in done.err
+    assert silent(desk)
+    desk.ferry("verify-receipt", str(receipt), str(model), "--offline", check_code=0)
 
 
 def test_verify_only_offline_answers_from_the_cache(desk, cached):

@@ -171,5 +171,8 @@ def test_a_copy_that_is_refused_writes_no_plan(desk, model):
     refused = desk.inside("copy", *PAIR, "--plan-out", "plan.jsonl", "--tag", "main")
     assert refused.code == 2
     assert not (desk.home / "plan.jsonl").exists()
+    before = len(desk.source.requests.records)
     lost = desk.inside("copy", *PAIR, "--plan-out", str(desk.home / "no" / "plan.jsonl"))
     assert lost.code == 7, lost.said
+    assert f"{desk.home / 'no'} cannot be written: No such file or directory\n" in lost.err
+    assert len(desk.source.requests.records) == before  # before anybody is asked

@@ -188,6 +188,15 @@ def test_keys_of_the_lines_are_those_of_the_page_whatever_the_language(desk, mod
             assert f"`{key}`" in row, (line["event"], key)
 
 
+@pytest.mark.parametrize("command", ["ls", "info"])
+def test_a_look_says_what_it_waits_for_and_its_errors_in_lines_of_json_too(desk, model, command):
+    done = desk.inside(command, "hf:org/model", "--progress", "json", check_code=0)
+    assert (done.err, bool(done.out)) == ("", True)
+    words = {"HF_ENDPOINT": "http://127.0.0.1:9", "HUBFERRY_RETRIES": "1", "HUBFERRY_RETRY_WAIT": "0.01"}
+    done = desk.inside(command, "hf:org/model", "--progress", "json", environment=words)
+    assert [json.loads(line)["event"] for line in done.err.splitlines()] == ["retrying", "error"]
+
+
 def test_an_error_is_a_line_of_json_too_and_the_last_one(desk):
     done = desk.ferry("copy", "hf:org/absent", PAIR[1], "--progress", "json")
     assert done.code == 3

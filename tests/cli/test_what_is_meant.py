@@ -241,6 +241,15 @@ def test_no_repository_is_left_behind_by_a_copy_that_does_not_fit_on_the_disk(de
     assert "hint: hubferry cache prune --older-than 30d --dry-run" in said
 
 
+def test_a_receipt_that_could_not_be_written_is_refused_before_anything_moves(desk, model):
+    (desk.home / "file").write_bytes(b"")
+    done = desk.ferry("copy", *PAIR, "--receipts", str(desk.home / "file" / "receipts"))
+    said = refused(desk, done, 7)
+    assert f"{desk.home / 'file' / 'receipts'} cannot be written: Not a directory" in said
+    assert "HUBFERRY_CACHE" not in said
+    assert desk.source.requests.records == []
+
+
 def test_limits_that_a_hub_only_advises_are_warnings(desk, model):
     from test_errors import lying_about_sizes
 

@@ -157,7 +157,7 @@ def test_forgetting_asks_and_only_yes_is_yes(home):
     refused = home.types("--prune", "--keep", "1", code=2)
     assert "hubferry sync history --prune --keep 1 --force" in refused
     assert "--prune needs an age" in home.types("--prune", code=2)
-    assert "go with --prune" in home.types("--keep", "1", code=2)
+    assert "hubferry sync history --keep 1 --prune 90d" in home.types("--keep", "1", code=2)
     assert "is not an age" in home.types("--prune", "soon", code=2)
     assert answered(home, "n\n", "--prune", "--keep", "1") == 0
     assert len(json.loads(home.types("--json"))["runs"]) == 3

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
 from mirrored import by_source, entry, small_model
 
+from hubferry.catalog import Owned, Repository
+from hubferry.errors import NetworkError
+from hubferry.events import ignore
+from hubferry.model import RepoRef
+from hubferry.options import Options
+from hubferry.sync import jobs
 from hubferry.sync.spec import Selection
 
 KIB = 1024
@@ -78,3 +85,31 @@ def test_rules_that_choose_none_are_said_and_no_failure(owner):
     assert summary.outcomes == ()
     told = [one.event.message for one in owner.told if hasattr(getattr(one, "event", None), "message")]
     assert any("choose none" in sentence for sentence in told)
+
+
+async def test_a_repository_that_cannot_be_listed_leaves_nobody_asking_for_the_others(monkeypatch):
+    """Else they went on after the run, when its hubs have no names any more."""
+    going: set[str] = set()
+    slow_is_asked = asyncio.Event()
+
+    async def owned(*_words):
+        refs = [RepoRef("hf", f"org/{name}") for name in ("broken", "slow")]
+        return Owned(RepoRef("hf", "org"), tuple(Repository(ref) for ref in refs))
+
+    async def listed(name, *_words):
+        going.add(name)
+        try:
+            if name == "hf:org/slow":
+                slow_is_asked.set()
+                await asyncio.Event().wait()
+            await slow_is_asked.wait()
+            raise NetworkError("gone")
+        finally:
+            going.remove(name)
+
+    monkeypatch.setattr(jobs.look, "list_repositories", owned)
+    monkeypatch.setattr(jobs.look, "list_files", listed)
+    line = entry("hf:org/*", "ms:mine/{name}", repos=Selection(smaller_than=KIB))
+    expansion = await jobs.expand([line], Options(), ignore)
+    assert [one.error.message for one in expansion.failed] == ["gone"]
+    assert going == set()

@@ -93,5 +93,16 @@ def test_a_file_that_is_read_again_leaves_what_has_not_changed_its_time():
     before = Timetable([kept, moved], 0.0)
     changed = entry("hf:a/moved", "ms:a/c", schedule=Schedule(every=2 * HOUR))
     after = Timetable([kept, changed], 1800.0, before)
-    assert after.at("hf:a/kept") == HOUR
-    assert after.at("hf:a/moved") == 1800.0 + 2 * HOUR
+    assert {name: at for (name, _schedule), at in after.times.items()} == {
+        "hf:a/kept": HOUR,
+        "hf:a/moved": 1800.0 + 2 * HOUR,
+    }
+
+
+def test_what_runs_at_the_start_alone_is_never_due_again_and_that_is_no_time():
+    """Infinity is none that a program could read: /healthz is JSON."""
+    one = entry("hf:a/b", "ms:a/b", schedule=Schedule(at_start=True))
+    table = Timetable([one], 50.0)
+    assert (table.due(50.0), table.next_at) == ([one], 50.0)
+    table.ran([one], 60.0)
+    assert (table.due(1e12), table.next_at) == ([], None)

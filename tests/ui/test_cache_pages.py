@@ -97,6 +97,8 @@ async def test_verifying_finds_a_changed_byte_and_repairing_mends_it(open_pages,
         await pages.send((await pages.get("/cache/org_large")).form("/verify"))
         page = await until(pages, "/cache/org_large", lambda page: "wrong or missing" in page.words)
         assert weights.name in page.words
+        assert "hashes to" in page.words
+        assert "的哈希值是" in (await pages.get("/cache/org_large?lang=zh")).words  # for another reader
         run = await pages.send(page.form("/repair"))
         assert run.where.startswith("/copy/runs/")
         await until(pages, run.where, lambda page: "Done." in page.words)

@@ -16,6 +16,7 @@ from hubferry.cache.disk import disk
 from hubferry.cache.store import Cache
 from hubferry.cache.verify import Outcome, Scope, verify
 from hubferry.events import FileDone, FileStarted, Progress
+from hubferry.i18n import set_language, speaking
 from hubferry.model import Digests, RepoFile, RepoRef, Revision
 
 REF = RepoRef("hf", "org/model")
@@ -178,6 +179,30 @@ def test_a_disk_that_fails_is_named_and_does_not_end_the_rest(model, monkeypatch
     assert [(one.path, one.what) for one in found.broken] == [
         ("config.json", "cannot be read: Input/output error")
     ]
+
+
+def test_what_is_wrong_is_said_in_the_language_of_whoever_reads_it(model):
+    """Also of what the threads found that read the files, and long after somebody else asked for it."""
+    (model / "config.json").unlink()
+    (model / "merges.txt").unlink()
+    os.mkfifo(model / "merges.txt")
+    flip(model / "vocab.json")
+    (model / "tokenizer_config.json").write_bytes(b"short")
+    set_language("zh")
+    try:
+        found = {one.path: one for one in verify(model, scope=Scope(full=True)).broken}
+        chinese = {path: one.what for path, one in found.items()}
+    finally:
+        set_language(None)
+    assert chinese["config.json"] == "缺失"
+    assert chinese["merges.txt"] == "无法读取：不是普通文件"
+    assert chinese["vocab.json"].startswith("的哈希值是 ")
+    with speaking("en"):
+        english = {path: one.what for path, one in found.items()}
+    assert english["config.json"] == "is missing"
+    assert english["merges.txt"] == "cannot be read: it is no regular file"
+    assert english["vocab.json"].startswith("hashes to ")
+    assert english["tokenizer_config.json"].startswith("has 5 bytes, and ")
 
 
 def test_while_a_run_holds_the_model_the_result_is_only_reported(model, monkeypatch):

@@ -10,10 +10,12 @@ import textwrap
 import pytest
 
 from hubferry import config
+from hubferry.config import reading
 from hubferry.config.lines import line_of, positions
 from hubferry.errors import UsageError
 from hubferry.events import ignore
 from hubferry.hubs import credentials
+from hubferry.i18n import language, speaking
 from hubferry.model import RepoRef
 from hubferry.options import Access, Options
 from hubferry.session import MOST_CONNECTIONS, Session
@@ -46,6 +48,35 @@ def file(tmp_path, monkeypatch):
         return path
 
     return write
+
+
+class Forgetful(dict):
+    """A memory that another thread clears as soon as something is put into it."""
+
+    def __setitem__(self, key, value):
+        super().__setitem__(key, value)
+        self.clear()
+
+
+def test_what_is_known_of_the_file_may_be_forgotten_while_it_is_asked_for(file, monkeypatch):
+    file(LAB)
+    monkeypatch.setattr(reading, "_known", Forgetful())
+    assert "lab" in config.current().hubs
+
+
+def test_readers_of_two_languages_have_the_file_read_once_for_each(file, monkeypatch):
+    read = []
+    fresh = reading._fresh
+    monkeypatch.setattr(reading, "_fresh", lambda *words: read.append(language()) or fresh(*words))
+    file("[hubs.lab]\nkind = 5\n")
+    said = []
+    for _each in range(3):
+        for one in ("zh", "en"):
+            with speaking(one):
+                said.append(config.mistakes()[0].message)
+    assert read == ["zh", "en"]
+    assert said == said[:2] * 3
+    assert len(set(said)) == 2
 
 
 def wrong(text, file):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import gettext
 import re
 import subprocess
@@ -14,6 +15,7 @@ from babel.messages.pofile import read_po
 
 from hubferry import i18n
 from hubferry.cli import output
+from hubferry.tasks import Threads
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "src" / "hubferry"
@@ -171,3 +173,13 @@ def test_counted_sentences_are_counted_in_both_languages(monkeypatch):
     assert i18n.ngettext("{count} file", "{count} files", 2) == "{count} files"
     monkeypatch.setenv("HUBFERRY_LANG", "zh")
     assert i18n.ngettext("{count} file", "{count} files", 2) == "{count} 个文件"
+
+
+async def test_what_a_run_does_in_threads_speaks_as_whoever_asked_for_the_run():
+    async def spoken(language):
+        with i18n.speaking(language):
+            loop = asyncio.get_running_loop()
+            return await asyncio.gather(*(loop.run_in_executor(threads, i18n.language) for _each in range(4)))
+
+    with Threads(max_workers=2) as threads:
+        assert await asyncio.gather(spoken("zh"), spoken("en")) == [["zh"] * 4, ["en"] * 4]

@@ -16,6 +16,7 @@ from hubferry.events import (
     Progress,
     Resolved,
     Retrying,
+    VolumesPlanned,
     Waiting,
 )
 from hubferry.i18n import set_language
@@ -48,6 +49,19 @@ def moved(tally, direction, path, size):
     tally.take(FileStarted(direction, path, size))
     tally.take(Progress(direction, path, size))
     tally.take(FileDone(direction, path, size))
+
+
+def test_volumes_are_counted_by_themselves_and_not_with_the_files_that_came_before():
+    tally = Tally()
+    tally.take(Planned(plan_of(step("a", 10), step("b", 5))))
+    for path, size in (("a", 10), ("b", 5)):
+        moved(tally, "fetch", path, size)
+        moved(tally, "send", path, size)
+    assert tally.snapshot(0.0).files_done == 2
+    tally.take(VolumesPlanned({"one.tar": 20}, 1))
+    assert (tally.snapshot(0.0).files_done, tally.snapshot(0.0).files) == (0, 1)
+    moved(tally, "send", "one.tar", 20)
+    assert (tally.snapshot(0.0).files_done, tally.snapshot(0.0).files) == (1, 1)
 
 
 def test_the_whole_is_what_the_plan_moves_each_way():

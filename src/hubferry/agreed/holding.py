@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from hubferry.agreed.document import Line, Place, PlanFile
@@ -87,4 +88,4 @@ def _same(then: Line | None, now: Line | None) -> bool:
 
 
 def _again(agreed: PlanFile) -> str:
-    return f"hubferry copy {agreed.source.ref} {agreed.destination.ref} --plan-out FILE"
+    return shlex.join(["hubferry", "copy", agreed.source.ref, agreed.destination.ref, "--plan-out", "FILE"])

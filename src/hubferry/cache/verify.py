@@ -10,7 +10,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from hubferry.cache.manifest import Doubted, Entry, Signature, Stored, Wrong
 from hubferry.cache.names import RECORDS
 from hubferry.errors import HubferryError
 from hubferry.events import FileDone, FileStarted, Progress, ignore
-from hubferry.i18n import _
+from hubferry.i18n import N_, _
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,12 +65,27 @@ class Outcome(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """One file of a verification; `what` is a translated phrase that follows the path."""
+    """One file of a verification.
+
+    Attributes:
+        path: In the model.
+        outcome: What reading it showed.
+        size: Bytes.
+        said: What is wrong with it, as the catalog has it; empty for nothing.
+        words: What fills the blanks of that.
+    """
 
     path: str
     outcome: Outcome
     size: int
-    what: str = ""
+    said: str = ""
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def what(self) -> str:
+        """What is wrong, as a phrase that follows the path, in the language of whoever asks."""
+        words = {name: _(word) if word else word for name, word in self.words.items()}
+        return _(self.said).format(**words) if self.said else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +120,7 @@ class _StoppedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One file as it was read: its digests and signature, or why it has none."""
+    """One file as it was read: its digests and signature, or why it has none, as the catalog says it."""
 
     path: str
     digests: Digests | None = None
@@ -225,27 +240,28 @@ def _read(place: Path, path: str, stop: threading.Event, listen: Listener, *, gi
         return _Reading(path, reason=error.strerror or str(error))
     if hashed is not None:
         return _Reading(path, hashed.digests, hashed.signature)
-    return _Reading(path, reason=_("it was written to meanwhile") if is_file else _("it is no regular file"))
+    written = N_("it was written to meanwhile")
+    return _Reading(path, reason=written if is_file else N_("it is no regular file"))
 
 
 def _compare(entry: Entry, reading: _Reading) -> FileResult:
     """Say what a reading showed about a file of which `entry` is known."""
     if reading.missing:
-        return FileResult(reading.path, Outcome.MISSING, entry.size, _("is missing"))
+        return FileResult(reading.path, Outcome.MISSING, entry.size, N_("is missing"))
     digests = reading.digests
     if digests is None:
-        what = _("cannot be read: {reason}").format(reason=reading.reason)
+        said, words = N_("cannot be read: {reason}"), {"reason": reading.reason}
     elif digests.size != entry.size:
-        what = _("has {size} bytes, and {expected} were verified")
-        what = what.format(size=digests.size, expected=entry.size)
+        said = N_("has {size} bytes, and {expected} were verified")
+        words = {"size": str(digests.size), "expected": str(entry.size)}
     elif digests.sha256 != entry.sha256 and (entry.sha256 or digests.git_sha1 != entry.git_sha1):
-        what = _("hashes to {sha256}, and {expected} was verified")
+        said = N_("hashes to {sha256}, and {expected} was verified")
         ours = digests.sha256 if entry.sha256 else digests.git_sha1 or ""
-        expected = entry.sha256 or entry.git_sha1 or ""
-        what = what.format(sha256=ours[:12], expected=expected[:12])
+        words = {"sha256": ours[:12], "expected": (entry.sha256 or entry.git_sha1 or "")[:12]}
     else:
         return FileResult(reading.path, Outcome.SOUND, entry.size)
-    return FileResult(reading.path, Outcome.BROKEN, entry.size if digests is None else digests.size, what)
+    size = entry.size if digests is None else digests.size
+    return FileResult(reading.path, Outcome.BROKEN, size, said, words)
 
 
 def _write_down(

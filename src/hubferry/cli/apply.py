@@ -35,13 +35,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", "-n", is_flag=True, help=_("Say whether the plan still holds, and do nothing."))
 @options.signatures()
 @options.transfer()
-@click.option(
-    "--no-cache/--cache",
-    "no_cache",
-    default=False,
-    show_default=False,
-    help=_("Keep no payload on disk once it was sent."),
-)
+@options.no_cache()
 @options.both_access()
 @receipt.option()
 @options.talking()
@@ -49,6 +43,7 @@ def apply(file: Path, **words: Any) -> int:
     """Run the command."""
     from hubferry import api
 
+    receipt.require_place(words["receipts"])
     asked = options.build(**words)
     if words["dry_run"]:
         return _look(file, asked, words)

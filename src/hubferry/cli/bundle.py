@@ -11,12 +11,13 @@ import click
 
 from hubferry.cli import options, output
 from hubferry.cli.announced import Subject
+from hubferry.cli.combining import combined
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
+from hubferry.cli.value_types import PlaceType, SizeType
 from hubferry.commits import commit_of, listing_digest_of
 from hubferry.errors import UsageError
 from hubferry.i18n import _, ngettext
-from hubferry.units import read_size
 
 if TYPE_CHECKING:
     from hubferry.bundles.making import Bundled, Wish
@@ -44,19 +45,6 @@ class NumbersType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # g
         return frozenset(found)
 
 
-class VolumeSizeType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer clicks only
-    """Read `50G`; a mebibyte at least."""
-
-    name = "SIZE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the bytes, or fail with a sentence."""
-        size = value if isinstance(value, int) else read_size(str(value))
-        if size is None or size < _LEAST:
-            self.fail(_("{value!r} is not a size such as 50G").format(value=value), param, ctx)
-        return size
-
-
 @click.command(
     cls=Command,
     help=_(
@@ -73,20 +61,20 @@ class VolumeSizeType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  
     ),
 )
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
-@click.argument("directory", metavar="DIR", type=options.PlaceType())
+@click.argument("directory", metavar="DIR", type=PlaceType())
 @options.group(
     _("What to write"),
-    click.option("--include", metavar="GLOB", multiple=True,
-                 help=_("Take only paths that match; may be repeated.")),
-    click.option("--exclude", metavar="GLOB", multiple=True,
-                 help=_("Leave out paths that match; may be repeated, and wins over --include.")),
-    click.option("--size", metavar="SIZE", type=VolumeSizeType(),
+    options.paths(),
+    click.option("--size", metavar="SIZE", type=SizeType(_LEAST),
                  help=_("Most bytes of a volume, as 4G; 50G unless given.")),
     click.option("--fat32", is_flag=True, help=_("Volumes of 4 GiB less a byte, the most that FAT32 takes.")),
     click.option("--only-volumes", metavar="N,N-N", type=NumbersType(),
                  help=_("Write these volumes only, as 3,7 or 1-3: for several sticks, or a lost one.")),
-    click.option("--like", metavar="FILE", type=click.Path(path_type=Path),
-                 help=_("Make a bundle once more, by its index or any of its volumes.")),
+    combined(
+        click.option("--like", metavar="FILE", type=click.Path(path_type=Path),
+                     help=_("Make a bundle once more, by its index or any of its volumes.")),
+        excludes=("--size", "--fat32", "--name", "--include", "--exclude"),
+    ),
     click.option("--name", metavar="NAME", help=_("What the names of the volumes begin with.")),
 )  # fmt: skip
 @options.group(_("How"), options.transfer(), options.offline(), options.one_access())
@@ -119,8 +107,6 @@ def _wish(sources: tuple[str, ...], directory: Path, words: dict[str, Any]) -> W
         raise UsageError(_("{name!r} is no name for files: letters, digits, _ . -").format(name=name))
     if words["fat32"] and size is not None and size > FAT32:
         raise UsageError(_("--fat32 takes volumes of 4 GiB at most"), hint=_("leave --size out"))
-    if words["like"] is not None and (size is not None or words["fat32"] or name or words["include"]):
-        raise UsageError(_("--like says all of the bundle; only --only-volumes goes with it"))
     wish = Wish(sources, directory, name=name, only=words["only_volumes"] or frozenset(), like=words["like"])
     size = size or (FAT32 if words["fat32"] else None)
     return wish if size is None else replace(wish, volume_size=size)

@@ -48,6 +48,7 @@ SIGNS = {
 @options.selection()
 @options.signatures()
 @click.option("--differences", "-d", is_flag=True, help=_("Print only what is not the same."))
+@options.offline()
 @options.both_access()
 @options.talking()
 def check(source: str, destination: str, **words: Any) -> int:
@@ -58,7 +59,7 @@ def check(source: str, destination: str, **words: Any) -> int:
     with follow(quiet=words["quiet"], style=words["progress"]) as listen:
         found = api.check(pinned, destination, options.build(**words), listen)
     if words["as_json"]:
-        output.document(_document(found))
+        output.document(_document(found, only_differences=words["differences"]))
     else:
         _print(
             found, only_differences=words["differences"], quiet=words["quiet"] or words["progress"] == "json"
@@ -67,11 +68,14 @@ def check(source: str, destination: str, **words: Any) -> int:
 
 
 def _print(found: tuple[Comparison, ...], *, only_differences: bool, quiet: bool) -> None:
-    for one in found:
-        if not (only_differences and one.verdict is Verdict.SAME):
-            output.data(f"{SIGNS[one.verdict]} {output.visible(one.path)}")
+    for one in _shown(found, only_differences=only_differences):
+        output.data(f"{SIGNS[one.verdict]} {output.visible(one.path)}")
     if not quiet:
         output.talk(_sum(_counts(found)))
+
+
+def _shown(found: tuple[Comparison, ...], *, only_differences: bool) -> list[Comparison]:
+    return [one for one in found if not (only_differences and one.verdict is Verdict.SAME)]
 
 
 def _sum(counts: dict[Verdict, int]) -> str:
@@ -92,7 +96,7 @@ def _counts(found: tuple[Comparison, ...]) -> dict[Verdict, int]:
     return {verdict: sum(one.verdict is verdict for one in found) for verdict in Verdict}
 
 
-def _document(found: tuple[Comparison, ...]) -> dict[str, object]:
+def _document(found: tuple[Comparison, ...], *, only_differences: bool) -> dict[str, object]:
     return {
         "same": all(one.verdict is Verdict.SAME for one in found),
         "counts": {verdict.value: count for verdict, count in _counts(found).items()},
@@ -105,6 +109,6 @@ def _document(found: tuple[Comparison, ...]) -> dict[str, object]:
                 "source_sha256": one.source.sha256 if one.source else None,
                 "destination_sha256": one.destination.sha256 if one.destination else None,
             }
-            for one in found
+            for one in _shown(found, only_differences=only_differences)
         ],
     }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+from difflib import get_close_matches
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from hubferry.errors import UsageError
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -30,6 +34,15 @@ class Command(click.Command):
 
             extra.setdefault("default_map", defaults.of(self))
         return super().make_context(info_name, args, parent, **extra)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words, and refuse an option among them that would do nothing."""
+        from hubferry.cli import combining
+
+        typed = list(args)
+        left = super().parse_args(ctx, args)
+        combining.refuse(ctx, typed)
+        return left
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options group by group, in order; those without a group come last."""
@@ -66,6 +79,7 @@ class Commands(click.Group):
         described: Callable[[], Mapping[str, str]],
         place: Callable[[str], tuple[str, str]],
         examples: tuple[str, ...] = (),
+        elsewhere: Mapping[str, str] = MappingProxyType({}),
         **options: Any,
     ) -> None:
         """Begin with nothing imported.
@@ -75,6 +89,7 @@ class Commands(click.Group):
             described: Returns each name with what it does, in the order of the help.
             place: Returns the module of a command, and its name there.
             examples: What the help ends with.
+            elsewhere: What other programs call a command, and how it is called here.
             **options: As for any group.
         """
         options.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
@@ -82,6 +97,7 @@ class Commands(click.Group):
         self._described = described
         self._place = place
         self._examples = examples
+        self._elsewhere = elsewhere
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the help."""
@@ -96,6 +112,23 @@ class Commands(click.Group):
         module, name = self._place(cmd_name)
         command: click.Command = getattr(import_module(module), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that was typed; a word that is none is answered with the nearest that is.
+
+        Raises:
+            UsageError: With the line that was meant, as far as can be told.
+        """
+        word = args[0]
+        if word not in self._described() and not word.startswith("-"):
+            near = [self._elsewhere.get(word), *get_close_matches(word, self._described(), n=1)]
+            meant = next(filter(None, near), None)
+            message = _("No such command {name!r}.").format(name=word)
+            hint = shlex.join([*ctx.command_path.split(), *meant.split(), *args[1:]]) if meant else None
+            raise UsageError(message, hint=hint or f"{ctx.command_path} --help")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

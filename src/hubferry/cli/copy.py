@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,9 @@ import click
 
 from hubferry.cli import options, output, present, receipt
 from hubferry.cli.announced import Subject
+from hubferry.cli.combining import combined
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
-from hubferry.errors import UsageError
 from hubferry.events import Note
 from hubferry.findings import refusals
 from hubferry.i18n import _
@@ -53,31 +54,32 @@ if TYPE_CHECKING:
         default="exact",
         help=_("Send the model card as it is, or with a licence's name as the destination wants it."),
     ),
-    click.option(
-        "--exact",
-        is_flag=True,
-        help=_("Publish every byte as it is, which is the default: no --card but exact."),
+    combined(
+        click.option(
+            "--exact",
+            is_flag=True,
+            help=_("Publish every byte as it is, which is the default: no --card but exact."),
+        ),
+        excludes=("--card fix-license",),
     ),
     options.signatures(),
     options.deleting(),
 )
 @options.group(
     _("Where to"),
-    click.option(
-        "--private", "visibility", flag_value="private", help=_("Create the destination as private.")
+    options.visibility(
+        _("Create the destination as private."),
+        _("Create the destination as public; let what is private or gated become public."),
     ),
-    click.option(
-        "--public",
-        "visibility",
-        flag_value="public",
-        help=_("Create the destination as public; let what is private or gated become public."),
-    ),
-    click.option(
-        "--visibility",
-        "new_visibility",
-        type=click.Choice(["private", "source"]),
-        default="source",
-        help=_("A destination that has to be created is private, or as the source is."),
+    combined(
+        click.option(
+            "--visibility",
+            "new_visibility",
+            type=click.Choice(["private", "source"]),
+            default="source",
+            help=_("A destination that has to be created is private, or as the source is."),
+        ),
+        excludes=("--private", "--public"),
     ),
     click.option(
         "--license", metavar="NAME", help=_("Licence of a new destination; the source's unless given.")
@@ -89,13 +91,21 @@ if TYPE_CHECKING:
 @options.group(
     _("How"),
     click.option("--dry-run", "-n", is_flag=True, help=_("Print what would be done, and do nothing.")),
-    click.option(
-        "--plan-out",
-        metavar="FILE",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help=_("Write the plan to FILE, for `hubferry apply FILE`, and do nothing else."),
+    combined(
+        click.option(
+            "--plan-out",
+            metavar="FILE",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help=_("Write the plan to FILE, for `hubferry apply FILE`, and do nothing else."),
+        ),
+        excludes=("--verify-only",),
     ),
-    click.option("--verify-only", is_flag=True, help=_("Fetch and verify into the cache, publish nothing.")),
+    combined(
+        click.option(
+            "--verify-only", is_flag=True, help=_("Fetch and verify into the cache, publish nothing.")
+        ),
+        excludes=("--dry-run",),
+    ),
     click.option(
         "--keep-going/--no-keep-going",
         default=False,
@@ -103,26 +113,19 @@ if TYPE_CHECKING:
         help=_("Publish the good files even though some failed."),
     ),
     options.transfer(),
-    click.option(
-        "--no-cache/--cache",
-        "no_cache",
-        default=False,
-        show_default=False,
-        help=_("Keep no payload on disk once it was sent."),
-    ),
+    combined(options.no_cache(), excludes=("--verify-only",)),
     options.offline(),
 )
-@options.group(_("What to say"), receipt.option(), options.talking())
+@options.group(
+    _("What to say"),
+    combined(receipt.option(), excludes=("--verify-only", "--plan-out")),
+    options.talking(),
+)
 def copy(source: str, destination: str, **words: Any) -> int | None:
     """Run the command."""
+    receipt.require_place(words["receipts"])
     pinned = options.source_words(source, words)
     asked = options.build(**words)
-    if words["exact"] and asked.card != "exact":
-        raise UsageError(_("--exact and --card fix-license exclude each other"))
-    if words["plan_out"] and words["verify_only"]:
-        raise UsageError(_("--plan-out and --verify-only exclude each other"))
-    if words["dry_run"] and words["verify_only"]:
-        raise UsageError(_("--dry-run and --verify-only exclude each other"))
     if words["dry_run"] or words["plan_out"]:
         return _dry_run(pinned, destination, asked, words)
     if words["verify_only"]:
@@ -158,8 +161,10 @@ def _dry_run(source: str, destination: str, asked: Options, words: dict[str, Any
     place = words["plan_out"]
     if place is not None:
         from hubferry.agreed.verbs import refuse_parts
+        from hubferry.receipts.writing import require_writable
 
         refuse_parts(asked)
+        require_writable(place.parent, made=False)
     plan = api.plan(source, destination, asked, hear)
     if words["as_json"]:
         code = max((one.error.exit_code for one in refusals(plan.findings)[:1] if one.error), default=0)
@@ -173,5 +178,6 @@ def _dry_run(source: str, destination: str, asked: Options, words: dict[str, Any
     if place is not None:
         api.write_plan(plan, place, asked)
         if not words["quiet"]:
-            output.talk(_("the plan is in {path}; to carry it out: hubferry apply {path}").format(path=place))
+            sentence = _("the plan is in {path}; to carry it out: {command}")
+            output.talk(sentence.format(path=place, command=shlex.join(["hubferry", "apply", str(place)])))
     return 0

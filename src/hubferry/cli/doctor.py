@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hubferry.cli import options, output
+from hubferry.cli.combining import combined
 from hubferry.cli.command import Command
 from hubferry.errors import UsageError
 from hubferry.i18n import _
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from hubferry.cli.examine import Finding
 
 _SIGNS = {"good": "=", "note": "-", "bad": "!"}
+_COPY = ("SOURCE hf:org/name ms:my-org/name",)
+"""What there is no question about without: which copy."""
 
 
 @click.command(
@@ -41,14 +45,16 @@ _SIGNS = {"good": "=", "note": "-", "bad": "!"}
 @click.argument("destination", required=False)
 @options.group(
     _("What to copy"),
-    options.selection(),
-    options.allowing(),
-    click.option("--private", "visibility", flag_value="private", help=_("As for `hubferry copy`.")),
-    click.option("--public", "visibility", flag_value="public", help=_("As for `hubferry copy`.")),
+    combined(
+        options.selection(),
+        options.allowing(),
+        options.visibility(_("As for `hubferry copy`."), _("As for `hubferry copy`.")),
+        needs=_COPY,
+    ),
 )
-@options.group(_("How"), options.place(), options.both_access())
+@options.group(_("How"), options.place(), combined(options.both_access(), needs=_COPY))
 @click.option("--offline", is_flag=True, help=_("Ask no hub; look at this machine only."))
-@click.option("--json", "as_json", is_flag=True, help=_("Print one JSON document instead of text."))
+@options.as_json()
 def doctor(source: str | None, destination: str | None, **words: Any) -> int:
     """Run the command."""
     found = _found(source, destination, words)
@@ -64,10 +70,11 @@ def _found(source: str | None, destination: str | None, words: dict[str, Any]) -
     if source is None or destination is None:
         if source is not None:
             message = _("where would {source} be copied to? DESTINATION is missing")
-            raise UsageError(message.format(source=source), hint=f"hubferry doctor {source} ms:my-org/name")
+            hint = shlex.join(["hubferry", "doctor", source, "ms:my-org/name"])
+            raise UsageError(message.format(source=source), hint=hint)
         from hubferry.cli.examine import examine
 
-        return examine(ask_hubs=not words["offline"])
+        return examine(words["cache_dir"], ask_hubs=not words["offline"])
     if words["offline"]:
         raise UsageError(_("whether a copy would begin cannot be said without asking the hubs"))
     from hubferry.cli.examine_copy import examine_copy

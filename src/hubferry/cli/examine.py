@@ -57,14 +57,14 @@ def machine(cache_root: Path | None = None) -> list[Finding]:
     return [_versions(), _disk(cache_root), *_offline_setting(), _certificates()]
 
 
-def examine(*, ask_hubs: bool) -> list[Finding]:
+def examine(cache_root: Path | None = None, *, ask_hubs: bool) -> list[Finding]:
     """Look at this machine and, if asked to, at both hubs."""
     from hubferry.cli import examine_config
 
     found = examine_config.configuration()
     if any(one.state == "bad" for one in found):  # nothing else can be known
         return [_versions(), *found]
-    found += [*machine(), *_proxies(), _certificates()]
+    found += [*machine(cache_root), *_proxies()]
     found += [_huggingface_token(), _modelscope_token(), *examine_config.tokens()]
     if ask_hubs and not _offline():
         found += [_huggingface(), _modelscope(), *examine_config.hubs()]

@@ -45,7 +45,7 @@ def info(source: str, **words: Any) -> None:
 
     pinned = options.source_words(source, words)
     asked = options.build(**words)
-    known = api.info(pinned, asked, look_words.listener(quiet=words["quiet"]))
+    known = api.info(pinned, asked, look_words.listener(quiet=words["quiet"], style=words["progress"]))
     if words["as_json"]:
         output.document(look_words.known_document(known))
         return

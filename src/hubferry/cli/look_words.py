@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from hubferry.cache.listing import CachedModel
     from hubferry.catalog import Owned, Repository
+    from hubferry.cli.progress import Style
     from hubferry.events import Event, Listener
     from hubferry.look import Known, Listed
     from hubferry.model import RepoFile
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
-def listener(*, quiet: bool) -> Listener:
+def listener(*, quiet: bool, style: Style = "auto") -> Listener:
     """Return a listener that says notes and what is waited for; a look has no progress to draw."""
+    if style == "json":
+        from hubferry.cli.progress_json import JsonLines
+
+        return JsonLines().hear
 
     def hear(event: Event) -> None:
         if quiet:

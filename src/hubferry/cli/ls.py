@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -68,15 +69,22 @@ def _list_owned(owner: str, asked: Options, words: dict[str, Any]) -> bool:
     """List an owner's repositories; return whether there are any: `hf:gpt2` is a repository without owner."""
     from hubferry import api
 
-    owned = api.list_repositories(owner, asked, look_words.listener(quiet=words["quiet"]))
+    owned = api.list_repositories(
+        owner, asked, look_words.listener(quiet=words["quiet"], style=words["progress"])
+    )
     if not owned.repositories and owned.owner.hub == "hf":
         return False
+    for name, given in (("--recursive", words["recursive"]), ("--long", words["long_"])):
+        if given:
+            message = _("{option} is about the files of a repository, and {owner} is an owner")
+            hint = shlex.join(["hubferry", "ls", str(owned.owner)])
+            raise UsageError(message.format(option=name, owner=owned.owner), hint=hint)
     if words["as_json"]:
         output.document(look_words.owned_document(owned))
         return True
     for line in _owned_lines(owned):
         output.data(line)
-    if not words["quiet"]:
+    if not (words["quiet"] or words["progress"] == "json"):
         output.talk(look_words.owned_sum(owned))
     return True
 
@@ -99,7 +107,10 @@ def _list_files(source: str, path: str | None, asked: Options, words: dict[str, 
     hash_files = words["long_"] or words["as_json"]
     try:
         listed = api.list_files(
-            source, asked, look_words.listener(quiet=words["quiet"]), hash_files=hash_files
+            source,
+            asked,
+            look_words.listener(quiet=words["quiet"], style=words["progress"]),
+            hash_files=hash_files,
         )
     except NotFoundError as error:
         if inside.owner_of(source) is not None:
@@ -111,7 +122,7 @@ def _list_files(source: str, path: str | None, asked: Options, words: dict[str, 
         return
     for line in _file_lines(listed, files, path, words):
         output.data(line)
-    if not words["quiet"]:
+    if not (words["quiet"] or words["progress"] == "json"):
         output.talk(look_words.listed_sum(listed, files))
 
 
@@ -130,7 +141,7 @@ def _chosen(listed: Listed, path: str | None) -> list[RepoFile]:
         found = [file for file in listed.files if file.path == path or file.path.startswith(folder)]
     if not found:
         message = _("{ref} has nothing at {path}").format(ref=listed.repository.ref, path=path)
-        hint = f"hubferry ls {listed.repository.ref} --recursive"
+        hint = shlex.join(["hubferry", "ls", str(listed.repository.ref), "--recursive"])
         raise NotFoundError(message, side="source", path=path, hint=hint)
     return found
 

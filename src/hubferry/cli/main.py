@@ -24,7 +24,7 @@ from hubferry.errors import (
     PartialError,
     UsageError,
 )
-from hubferry.i18n import _, set_language
+from hubferry.i18n import _, language, set_language
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,6 +54,15 @@ def _commands() -> dict[str, str]:
         "doctor": _("Find what would stop a copy: tokens, endpoints, disk, versions."),
         "demo": _("Watch a whole copy between two hubs on this machine: no account, no internet."),
     }
+
+
+_ELSEWHERE = {
+    "push": "copy", "upload": "copy", "transfer": "copy", "pull": "fetch", "download": "fetch",
+    "get": "fetch", "clone": "fetch", "diff": "check", "compare": "check", "mirror": "sync",
+    "list": "cache list", "verify": "cache verify", "prune": "cache prune", "clean": "cache clean",
+    "rm": "cache clean", "help": "--help",
+}  # fmt: skip
+"""What other programs call a command, and how it is called here."""
 
 
 class _PastClickError(Exception):
@@ -107,6 +116,7 @@ def command_line() -> Commands:
         "hubferry",
         described=_commands,
         place=_place,
+        elsewhere=_ELSEWHERE,
         examples=(
             "hubferry demo",
             "hubferry copy hf:org/name ms:my-org/name",
@@ -232,7 +242,7 @@ def _as_ours(error: BaseException, command: list[str]) -> HubferryError:
         return InterruptedRunError(interrupted.sentence(command), hint=typed)
     if isinstance(error, click.ClickException):
         context = error.ctx if isinstance(error, click.UsageError) else None
-        message = error.format_message().replace("。 ", "。")  # click puts a blank between two sentences
+        message = _punctuated(error.format_message())
         return UsageError(message, hint=f"{context.command_path if context else command[0]} --help")
     if isinstance(error, ModuleNotFoundError) and starting.is_missing(error):
         return HubferryError(starting.missing(error))
@@ -242,6 +252,13 @@ def _as_ours(error: BaseException, command: list[str]) -> HubferryError:
         _("unexpected {kind}: {reason}").format(kind=type(error).__name__, reason=error),
         hint=f"HUBFERRY_DEBUG=1 {typed}",
     )
+
+
+def _punctuated(message: str) -> str:
+    """Return what click says, whose blank between sentences and full stop are of English."""
+    if language() != "zh":
+        return message
+    return message.replace("。 ", "。").removesuffix(".") + ("。" if message.endswith(".") else "")
 
 
 def _next_words(error: HubferryError, command: list[str]) -> str | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from hubferry.cli.combining import combined, marked
+from hubferry.cli.value_types import CapType, PlaceType, Rates, RateType
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -19,87 +18,18 @@ if TYPE_CHECKING:
 
 Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
 
-_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b?)(?:/s)?", re.IGNORECASE)
-_CAP = re.compile(r"\d+|\d+(\.\d+)?%")
 STYLES = ("auto", "bar", "plain", "json", "none")
 """Of showing progress."""
-_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """Most bytes a second in each direction, None where there is no limit."""
-
-    fetch: int | None = None
-    send: int | None = None
-
-
-class RateType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer clicks only
-    """Read `20M` (both directions) or `50M:10M` (fetch, then send); K, M, G are steps of 1024."""
-
-    name = "RATE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Rates:
-        """Return the rates, or fail with a sentence."""
-        if isinstance(value, Rates):
-            return value
-        words = str(value).split(":")
-        rates = [self._one(word.strip()) for word in words]
-        if len(rates) > 2 or -1 in rates:  # noqa: PLR2004  # two directions
-            self.fail(_("{value!r} is not a rate such as 20M or 50M:10M").format(value=value), param, ctx)
-        return Rates(rates[0], rates[-1])
-
-    @staticmethod
-    def _one(word: str) -> int | None:
-        """Return bytes a second, None for `off`, -1 for what cannot be read."""
-        if word.lower() in ("", "off", "0"):
-            return None
-        match = _RATE.fullmatch(word)
-        return int(float(match[1]) * 1024 ** _POWERS[match[2].lower()]) if match else -1
-
-
-class PlaceType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer clicks only
-    """Read the name of a directory, which may not be there yet; `~` and variables mean what a shell means."""
-
-    name = "DIR"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return its absolute path, or fail with a sentence."""
-        from hubferry.errors import UsageError
-        from hubferry.places import expanded
-
-        try:
-            place = expanded(str(value))
-        except UsageError as error:
-            self.fail(error.message, param, ctx)
-        if os.path.isfile(place):  # noqa: PTH113 - no error where it may not be looked at
-            self.fail(_("{path} is a file, not a directory").format(path=place), param, ctx)
-        return place
 
 
 def together(*decorators: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
     """Make one decorator of several; their options appear in this order."""
-
-    def decorate(function: Decorated) -> Decorated:
-        for decorator in reversed(decorators):
-            function = decorator(function)
-        return function
-
-    return decorate
+    return marked(decorators, lambda _parameter: None)
 
 
 def group(title: str, *decorators: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
     """Add options under a heading of their own in the help."""
-
-    def decorate(function: Decorated) -> Decorated:
-        before = list(getattr(function, "__click_params__", ()))
-        function = together(*decorators)(function)
-        for parameter in getattr(function, "__click_params__", ()):
-            if not any(parameter is one for one in before):
-                parameter.group = title
-        return function
-
-    return decorate
+    return marked(decorators, lambda parameter: setattr(parameter, "group", title))
 
 
 def source_access() -> Callable[[Decorated], Decorated]:
@@ -151,6 +81,13 @@ def selection() -> Callable[[Decorated], Decorated]:
     return together(
         click.option("--revision", metavar="NAME",
                      help=_("Branch, tag or commit of the source; its default branch unless given.")),
+        paths(),
+    )  # fmt: skip
+
+
+def paths() -> Callable[[Decorated], Decorated]:
+    """Add which files."""
+    return together(
         click.option("--include", metavar="GLOB", multiple=True,
                      help=_("Take only paths that match; may be repeated.")),
         click.option("--exclude", metavar="GLOB", multiple=True,
@@ -160,8 +97,11 @@ def selection() -> Callable[[Decorated], Decorated]:
 
 def names() -> Callable[[Decorated], Decorated]:
     """Add which tags and branches are made and copied, and that a change is proposed."""
-    return together(
-        click.option("--tag", metavar="NAME", help=_("Give what is published this tag.")),
+    return combined(
+        combined(
+            click.option("--tag", metavar="NAME", help=_("Give what is published this tag.")),
+            excludes=("--same-tag",),
+        ),
         click.option("--same-tag", is_flag=True,
                      help=_("Give what is published the tag that SOURCE is named by.")),
         click.option("--tags", metavar="GLOB", multiple=True,
@@ -171,6 +111,7 @@ def names() -> Callable[[Decorated], Decorated]:
                      help=_("Copy these branches too; likewise.")),
         click.option("--create-pr", is_flag=True,
                      help=_("Publish as a pull request, at Hugging Face.")),
+        excludes=("--verify-only",),
     )  # fmt: skip
 
 
@@ -186,30 +127,42 @@ def signatures() -> Callable[[Decorated], Decorated]:
     )
 
 
-class CapType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer clicks only
-    """Read `20` (files) or `10%` (of the destination's files)."""
-
-    name = "N|N%"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the words, or fail with a sentence."""
-        if not _CAP.fullmatch(str(value)):
-            self.fail(
-                _("{value!r} is neither a number such as 20 nor a share such as 10%").format(value=value),
-                param,
-                ctx,
-            )
-        return str(value)
-
-
 def deleting() -> Callable[[Decorated], Decorated]:
     """Add what may be deleted at the destination."""
     return together(
         click.option("--delete", is_flag=True,
                      help=_("Delete at the destination, of what was selected, what the source lacks.")),
-        click.option("--max-delete", metavar="N|N%", type=CapType(),
-                     help=_("Delete no more files than this, or than this share of the destination's.")),
+        combined(
+            click.option("--max-delete", metavar="N|N%", type=CapType(),
+                         help=_("Delete no more files than this, or than this share of the destination's.")),
+            needs=("--delete",),
+        ),
     )  # fmt: skip
+
+
+def visibility(private: str, public: str) -> Callable[[Decorated], Decorated]:
+    """Add who may read the destination; what the two words do is said in the help."""
+    return together(
+        combined(click.option("--private", "visibility", flag_value="private", help=private),
+                 excludes=("--public",)),
+        click.option("--public", "visibility", flag_value="public", help=public),
+    )  # fmt: skip
+
+
+def no_cache() -> Callable[[Decorated], Decorated]:
+    """Add that nothing stays in the cache."""
+    return click.option("--no-cache/--cache", "no_cache", default=False, show_default=False,
+                        help=_("Keep no payload on disk once it was sent."))  # fmt: skip
+
+
+def as_json() -> Callable[[Decorated], Decorated]:
+    """Add that a program reads the answer."""
+    return click.option("--json", "as_json", is_flag=True, help=_("Print one JSON document instead of text."))
+
+
+def quiet() -> Callable[[Decorated], Decorated]:
+    """Add that only the answer and errors are printed."""
+    return click.option("--quiet", "-q", is_flag=True, help=_("Say nothing but errors."))
 
 
 def allowing() -> Callable[[Decorated], Decorated]:
@@ -255,8 +208,8 @@ def transfer() -> Callable[[Decorated], Decorated]:
 def talking() -> Callable[[Decorated], Decorated]:
     """Add how much is said, and in which form."""
     return together(
-        click.option("--json", "as_json", is_flag=True, help=_("Print one JSON document instead of text.")),
-        click.option("--quiet", "-q", is_flag=True, help=_("Say nothing but errors.")),
+        as_json(),
+        quiet(),
         click.option("--progress", type=click.Choice(STYLES), default="auto", envvar="HUBFERRY_PROGRESS",
                      show_default=False,
                      help=_("How to show progress; auto is a bar on a terminal, else plain lines.")),
@@ -333,8 +286,12 @@ def source_words(source: str, words: dict[str, Any]) -> str:
         UsageError: The source names another revision already, or is a folder.
     """
     revision = words.get("revision")
-    if not revision:
+    if revision is None:
         return source
+    if not revision.strip():
+        from hubferry.errors import UsageError
+
+        raise UsageError(_("--revision needs a name"), hint=_("leave --revision out"))
     from hubferry.typed import at_revision
 
     text, words["source_endpoint"] = at_revision(source, revision, words.get("source_endpoint"))

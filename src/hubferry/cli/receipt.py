@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from hubferry.cli import output
-from hubferry.cli.options import PlaceType
 from hubferry.cli.secrets import redact
+from hubferry.cli.value_types import PlaceType
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -30,6 +30,18 @@ def option() -> Callable[[Any], Any]:
         type=PlaceType(),
         help=_("Write a receipt of what the destination then holds into this directory."),
     )
+
+
+def require_place(place: Path | None) -> None:
+    """Refuse a directory in which no receipt can be written, before anything moves; None is no wish for one.
+
+    Raises:
+        DiskError: Says why.
+    """
+    if place is not None:
+        from hubferry.receipts.writing import require_writable
+
+        require_writable(place)
 
 
 def write(place: Path, report: Report, options: Options, listen: Listener) -> Path:

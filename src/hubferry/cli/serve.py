@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ipaddress
-import signal
+import shlex
 import sys
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -14,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubferry.cli import output, serve_talk
+from hubferry.cli import listening, output, serve_talk
+from hubferry.cli.combining import combined
 from hubferry.cli.command import Command
 from hubferry.cli.serve_mirror import MirrorOptions, MirrorWish, mirror_options, mirror_wish
 from hubferry.cli.serve_place import default_store, known_accounts
-from hubferry.cli.tls import tls_context
 from hubferry.errors import DiskError, UsageError
 from hubferry.i18n import _
 
@@ -53,14 +51,17 @@ class _Wish:
     as_json: bool
     quiet: bool
     public: Public
-    tls: tuple[Path, Path | None] | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     mirror: MirrorWish | None = None
 
     @property
     def local(self) -> bool:
         """Whether only this machine can reach it, as far as can be told: a proxy may show it to others."""
+        from hubferry.serve.addresses import is_loopback
+
         shown = self.public.host
-        return _is_loopback(self.host) and (shown is None or _is_loopback(shown.strip("[]")))
+        return is_loopback(self.host) and (shown is None or is_loopback(shown.strip("[]")))
 
     @property
     def has_tokens(self) -> bool:
@@ -73,12 +74,6 @@ class _Wish:
         from hubferry.serve import Accounts
 
         return Accounts(self.store).exist()
-
-
-def _is_loopback(host: str) -> bool:
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
 
 
 class _Serve(Command):
@@ -124,18 +119,10 @@ class _Serve(Command):
     ),
 )
 @click.argument("store", type=click.Path(path_type=Path, file_okay=False), required=False)
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=_DEFAULT_PORT,
-    show_default=True,
-    help=_("Port to listen on; 0 takes a free one."),
-)
-@click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    help=_("Address to listen on. Any other than this machine's own demands a token."),
+@listening.address(
+    _DEFAULT_PORT,
+    _("Port to listen on; 0 takes a free one."),
+    _("Address to listen on. Any other than this machine's own demands a token."),
 )
 @click.option("--writable", is_flag=True, help=_("Let clients create repositories and upload."))
 @click.option(
@@ -152,13 +139,19 @@ class _Serve(Command):
     metavar="TOKEN",
     help=_("Token that may only read; several with commas. Better in HUBFERRY_READ_TOKEN."),
 )
-@click.option(
-    "--user", default="local", show_default=True, help=_("Name of the account that the tokens belong to.")
+@combined(
+    click.option(
+        "--user", default="local", show_default=True, help=_("Name of the account that the tokens belong to.")
+    ),
+    needs=("--token TOKEN", "--read-token TOKEN"),
 )
-@click.option(
-    "--initial-files",
-    is_flag=True,
-    help=_("Give new ModelScope repositories a README.md and a .gitattributes, as the real hub may."),
+@combined(
+    click.option(
+        "--initial-files",
+        is_flag=True,
+        help=_("Give new ModelScope repositories a README.md and a .gitattributes, as the real hub may."),
+    ),
+    needs=("--writable",),
 )
 @click.option("--xet", is_flag=True, help=_("Also speak Xet to clients on this machine."))
 @click.option(
@@ -181,20 +174,9 @@ class _Serve(Command):
         "Those from this machine always are."
     ),
 )
-@click.option(
-    "--tls-cert",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    metavar="FILE",
-    help=_("Certificate, with those that lead to its root: speak https, and nothing else."),
-)
-@click.option(
-    "--tls-key",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    metavar="FILE",
-    help=_("Its private key, unless that is in the same file."),
-)
+@listening.certificate()
 @mirror_options
-@click.option("--json", "as_json", is_flag=True, help=_("Print the address as one line of JSON."))
+@listening.address_as_json()
 @click.option("--quiet", is_flag=True, help=_("Print the address only, and no line for each request."))
 def serve(  # noqa: PLR0913  # one a command-line option
     store: Path | None,
@@ -221,7 +203,7 @@ def serve(  # noqa: PLR0913  # one a command-line option
         store or default_store(), host, port, _split(tokens), _split(read_tokens), user,
         writable=writable, initial_files=initial_files, xet=xet, strict=strict,
         as_json=as_json, quiet=quiet, public=_public(public_url, proxies), mirror=mirror_wish(mirror),
-        tls=(tls_cert, tls_key) if tls_cert is not None else None,
+        tls_cert=tls_cert, tls_key=tls_key,
     )  # fmt: skip
     known = wish.has_tokens
     if wish.mirror is not None:
@@ -233,13 +215,8 @@ def serve(  # noqa: PLR0913  # one a command-line option
     if not (wish.local or open_to_all or known):
         raise UsageError(
             _("a hub that other machines can reach needs a token"),
-            hint=f"HUBFERRY_TOKEN=... hubferry serve {wish.store} "
+            hint=f"HUBFERRY_TOKEN=... hubferry serve {shlex.quote(str(wish.store))} "
             + (f"--public-url {public_url}" if public_url else f"--host {host}"),
-        )
-    if tls_key is not None and tls_cert is None:
-        raise UsageError(
-            _("--tls-key is the key of a certificate: --tls-cert names that"),
-            hint=f"hubferry serve --tls-cert cert.pem --tls-key {tls_key}",
         )
     if xet and not wish.local:
         raise UsageError(_("--xet works for clients on this machine only"), hint="hubferry serve --xet")
@@ -286,7 +263,7 @@ def _run(wish: _Wish) -> None:
         store = Store(wish.store)
     except OSError as error:
         raise DiskError(
-            _("{folder} cannot be used: {reason}").format(folder=wish.store, reason=error)
+            _("{folder} cannot be used: {reason}").format(folder=wish.store, reason=error.strerror or error)
         ) from error
     allow_many_connections()
     with store.hold():
@@ -335,19 +312,12 @@ async def _serve(wish: _Wish, application: web.Application) -> None:
     from hubferry.serve.pages import prepare
     from hubferry.serve.server import start
 
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on a loop
-            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    stopped = listening.until_stopped()
+    context = listening.tls_context(wish.tls_cert, wish.tls_key)
     try:
-        running = await start(application, wish.host, wish.port, tls_context(wish.tls))
+        running = await start(application, wish.host, wish.port, context)
     except OSError as error:
-        raise UsageError(
-            _("cannot listen on {host}:{port}: {reason}").format(
-                host=wish.host, port=wish.port, reason=error.strerror or error
-            ),
-            hint="hubferry serve --port 0",
-        ) from error
+        raise listening.refused(wish.host, wish.port, error, "hubferry serve --port 0") from error
     _announce(wish, running)
     ready = asyncio.create_task(asyncio.to_thread(prepare))
     await stopped.wait()
@@ -359,7 +329,7 @@ async def _serve(wish: _Wish, application: web.Application) -> None:
 
 
 def _announce(wish: _Wish, running: RunningHub) -> None:
-    url = wish.public.url or replace(running, host=serve_talk.reachable_host(wish.host)).url
+    url = wish.public.url or replace(running, host=listening.reachable_host(wish.host)).url
     if wish.as_json:
         output.document({"url": url, "host": wish.host, "port": running.port}, indent=None)
     else:
@@ -386,6 +356,3 @@ def _explain(wish: _Wish, running: RunningHub, url: str) -> None:
     if not wish.writable:
         output.talk(_("It is read-only; --writable lets clients upload."))
     output.talk(_("Ctrl-C stops it."))
-
-
-command = serve

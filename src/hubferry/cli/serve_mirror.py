@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 
 from hubferry.cli import output
+from hubferry.cli.combining import combined
 from hubferry.errors import UsageError
 from hubferry.i18n import _
 from hubferry.units import read_size
@@ -72,13 +73,16 @@ def _options() -> list[Callable[..., Any]]:
             help=_("Let whoever reaches it read what is public upstream; tokens are passed on to upstream."),
         ),
         click.option("--offline", is_flag=True, help=_("Ask no upstream: serve what is known and cached.")),
-        click.option(
-            "--ttl",
-            type=click.FloatRange(0, 86400 * 30),
-            default=_TTL,
-            show_default=True,
-            metavar="SECONDS",
-            help=_("How long a branch is believed to be where it was."),
+        combined(
+            click.option(
+                "--ttl",
+                type=click.FloatRange(0, 86400 * 30),
+                default=_TTL,
+                show_default=True,
+                metavar="SECONDS",
+                help=_("How long a branch is believed to be where it was."),
+            ),
+            needs=("--upstream hf",),
         ),
         click.option(
             "--allow",
@@ -92,11 +96,14 @@ def _options() -> list[Callable[..., Any]]:
             metavar="PATTERN",
             help=_("Never mirror repositories that fit; can be repeated."),
         ),
-        click.option(
-            "--names",
-            type=click.Path(path_type=Path, dir_okay=False),
-            metavar="FILE",
-            help=_("Table of names for hf=ms and ms=hf: a line each, the client's name and the hub's."),
+        combined(
+            click.option(
+                "--names",
+                type=click.Path(path_type=Path, dir_okay=False),
+                metavar="FILE",
+                help=_("Table of names for hf=ms and ms=hf: a line each, the client's name and the hub's."),
+            ),
+            needs=("--upstream hf=ms",),
         ),
         click.option(
             "--quota",
@@ -230,7 +237,7 @@ def mirror_wish(given: MirrorOptions) -> MirrorWish | None:
         UsageError: An option is wrong, or means nothing without another.
     """
     if not given["upstreams"] and not given["from_cache"]:
-        needing = [f"--{name}" for name in ("offline", "allow", "deny", "names", "quota") if given[name]]
+        needing = [f"--{name}" for name in ("offline", "allow", "deny", "quota") if given[name]]
         if given["is_open"] or needing:
             message = _("{option} is for mirrors").format(option=" ".join(needing or ["--open"]))
             raise UsageError(message, hint="hubferry serve --upstream hf --upstream ms")

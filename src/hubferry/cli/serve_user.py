@@ -137,7 +137,8 @@ def _require_name(name: str) -> None:
     try:
         check_repo_id(f"{name}/name")
     except Refusal:
-        raise UsageError(_("{name} is no name for an account or an organisation").format(name=name)) from None
+        message = _("{name} is no name for an account or an organisation").format(name=name)
+        raise UsageError(message, hint=_("letters, digits, “-”, “_” and “.”")) from None
 
 
 @command.command("list", cls=Command, help=_("List the accounts."), examples=("hubferry serve user list",))

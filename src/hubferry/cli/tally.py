@@ -152,6 +152,7 @@ class Tally:
         self._last_leg = dict.fromkeys(event.sizes, "send")
         self._content = {name: name for name in event.sizes}
         self._names = Counter(self._content.values())
+        self._files_done = 0
         self._meters = {"fetch": Meter(), "send": Meter(sum(event.sizes.values()))}
 
     def _stand(self, event: Standing) -> None:

@@ -6,15 +6,15 @@ import asyncio
 import contextlib
 import os
 import secrets
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubferry.cli import options, output
+from hubferry.cli import listening, output
 from hubferry.cli.command import Command
+from hubferry.cli.value_types import PlaceType
 from hubferry.errors import UsageError
 from hubferry.i18n import _, ngettext
 
@@ -45,31 +45,12 @@ _ELSEWHERE = ("SSH_CONNECTION", "SSH_TTY", "CI")
         "ssh -L 8788:127.0.0.1:8788 server hubferry ui --no-browser",
     ),
 )
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=_PORT,
-    show_default=True,
-    help=_("Port to listen on; 0 takes a free one. Where it is taken, another one is."),
+@listening.address(
+    _PORT,
+    _("Port to listen on; 0 takes a free one. Where it is taken, another one is."),
+    _("Address to listen on. Any other than this machine's own demands --tls-cert."),
 )
-@click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    help=_("Address to listen on. Any other than this machine's own demands --tls-cert."),
-)
-@click.option(
-    "--tls-cert",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    metavar="FILE",
-    help=_("Certificate, with those that lead to its root: speak https, and nothing else."),
-)
-@click.option(
-    "--tls-key",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    metavar="FILE",
-    help=_("Its private key, unless that is in the same file."),
-)
+@listening.certificate()
 @click.option(
     "--open-browser/--no-browser",
     "browser",
@@ -89,21 +70,16 @@ _ELSEWHERE = ("SSH_CONNECTION", "SSH_TTY", "CI")
     "--receipts",
     metavar="DIR",
     multiple=True,
-    type=options.PlaceType(),
+    type=PlaceType(),
     help=_("List the receipts in this directory; may be repeated."),
 )
 @click.option("--read-only", is_flag=True, help=_("Show, and let nothing be started, changed or removed."))
-@click.option("--json", "as_json", is_flag=True, help=_("Print the address as one line of JSON."))
-def ui(**words: Any) -> None:  # fmt: skip
+@listening.address_as_json()
+def ui(**words: Any) -> None:
     """Run until Ctrl-C."""
     from hubferry.serve.addresses import is_loopback
 
     local = is_loopback(words["host"])
-    if words["tls_key"] is not None and words["tls_cert"] is None:
-        raise UsageError(
-            _("--tls-key is the key of a certificate: --tls-cert names that"),
-            hint=f"hubferry ui --tls-cert cert.pem --tls-key {words['tls_key']}",
-        )
     if not local and words["tls_cert"] is None:
         raise UsageError(
             _("what other machines can reach is shown over https only: a key lets its reader in"),
@@ -133,10 +109,7 @@ async def _stay(settings: Settings, key: str, words: dict[str, Any]) -> None:
     application = create(settings)
     runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on a loop
-            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    stopped = listening.until_stopped()
     try:
         await _listen(runner, words)
         _announce(runner, key, words)
@@ -150,9 +123,7 @@ async def _listen(runner: web.AppRunner, words: dict[str, Any]) -> None:
     """Listen where it was asked for; at a free port where nobody asked for the one that is taken."""
     from aiohttp import web
 
-    from hubferry.cli.tls import tls_context
-
-    context = tls_context((words["tls_cert"], words["tls_key"]) if words["tls_cert"] is not None else None)
+    context = listening.tls_context(words["tls_cert"], words["tls_key"])
     chosen = (
         click.get_current_context().get_parameter_source("port") is not click.core.ParameterSource.DEFAULT
     )
@@ -163,18 +134,11 @@ async def _listen(runner: web.AppRunner, words: dict[str, Any]) -> None:
             reason = error
             continue
         return
-    raise UsageError(
-        _("cannot listen on {host}:{port}: {reason}").format(
-            host=words["host"], port=words["port"], reason=reason.strerror or reason
-        ),
-        hint="hubferry ui --port 0",
-    ) from reason
+    raise listening.refused(words["host"], words["port"], reason, "hubferry ui --port 0") from reason
 
 
 def _announce(runner: web.AppRunner, key: str, words: dict[str, Any]) -> None:
-    from hubferry.cli.serve_talk import reachable_host
-
-    host, port = reachable_host(words["host"]), int(runner.addresses[0][1])
+    host, port = listening.reachable_host(words["host"]), int(runner.addresses[0][1])
     shown = f"[{host}]" if ":" in host else host
     scheme = "http" if words["tls_cert"] is None else "https"
     address = f"{scheme}://{shown}:{port}/?key={key}"

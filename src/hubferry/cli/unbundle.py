@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubferry.cli import options, output, present
+from hubferry.cli import options, output, present, receipt
 from hubferry.cli.announced import Subject
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
+from hubferry.cli.value_types import PlaceType
 from hubferry.commits import commit_of, listing_digest_of
 from hubferry.errors import UsageError
 from hubferry.i18n import _, ngettext
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hubferry.bundles.opening import Unbundled
+
+_OF_A_TARGET = frozenset({"--private", "--public", "--message", "--destination-endpoint", "--insecure"})
 
 
 @click.command(
@@ -43,23 +47,20 @@ if TYPE_CHECKING:
     _("Where to"),
     click.option("--to", metavar="TARGET",
                  help=_("A hub's repository, or a folder; {owner} and {name} stand for the source's.")),
-    click.option("--private", "visibility", flag_value="private",
-                 help=_("Create the destination as private.")),
-    click.option("--public", "visibility", flag_value="public",
-                 help=_("Create the destination as public; let what is private or gated become public.")),
+    options.visibility(
+        _("Create the destination as private."),
+        _("Create the destination as public; let what is private or gated become public."),
+    ),
     click.option("--message", "-m", metavar="TEXT", help=_("Message of the commit.")),
     click.option("--token", metavar="TOKEN", help=_("Token for the destination.")),
     options.destination_access(),
     click.option("--insecure", is_flag=True, help=_("Allow a token over plain http to another machine.")),
-    click.option("--receipts", metavar="DIR", type=options.PlaceType(),
+    click.option("--receipts", metavar="DIR", type=PlaceType(),
                  help=_("Write a receipt of each repository there.")),
 )  # fmt: skip
 @options.group(
     _("How"),
-    click.option("--include", metavar="GLOB", multiple=True,
-                 help=_("Take only paths that match; may be repeated.")),
-    click.option("--exclude", metavar="GLOB", multiple=True,
-                 help=_("Leave out paths that match; may be repeated, and wins over --include.")),
+    options.paths(),
     options.transfer(),
 )  # fmt: skip
 @options.group(_("What to say"), options.talking())
@@ -70,6 +71,9 @@ def unbundle(places: tuple[str, ...], **words: Any) -> int:
     from hubferry.running import run
 
     folders, target = _read(places, words["to"])
+    if target is None:
+        _refuse_idle()
+    receipt.require_place(words["receipts"])
     asked, started = options.build(**words), time.time()
     keep_freed_memory()
     what = Subject("hubferry unbundle", str(folders[0]), target, arrives=target is not None)
@@ -90,6 +94,8 @@ def unbundle(places: tuple[str, ...], **words: Any) -> int:
         )
     elif not words["quiet"]:
         _tell(done)
+        for place in filter(None, receipts):
+            receipt.tell(place)
     return 0
 
 
@@ -109,7 +115,25 @@ def _read(places: Sequence[str], to: str | None) -> tuple[list[Path], str | None
         message = _("there is no folder {path}").format(path=missing)
         hint = _("a folder that is to be made is named by --to: --to {path}").format(path=missing)
         raise UsageError(message, path=str(missing), hint=hint)
+    if target is None and len(folders) > 1 and folders[-1].is_dir() and not any(folders[-1].glob("*.tar")):
+        message = _("{path} has no volume in it").format(path=folders[-1])
+        hint = shlex.join(["hubferry", "unbundle", *words[:-1], "--to", words[-1]])
+        raise UsageError(message, path=str(folders[-1]), hint=hint)
     return folders, target
+
+
+def _refuse_idle() -> None:
+    """Refuse what is said of a target where there is none.
+
+    Raises:
+        UsageError: With the line that names one.
+    """
+    from hubferry.cli.combining import idle, typed_options
+
+    context = click.get_current_context()
+    for name in typed_options(context):
+        if name in _OF_A_TARGET:
+            raise idle(context, name, ("--to ms:my-org/{name}",))
 
 
 def _tell(done: Sequence[Unbundled]) -> None:
@@ -129,7 +153,7 @@ def _tell(done: Sequence[Unbundled]) -> None:
             output.data(str(one.fetched.path))
 
 
-def _document(one: Unbundled, receipt: Path | None) -> dict[str, object]:
+def _document(one: Unbundled, kept: Path | None) -> dict[str, object]:
     model, fetched, report = one.model, one.fetched, one.report
     came = fetched.fetched if fetched is not None else report.fetched if report is not None else 0
     return {
@@ -144,5 +168,5 @@ def _document(one: Unbundled, receipt: Path | None) -> dict[str, object]:
         "sent": 0 if report is None else report.sent,
         "commits": [] if report is None else list(report.commits),
         "verified": fetched is not None or (report is not None and report.verified),
-        "receipt": None if receipt is None else str(receipt),
+        "receipt": None if kept is None else str(kept),
     }

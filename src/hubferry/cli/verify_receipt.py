@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubferry.cli import look_words, options, output
+from hubferry.cli.combining import combined
 from hubferry.cli.command import Command
 from hubferry.errors import IntegrityError
 from hubferry.i18n import _, ngettext
@@ -41,11 +42,17 @@ _SIGNS = {"same": "=", "changed": "*", "missing": "-", "extra": "+"}
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("where", required=False)
-@click.option("--latest", is_flag=True, help=_("Look at the head of the target's branch, not at the commit."))
+@combined(
+    click.option(
+        "--latest", is_flag=True, help=_("Look at the head of the target's branch, not at the commit.")
+    ),
+    excludes=("WHERE",),
+)
 @click.option("--differences", "-d", is_flag=True, help=_("Print only what is not the same."))
+@options.offline()
 @options.one_access()
-@click.option("--json", "as_json", is_flag=True, help=_("Print one JSON document instead of text."))
-@click.option("--quiet", "-q", is_flag=True, help=_("Say nothing but errors."))
+@options.as_json()
+@options.quiet()
 def verify_receipt(file: Path, where: str | None, **words: Any) -> int:
     """Run the command."""
     from hubferry import api
@@ -53,14 +60,17 @@ def verify_receipt(file: Path, where: str | None, **words: Any) -> int:
     listen = look_words.listener(quiet=words["quiet"])
     found = api.verify_receipt(file, where, options.build(**words), listen, latest=words["latest"])
     if words["as_json"]:
-        output.document(_document(found))
+        output.document(_document(found, only_differences=words["differences"]))
     else:
-        for one in found.files:
-            if not (words["differences"] and one.state.value == "same"):
-                output.data(f"{_SIGNS[one.state.value]} {output.visible(one.path)}")
+        for one in _shown(found, only_differences=words["differences"]):
+            output.data(f"{_SIGNS[one.state.value]} {output.visible(one.path)}")
         if not words["quiet"]:
             output.talk(_sum(found))
     return 0 if found.good else IntegrityError.exit_code
+
+
+def _shown(found: ReceiptCheck, *, only_differences: bool) -> list[CheckedFile]:
+    return [one for one in found.files if not (only_differences and one.state.value == "same")]
 
 
 def _counts(found: ReceiptCheck) -> dict[str, int]:
@@ -84,7 +94,7 @@ def _sum(found: ReceiptCheck) -> str:
     return _(", ").join(parts)
 
 
-def _document(found: ReceiptCheck) -> dict[str, object]:
+def _document(found: ReceiptCheck, *, only_differences: bool) -> dict[str, object]:
     receipt = found.receipt
     return {
         "good": found.good,
@@ -98,7 +108,7 @@ def _document(found: ReceiptCheck) -> dict[str, object]:
             "target": _side(receipt.target),
         },
         "counts": _counts(found),
-        "files": [_row(one) for one in found.files],
+        "files": [_row(one) for one in _shown(found, only_differences=only_differences)],
     }
 
 

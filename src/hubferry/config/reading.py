@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _LARGEST = 1 << 20
 _MOST_SHOWN = 20
 """Mistakes that one reading names."""
+_LANGUAGES = 2
+"""In which mistakes are said. Pages have readers of both, for whom the file is not read anew each time."""
 _Key = tuple[str, str, int, int, int, int]
 _known: dict[_Key, tuple[Configuration, list[UsageError]]] = {}
 
@@ -61,10 +63,13 @@ def _read(where: Place) -> tuple[Configuration, list[UsageError]]:
     except OSError as error:
         return Configuration(), [] if where.origin == "default" else [_unreadable(path, error)]
     looks = (str(path), language(), status.st_mtime_ns, status.st_size, status.st_mode, status.st_uid)
-    if looks not in _known:
-        _known.clear()
-        _known[looks] = _fresh(path, status)
-    return _known[looks]
+    known = _known.get(looks)  # asked once: a thread that speaks another language may forget it meanwhile
+    if known is None:
+        known = _fresh(path, status)
+        if len(_known) >= _LANGUAGES:
+            _known.clear()
+        _known[looks] = known
+    return known
 
 
 def _fresh(path: Path, status: os.stat_result) -> tuple[Configuration, list[UsageError]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from hubferry import compare, survey
+from hubferry import compare, remember, survey
 from hubferry.commits import commit_of, listing_digest_of
 from hubferry.config import normal_endpoint
 from hubferry.errors import NotFoundError, UsageError
@@ -106,7 +106,10 @@ async def verify(
     if where is None:
         _refuse_other_hub(known, ref, options.source)
         commit = None if latest else known.target.commit
-    async with Session(text, None, options, listen) as session:
+    session = Session(text, None, options, listen)
+    if session.offline:
+        raise remember.unasked(session.source_ref)
+    async with session:
         revision = await _resolved(session, commit, listen)
         listed = {file.path: file for file in await session.source.files(revision)}
         digests = await _hashed(session, known, revision, listed)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from hubferry.cache.names import check_path
 from hubferry.entries import ALLOWABLE
-from hubferry.errors import DiskError, IntegrityError, NotFoundError
+from hubferry.errors import DiskError, IntegrityError
 from hubferry.events import Note
-from hubferry.hubs.folder.source import root_of
+from hubferry.hubs.folder.source import no_folder, root_of
 from hubferry.hubs.folder.survey import Entry, survey, unreadable
 from hubferry.i18n import _
 from hubferry.model import Digests, RepoFile
@@ -61,7 +61,7 @@ def _told(done: int, total: int) -> Note:
 def _entries(root: Path, receipt: Receipt) -> dict[str, Entry]:
     """Return what a copy would find in the folder, and what it would leave out and the receipt names."""
     if not root.is_dir():
-        raise NotFoundError(_("There is no folder {path}.").format(path=root), side="source")
+        raise no_folder(root, "source")
     found = {entry.path: entry for entry in survey(root, ALLOWABLE).entries}
     real = Path(os.path.realpath(root))
     hidden = (_hidden(real, file) for file in receipt.files if file.path not in found)

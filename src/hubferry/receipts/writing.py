@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hubferry.cache.disk import disk, disk_errors
+from hubferry import places
+from hubferry.cache.disk import disk
+from hubferry.errors import DiskError
+from hubferry.i18n import _
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -19,7 +25,7 @@ def write_whole(place: Path, content: bytes) -> None:
         DiskError: The disk is full, forbids it, or fails.
     """
     passing = place.with_name(f".{place.name}.{secrets.token_hex(8)}.passing")
-    with disk_errors(place):
+    with writing(place):
         descriptor = disk.open(passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         try:
             try:
@@ -32,3 +38,42 @@ def write_whole(place: Path, content: bytes) -> None:
             disk.unlink(passing, missing_ok=True)
             raise
         disk.fsync_directory(place.parent)
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Let what keeps a document from being written name its place, and not the cache.
+
+    Raises:
+        DiskError: The disk is full, forbids it, or fails.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _unwritable(place, error.strerror or type(error).__name__) from error
+
+
+def require_writable(folder: Path, *, made: bool = True) -> None:
+    """Refuse a folder in which nothing can be written, before there is something to write.
+
+    Args:
+        folder: Where documents are going to be.
+        made: Whether it is made where it is not there.
+
+    Raises:
+        DiskError: It is not there, or only read.
+    """
+    there = folder.absolute()
+    while not os.path.lexists(there):
+        there = there.parent
+    if not places.is_directory(there):
+        raise _unwritable(folder, os.strerror(errno.ENOTDIR))
+    if there != folder.absolute() and not made:
+        raise _unwritable(folder, os.strerror(errno.ENOENT))
+    if not places.is_writable(there):
+        raise _unwritable(folder, _("no permission, or the disk is read-only"))
+
+
+def _unwritable(place: Path, reason: str) -> DiskError:
+    message = _("{path} cannot be written: {reason}").format(path=place, reason=reason)
+    return DiskError(message, path=str(place), hint=_("name another place, or give yourself the right"))

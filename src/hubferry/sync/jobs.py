@@ -12,6 +12,7 @@ from hubferry import look
 from hubferry.errors import HubferryError, NotFoundError, UsageError
 from hubferry.i18n import _, ngettext
 from hubferry.sync.spec import Job
+from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -61,7 +62,7 @@ async def expand(entries: Iterable[Entry], options: Options, listen: Listener) -
         except HubferryError as error:
             return Expansion(failed=(Unexpanded(Job(entry, entry.source, entry.target), error),))
 
-    parts = await asyncio.gather(*(one(entry) for entry in entries))
+    parts = await run_all(*(one(entry) for entry in entries))
     whole = Expansion(
         tuple(job for part in parts for job in part.jobs),
         tuple(one for part in parts for one in part.failed),
@@ -133,7 +134,7 @@ async def _of_size(
             size = (await look.list_files(str(one.ref), asked, listen)).size
         return least <= size and (most is None or size <= most)
 
-    fit = await asyncio.gather(*(fits(one) for one in found))
+    fit = await run_all(*(fits(one) for one in found))
     return [one for one, good in zip(found, fit, strict=True) if good]
 
 

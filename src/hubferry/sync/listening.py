@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,11 @@ def address_of(text: str) -> tuple[str, int]:
         message = _("“{text}” is no address to listen at").format(text=text)
         raise UsageError(message, hint="--listen 127.0.0.1:9464")
     return host.strip("[]") or USUAL_HOST, int(port)
+
+
+def _reason(error: OSError) -> str:
+    """Return why an address cannot be had, in the system's words, which asyncio lengthens."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
 
 
 @asynccontextmanager
@@ -74,9 +80,7 @@ async def listening(
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
-            message = _("cannot listen at {address}: {reason}").format(
-                address=address, reason=error.strerror or error
-            )
+            message = _("cannot listen at {address}: {reason}").format(address=address, reason=_reason(error))
             raise UsageError(message, hint="--listen 127.0.0.1:0") from error
         shown = f"[{host}]" if ":" in host else host
         yield f"http://{shown}:{runner.addresses[0][1]}"

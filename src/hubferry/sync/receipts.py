@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubferry import __version__, planning, survey, typed
-from hubferry.cache.disk import disk, disk_errors
+from hubferry.cache.disk import disk
 from hubferry.cache.names import safe_name
 from hubferry.commits import short
 from hubferry.errors import HubferryError, IntegrityError
 from hubferry.i18n import _
 from hubferry.options import Access, Options
 from hubferry.receipts import document, sums
-from hubferry.receipts.checking import endpoint_of, verify
+from hubferry.receipts.checking import endpoint_of
 from hubferry.receipts.document import Receipt, ReceiptFile, ReceiptName, ReceiptPull, Side, Tool
-from hubferry.receipts.writing import write_whole
+from hubferry.receipts.writing import write_whole, writing
 from hubferry.session import Session
 from hubferry.sync.outcome import FileProof
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from hubferry.events import Listener
     from hubferry.model import RepoFile
     from hubferry.sync.outcome import Outcome
-
-__all__ = ["settled", "verify", "write"]
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _EDITED = ".gitattributes"
@@ -152,7 +150,7 @@ def write(
     receipt = _receipt(outcome, clean, reached)
     if source_endpoint is not None:
         receipt = replace(receipt, source=replace(receipt.source, endpoint=source_endpoint))
-    with disk_errors(folder):
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
         last = _last(folder)

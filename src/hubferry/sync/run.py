@@ -21,6 +21,7 @@ from hubferry.sync.keeping import Keeper
 from hubferry.sync.outcome import Change, Outcome, Summary
 from hubferry.sync.runner import LocalRunner
 from hubferry.sync.spec import Manner
+from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -163,7 +164,7 @@ async def check(
             return change
 
         lost = [Change(one.job, error=one.error) for one in expansion.failed]
-        return (*lost, *await asyncio.gather(*(look(job) for job in expansion.jobs)))
+        return (*lost, *await run_all(*(look(job) for job in expansion.jobs)))
 
 
 async def _expanded(entries: Sequence[Entry], asked: Asked, hear: Hear) -> Expansion:

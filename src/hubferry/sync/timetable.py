@@ -6,6 +6,7 @@ hour later, one that the change back repeats comes once.
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -55,11 +56,8 @@ class Timetable:
     @property
     def next_at(self) -> float | None:
         """When something is due next, in seconds since 1970; None where nothing ever is."""
-        return min(self._due.values(), default=None)
-
-    def at(self, name: str) -> float | None:
-        """When an entry is due next."""
-        return self._due.get(name)
+        first = min(self._due.values(), default=math.inf)
+        return None if first == math.inf else first
 
     @property
     def times(self) -> dict[tuple[str, Schedule], float]:
@@ -78,7 +76,7 @@ def next_time(schedule: Schedule, now: float) -> float:
         times.append(now + schedule.every)
     if schedule.cron is not None:
         times.append(_next_of_cron(schedule.cron, now))
-    return min(times, default=float("inf"))
+    return min(times, default=math.inf)
 
 
 def _next_of_cron(expression: str, now: float) -> float:
@@ -86,4 +84,4 @@ def _next_of_cron(expression: str, now: float) -> float:
         at = moment.timestamp()
         if at > now:
             return at
-    return float("inf")
+    return math.inf

@@ -35,13 +35,11 @@ class Standing:
         running: Whether repositories are brought up to date now.
         next_at: When something is due, in seconds since 1970; None for never.
         mistake: What is wrong with the file as it is now; the one before is still heeded.
-        last: What came of the last run.
     """
 
     running: bool = False
     next_at: float | None = None
     mistake: str | None = None
-    last: Summary | None = None
 
 
 @dataclass
@@ -112,7 +110,7 @@ class Watch:
         self._work = asyncio.ensure_future(self.work(file, due))
         self.standing.running = True
         try:
-            self.standing.last = await self._work
+            await self._work
         except LockedError as error:
             self._say(error.sentence)
             table.put_off(due, self.clock.wall() + _HELD)

@@ -42,6 +42,8 @@ def adopt_command(folder: Path, repository: str | None, cache_dir: Path | None, 
     from hubferry.cache.store import Cache
 
     folder = folder.absolute()
+    if folder.is_file():
+        raise UsageError(_("{path} is a file, not a directory").format(path=folder))
     taken = take_in(folder, _ref(folder, repository), Cache(cache_dir), on_copy=_say_copy)
     if as_json:
         output.document(_document(taken))

@@ -57,8 +57,9 @@ def _lines(model: CachedModel) -> list[str]:
     if model.link_to is not None:
         title += " " + _("(link to {path})").format(path=output.visible(model.link_to))
     files = ngettext("{count} file", "{count} files", state.files).format(count=state.files)
-    head = f"{title}: {state_name(state.verdict)}, {files}, {output.size(state.size)}"
-    lines = [head + (_(", as it was verified") if state.verified else "")]
+    said = _(", ").join((state_name(state.verdict), files, output.size(state.size)))
+    said += _(", as it was verified") if state.verified else ""
+    lines = [_("{subject}: {text}").format(subject=title, text=said)]
     lines += [f"  {output.visible(problem.path)} {problem.what}" for problem in state.problems]
     if state.changed:
         sentence = ngettext(

@@ -10,27 +10,16 @@ import click
 from hubferry.cache.retention import Policy, Reason
 from hubferry.cache.words import reason_name
 from hubferry.cli import output
-from hubferry.cli.ages import AgeType
 from hubferry.cli.cache import selection, words
 from hubferry.cli.cache.clean import preview, remove
 from hubferry.cli.command import Command
+from hubferry.cli.value_types import AgeType, SizeType
 from hubferry.i18n import _
-from hubferry.units import read_size
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hubferry.cache.listing import CachedModel
-
-
-class _SizeType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer clicks only
-    name = "SIZE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        size = read_size(str(value))
-        if size is None:
-            self.fail(_("{value!r} is not a size such as 500G").format(value=value), param, ctx)
-        return size
 
 
 @click.command(
@@ -46,7 +35,7 @@ class _SizeType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gen
         "hubferry cache prune --partial",
     ),
 )
-@click.option("--max-size", type=_SizeType(), help=_("Until all models together take no more than this."))
+@click.option("--max-size", type=SizeType(), help=_("Until all models together take no more than this."))
 @click.option("--older-than", type=AgeType(), help=_("What was not used for this long: 30d, 12h, 2w."))
 @click.option(
     "--keep-last",

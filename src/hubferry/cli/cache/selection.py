@@ -11,7 +11,7 @@ import click
 
 from hubferry.cache.listing import Listing, describe, followed, list_models
 from hubferry.cache.roots import all_roots
-from hubferry.cli.options import PlaceType
+from hubferry.cli.value_types import PlaceType
 from hubferry.i18n import _
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import click
 
 from hubferry.cli import output
 from hubferry.cli.cache import selection
+from hubferry.cli.combining import combined
 from hubferry.cli.command import Command
 from hubferry.errors import IntegrityError
 from hubferry.i18n import _, ngettext
@@ -49,8 +50,13 @@ class _ShareType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # ge
     ),
 )
 @click.argument("name", required=False)
-@click.option("--all", "everything", is_flag=True, help=_("Every model; the same as naming none."))
-@click.option("--full", is_flag=True, help=_("Read every file, changed or not."))
+@combined(
+    click.option("--all", "everything", is_flag=True, help=_("Every model; the same as naming none.")),
+    excludes=("NAME",),
+)
+@combined(
+    click.option("--full", is_flag=True, help=_("Read every file, changed or not.")), excludes=("--sample",)
+)
 @click.option(
     "--sample",
     type=_ShareType(),
@@ -66,8 +72,6 @@ def verify_command(name: str | None, cache_dir: Path | None, **words: Any) -> in
     from hubferry.cache.verify import Scope, verify
     from hubferry.cli.cache.reading import follow_reading
 
-    if name is not None and words["everything"]:
-        raise click.UsageError(_("give a name or --all, not both"))
     models = selection.models(name, cache_dir)
     scope = Scope(full=words["full"], share=words["sample"] or 0.0)
     begun = time.monotonic()
@@ -99,7 +103,9 @@ def _lines(model: CachedModel, found: Verification) -> list[str]:
         )
         read = _(" ({size} read)").format(size=output.size(found.hashed))
         return [sentence.format(model=title, count=len(found.results)) + read]
-    sentence = ngettext("{model}: {count} file is wrong", "{model}: {count} files are wrong", len(bad))
+    sentence = ngettext(
+        "{model}: {count} file is wrong or missing", "{model}: {count} files are wrong or missing", len(bad)
+    )
     lines = [sentence.format(model=title, count=len(bad))]
     lines += [f"  {output.visible(one.path)} {one.what}" for one in bad]
     return [*lines, f"  -> hubferry cache repair {model.name}"]

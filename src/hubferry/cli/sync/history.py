@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubferry.cli import options, output, secrets
-from hubferry.cli.ages import AgeType
+from hubferry.cli.combining import combined
 from hubferry.cli.command import Command
 from hubferry.cli.sync import history_words as saying
+from hubferry.cli.value_types import AgeType
 from hubferry.errors import NotFoundError, UsageError
 from hubferry.i18n import _, ngettext
 
@@ -55,31 +56,39 @@ class _PruneType(AgeType):
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @options.group(
     _("What to show"),
-    click.option("--run", "number", metavar="ID", type=click.IntRange(min=1),
-                 help=_("One run, repository by repository.")),
+    combined(
+        click.option("--run", "number", metavar="ID", type=click.IntRange(min=1),
+                     help=_("One run, repository by repository.")),
+        excludes=("--since", "--limit", "FILE"),
+    ),
     click.option("--repository", metavar="NAME",
                  help=_("Only repositories that NAME fits: a part of a source, target or entry, or a glob.")),
     click.option("--failed", is_flag=True, help=_("Only what failed.")),
     click.option("--since", metavar="AGE", type=AgeType(), help=_("Only runs of the last time: 7d, 12h.")),
     click.option("--limit", metavar="N", type=click.IntRange(min=1), default=_RUNS, show_default=True,
                  help=_("Most runs.")),
-    click.option("--json", "as_json", is_flag=True, help=_("Print one JSON document instead of text.")),
+    options.as_json(),
 )  # fmt: skip
 @options.group(
     _("Forget"),
-    click.option("--prune", metavar="[AGE]", type=_PruneType(), is_flag=False, flag_value="",
-                 help=_("Forget runs older than AGE, after a question; what was proven last stays known.")),
-    click.option("--keep", metavar="N", type=click.IntRange(min=0),
-                 help=_("With --prune: keep the last N runs of each file.")),
-    click.option("--force", is_flag=True, help=_("Ask nothing.")),
+    combined(
+        click.option("--prune", metavar="[AGE]", type=_PruneType(), is_flag=False, flag_value="",
+                     help=_("Forget runs older than AGE, after a question; what was proven last "
+                            "stays known.")),
+        excludes=("--run", "--repository", "--failed", "--since", "--limit"),
+    ),
+    combined(
+        click.option("--keep", metavar="N", type=click.IntRange(min=0),
+                     help=_("With --prune: keep the last N runs of each file.")),
+        click.option("--force", is_flag=True, help=_("Ask nothing.")),
+        needs=("--prune 90d",),
+    ),
 )  # fmt: skip
 def history_command(file: Path | None, **words: Any) -> None:
     """Run the command."""
     from hubferry.sync.history.reading import Wanted
     from hubferry.sync.history.store import History
 
-    if words["prune"] is None and (words["keep"] is not None or words["force"]):
-        raise UsageError(_("--keep and --force go with --prune"), hint="hubferry sync history --prune 90d")
     since = None if words["since"] is None else time.time() - words["since"]
     wanted = Wanted(file, since, words["repository"], words["failed"], words["limit"])
     with History.open(create=False, clean=secrets.redact) as history:

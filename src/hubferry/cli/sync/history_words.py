@@ -10,7 +10,7 @@ from hubferry import units
 from hubferry.cli import output
 from hubferry.cli.cache.words import aligned, shortened, width
 from hubferry.cli.output import duration, iso_time, size
-from hubferry.cli.sync.words import facts_document, status_word
+from hubferry.cli.sync.words import STATUSES, counted, facts_document, status_word
 from hubferry.commits import short
 from hubferry.i18n import _, ngettext
 
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
     from hubferry.errors import HubferryError
     from hubferry.sync.history.values import Failure, How, PastOutcome, PastRun
-    from hubferry.sync.outcome import Status
 
-_STATUSES: tuple[Status, ...] = ("copied", "same", "failed", "skipped", "stopped")
 _LEAST = 20
 """Columns that a file's name keeps on any terminal."""
 
@@ -60,7 +58,7 @@ def run_lines(runs: Sequence[PastRun], *, terminal: bool) -> list[str]:
 
 
 def _run_row(run: PastRun) -> list[str]:
-    counts = [run.counts.get(status, 0) for status in _STATUSES]
+    counts = [run.counts.get(status, 0) for status in STATUSES]
     copied, same, failed = (str(count) for count in counts[:3])
     others = str(sum(counts[3:]))
     time_taken = duration(run.seconds if run.how != "running" else max(0.0, time.time() - run.started))
@@ -96,20 +94,17 @@ def detail_lines(run: PastRun, outcomes: Sequence[PastOutcome]) -> list[str]:
 def _headline(run: PastRun) -> list[str]:
     ended = "-" if run.ended is None else moment(run.ended)
     facts = [
-        (_("Run"), f"{run.id} ({run.kind})"),
+        (_("Run"), _("{name} ({what})").format(name=run.id, what=run.kind)),
         (_("File"), output.visible(run.file)),
         (_("Started"), moment(run.started)),
-        (_("Ended"), f"{ended} ({how_word(run.how)})"),
+        (_("Ended"), _("{name} ({what})").format(name=ended, what=how_word(run.how))),
         (_("Time"), duration(run.seconds)),
         (_("By"), _("hubferry {version}, process {pid} on {host}").format(
             version=run.version, pid=run.pid, host=output.visible(run.host))),
     ]  # fmt: skip
-    counts = [
-        f"{run.counts[status]} {status_word(status)}" for status in _STATUSES if run.counts.get(status, 0)
-    ]
     moved = _("fetched {fetched}, sent {sent}").format(fetched=size(run.fetched), sent=size(run.sent))
     commits = ngettext("{count} commit", "{count} commits", run.commits).format(count=run.commits)
-    facts.append((_("Sum"), _(", ").join([*counts, moved, commits])))
+    facts.append((_("Sum"), _(", ").join([*counted(run.counts), moved, commits])))
     return aligned(facts)
 
 
@@ -201,7 +196,7 @@ def _run_document(run: PastRun) -> dict[str, object]:
         "host": run.host,
         "pid": run.pid,
         "version": run.version,
-        "counts": {status: run.counts.get(status, 0) for status in _STATUSES},
+        "counts": {status: run.counts.get(status, 0) for status in STATUSES},
         "fetched": run.fetched,
         "sent": run.sent,
         "commits": run.commits,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from hubferry.cli import options, output
-from hubferry.errors import UsageError
+from hubferry.cli.combining import combined
+from hubferry.cli.value_types import PlaceType, Rates, RateType, SizeType
 from hubferry.i18n import _
 
 if TYPE_CHECKING:
@@ -44,14 +45,14 @@ def choosing() -> Callable[[Decorated], Decorated]:
 def moving() -> Callable[[Decorated], Decorated]:
     """Add how bytes move, where they are kept, and what is left as proof."""
     return options.together(
-        click.option("--receipts", metavar="DIR", type=options.PlaceType(),
+        click.option("--receipts", metavar="DIR", type=PlaceType(),
                      help=_("Write a receipt for each copy: every path with its sha256.")),
         click.option("--connections", metavar="N", type=click.IntRange(min=1),
                      help=_("Most connections of one copy in each direction; adapts unless given.")),
-        click.option("--bwlimit", metavar="RATE", type=options.RateType(), default=options.Rates(),
+        click.option("--bwlimit", metavar="RATE", type=RateType(), default=Rates(),
                      show_default=False,
                      help=_("Most bytes a second of one copy: 20M each way, or 50M:10M.")),
-        click.option("--cache-dir", metavar="DIR", type=options.PlaceType(),
+        click.option("--cache-dir", metavar="DIR", type=PlaceType(),
                      help=_("Keep models here, whatever other caches have; those give their files by link.")),
     )  # fmt: skip
 
@@ -61,28 +62,16 @@ def placing() -> Callable[[Decorated], Decorated]:
     return options.together(
         click.option("--runner", type=click.Choice(["local", "ray"]), default="local", show_default=True,
                      help=_("Where copies run: here, or on the nodes of a Ray cluster.")),
-        click.option("--ray-address", metavar="HOST:PORT",
-                     help=_("The cluster; RAY_ADDRESS, or one on this machine, unless given.")),
-        click.option("--ray-cpus", metavar="N", type=click.FloatRange(0.01, 1024), default=1.0,
-                     help=_("Cores of a node that one copy takes, as Ray counts them.")),
-        click.option("--split", metavar="SIZE", type=SizeType(),
-                     help=_("Cut a repository with as many bytes to send over the nodes: 50G.")),
+        combined(
+            click.option("--ray-address", metavar="HOST:PORT",
+                         help=_("The cluster; RAY_ADDRESS, or one on this machine, unless given.")),
+            click.option("--ray-cpus", metavar="N", type=click.FloatRange(0.01, 1024), default=1.0,
+                         help=_("Cores of a node that one copy takes, as Ray counts them.")),
+            click.option("--split", metavar="SIZE", type=SizeType(1),
+                         help=_("Cut a repository with as many bytes to send over the nodes: 50G.")),
+            needs=("--runner ray",),
+        ),
     )  # fmt: skip
-
-
-class SizeType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer clicks only
-    """Read `50G`."""
-
-    name = "SIZE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the bytes, or fail with a sentence."""
-        from hubferry.units import read_size
-
-        size = value if isinstance(value, int) else read_size(str(value))
-        if not size:
-            self.fail(_("{value!r} is not a size such as 50G").format(value=value), param, ctx)
-        return size
 
 
 @contextmanager
@@ -90,15 +79,10 @@ def placed(words: dict[str, Any]) -> Iterator[Callable[[SyncFile], Runner | None
     """Give what says where the copies of a file run; None is here.
 
     Raises:
-        UsageError: Ray is not installed, or an option is for Ray alone.
+        UsageError: Ray is not installed.
         NetworkError: No cluster answers.
     """
     if words["runner"] != "ray":
-        for name in ("ray_address", "split"):
-            if words[name] is not None:
-                option = "--" + name.replace("_", "-")
-                message = _("{option} is for --runner ray").format(option=option)
-                raise UsageError(message, hint=f"hubferry sync run --runner ray {option} …")
         yield lambda _file: None
         return
     from hubferry.sync.on_ray.cluster import joined
@@ -137,7 +121,7 @@ def asked(read_file: SyncFile, words: dict[str, Any]) -> Asked:
     from hubferry.sync.run import Asked
     from hubferry.sync.spec import Manner
 
-    rates: options.Rates = words.get("bwlimit") or options.Rates()
+    rates: Rates = words.get("bwlimit") or Rates()
     manner = Manner(
         connections=words.get("connections"),
         fetch_rate=rates.fetch,

@@ -13,7 +13,7 @@ from hubferry.findings import refusals
 from hubferry.i18n import _, ngettext
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hubferry.errors import HubferryError
     from hubferry.sync.history.values import PastOutcome
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+STATUSES: tuple[Status, ...] = ("copied", "same", "failed", "skipped", "stopped")
 
 
 def status_word(status: Status) -> str:
@@ -79,18 +80,7 @@ def _error_lines(name: str, error: HubferryError) -> Iterator[str]:
 
 def summary_line(summary: Summary) -> str:
     """Return what a run comes to, in a line."""
-    by_status = {
-        status: sum(one.status == status for one in summary.outcomes)
-        for status in ("copied", "same", "failed", "skipped", "stopped")
-    }
-    sentences = {
-        "copied": _("{count} copied"),
-        "same": _("{count} the same"),
-        "failed": _("{count} failed"),
-        "skipped": _("{count} not begun"),
-        "stopped": _("{count} stopped"),
-    }
-    parts = [sentences[status].format(count=count) for status, count in by_status.items() if count]
+    parts = counted({status: sum(one.status == status for one in summary.outcomes) for status in STATUSES})
     fetched, sent = (sum(getattr(one, name) for one in summary.outcomes) for name in ("fetched", "sent"))
     if fetched or sent:
         parts.append(_("fetched {fetched}, sent {sent}").format(fetched=size(fetched), sent=size(sent)))
@@ -99,6 +89,18 @@ def summary_line(summary: Summary) -> str:
         parts.append(ngettext("{count} commit", "{count} commits", commits).format(count=commits))
     said = _(", ").join(parts) or _("nothing to do")
     return _("{moved} ({time})").format(moved=said, time=duration(summary.seconds))
+
+
+def counted(counts: Mapping[Status, int]) -> list[str]:
+    """Return how many repositories ended in which way, in a few words each."""
+    sentences: dict[Status, str] = {
+        "copied": _("{count} copied"),
+        "same": _("{count} the same"),
+        "failed": _("{count} failed"),
+        "skipped": _("{count} not begun"),
+        "stopped": _("{count} stopped"),
+    }
+    return [sentences[status].format(count=counts[status]) for status in STATUSES if counts.get(status)]
 
 
 def summary_document(summary: Summary) -> dict[str, object]:

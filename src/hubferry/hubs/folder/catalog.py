@@ -6,10 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from hubferry.catalog import Owned, References, Repository
-from hubferry.errors import NotFoundError
-from hubferry.hubs.folder.source import DirectorySource, root_of
+from hubferry.hubs.folder.source import DirectorySource, no_folder, root_of
 from hubferry.hubs.folder.survey import survey
-from hubferry.i18n import _
 from hubferry.model import RepoFile, Revision
 
 if TYPE_CHECKING:
@@ -39,7 +37,7 @@ class FolderCatalog:
             return Repository(ref, revision, license=revision.license)
         root = root_of(ref)
         if not root.is_dir():
-            raise NotFoundError(_("There is no folder {path}.").format(path=root), side="source")
+            raise no_folder(root, "source")
         found = await asyncio.to_thread(survey, root, frozenset[str]())
         self._seen[ref.repo_id] = [RepoFile(one.path, one.status.st_size) for one in found.entries]
         changed = max((one.status.st_mtime for one in found.entries), default=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from contextlib import aclosing, suppress
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ class DirectorySource:
     def _root(self, ref: RepoRef) -> Path:
         root = root_of(ref)
         if not root.is_dir():
-            raise NotFoundError(_("There is no folder {path}.").format(path=root), side=self.side)
+            raise no_folder(root, self.side)
         return root
 
     def _pinned(self, files: list[RepoFile]) -> str:
@@ -136,6 +137,15 @@ class DirectorySource:
 def root_of(ref: RepoRef) -> Path:
     """Return the folder that a reference names."""
     return Path(ref.repo_id).expanduser().absolute()
+
+
+def no_folder(root: Path, side: Side) -> NotFoundError:
+    """Return the error for a folder that is not there, with the nearest name that is."""
+    hint = None
+    with suppress(OSError):
+        near = get_close_matches(root.name, (one.name for one in root.parent.iterdir() if one.is_dir()), n=1)
+        hint = _("Did you mean {name}?").format(name=root.parent / near[0]) if near else None
+    return NotFoundError(_("There is no folder {path}.").format(path=root), side=side, hint=hint)
 
 
 def _card_license(card: Path) -> str | None:

@@ -158,7 +158,7 @@ class History:
     def prunable(
         self, *, keep: int | None = None, older_than: float | None = None, file: Path | None = None
     ) -> tuple[PastRun, ...]:
-        """Return the runs that `prune` would forget.
+        """Return the runs beyond some limits, to be handed to `forget`; runs that go on are none of them.
 
         Args:
             keep: All but the last so many of each file.
@@ -168,14 +168,8 @@ class History:
         limits = pruning.Limits(keep, older_than, None if file is None else reading.absolute(file))
         return self._read(lambda connection: pruning.prunable(connection, limits, time.time()), ())
 
-    def prune(
-        self, *, keep: int | None = None, older_than: float | None = None, file: Path | None = None
-    ) -> int:
-        """Forget old runs and return how many; see `prunable`. Runs that go on stay, and so does `last`."""
-        return self.forget([run.id for run in self.prunable(keep=keep, older_than=older_than, file=file)])
-
     def forget(self, runs: Sequence[int]) -> int:
-        """Forget these runs; return how many."""
+        """Forget these runs; return how many. What `last` says stays."""
         gone = self._write(lambda connection: pruning.forget(connection, runs), 0)
         with self._lock:
             if gone and self._connection is not None:
