@@ -167,6 +167,17 @@ async def fetch(source: str, options: Options, listen: Listener) -> Fetched:
     return fetched
 
 
+async def plan_fetch(source: str, options: Options, listen: Listener) -> Plan:
+    """Make the plan that `fetch` would carry out, and write nothing; its destination is the cache."""
+    async with Session(source, None, options, listen) as session:
+        side = await session.signed(await session.guard(await session.look_at_source()))
+        held = session.holdings.known(side.files)
+        held |= session.holdings.adoptable([file for file in side.files if file.path not in held])
+        made = session.holdings.resumed(survey.everything(side, held))
+        listen(Planned(made))
+        return made
+
+
 async def bring(source: str, options: Options, listen: Listener) -> tuple[Fetched, SourceSide | None]:
     """Do the same, and say what the source lists, and what was selected; None where no hub was asked."""
     async with Session(source, None, options, listen) as session:

@@ -1,9 +1,8 @@
-"""Write the pictures of `hubferry ui`, as part of `make screenshots`; HUBFERRY_IMAGES may say where to."""
+"""Write the pictures of `hubferry ui`: the second part of `make screenshots`."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -14,11 +13,11 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "hub"), str(HERE.parent / "cli"), str(HERE)]
 
 from desks import publish  # noqa: E402
+from pictures import Shot, take  # noqa: E402
 from servers import running_hub, sdk_environment  # noqa: E402
 
 import models  # noqa: E402  # after the path is known
 
-LARGEST = 150 << 10
 MIB = 1 << 20
 MODELS = {
     "lab/quill-8b": (3, 12),
@@ -37,22 +36,23 @@ sync:
   - {name: lark, source: hf:meadow/lark-4b, target: ms:my-lab/lark-4b, schedule: {every: 6h}}
 """
 SHOTS = (
-    ("ui-overview", "/", "en", "light"),
-    ("ui-cache", "/cache", "en", "light"),
-    ("ui-cache-zh-dark", "/cache", "zh", "dark"),
-    ("ui-model", "/cache/lab_quill_8b", "en", "light"),
-    ("ui-plan", "/copy?source=hf:lab/quill-8b&destination=ms:my-lab/quill-8b", "en", "light"),
-    ("ui-mirrors", "/sync", "en", "light"),
+    Shot("ui-overview", "/"),
+    Shot("ui-cache", "/cache"),
+    Shot("ui-cache-zh-dark", "/cache", "zh", "dark"),
+    Shot("ui-model", "/cache/lab_quill_8b"),
+    Shot("ui-plan", "/copy?source=hf:lab/quill-8b&destination=ms:my-lab/quill-8b"),
+    Shot("ui-mirrors", "/sync"),
 )
 
 
 @contextmanager
 def machine(place: Path):
-    """A machine with a cache, a mirror file that has run, and `hubferry ui`; yields its address."""
+    """A machine with a cache, a mirror file that has run, and `hubferry ui`: its address, and its home."""
     with running_hub(place / "source") as source, running_hub(place / "destination") as destination:
         home = place / "home"
         environment = sdk_environment(home, hf=source, ms=destination)
         environment |= {"HUBFERRY_CONFIG": "none", "LANG": "C.UTF-8"}
+        del environment["HUBFERRY_CACHE"]  # where models are unless somebody says otherwise
 
         def ferry(*words):
             subprocess.run(
@@ -69,46 +69,31 @@ def machine(place: Path):
         (home / "mirrors.yaml").write_text(MIRRORS)
         for _night in range(3):
             ferry("sync", "run", "mirrors.yaml", "--quiet")
-        (home / "cache" / "orchard_plum_vl_7b" / "config.json").unlink()
-        yield from pages(environment, home)
+        (home / ".cache/model_transfer/orchard_plum_vl_7b/config.json").unlink()
+        yield from shown(environment, home)
 
 
-def pages(environment, home):
+def shown(environment, home):
     with subprocess.Popen(
         [sys.executable, "-m", "hubferry", "ui", "--json", "--port", "0", "--sync", "mirrors.yaml"],
         env=environment, cwd=home, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         try:
-            yield json.loads(process.stdout.readline())["url"]
+            yield json.loads(process.stdout.readline())["url"], home
         finally:
             process.terminate()
 
 
-def main() -> None:
-    from playwright.sync_api import sync_playwright
+def prepare(page, shot) -> None:
+    if shot.name == "ui-plan":
+        page.locator("main button.main").click()
+        page.locator("dl.figures").wait_for()
 
-    folder = Path(os.environ.get("HUBFERRY_IMAGES") or HERE.parents[1] / "docs" / "images")
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as place, machine(Path(place)) as address, sync_playwright() as engine:
-        browser = engine.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
-        for name, path, language, theme in SHOTS:
-            context = browser.new_context(
-                viewport={"width": 1280, "height": 800},
-                locale={"zh": "zh-CN", "en": "en-US"}[language],
-                color_scheme=theme,
-            )
-            page = context.new_page()
-            page.goto(address)
-            page.goto(address.partition("/?")[0] + path)
-            if name == "ui-plan":
-                page.locator("main button.main").click()
-                page.locator("dl.figures").wait_for()
-            picture = page.screenshot(path=folder / f"{name}.png")
-            assert len(picture) <= LARGEST, (name, len(picture))
-            context.close()
-        browser.close()
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as place, machine(Path(place)) as (address, home):
+        origin, _slash, way_in = address.partition("/?")
+        take(SHOTS, origin, way_in=f"/?{way_in}", home=home, prepare=prepare)
 
 
 if __name__ == "__main__":

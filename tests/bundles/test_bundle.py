@@ -134,6 +134,36 @@ def test_volumes_that_are_missing_or_damaged_are_named_and_made_again_byte_for_b
     assert digests(gap.cache / "org_model") == digests(model)
 
 
+def test_a_dry_run_says_what_would_be_taken_out_and_which_volumes_it_needs_and_writes_nothing(
+    desk, model, stick, gap, tmp_path
+):
+    whole = gap.ferry("unbundle", stick, "--dry-run")
+    assert "-> the cache" in whole.out
+    assert "model-00001-of-00003.safetensors" in whole.out
+    assert f"plan: {len(digests(model))} files, fetch 4." in whole.out
+    for target in ("ms:mine/model", str(tmp_path / "folder")):
+        assert "plan: " in gap.ferry("unbundle", stick, "--to", target, "--dry-run").out
+    volumes(stick)[1].unlink()
+    lacking = gap.ferry("unbundle", stick, "ms:mine/model", "--dry-run", code=3)
+    assert "will be created as public" in lacking.out
+    assert "volume 2 of org_model is missing" in lacking.err
+    assert "hubferry bundle --like org_model.json --only-volumes 2 DIR" in lacking.err
+    told = gap.ferry("unbundle", stick, "--dry-run", "--json", code=3).json()["models"]
+    assert [one["missing_volumes"] for one in told] == [[2]]
+    gap.ferry("unbundle", stick, "--include", "*.json", "--dry-run")
+    assert not (gap.cache / "org_model").exists()
+    assert not (tmp_path / "folder").exists()
+    assert desk.destination.requests.commits == desk.destination.requests.blobs_received == 0
+    assert not list(desk.destination.store.root.rglob("repository.json"))
+
+
+def test_what_is_in_the_cache_already_needs_no_volume_for_it(stick, gap, model):
+    gap.ferry("unbundle", stick)
+    for path in volumes(stick)[1:]:
+        path.unlink()
+    assert "all in the cache; nothing to fetch" in gap.ferry("unbundle", stick, "--dry-run").out
+
+
 def test_what_some_volumes_hold_is_not_read_again_when_the_others_come(model, stick, gap, tmp_path):
     later = tmp_path / "later"
     later.mkdir()

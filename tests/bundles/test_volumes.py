@@ -20,7 +20,7 @@ from volumes import MIB, bytes_of, described, laid_out, worked, written
 
 from hubferry.bundles import closing, layout, media
 from hubferry.cache.disk import disk
-from hubferry.errors import IntegrityError, UsageError
+from hubferry.errors import IntegrityError, LockedError, UsageError
 from hubferry.hubs.bundle import archive
 from hubferry.hubs.bundle.index import BundledFile, decoded, encoded
 
@@ -107,6 +107,42 @@ def test_a_partial_of_something_else_is_written_over(tmp_path):
     partial.write_bytes(random.Random(1).randbytes(2 * MIB))
     begun.write(1)
     assert begun.path(1).read_bytes() == whole.path(1).read_bytes()
+
+
+def test_a_volume_that_another_run_writes_is_left_to_it_in_clear_words(tmp_path):
+    slow, second = worked(tmp_path / "stick", FILES), worked(tmp_path / "stick", FILES)
+    refused = []
+
+    def halted():
+        """In the middle of the first run the second one comes."""
+        if not refused:
+            with pytest.raises(
+                LockedError, match=r"another run writes .*org_model-0001\.tar\.partial"
+            ) as caught:
+                second.write(1)
+            refused.append(caught.value.hint)
+
+    slow.halted = halted
+    slow.write(1)
+    assert refused == ["wait until it has ended, then type the same again"]
+    assert second.is_there(1)
+    assert checked(tmp_path / "stick").stdout.count("volume 0001") == 0
+
+
+def test_a_volume_that_got_its_name_while_a_run_opened_it_is_no_error_of_the_disk(tmp_path, monkeypatch):
+    first, second = worked(tmp_path / "stick", FILES), worked(tmp_path / "stick", FILES)
+    honest = disk.lock
+
+    def late(descriptor):
+        monkeypatch.setattr(disk, "lock", honest)
+        first.path(1).with_name(first.path(1).name + ".partial").rename(tmp_path / "aside")
+        first.write(1)
+        return honest(descriptor)
+
+    monkeypatch.setattr(disk, "lock", late)
+    with pytest.raises(LockedError):
+        second.write(1)
+    assert first.is_there(1)
 
 
 @pytest.mark.parametrize("path", ["README.md", "model-00001.safetensors"])

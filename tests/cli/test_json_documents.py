@@ -161,7 +161,10 @@ def carries_volumes(person: Person) -> None:
     stick = str(person.place / "stick")
     person.types("hubferry bundle", "bundle", "hf:org/model", stick, "--size", "1M")
     person.types("hubferry unbundle", "unbundle", stick)
+    person.types("hubferry unbundle --dry-run", "unbundle", stick, "ms:mine/carried", "--dry-run")
     person.types("hubferry unbundle", "unbundle", stick, "ms:mine/carried")
+    private = ("ms:mine/carried", "--private", "--dry-run")
+    person.types("hubferry unbundle --dry-run", "unbundle", stick, *private, code=2)
 
 
 def keeps_mirrors(person: Person, folder: Path) -> None:
@@ -328,7 +331,11 @@ def test_every_command_with_a_document_has_its_section():
     sections_of_commands = {title for title in sections() if title.startswith("hubferry ")}
     # described with their other halves
     assert with_document - sections_of_commands == {"hubferry apply", "hubferry cache unpin"}
-    assert sections_of_commands - with_document == {"hubferry copy --dry-run", "hubferry ls OWNER"}
+    assert sections_of_commands - with_document == {
+        "hubferry copy --dry-run",
+        "hubferry unbundle --dry-run",
+        "hubferry ls OWNER",
+    }
 
 
 def test_what_moves_has_the_keys_of_the_page(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Try every Python that hubferry is for: by unit tests where it is here, else by types and syntax.
+"""Try every Python that hubferry is for: by unit tests where it can be had, else by types and syntax.
 
     python -m tests.pythons.run [3.12 ...]
 
@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.pythons.debian import unpacked
 from tests.pythons.found import FOR, interpreter
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +28,7 @@ def main() -> None:
     """Try each; the exit code is 1 when one of them fails."""
     failed = []
     for version in sys.argv[1:] or FOR:
-        started, python = time.monotonic(), interpreter(version)
+        started, python = time.monotonic(), interpreter(version) or unpacked(version)
         good = typed(version) and (python is None or tested(python))
         how = "unit tests, types" if python else "types and syntax: there is no such Python here"
         print(
@@ -55,20 +56,8 @@ def tested(python: str) -> bool:
         inside = str(env / "bin" / "python")
         subprocess.run([uv, "venv", "--quiet", "--python", python, str(env)], check=True)
         lock = ("--constraint", "requirements.lock")
-        words = [
-            uv,
-            "pip",
-            "install",
-            "--quiet",
-            "--python",
-            inside,
-            *lock,
-            "--group",
-            "test",
-            "--editable",
-            ".",
-        ]
-        subprocess.run(words, cwd=ROOT, check=True)
+        words = [uv, "pip", "install", "--quiet", "--python", inside, *lock]
+        subprocess.run([*words, "--group", "test", "--editable", "."], cwd=ROOT, check=True)
         tests = [inside, "-m", "pytest", "tests/unit", "-q", "-n", "2", "-p", "no:cacheprovider", *LEFT_OUT]
         environment = os.environ | {"PYTEST_DEBUG_TEMPROOT": name}
         return subprocess.run(tests, cwd=ROOT, env=environment, check=False).returncode == 0

@@ -53,7 +53,7 @@ def hubs(home, tmp_path, monkeypatch):
 def open_pages(home):
     """Return what opens the pages with some settings: `async with open_pages(read_only=True) as pages`."""
 
-    def opened(**words):
-        return Pages(create(Settings(**{"key": KEY, **words})))
+    def opened(beside=None, **words):
+        return Pages(create(Settings(**{"key": KEY, **words})), beside)
 
     return opened

@@ -62,9 +62,11 @@ class _Words(HTMLParser):
 class Pages:
     """Pages that are open, in a browser that came with the key unless it is told not to."""
 
-    def __init__(self, application) -> None:
+    def __init__(self, application, beside: Pages | None = None) -> None:
+        """Open pages, in the same browser as others if those are given: its cookies go to every port."""
         self.application = application
-        self._client = TestClient(TestServer(application), cookie_jar=CookieJar(unsafe=True))
+        self._jar = CookieJar(unsafe=True) if beside is None else beside._jar
+        self._client = TestClient(TestServer(application), cookie_jar=self._jar)
 
     async def __aenter__(self):
         await self._client.start_server()

@@ -98,7 +98,7 @@ async def test_no_word_of_a_form_is_an_option_of_the_command(open_pages, model, 
             assert not [one for one in page.forms() if one["action"].endswith("/copy/runs")], source
 
 
-@pytest.mark.parametrize("word", ["--help", "-x", "--include=*"])
+@pytest.mark.parametrize("word", ["--help", "-x", "--include=*", "--public", "--private"])
 def test_what_stands_in_a_form_is_behind_everything_that_the_command_takes_for_an_option(word):
     wish = Wish(word, word, revision=word, include=f"{word}\n{word}", visibility="private", rate="2M")
     words = wish.arguments

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import urllib.error
 import urllib.request
 
@@ -86,6 +87,29 @@ async def test_a_mirror_shows_what_it_keeps_to_whoever_may_read_everything(kept,
         )
         assert sent.status in (403, 404, 405)
     assert kept.is_dir()
+
+
+@pytest.mark.parametrize("to_all", [True, False])
+async def test_the_first_page_leads_to_what_the_mirror_keeps_for_whoever_may_see_it(kept, tmp_path, to_all):
+    async with mirror(tmp_path, to_all=to_all) as client:
+        for headers, may_see in (
+            ({}, to_all),
+            *(
+                ()
+                if to_all
+                else (({"Authorization": "Bearer me"}, False), ({"Authorization": "Bearer root"}, True))
+            ),
+        ):
+            answer = await client.get("/", headers={"Accept": "text/html", **headers})
+            assert (answer.status, 'href="/-/cache"' in await answer.text()) == (200, may_see), headers
+
+
+async def test_a_page_that_says_no_leads_back_to_a_page_that_there_is(kept, tmp_path):
+    async with mirror(tmp_path, to_all=True) as client:
+        refused = await client.get("/-/cache/nothing", headers={"Accept": "text/html"})
+        assert refused.status == 404
+        (back,) = re.findall(r'<p><a href="([^"]*)">To the first page', await refused.text())
+        assert (await client.get(back, headers={"Accept": "text/html"})).status == 200
 
 
 async def test_a_hub_with_tokens_shows_it_to_an_administrator_alone(kept, tmp_path):

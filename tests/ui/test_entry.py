@@ -50,7 +50,7 @@ async def test_a_page_elsewhere_whose_name_means_this_machine_reads_nothing(open
             assert page.status == 421, host
             assert "hubferry" not in page.text
         for host in ("127.0.0.1", "localhost:1", "ui.localhost", "[::1]:80"):
-            assert (await pages.get("/", Host=host)).status == 200, host
+            assert (await pages.get(f"/?key={KEY}", Host=host)).status == 200, host
 
 
 async def test_every_page_says_that_nothing_of_elsewhere_may_run_in_it(open_pages):
@@ -107,6 +107,27 @@ async def test_a_form_of_an_earlier_start_is_none_of_this_one(open_pages, fetche
         assert (await pages.send(form)).status == 403
 
 
+async def test_pages_that_are_started_beside_others_leave_their_reader_and_their_open_forms_alone(
+    open_pages, fetched
+):
+    async with open_pages() as one, open_pages(beside=one, key="another-key") as other:
+        await one.enter()
+        form = (await one.get("/cache/org_model")).form("/pin")
+        await other.get("/?key=another-key")
+        assert (await one.send(form)).status == 200
+        assert (await other.get("/cache")).status == 200
+    assert load(fetched / ".hubferry").pinned
+
+
+async def test_pages_at_the_ends_of_two_tunnels_are_told_apart_by_the_port_that_the_reader_sees(open_pages):
+    async with open_pages() as pages:
+        names = set()
+        for host in ("localhost:8001", "localhost:8002"):
+            entered = await pages.ask("GET", f"/?key={KEY}", allow_redirects=False, headers={"Host": host})
+            names.add(entered.headers["Set-Cookie"].partition("=")[0])
+        assert names == {"hubferry_session_8001", "hubferry_session_8002"}
+
+
 async def test_read_only_pages_have_no_forms_that_change_and_take_none(open_pages, fetched):
     async with open_pages() as pages:
         await pages.enter()
@@ -136,6 +157,9 @@ async def test_a_mistake_in_the_address_is_a_page_and_no_traceback(open_pages, h
             ("/cache/org_model?page=99999999999999", 200), ("/sync/runs/x", 404), ("/sync/runs/1", 404),
             ("/copy/plans/0", 404), ("/copy/runs/..%2f..", 404), ("/receipts/one?name=../../etc/passwd", 404),
             ("/prune?size=much", 200), ("/prune?days=-1", 200), ("/cache?sort=evil&q=%00", 200),
+            ("/cache?said=pruned-", 200), ("/cache?said=removed-x", 200),
+            (f"/cache?said=removed-{'9' * 400}", 200),
+            (f"/prune?size={'9' * 400}", 200), (f"/prune?days={'9' * 400}", 200),
         ):  # fmt: skip
             page = await pages.get(path)
             assert page.status == status, path

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from hubferry import records
+from hubferry.cache.documents import write_whole
 from hubferry.errors import DiskError, IntegrityError, NotFoundError, UsageError
 from hubferry.i18n import _
-from hubferry.receipts.writing import write_whole
 
 if TYPE_CHECKING:
     import os

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from hubferry.errors import HubferryError
-    from hubferry.hubs.bundle.index import BundledModel
+    from hubferry.hubs.bundle.index import BundledModel, Piece
     from hubferry.hubs.bundle.volumes import FoundBundle
+    from hubferry.model import RepoRef
 
 _BLOCK = 1 << 20
 _MOST_SUMS = 64 << 20
@@ -31,13 +32,13 @@ def explained(error: HubferryError, bundle: FoundBundle, model: BundledModel) ->
     failures = error.failures if isinstance(error, PartialError) else (error,)
     paths = {one.path for one in failures if isinstance(one, (IntegrityError, NotFoundError)) and one.path}
     needed = _volumes_of(bundle, model, paths)
-    missing = [number for number in needed if number not in bundle.volumes]
+    absent = [number for number in needed if number not in bundle.volumes]
     damaged = _damaged(bundle, needed)
-    lacking = sorted([*missing, *damaged])
+    lacking = sorted([*absent, *damaged])
     if not lacking:
         return error
     error.hint = _again(bundle, lacking)
-    said = _sentence(missing, damaged, bundle)
+    said = _sentence(absent, damaged, bundle)
     if isinstance(error, PartialError):
         error.message = f"{error.message}{_('; ')}{said}"
         return error
@@ -45,6 +46,37 @@ def explained(error: HubferryError, bundle: FoundBundle, model: BundledModel) ->
     explained_ = kind(said, side="source", path=error.path, hint=error.hint)
     explained_.__cause__ = error
     return explained_
+
+
+def missing(bundles: Sequence[FoundBundle], ref: RepoRef, paths: Iterable[str]) -> list[int]:
+    """Return the volumes of the first bundle without which some of these files cannot be put together.
+
+    What one bundle lacks another one may have: volumes that nobody needs are not among them.
+    """
+    here: dict[str, list[Piece]] = {}
+    for bundle in bundles:
+        for number, piece in bundle.index.pieces():
+            if number in bundle.volumes and bundle.index.models[piece.model].ref == ref:
+                here.setdefault(bundle.index.file(piece).path, []).append(piece)
+    model = next(model for model in bundles[0].index.models if model.ref == ref)
+    sizes = {file.path: file.size for file in model.files}
+    lacking = [path for path in paths if not _is_covered(here.get(path, ()), sizes[path])]
+    return [one for one in _volumes_of(bundles[0], model, lacking) if one not in bundles[0].volumes]
+
+
+def lacks(bundle: FoundBundle, volumes: Sequence[int]) -> NotFoundError:
+    """Return the error for volumes that are not here, and how to make them."""
+    return NotFoundError(_sentence(volumes, (), bundle), side="source", hint=_again(bundle, volumes))
+
+
+def _is_covered(pieces: Iterable[Piece], size: int) -> bool:
+    """Return whether pieces have every byte of a file."""
+    end = 0
+    for piece in sorted(pieces, key=lambda one: one.start):
+        if piece.start > end:
+            return False
+        end = max(end, piece.stop)
+    return end >= size
 
 
 def numbers_in_words(numbers: Sequence[int]) -> str:
@@ -58,13 +90,13 @@ def numbers_in_words(numbers: Sequence[int]) -> str:
     return ",".join("-".join(map(str, run)) for run in runs)
 
 
-def _sentence(missing: Sequence[int], damaged: Sequence[int], bundle: FoundBundle) -> str:
+def _sentence(absent: Sequence[int], damaged: Sequence[int], bundle: FoundBundle) -> str:
     parts = []
-    if missing:
+    if absent:
         message = ngettext(
-            "volume {numbers} of {name} is missing", "volumes {numbers} of {name} are missing", len(missing)
+            "volume {numbers} of {name} is missing", "volumes {numbers} of {name} are missing", len(absent)
         )
-        parts.append(message.format(numbers=numbers_in_words(missing), name=bundle.index.name))
+        parts.append(message.format(numbers=numbers_in_words(absent), name=bundle.index.name))
     if damaged:
         message = ngettext(
             "volume {numbers} of {name} is damaged", "volumes {numbers} of {name} are damaged", len(damaged)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 from hubferry.bundles import closing, gathering, layout, media
 from hubferry.bundles.writing import PARTIAL, Work, Written
 from hubferry.cache.disk import disk, disk_errors
+from hubferry.cache.documents import write_whole
 from hubferry.errors import InterruptedRunError, UsageError
 from hubferry.events import Listener, VolumesPlanned
 from hubferry.i18n import _
@@ -118,9 +117,8 @@ def _write(work: Work, numbers: Sequence[int]) -> tuple[Written, ...]:
     begun = sum(_begun(work.path(number)) for number in waiting)
     sizes = {number: work.size(number) for number in waiting}
     media.refuse_what_does_not_fit(directory, sizes, begun, len(work.content))
-    with disk_errors(directory):
-        _put(directory / index_name(work.index.name), work.content)
-        _put(directory / closing.CHECKER, closing.checker())
+    _put(directory / index_name(work.index.name), work.content)
+    _put(directory / closing.CHECKER, closing.checker())
     work.listen(
         VolumesPlanned({work.path(one).name: work.size(one) for one in waiting}, len(work.index.volumes))
     )
@@ -148,19 +146,8 @@ def _begun(path: Path) -> int:
 
 
 def _put(place: Path, content: bytes) -> None:
-    """Write a small file whole or not at all; one that is right stays."""
-    if disk.read_record(place, len(content)) == content:
-        return
-    passing = place.with_name(f".{place.name}.{secrets.token_hex(8)}.partial")
-    descriptor = disk.open(passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    try:
-        try:
-            disk.pwrite_all(descriptor, [content], 0)
-            disk.fsync(descriptor)
-        finally:
-            disk.close(descriptor)
-        disk.replace(passing, place)
-    except BaseException:
-        disk.unlink(passing, missing_ok=True)
-        raise
-    disk.fsync_directory(place.parent)
+    """Write a small file; one that is right stays."""
+    with disk_errors(place):
+        is_right = disk.read_record(place, len(content)) == content
+    if not is_right:
+        write_whole(place, content)

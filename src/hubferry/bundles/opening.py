@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hubferry.events import Listener
     from hubferry.hubs.bundle.index import BundledModel
     from hubferry.hubs.bundle.volumes import FoundBundle
-    from hubferry.model import RepoFile, RepoRef
+    from hubferry.model import Plan, RepoFile, RepoRef
     from hubferry.options import Options
     from hubferry.results import Fetched, Report
 
@@ -50,6 +50,25 @@ class Unbundled:
     report: Report | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What taking a repository out of a bundle would do.
+
+    Attributes:
+        model: What the bundle says of it.
+        plan: Of the copy, or of the fetch into the cache.
+        target: As of `Unbundled`.
+        missing: Numbers of the volumes that would be needed and are not here.
+        error: That says so.
+    """
+
+    model: BundledModel
+    plan: Plan
+    target: str | None = None
+    missing: tuple[int, ...] = ()
+    error: HubferryError | None = None
+
+
 async def unbundle(
     places: Sequence[Path], target: str | None, options: Options, listen: Listener
 ) -> tuple[Unbundled, ...]:
@@ -66,22 +85,51 @@ async def unbundle(
         IntegrityError: A volume is damaged.
         UsageError: Several repositories, and one target; or one repository at several commits.
     """
-    found = await asyncio.to_thread(find, places)
-    travelling = _travelling(found)
-    _refuse_one_target(target, [one.model for one in travelling])
-    for bundle in found:
-        _tell(bundle, listen)
     done: list[Unbundled] = []
     errors: list[HubferryError] = []
-    for one in travelling:
-        asked = replace(options, volumes=one.volumes)
+    for one in await _looked_through(places, target, listen):
         try:
-            done.append(await _one(one.model, _target(target, one.model), asked, listen))
+            done.append(await _one(one, _target(target, one.model), options, listen))
         except (IntegrityError, NotFoundError, PartialError) as error:
             errors.append(await asyncio.to_thread(examining.explained, error, one.bundles[0], one.model))
     if errors:
         raise together(errors)
     return tuple(done)
+
+
+async def look(
+    places: Sequence[Path], target: str | None, options: Options, listen: Listener
+) -> tuple[Prospect, ...]:
+    """Return what `unbundle` would do, and write nothing; no volume is read but its index.
+
+    Raises:
+        HubferryError: As `unbundle`, but for what only reading the volumes shows.
+    """
+    found = []
+    for one in await _looked_through(places, target, listen):
+        model, place = one.model, _target(target, one.model)
+        with _known(model):
+            asked = one.asked(options)
+            plan = (
+                await transfer.plan_fetch(str(model.ref), asked, listen)
+                if place is None
+                else await transfer.plan(str(model.ref), place, asked, listen)
+            )
+        paths = [step.file.path for step in plan.steps if step.fetches and not step.cached]
+        missing = examining.missing(one.bundles, model.ref, paths)
+        error = examining.lacks(one.bundles[0], missing) if missing else None
+        found.append(Prospect(model, plan, place, tuple(missing), error))
+    return tuple(found)
+
+
+async def _looked_through(places: Sequence[Path], target: str | None, listen: Listener) -> list[_Travelling]:
+    """Return what is in the volumes, and say which of them are not here."""
+    found = await asyncio.to_thread(find, places)
+    travelling = _travelling(found)
+    _refuse_one_target(target, [one.model for one in travelling])
+    for bundle in found:
+        _tell(bundle, listen)
+    return travelling
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +142,13 @@ class _Travelling:
     @property
     def volumes(self) -> tuple[Path, ...]:
         return tuple(volume.path for bundle in self.bundles for volume in bundle.volumes.values())
+
+    def asked(self, options: Options) -> Options:
+        """Return how it is taken out of its volumes; without a selection it is that of the bundle."""
+        options = replace(options, volumes=self.volumes)
+        if options.include or options.exclude:
+            return options
+        return replace(options, include=self.model.include, exclude=self.model.exclude)
 
 
 def _travelling(found: Sequence[FoundBundle]) -> list[_Travelling]:
@@ -112,9 +167,8 @@ def _travelling(found: Sequence[FoundBundle]) -> list[_Travelling]:
     return list(known.values())
 
 
-async def _one(model: BundledModel, target: str | None, options: Options, listen: Listener) -> Unbundled:
-    if not (options.include or options.exclude):
-        options = replace(options, include=model.include, exclude=model.exclude)
+async def _one(one: _Travelling, target: str | None, options: Options, listen: Listener) -> Unbundled:
+    model, options = one.model, one.asked(options)
     listing = [file.listed() for file in model.files]
     files = tuple(select(listing, options.include, options.exclude))
     with _known(model):

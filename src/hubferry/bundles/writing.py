@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hubferry.bundles import closing, layout
 from hubferry.cache import placing
 from hubferry.cache.disk import disk, disk_errors
-from hubferry.errors import DiskError, IntegrityError, UsageError
+from hubferry.errors import DiskError, IntegrityError, LockedError, UsageError
 from hubferry.events import FileDone, FileStarted, Listener, Progress
 from hubferry.hubs.bundle import archive
 from hubferry.hubs.bundle.index import encoded
@@ -122,12 +122,13 @@ class Work:
 
         Raises:
             IntegrityError: A file in the cache is not what was verified.
+            LockedError: Another run writes it at this moment.
             DiskError: The disk is full, forbids it, or fails; a file may be too large for it.
         """
         path, size = self.path(number), self.size(number)
         partial = path.with_name(path.name + PARTIAL)
         with _disk_errors(partial, size):
-            descriptor = disk.open(partial, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0))
+            descriptor = _claimed(partial)
             try:
                 sink = _Sink(descriptor, disk.fstat(descriptor).st_size)
                 self.listen(FileStarted("send", path.name, size))
@@ -138,7 +139,7 @@ class Work:
                 sink.finish(size)
             finally:
                 disk.close(descriptor)
-            disk.replace(partial, path)
+            _put_in_place(partial, path)
             disk.fsync_directory(self.directory)
         self.listen(FileDone("send", path.name, size))
         return Written(number, path, size, kept=False)
@@ -200,6 +201,40 @@ class Work:
         file = self.index.file(piece)
         if layout.is_whole(file, piece) and sha256 != file.sha256:
             raise _changed(file)
+
+
+def _claimed(partial: Path) -> int:
+    """Open what there is of a volume, for this run alone; return the descriptor, which holds the lock.
+
+    Raises:
+        LockedError: Another run writes it, or has just ended it.
+    """
+    descriptor = disk.open(partial, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        if disk.lock(descriptor) and os.path.samestat(disk.fstat(descriptor), disk.lstat(partial)):
+            return descriptor
+    except FileNotFoundError:  # it has got its name meanwhile
+        pass
+    except BaseException:
+        disk.close(descriptor)
+        raise
+    disk.close(descriptor)
+    raise _locked(partial)
+
+
+def _put_in_place(partial: Path, path: Path) -> None:
+    """Give a volume its name, which another run may have done meanwhile, with the same bytes."""
+    try:
+        disk.replace(partial, path)
+    except FileNotFoundError as error:
+        raise _locked(partial) from error
+
+
+def _locked(partial: Path) -> LockedError:
+    message = _("another run writes {path}").format(path=partial)
+    return LockedError(
+        message, path=str(partial), hint=_("wait until it has ended, then type the same again")
+    )
 
 
 def _blocks(descriptor: int, start: int, stop: int) -> Iterator[bytes]:

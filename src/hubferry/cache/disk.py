@@ -187,6 +187,20 @@ class Disk:
 
         fcntl.ioctl(target, _FICLONE, origin)
 
+    def lock(self, descriptor: int) -> bool:
+        """Lock an open file; return False where somebody else has, True also where there are no locks."""
+        try:
+            import fcntl  # absent on Windows
+        except ImportError:
+            return True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # the filesystem has none
+            return True
+        return True
+
     def unlink(self, path: Path, *, missing_ok: bool = False) -> None:
         """Remove a name."""
         path.unlink(missing_ok=missing_ok)

@@ -161,7 +161,7 @@ def _dry_run(source: str, destination: str, asked: Options, words: dict[str, Any
     place = words["plan_out"]
     if place is not None:
         from hubferry.agreed.verbs import refuse_parts
-        from hubferry.receipts.writing import require_writable
+        from hubferry.cache.documents import require_writable
 
         refuse_parts(asked)
         require_writable(place.parent, made=False)

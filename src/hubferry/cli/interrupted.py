@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from hubferry.i18n import _
 
-_FETCHING = frozenset({"copy", "fetch", "repair", "adopt", "run"})
+_FETCHING = frozenset({"copy", "fetch", "repair", "adopt", "run", "bundle", "unbundle"})
 _REMOVING = frozenset({"clean", "prune"})
 _MOVING, _DEMO = "move", "demo"
 _LOOKING = frozenset({

@@ -34,11 +34,12 @@ def state_words(hub: HubName, name: str) -> str:
     return _("commit {commit}").format(commit=short(commit))
 
 
-def plan_lines(plan: Plan) -> list[str]:
-    """Return the plan: one line a file, then the sums."""
+def plan_lines(plan: Plan, place: str | None = None) -> list[str]:
+    """Return the plan: one line a file, then the sums; `place` names a destination that is no repository."""
     words = [plan_words.action_word(step) for step in plan.steps]
     wide = max((_columns(word) for word in words), default=0)
-    lines = [f"{plan_words.revision_words(plan.source)} -> {plan_words.revision_words(plan.destination)}"]
+    there = plan_words.revision_words(plan.destination) if place is None else place
+    lines = [f"{plan_words.revision_words(plan.source)} -> {there}"]
     for step, word in zip(plan.steps, words, strict=True):
         amount = size(step.file.size or 0)
         lines.append(f"  {word}{' ' * (wide - _columns(word))}  {amount:>10}  {visible(step.file.path)}")

@@ -39,7 +39,7 @@ def require_place(place: Path | None) -> None:
         DiskError: Says why.
     """
     if place is not None:
-        from hubferry.receipts.writing import require_writable
+        from hubferry.cache.documents import require_writable
 
         require_writable(place)
 

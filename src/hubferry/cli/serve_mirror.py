@@ -186,14 +186,20 @@ class MirrorWish:
     def show_cache(self, application: web.Application, *, to_all: bool) -> None:
         """Show what it keeps at `/-/cache`, to read: to everybody here, or to an administrator."""
         from hubferry.serve.hub import account_of
+        from hubferry.serve.pages.showing import MAY_SEE_CACHE
         from hubferry.serve.refusal import Reason, Refusal
         from hubferry.ui.application import add_pages
         from hubferry.ui.settings import Settings
 
-        def permit(request: web.Request) -> None:
+        def may_see(request: web.Request) -> bool:
             account = account_of(request)
-            if not (to_all or (account is not None and account.role == "admin")):
+            return to_all or (account is not None and account.role == "admin")
+
+        def permit(request: web.Request) -> None:
+            if not may_see(request):
                 raise Refusal(Reason.ROUTE_MISSING, "No such route")
+
+        application[MAY_SEE_CACHE] = may_see
 
         settings = Settings(read_only=True, sections=frozenset({"cache"}), base="/-")
         add_pages(application, settings, title=None, permit=permit)

@@ -9,19 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hubferry.admission import refuse
 from hubferry.cli import options, output, present, receipt
 from hubferry.cli.announced import Subject
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
 from hubferry.cli.value_types import PlaceType
 from hubferry.commits import commit_of, listing_digest_of
-from hubferry.errors import UsageError
+from hubferry.errors import HubferryError, UsageError
+from hubferry.events import Note
+from hubferry.findings import together
 from hubferry.i18n import _, ngettext
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hubferry.bundles.opening import Unbundled
+    from hubferry.bundles.opening import Prospect, Unbundled
+    from hubferry.events import Event
+    from hubferry.options import Options
 
 _OF_A_TARGET = frozenset({"--private", "--public", "--message", "--destination-endpoint", "--insecure"})
 
@@ -40,6 +45,7 @@ _OF_A_TARGET = frozenset({"--private", "--public", "--message", "--destination-e
         "hubferry unbundle /media/stick1 /media/stick2 ms:my-org/name",
         "hubferry unbundle /media/stick --to ./models/{name} --receipts ./receipts",
         "hubferry unbundle /media/stick 'ms:my-org/{owner}-{name}' --private",
+        "hubferry unbundle /media/stick ms:my-org/name --dry-run",
     ),
 )
 @click.argument("places", nargs=-1, required=True, metavar="DIR... [TARGET]")
@@ -61,6 +67,7 @@ _OF_A_TARGET = frozenset({"--private", "--public", "--message", "--destination-e
 @options.group(
     _("How"),
     options.paths(),
+    click.option("--dry-run", "-n", is_flag=True, help=_("Print what would be done, and do nothing.")),
     options.transfer(),
 )  # fmt: skip
 @options.group(_("What to say"), options.talking())
@@ -75,6 +82,8 @@ def unbundle(places: tuple[str, ...], **words: Any) -> int:
         _refuse_idle()
     receipt.require_place(words["receipts"])
     asked, started = options.build(**words), time.time()
+    if words["dry_run"]:
+        return _dry_run(folders, target, asked, words)
     keep_freed_memory()
     what = Subject("hubferry unbundle", str(folders[0]), target, arrives=target is not None)
     with follow(quiet=words["quiet"], style=words["progress"], subject=what) as listen:
@@ -97,6 +106,54 @@ def unbundle(places: tuple[str, ...], **words: Any) -> int:
         for place in filter(None, receipts):
             receipt.tell(place)
     return 0
+
+
+def _dry_run(folders: Sequence[Path], target: str | None, asked: Options, words: dict[str, Any]) -> int:
+    from hubferry.bundles.opening import look
+    from hubferry.running import run
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Note) and not words["quiet"]:
+            output.talk(event.message)
+
+    found = run(lambda told: look(folders, target, asked, told), hear)
+    stopping = [one for prospect in found if (one := _stops(prospect, asked)) is not None]
+    if words["as_json"]:
+        output.document({"models": [_prospect_document(one) for one in found]})
+        return stopping[0].exit_code if stopping else 0
+    for prospect in found:
+        place = _("the cache") if prospect.target is None else None
+        for line in present.plan_lines(prospect.plan, place):
+            output.data(line)
+    if stopping:
+        raise together(stopping)
+    return 0
+
+
+def _stops(prospect: Prospect, asked: Options) -> HubferryError | None:
+    """Return why a repository would not be taken out, None where nothing is known to stop it."""
+    try:
+        refuse(prospect.plan, asked)
+    except HubferryError as error:
+        return error
+    return prospect.error
+
+
+def _prospect_document(one: Prospect) -> dict[str, object]:
+    model, plan = one.model, one.plan
+    return {
+        "source": str(model.ref),
+        "commit": commit_of(model.hub, model.commit),
+        "listing_digest": listing_digest_of(model.hub, model.commit),
+        "files": len(plan.steps),
+        "size": sum(step.file.size or 0 for step in plan.steps),
+        "target": one.target,
+        "nothing_to_do": plan.nothing_to_do,
+        "fetch_bytes": plan.fetch_bytes,
+        "send_bytes": plan.send_bytes,
+        "missing_volumes": list(one.missing),
+        "findings": present.findings_document(plan.findings),
+    }
 
 
 def _read(places: Sequence[str], to: str | None) -> tuple[list[Path], str | None]:

@@ -44,15 +44,15 @@ once more and puts the new parts into the place of the old ones, at most once a 
 `events(request, source)` answers such a stream; an `id` inside of a part keeps its `<details>` open.
 
 What changes something is a form with `{{ form_token() }}` in it, sent by POST and read by
-`read_form(request)`, which refuses what did not come from a page of this application. Cookies that say who
-asks begin with `hubferry_s`: the token of a form is bound to them.
+`read_form(request)`, which refuses what did not come from a page of this application. The cookie that says
+who asks is called what `session_cookie(request)` returns: the token of a form is bound to its value.
 """
 
 from hubferry.pages.application import ORIGIN, PREFIX, add_routes
 from hubferry.pages.forms import CrossOriginError, form_token, read_form
 from hubferry.pages.live import Event, events
 from hubferry.pages.plots import Point, Series, bar_plot, line_plot
-from hubferry.pages.reader import Reader, reader_of
+from hubferry.pages.reader import Reader, reader_of, session_cookie
 from hubferry.pages.rendering import Share, Templates
 
 __all__ = [
@@ -72,4 +72,5 @@ __all__ = [
     "line_plot",
     "read_form",
     "reader_of",
+    "session_cookie",
 ]

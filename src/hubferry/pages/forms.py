@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 from markupsafe import Markup
 
+from hubferry.pages.reader import session_cookie
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,9 +28,7 @@ class CrossOriginError(Exception):
 
 def form_token(request: web.Request) -> str:
     """Return what a form must have: known to who can read a page of this process as this reader."""
-    reader = request.headers.get("Cookie", "") and "\n".join(
-        f"{name}={value}" for name, value in sorted(request.cookies.items()) if name.startswith("hubferry_s")
-    )
+    reader = request.cookies.get(session_cookie(request), "")
     return hmac.new(request.app[SECRET], reader.encode(errors="replace"), hashlib.sha256).hexdigest()
 
 

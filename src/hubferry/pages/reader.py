@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 LANGUAGES = ("en", "zh")
 THEMES = ("auto", "light", "dark")
 LANGUAGE_COOKIE, THEME_COOKIE = "hubferry_language", "hubferry_theme"
+_SESSION = "hubferry_session"
+_PORT = re.compile(r":([0-9]{1,5})$")
 _QUALITY = re.compile(r";\s*q=([01](?:\.\d{0,3})?)\s*$")
 _MOST_WISHES = 20
 
@@ -40,6 +42,16 @@ def reader_of(request: web.Request) -> Reader:
     else:
         said = _wished(request.headers.get("Accept-Language", "")) or i18n.language()
     return Reader(said, theme if theme in THEMES else THEMES[0])
+
+
+def session_cookie(request: web.Request) -> str:
+    """Return the name of the cookie that says who asks here.
+
+    A browser shows the cookies of a host to each of its ports. So the port by which the reader came is in the
+    name, and programs side by side, or at the ends of two tunnels, leave each other's alone.
+    """
+    port = _PORT.search(request.host)
+    return _SESSION if port is None else f"{_SESSION}_{port[1]}"
 
 
 def _wished(header: str) -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from aiohttp import web
 
+from hubferry.pages.reader import session_cookie
 from hubferry.serve.access import Account, Policy
 from hubferry.serve.parts import PartUploads
 from hubferry.serve.public import Public
@@ -128,7 +129,6 @@ class Hub:
 
 
 HUB: web.AppKey[Hub] = web.AppKey("hub", Hub)
-SESSION_COOKIE = "hubferry_session"
 
 
 def hub_of(request: web.Request) -> Hub:
@@ -153,7 +153,7 @@ def token_of(request: web.Request) -> str | None:
         return None
     own = request.cookies.get("m_session_id")
     if own is None and request.method in ("GET", "HEAD"):
-        return hub_of(request).sessions.token(request.cookies.get(SESSION_COOKIE))
+        return hub_of(request).sessions.token(request.cookies.get(session_cookie(request)))
     return own
 
 

@@ -53,10 +53,10 @@ def sums(content: bytes) -> Covered:
         IntegrityError: A line is none, or two say something else of one file.
     """
     found: dict[str, str] = {}
-    for number, line in enumerate(content.decode("utf-8", "surrogateescape").splitlines(), 1):
+    for number, line in enumerate(content.decode("utf-8", "surrogateescape").split("\n"), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        path, digest = _line(line, number)
+        path, digest = _line(line.removesuffix("\r"), number)
         if found.setdefault(path, digest) != digest:
             message = _("{name} says two things of {path}").format(name=SUMS, path=path)
             raise IntegrityError(message, side="source", path=SUMS)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from hubferry import __version__, planning, survey, typed
 from hubferry.cache.disk import disk
+from hubferry.cache.documents import write_whole, writing
 from hubferry.cache.names import safe_name
 from hubferry.commits import short
 from hubferry.errors import HubferryError, IntegrityError
@@ -23,7 +24,6 @@ from hubferry.options import Access, Options
 from hubferry.receipts import document, sums
 from hubferry.receipts.checking import endpoint_of
 from hubferry.receipts.document import Receipt, ReceiptFile, ReceiptName, ReceiptPull, Side, Tool
-from hubferry.receipts.writing import write_whole, writing
 from hubferry.session import Session
 from hubferry.sync.outcome import FileProof
 

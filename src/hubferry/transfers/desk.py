@@ -47,10 +47,6 @@ class Board:
     running: tuple[Transfer, ...] = ()
     finished: tuple[Transfer, ...] = ()
 
-    def find(self, name: str) -> Transfer | None:
-        """Return the transfer that is called so."""
-        return next((one for one in (*self.running, *self.finished) if one.id == name), None)
-
 
 def place() -> Path | None:
     """Return this account's folder; None where no home is known."""

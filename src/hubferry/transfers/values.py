@@ -86,9 +86,3 @@ class Transfer:
     def runs(self) -> bool:
         """Whether it has not ended."""
         return self.state in RUNNING
-
-    @property
-    def share(self) -> float | None:
-        """The part that has moved, from 0 to 1; None while it is not known how much there is."""
-        total = self.fetch.total + self.send.total
-        return min(1.0, (self.fetch.done + self.send.done) / total) if total else None

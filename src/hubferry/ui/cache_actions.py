@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _DAY = 86400
 _MOST_DAYS = 36500
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,7 @@ def _policy(words: Mapping[str, str]) -> Policy:
         if most is None:
             raise UsageError(_("{value!r} is not a size such as 500G").format(value=words["size"]))
     for name in ("days", "keep"):
-        if words.get(name) and not (words[name].isascii() and words[name].isdecimal()):
+        if words.get(name) and not _NUMBER.fullmatch(words[name]):
             raise UsageError(_("{value!r} is no whole number").format(value=words[name]))
     days = int(words["days"]) if words.get("days") else None
     return Policy(

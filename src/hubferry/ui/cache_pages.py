@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING
 from hubferry.cache.contents import StoredFile, contents
 from hubferry.cache.foreign import is_ours
 from hubferry.cache.words import standing_name
-from hubferry.i18n import _
+from hubferry.i18n import _, ngettext
 from hubferry.pages import Share
+from hubferry.pages.quantities import count as counted
 from hubferry.typed import as_typed
 from hubferry.ui import cache_view
 from hubferry.ui.site import off_loop, show, site_of
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _MOST_SHARING = 10
 _FILES_A_PAGE = 500
 _DIGITS = 9
+_SAID = re.compile(r"(?:removed|pruned-(?P<count>[0-9]{1,9}))-(?P<freed>[0-9]{1,18})")
 _TONES: dict[str, Tone] = {"verified": "good", "changed": "warn", "stale": "warn", "missing": "bad"}
 WIDE, NARROW = (1000, 340), (340, 460)
 """Sizes of the map on a screen and on a phone: the letters in it are as large as everywhere."""
@@ -91,9 +94,24 @@ async def show_cache(request: web.Request) -> web.Response:
         wanted=wanted,
         wide=WIDE,
         narrow=NARROW,
-        said=request.query.get("said", ""),
-        about=request.query.get("about", "")[:300],
+        notice=_notice(request.query.get("said", ""), request.query.get("about", "")[:300]),
     )
+
+
+def _notice(said: str, about: str) -> str | None:
+    """Return what was done before this page was sent for, as its address says; None where it says nothing."""
+    found = _SAID.fullmatch(said)
+    if found is None:
+        return None
+    freed = size(int(found["freed"]))
+    if found["count"] is None:
+        return _("{model} was removed; {size} are free again.").format(model=about, size=freed)
+    many = int(found["count"])
+    return ngettext(
+        "{count} model was removed; {size} are free again.",
+        "{count} models were removed; {size} are free again.",
+        many,
+    ).format(count=counted(many), size=freed)
 
 
 def _look(settings: Settings, order: str, wanted: str) -> Shown:

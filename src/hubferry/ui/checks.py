@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass, field
 from threading import Lock
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from hubferry.cache.listing import CachedModel
     from hubferry.events import Event
 
+_LOGGER = logging.getLogger(__name__)
 _KEPT = 20
 
 
@@ -119,7 +121,8 @@ class Checks:
             pass
         except HubferryError as error:
             check.error = error.sentence
-        except OSError as error:
-            check.error = str(error)
+        except Exception as error:
+            _LOGGER.exception("verifying %s failed", check.model.path)
+            check.error = str(error) or type(error).__name__
         finally:
             check.ended = time.time()

@@ -13,7 +13,7 @@ from aiohttp import web
 from markupsafe import escape
 
 from hubferry.i18n import _, speaking
-from hubferry.pages import reader_of
+from hubferry.pages import reader_of, session_cookie
 from hubferry.pages.headers import COMMON
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 KEY = "key"
 """Word of the query that has the key, in the address that is printed."""
-_COOKIE = "hubferry_session"
 _LEADS_ON = (
     '<!doctype html><title>hubferry</title><link rel="icon" href="data:,">'
     '<p><a href="{address}">{text}</a></p>\n'
@@ -75,7 +74,7 @@ def admitted(request: web.Request, settings: Settings) -> web.Response | None:
     given = request.query.get(KEY)
     if given is not None and hmac.compare_digest(given.encode(errors="replace"), settings.key.encode()):
         return _welcome(request, settings.key)
-    shown = request.cookies.get(_cookie_name(request), "")
+    shown = request.cookies.get(session_cookie(request), "")
     if hmac.compare_digest(shown.encode(errors="replace"), _session(settings.key).encode()):
         return None
     raise KeyLackingError
@@ -96,7 +95,7 @@ def _welcome(request: web.Request, key: str) -> web.Response:
         headers={**COMMON, "Refresh": f"0;url={rest}"},
     )
     answer.set_cookie(
-        _cookie_name(request),
+        session_cookie(request),
         _session(key),
         path="/",
         httponly=True,
@@ -104,12 +103,6 @@ def _welcome(request: web.Request, key: str) -> web.Response:
         secure=request.secure,
     )
     return answer
-
-
-def _cookie_name(request: web.Request) -> str:
-    """Return a name with the port: cookies of one host go to all of its ports."""
-    name = request.transport.get_extra_info("sockname") if request.transport is not None else None
-    return f"{_COOKIE}_{name[1]}" if isinstance(name, tuple) else _COOKIE
 
 
 def _session(key: str) -> str:

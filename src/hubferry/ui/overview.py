@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from hubferry.cache import quota
 from hubferry.errors import HubferryError
+from hubferry.i18n import _, language
 from hubferry.pages import Share
 from hubferry.places import nearest_directory
 from hubferry.ui import cache_view, sync_view
-from hubferry.ui.site import off_loop, show, site_of
+from hubferry.ui.site import LastLook, off_loop, show, site_of
+from hubferry.units import size
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -53,9 +55,6 @@ class Overview:
     @property
     def parts(self) -> list[Share]:
         """What the disk is filled with: the cache, other things, nothing."""
-        from hubferry.i18n import _
-        from hubferry.units import size
-
         if self.disk is None:
             return []
         cached = min(self.cache.listing.disk, self.disk.total - self.disk.free)
@@ -71,9 +70,9 @@ async def show_overview(request: web.Request) -> web.Response:
 
 
 def _look(site: Site) -> Overview:
-    cache = _cache(site)
-    rows = sorted(cache.rows, key=lambda row: -row.model.disk)
     board = site.board()
+    cache = _cache(site, board)
+    rows = sorted(cache.rows, key=lambda row: -row.model.disk)
     return Overview(
         cache,
         _disk(cache),
@@ -85,18 +84,13 @@ def _look(site: Site) -> Overview:
     )
 
 
-_last: list[tuple[float, str, Cache]] = []
-
-
-def _cache(site: Site) -> Cache:
+def _cache(site: Site, board: Board) -> Cache:
     """Return the cache as it was a moment ago: this page is asked for each second while something moves."""
-    from hubferry.i18n import language
-
-    now = time.monotonic()
-    if _last and now - _last[0][0] < _FRESH and _last[0][1] == language() and site.board().running:
-        return _last[0][2]
+    now, last = time.monotonic(), site.last_look
+    if last is not None and board.running and now - last.at < _FRESH and last.language == language():
+        return last.cache
     cache = cache_view.look(site.settings)
-    _last[:] = [(now, language(), cache)]
+    site.last_look = LastLook(now, language(), cache)
     return cache
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from hubferry.model import Plan
     from hubferry.ui.wish import Wish
 
+_LOGGER = logging.getLogger(__name__)
 _KEPT = 20
 
 
@@ -90,5 +92,6 @@ async def _make(planned: Planned) -> None:
         planned.plan = await aio.plan(source, destination, options)
     except HubferryError as error:
         planned.error = error
-    except OSError as error:
+    except Exception as error:
+        _LOGGER.exception("planning %s failed", planned.wish.typed)
         planned.error = HubferryError(_("the plan cannot be made: {reason}").format(reason=error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 import time
 from contextlib import suppress
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from hubferry.receipts.document import Receipt
     from hubferry.ui.settings import Settings
 
+_LOGGER = logging.getLogger(__name__)
 _MOST = 500
 """Receipts that are listed, the latest first."""
 _MOST_FOLDERS = 2000
@@ -163,5 +165,6 @@ async def _hold(found: Found, holding: Holding) -> None:
         holding.check = await aio.verify_receipt(found.path)
     except HubferryError as error:
         holding.error = error
-    except OSError as error:
-        holding.error = HubferryError(str(error))
+    except Exception as error:
+        _LOGGER.exception("holding %s against its target failed", found.path)
+        holding.error = HubferryError(_("it cannot be done: {reason}").format(reason=error))

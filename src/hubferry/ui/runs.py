@@ -18,6 +18,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import IO, TYPE_CHECKING, Literal
 
 import msgspec
@@ -44,6 +45,8 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
 _children: dict[str, subprocess.Popen[bytes]] = {}
 """Of this process, by the name of the run: nobody else learns how they ended."""
+_noting = Lock()
+"""Held while it is noted how runs ended, or that one was stopped: pages are made in several threads."""
 
 State = Literal["starting", "looking", "moving", "waiting", "done", "failed", "stopped", "broken-off"]
 
@@ -133,16 +136,26 @@ class Runs:
                     env=os.environ | {"HUBFERRY_LANG": language, "HUBFERRY_PROGRESS": "none"},
                     start_new_session=True,  # Ctrl-C at the terminal of the pages is not meant for it
                 )
-            _children[name] = child
             run = Run(name, wish, time.time(), child.pid, soft_lock.process_of(child.pid), repairs)
-            self._write(run)
+            self._keep_or_end(run, child)
         except OSError as error:
+            self._forget(name)
             message = _("the copy cannot be started: {reason}").format(reason=error.strerror or error)
             raise DiskError(
                 message, hint=_("set XDG_STATE_HOME to a directory that can be written")
             ) from error
         self._forget_old()
         return run
+
+    def _keep_or_end(self, run: Run, child: subprocess.Popen[bytes]) -> None:
+        """Write down that a run has begun; what no page could show or stop is ended."""
+        try:
+            self._write(run)
+        except OSError:
+            child.kill()
+            child.wait()
+            raise
+        _children[run.id] = child
 
     def all(self, board: Board) -> list[Seen]:
         """Return all that are known, the latest first. Blocks."""
@@ -168,33 +181,37 @@ class Runs:
         Raises:
             NotFoundError: There is none.
         """
-        seen = self.find(name, board)
-        if not seen.runs or soft_lock.is_alive(seen.run.process) is not True:
-            return
-        self._write(replace(seen.run, stopped=True))
-        with suppress(ProcessLookupError):
-            os.kill(seen.run.pid, signal.SIGTERM)
-
-    def reap(self) -> bool:
-        """Take note of children that have ended; return whether there are others."""
-        for name, child in list(_children.items()):
-            code = child.poll()
-            if code is not None:
-                del _children[name]
-                run = self._read(name)
-                if run is not None:
-                    with suppress(OSError):
-                        self._write(replace(run, code=code))
-        return bool(_children)
+        run = self.find(name, board).run
+        with _noting:
+            child = _children.get(name)
+            run = self._read(name) or run
+            if child is None and (run.code is not None or soft_lock.is_alive(run.process) is not True):
+                return
+            with suppress(OSError):  # a full disk is a reason to stop a copy
+                self._write(replace(run, stopped=True))
+            with suppress(ProcessLookupError):
+                os.kill(run.pid, signal.SIGTERM) if child is None else child.terminate()
 
     @property
     def count(self) -> int:
         """How many children of this process are at work."""
-        self.reap()
+        self._note_ended()
         return len(_children)
 
+    def _note_ended(self) -> None:
+        """Write down how children ended that have."""
+        with _noting:
+            for name, child in list(_children.items()):
+                code = child.poll()
+                if code is not None:
+                    run = self._read(name)
+                    if run is not None:
+                        with suppress(OSError):
+                            self._write(replace(run, code=code))
+                    del _children[name]
+
     def _seen(self, run: Run, board: Board) -> Seen:
-        self.reap()
+        self._note_ended()
         transfer = next((one for one in (*board.running, *board.finished) if _is_of(one, run)), None)
         if run.id in _children or (run.code is None and soft_lock.is_alive(run.process) is True):
             said = "starting" if transfer is None or not transfer.runs else transfer.state
@@ -227,22 +244,31 @@ class Runs:
             return
         place = self._folder / run.id
         temporary = place / f".{secrets.token_hex(8)}"
-        with _new_file(temporary) as file:
-            file.write(msgspec.json.encode(run))
-        temporary.replace(place / _RUN)
+        try:
+            with _new_file(temporary) as file:
+                file.write(msgspec.json.encode(run))
+            temporary.replace(place / _RUN)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def _forget_old(self) -> None:
         found = sorted(
             (run for name in self._names() if (run := self._read(name))), key=lambda run: -run.started
         )
         for run in found[KEPT:]:
-            if soft_lock.is_alive(run.process) is False and self._folder is not None:
-                place = self._folder / run.id
-                for name in (_RUN, _SAID, _ANSWER):
-                    with suppress(OSError):
-                        (place / name).unlink()
-                with suppress(OSError):
-                    place.rmdir()
+            if soft_lock.is_alive(run.process) is False:
+                self._forget(run.id)
+
+    def _forget(self, name: str) -> None:
+        """Remove what is kept of a run, as far as that can be."""
+        if self._folder is None:
+            return
+        place = self._folder / name
+        for file in (_RUN, _SAID, _ANSWER):
+            with suppress(OSError):
+                (place / file).unlink()
+        with suppress(OSError):
+            place.rmdir()
 
 
 def _new_file(path: Path) -> IO[bytes]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import shlex
 import time
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from aiohttp import web
 
-from hubferry.i18n import _, speaking
+from hubferry.i18n import speaking
 from hubferry.pages import Templates, read_form, reader_of
 from hubferry.pages.application import link
 from hubferry.places import from_home
@@ -26,13 +28,22 @@ from hubferry.units import clock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hubferry.errors import HubferryError
+    from hubferry.ui.cache_view import Cache
     from hubferry.ui.settings import Settings
 
 Given = ParamSpec("Given")
 Found = TypeVar("Found")
 
 TEMPLATES = Templates(Path(__file__).parent / "templates")
+
+
+@dataclass(frozen=True, slots=True)
+class LastLook:
+    """The cache as the first page showed it last: when by the monotonic clock, and in which language."""
+
+    at: float
+    language: str
+    cache: Cache
 
 
 class Site:
@@ -46,10 +57,10 @@ class Site:
         self.plans = Plans()
         self.checks = Checks()
         self.receipts = Holdings()
+        self.last_look: LastLook | None = None
 
     def version(self) -> tuple[object, ...]:
         """Return another value whenever something in this process changed that a page shows."""
-        self.runs.reap()
         return (self.runs.count, self.plans.version, self.checks.version, self.receipts.version)
 
     def board(self) -> desk.Board:
@@ -99,6 +110,7 @@ async def show(request: web.Request, template: str, *, status: int = 200, **valu
         events=address(request, "/-/events", shown=request.get(MARK, "")),
         current=request.path.removeprefix(site.settings.base),
         near=from_home,
+        typed=lambda *words: shlex.join(["hubferry", *map(str, words)]),
         clock_short=lambda moment: clock(moment, time.time()),
         clock_exact=lambda moment: datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="seconds"),
         **values,
@@ -129,13 +141,3 @@ async def form_of(request: web.Request) -> dict[str, str]:
     if site_of(request).settings.read_only:
         raise web.HTTPForbidden
     return fields
-
-
-def sentence(error: HubferryError) -> tuple[str, str | None]:
-    """Return an error and what to do about it, as a person reads it."""
-    return error.sentence, error.hint
-
-
-def nothing_here() -> str:
-    """Return the sentence for an address at which there is nothing."""
-    return _("There is no such page.")

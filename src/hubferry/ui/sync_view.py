@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -166,17 +167,23 @@ def _latest(history: History, runs: Sequence[PastRun]) -> tuple[PastOutcome, ...
 
 def bytes_a_day(runs: Sequence[PastRun], now: float) -> list[Series]:
     """Return what the runs of each of the last days fetched and sent."""
-    days = [time.strftime("%m-%d", time.localtime(now - _DAY * back)) for back in range(_DAYS - 1, -1, -1)]
+    today = _day(now)
+    days = [today - timedelta(days=back) for back in range(_DAYS - 1, -1, -1)]
     fetched, sent = dict.fromkeys(days, 0.0), dict.fromkeys(days, 0.0)
     for run in runs:
-        day = time.strftime("%m-%d", time.localtime(moment(run.started)))
-        if day in fetched and now - run.started < _DAYS * _DAY:
+        day = _day(min(run.started, now + _DAY))
+        if day in fetched:
             fetched[day] += run.fetched
             sent[day] += run.sent
     return [
-        Series(_("Fetched"), [Point(day, fetched[day]) for day in days]),
-        Series(_("Sent"), [Point(day, sent[day]) for day in days]),
+        Series(label, [Point(f"{day:%m-%d}", amounts[day]) for day in days])
+        for label, amounts in ((_("Fetched"), fetched), (_("Sent"), sent))
     ]
+
+
+def _day(at: float) -> date:
+    """Return the day of a moment by this machine's calendar, in which a day may have 23 hours, or 25."""
+    return datetime.fromtimestamp(moment(at), timezone.utc).astimezone().date()
 
 
 def durations(runs: Sequence[PastRun]) -> list[Series]:

@@ -51,28 +51,28 @@ class Wish:
         return {one.name: getattr(self, one.name) for one in fields(self)}
 
     @property
-    def command(self) -> list[str]:
-        """The words behind `hubferry`, as they would be typed."""
-        words = ["copy", self.source, self.destination]
-        words += ["--revision", self.revision] if self.revision else []
-        for option, patterns in (("--include", self.include), ("--exclude", self.exclude)):
-            for pattern in _lines(patterns):
-                words += [option, pattern]
-        words += {"source": [], "private": ["--private"], "public": ["--public"]}[self.visibility]
-        return words + (["--bwlimit", self.rate] if self.rate else [])
+    def _valued(self) -> list[tuple[str, str]]:
+        """The options that have a value."""
+        found = [("--revision", self.revision)] if self.revision else []
+        found += [("--include", pattern) for pattern in _lines(self.include)]
+        found += [("--exclude", pattern) for pattern in _lines(self.exclude)]
+        return found + ([("--bwlimit", self.rate)] if self.rate else [])
+
+    @property
+    def _flags(self) -> list[str]:
+        return [] if self.visibility == "source" else [f"--{self.visibility}"]
 
     @property
     def arguments(self) -> list[str]:
-        """The same such that no word can be taken for an option."""
-        _copy, source, destination, *options = self.command
-        joined = [f"{name}={value}" for name, value in _pairs(options)]
-        return ["copy", *joined, *(one for one in options if one in ("--private", "--public")), "--", source,
-                destination]  # fmt: skip
+        """The words behind `hubferry`, such that none from the form can be taken for an option."""
+        valued = [f"{option}={value}" for option, value in self._valued]
+        return ["copy", *valued, *self._flags, "--", self.source, self.destination]
 
     @property
     def typed(self) -> str:
         """The command as it would be typed."""
-        return shlex.join(["hubferry", *self.command])
+        valued = [word for pair in self._valued for word in pair]
+        return shlex.join(["hubferry", "copy", self.source, self.destination, *valued, *self._flags])
 
     def asked(self) -> tuple[str, str, Options]:
         """Return source, destination and options as the library takes them.
@@ -128,8 +128,3 @@ def read(form: Mapping[str, str]) -> Wish:
 
 def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def _pairs(options: list[str]) -> list[tuple[str, str]]:
-    rest = [one for one in options if one not in ("--private", "--public")]
-    return list(zip(rest[::2], rest[1::2], strict=True))

@@ -64,6 +64,8 @@ WEIGHT_SUFFIXES = frozenset({".onnx", *_BY_SUFFIX, *_PICKLES, *_OTHERS})
 """Lower-case suffixes of files that are weights or keep state in the same formats."""
 
 _TRAINING_STATE = ("training_args", "optimizer", "scheduler", "rng_state", "scaler", "random_states")
+_READ_AHEAD = 8192
+"""Bytes, as few headers are longer; a Python from 3.14 on would read 128 KiB of each file."""
 _PIECE = re.compile(r"(\.part\d+of\d+|-split-[a-z])$")
 """Ends the names of pieces that a file was cut into to be uploaded."""
 _WITHOUT_SUFFIX = re.compile(r"(.+\.mnn\.weight|.+\.data-\d+-of-\d+|model)", re.IGNORECASE)
@@ -104,7 +106,7 @@ def examine(path: Path, size: int, *, needed: dict[str, int] | None = None) -> E
     description = path.with_suffix(".xml") if suffix == ".bin" else None
     if size == 0 and not (description and description.is_file()):  # a network may have no constants
         raise FlawError(_("is empty"))
-    with os.fdopen(disk.open(path, os.O_RDONLY), "rb") as file:
+    with os.fdopen(disk.open(path, os.O_RDONLY), "rb", buffering=_READ_AHEAD) as file:
         head = file.read(4096)
         may_be_text = suffix in _OF_OTHER_THINGS or (suffix in _PICKLES and pickled.is_text(head))
         refuse_impostors(head, size, may_be_text=may_be_text)

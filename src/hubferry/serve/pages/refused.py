@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hubferry.i18n import N_
-from hubferry.serve.hub import SESSION_COOKIE, hub_of, token_of
+from hubferry.pages import session_cookie
+from hubferry.serve.hub import hub_of, token_of
 from hubferry.serve.huggingface.answers import status_of
 from hubferry.serve.pages.showing import can_sign_in, show
 from hubferry.serve.refusal import Reason, Refusal
@@ -74,6 +75,7 @@ async def show_refusal(request: web.Request, refusal: Refusal) -> web.Response:
         back=request.rel_url.raw_path if refusal.reason is not Reason.MISDIRECTED else "/",
         any_token=hub.policy.takes_any_token,
     )
-    if refusal.reason is Reason.WRONG_CREDENTIALS and SESSION_COOKIE in request.cookies:
-        answer.del_cookie(SESSION_COOKIE, path="/")
+    cookie = session_cookie(request)
+    if refusal.reason is Reason.WRONG_CREDENTIALS and cookie in request.cookies:
+        answer.del_cookie(cookie, path="/")
     return answer

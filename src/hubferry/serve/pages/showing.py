@@ -6,18 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from hubferry.pages import Templates
-from hubferry.serve.hub import SESSION_COOKIE, hub_of
+from aiohttp import web
+
+from hubferry.pages import Templates, session_cookie
+from hubferry.serve.hub import hub_of
 from hubferry.serve.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from aiohttp import web
+    from collections.abc import Callable, Mapping
 
     from hubferry.serve.hub import Hub
 
 _TEMPLATES = Templates(Path(__file__).parent / "templates")
+MAY_SEE_CACHE: web.AppKey[Callable[[web.Request], bool]] = web.AppKey("may see the cache")
+"""Of a mirror: whether who asks may see what it keeps, at `/-/cache`. Raises Refusal for a wrong token."""
 
 
 async def show(
@@ -44,6 +46,7 @@ async def show(
         page_address=page_address,
         signs_in=can_sign_in(hub),
         signed_in=_name_of(request, hub),
+        shows_cache=_shows_cache(request),
         asked=request.query.get("search", ""),
         **values,
     )
@@ -64,9 +67,17 @@ def can_sign_in(hub: Hub) -> bool:
     )
 
 
+def _shows_cache(request: web.Request) -> bool:
+    may_see = request.app.get(MAY_SEE_CACHE)
+    try:
+        return may_see is not None and may_see(request)
+    except Refusal:
+        return False
+
+
 def _name_of(request: web.Request, hub: Hub) -> str | None:
     """Return the account that signed in with this browser."""
-    token = hub.sessions.token(request.cookies.get(SESSION_COOKIE))
+    token = hub.sessions.token(request.cookies.get(session_cookie(request)))
     try:
         account = hub.policy.identify(token)
     except Refusal:

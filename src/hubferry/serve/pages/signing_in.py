@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from hubferry.pages import CrossOriginError, read_form
+from hubferry.pages import CrossOriginError, read_form, session_cookie
 from hubferry.pages.application import link, own_path
 from hubferry.pages.headers import COMMON
 from hubferry.serve.addresses import absolute
-from hubferry.serve.hub import SESSION_COOKIE, hub_of
+from hubferry.serve.hub import hub_of
 from hubferry.serve.pages.showing import can_sign_in, show
 from hubferry.serve.refusal import Reason, Refusal
 from hubferry.serve.sessions import LIFETIME
@@ -38,10 +38,10 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     back, token = own_path(fields.get("back", "/")), fields.get("token", "").strip()
     if not can_sign_in(hub) or not token or len(token) > _LONGEST or not _is_known(hub, token):
         return await _form(request, back, wrong=True)
-    hub.sessions.end(request.cookies.get(SESSION_COOKIE))
+    hub.sessions.end(request.cookies.get(session_cookie(request)))
     answer = _gone_to(request, back)
     answer.set_cookie(
-        SESSION_COOKIE,
+        session_cookie(request),
         hub.sessions.begin(token),
         max_age=int(LIFETIME),
         path="/",
@@ -55,9 +55,9 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
 async def sign_out(request: web.Request) -> web.StreamResponse:
     """End the session."""
     await _fields(request)
-    hub_of(request).sessions.end(request.cookies.get(SESSION_COOKIE))
+    hub_of(request).sessions.end(request.cookies.get(session_cookie(request)))
     answer = _gone_to(request, "/")
-    answer.del_cookie(SESSION_COOKIE, path="/")
+    answer.del_cookie(session_cookie(request), path="/")
     return answer
 
 

@@ -1,4 +1,4 @@
-"""Write a document so that it is there whole or not at all, also after a power cut."""
+"""Small files that somebody reads later: there whole or not at all, also after a power cut."""
 
 from __future__ import annotations
 
