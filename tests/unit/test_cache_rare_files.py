@@ -155,8 +155,8 @@ def test_a_root_with_something_else_in_it_stays_for_that_when_its_models_are_cop
 def test_a_verification_that_is_stopped_stops_every_reader(tmp_path):
     models.write_file(tmp_path / "a", b"content")
     stop, heard = threading.Event(), []
-    verify._read(tmp_path / "a", "a", stop, heard.append)
+    verify._read(tmp_path / "a", "a", stop, heard.append, git=False)
     assert [one for one in heard if isinstance(one, Progress)] == [Progress("verify", "a", 7)]
     stop.set()
     with pytest.raises(verify._StoppedError):
-        verify._read(tmp_path / "a", "a", stop, heard.append)
+        verify._read(tmp_path / "a", "a", stop, heard.append, git=False)
