@@ -40,7 +40,7 @@ demo: $(STAMP)  ## a whole copy between two embedded hubs: no account, no intern
 	@$(BIN)/hubferry demo
 
 test: $(STAMP)  ## everything CI runs
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint docs test-ray test-sign test-dist test-official test-browser
+	@$(MAKE) --no-print-directory --jobs 4 --output-sync=target lint docs test-ray test-sign test-dist test-official test-browser
 	@$(IN_MEMORY) $(WHOLE_SUITE)
 
 test-official: $(STAMP)  ## the official clients' own tests against the hub; needs a package index
