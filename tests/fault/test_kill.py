@@ -8,6 +8,8 @@ import random
 import signal
 import threading
 import time
+import urllib.error
+import urllib.request
 from dataclasses import dataclass, field
 
 import pytest
@@ -118,6 +120,9 @@ def test_an_interrupted_run_says_how_to_continue_and_writes_nothing_afterwards(w
 
         struck = faults.plan(meanwhile(interrupt), route, after=after)
         out, err = process.communicate(timeout=60)
+        for hub in (world.source, world.destination):  # what was sent before is read by then
+            with pytest.raises(urllib.error.HTTPError):
+                urllib.request.urlopen(f"{hub.url}/api/models/of/nobody", timeout=60)
         asked = len(world.source_faults.seen), len(world.destination_faults.seen)
         written, published = world.snapshot(), world.published()
     assert struck.struck == 1

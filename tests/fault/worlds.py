@@ -34,7 +34,9 @@ SOURCE, DESTINATION = "hf:org/model", "ms:mine/model"
 FIRST = "model-00001-of-00002.safetensors"
 SECOND = "model-00002-of-00002.safetensors"
 TOKENS = (WRITE_TOKEN, WRITE_TOKEN)
-QUICK = {"HUBFERRY_RETRIES": "2", "HUBFERRY_RETRY_WAIT": "0.01", "HUBFERRY_TIMEOUT": "0.6"}
+PATIENT, IMPATIENT = 30.0, 1.0
+"""How many seconds a hub may say nothing; where none does so, no busy machine is to be taken for one."""
+QUICK = {"HUBFERRY_RETRIES": "2", "HUBFERRY_RETRY_WAIT": "0.01", "HUBFERRY_TIMEOUT": str(PATIENT)}
 
 
 @lru_cache(maxsize=32)
