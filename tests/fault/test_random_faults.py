@@ -190,9 +190,13 @@ def converges(world: World, seed: int) -> None:
 
 
 @pytest.fixture
+def silence():
+    return 0.4
+
+
+@pytest.fixture
 def world(make_world, monkeypatch):
     monkeypatch.setenv("HUBFERRY_RETRIES", "7")
-    monkeypatch.setenv("HUBFERRY_TIMEOUT", "0.15")
     return make_world(content=CONTENT)
 
 

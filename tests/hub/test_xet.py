@@ -192,7 +192,7 @@ async def test_a_token_is_asked_for_again_before_it_ends(hub, story, monkeypatch
 
 
 async def test_a_silent_chunk_server_is_left_and_the_plain_way_goes_on(hub, story, monkeypatch):
-    monkeypatch.setenv("HUBFERRY_XET_TIMEOUT", "0.3")
+    monkeypatch.setenv("HUBFERRY_XET_TIMEOUT", "1")
     with stalling_server() as server:
         story.told["casUrl"] = f"http://127.0.0.1:{server.getsockname()[1]}"
         source = open_hub(hub)
@@ -206,7 +206,7 @@ async def test_a_silent_chunk_server_is_left_and_the_plain_way_goes_on(hub, stor
 
 
 def test_a_copy_survives_a_silent_chunk_server(hub, story, copied, monkeypatch):
-    monkeypatch.setenv("HUBFERRY_XET_TIMEOUT", "0.3")
+    monkeypatch.setenv("HUBFERRY_XET_TIMEOUT", "1")
     with stalling_server() as server:
         story.told["casUrl"] = f"http://127.0.0.1:{server.getsockname()[1]}"
         assert copied()["weights.safetensors"] == WEIGHTS

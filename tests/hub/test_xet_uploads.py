@@ -161,7 +161,7 @@ def silent_server():
 
 
 def test_a_chunk_server_that_falls_silent_is_noticed_and_git_lfs_sends_all_of_it(world, story, monkeypatch):
-    monkeypatch.setenv("HUBFERRY_XET_TIMEOUT", "0.4")
+    monkeypatch.setenv("HUBFERRY_XET_TIMEOUT", "1")
     with silent_server() as (story.address, _taken):
         world.copy()
     assert world.destination.requests.blobs_received == 1
