@@ -82,6 +82,40 @@ def test_a_question_that_is_under_way_is_answered_whatever_else_is_asked_meanwhi
             assert waiting.result(30).status == 200
 
 
+def test_what_is_read_goes_on_while_its_source_is_made_anew_and_that_is_closed_then(
+    tmp_path, make_mirror, monkeypatch
+):
+    monkeypatch.setattr(clients, "_READS", 1)
+    made, make = [], clients.Clients._source
+
+    def note(upstream, who):
+        made.append(make(upstream, who))
+        return made[-1]
+
+    monkeypatch.setattr(clients.Clients, "_source", staticmethod(note))
+    gate = Gate(2_000_000)
+
+    async def pace(request, direction, count):
+        if request.path.startswith("/storage/"):
+            await gate(request, direction, count)
+
+    with running_hub(tmp_path / "hub", seams=Seams(pace=pace)) as upstream:
+        small = {f"{number}.json": b"%d" % number for number in range(3)}
+        upstream.store.add("org/model", {"model.safetensors": LARGE, **small})
+        mirror = make_mirror(hf=upstream.url)
+        connection, response = opened(mirror.url, PATH)
+        assert response.read(100_000) == LARGE[:100_000]
+        for name, content in small.items():
+            assert ask(mirror.url + PATH.replace("model.safetensors", name)).body == content
+        gate.open()
+        assert response.read() == LARGE[100_000:]
+        connection.close()
+        mirror.settle()
+        assert mirror.counts.fetched == len(LARGE) + 3  # nothing broke off and came again
+        assert len(made) == 5
+        assert [one._client._pool is None for one in made].count(False) == 2
+
+
 def opened(url: str, path: str, **headers):
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
     connection.request("GET", path, headers=headers)
