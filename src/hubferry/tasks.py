@@ -18,19 +18,6 @@ Second = TypeVar("Second")
 Result = TypeVar("Result")
 
 
-async def to_the_end(job: Awaitable[Result]) -> Result:
-    """Return what a job returns. It runs to its end even when whoever waits for it is cancelled.
-
-    For work in a thread, which nothing can stop: what it writes is written before anything after it is done.
-    """
-    task = asyncio.ensure_future(job)
-    try:
-        return await asyncio.shield(task)
-    finally:
-        if not task.done():
-            await asyncio.wait([task])
-
-
 class Threads(ThreadPoolExecutor):
     """Threads that speak the language of whoever hands them work, as `asyncio.to_thread` does."""
 
@@ -70,3 +57,16 @@ async def run_all(*jobs: Awaitable[Any]) -> tuple[Any, ...]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def to_the_end(job: Awaitable[Result]) -> Result:
+    """Return what a job returns. It runs to its end even when whoever waits for it is cancelled.
+
+    For work in a thread, which nothing can stop: what it writes is written before anything after it is done.
+    """
+    task = asyncio.ensure_future(job)
+    try:
+        return await asyncio.shield(task)
+    finally:
+        if not task.done():
+            await asyncio.wait([task])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 
@@ -99,6 +100,22 @@ async def test_sizes_that_the_listing_lacks_are_asked_for():
     files, server = await listed(Hub(tree=tree, resolve=resolve))
     assert files == [RepoFile("linked", 77, SHA256, lfs=True), RepoFile("plain", 5, git_sha1=SHA1)]
     assert {one.method for one in server.asked("/resolve/")} == {"HEAD"}
+
+
+async def test_when_one_size_cannot_be_had_no_other_is_asked_for_afterwards():
+    async def resolve(request):
+        return web.Response(status=500 if request.path.endswith("/0") else 200, body=b"1")
+
+    tree = [{"type": "file", "path": str(number)} for number in range(400)]
+    async with scripted(Hub(tree=tree, resolve=resolve)) as server:
+        source = open_source(ref(), token="t", endpoint=server.url)
+        revision = await source.resolve(ref())
+        with pytest.raises(NetworkError):
+            await source.files(revision)
+        asked = len(server.asked("/resolve/"))
+        await asyncio.sleep(0.2)
+        assert len(server.asked("/resolve/")) - asked < 16  # those that were on their way
+        await source.close()
 
 
 @pytest.mark.parametrize("ranges", [True, False])

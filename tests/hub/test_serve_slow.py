@@ -20,7 +20,7 @@ from modelscope_hub import HubApi
 from yarl import URL
 
 from hubferry.serve import Seams, ServerLimits
-from hubferry.serve.taking import _Watch
+from hubferry.serve.taking import Watch
 
 if TYPE_CHECKING:
     from servers import TestHub
@@ -177,14 +177,26 @@ async def test_who_takes_nothing_of_a_large_answer_is_let_go(make_hub):
     writer.transport.abort()
 
 
-async def test_who_takes_a_large_answer_slowly_is_let_take_it():
-    left, ended = [500, 300, 299, 100, 100, 0], asyncio.Event()
+@pytest.mark.parametrize(
+    ("left", "let_go"), [([500, 300, 299, 100, 100], True), ([500, 300, 0, 0, 0, None], False)]
+)
+async def test_who_takes_a_large_answer_slowly_is_let_take_it(left, let_go):
+    ended, looks = asyncio.Event(), iter(left)
     transport = SimpleNamespace(
-        get_write_buffer_size=lambda: left.pop(0), is_closing=lambda: False, abort=ended.set
+        get_write_buffer_size=lambda: sizes[-1], is_closing=lambda: False, abort=ended.set
     )
-    _Watch(transport, 0.001)
+    sizes = []
+
+    def is_over() -> bool:
+        sizes.append(next(looks))
+        if sizes[-1] is None:
+            ended.set()
+        return sizes[-1] is None
+
+    Watch(transport, is_over, 0.001)
     await asyncio.wait_for(ended.wait(), SECONDS)
-    assert left == [0]
+    assert sizes == left
+    assert (sizes[-1] is not None) == let_go
 
 
 def test_nobody_else_waits_while_the_hub_waits_for_the_disk(hub, monkeypatch):

@@ -6,15 +6,16 @@ import asyncio
 import http.client
 import random
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
-from mirroring import ask
+from mirroring import ask, running_mirror
 from servers import running_hub
 
-from hubferry.mirror import arrival, clients
+from hubferry.mirror import arrival, clients, quota
 from hubferry.serve import Seams
 
 LARGE = random.Random("mirror many 1").randbytes(6_000_000)
@@ -81,6 +82,40 @@ def test_a_question_that_is_under_way_is_answered_whatever_else_is_asked_meanwhi
             assert waiting.result(30).status == 200
 
 
+def test_what_is_read_goes_on_while_its_source_is_made_anew_and_that_is_closed_then(
+    tmp_path, make_mirror, monkeypatch
+):
+    monkeypatch.setattr(clients, "_READS", 1)
+    made, make = [], clients.Clients._source
+
+    def note(upstream, who):
+        made.append(make(upstream, who))
+        return made[-1]
+
+    monkeypatch.setattr(clients.Clients, "_source", staticmethod(note))
+    gate = Gate(2_000_000)
+
+    async def pace(request, direction, count):
+        if request.path.startswith("/storage/"):
+            await gate(request, direction, count)
+
+    with running_hub(tmp_path / "hub", seams=Seams(pace=pace)) as upstream:
+        small = {f"{number}.json": b"%d" % number for number in range(3)}
+        upstream.store.add("org/model", {"model.safetensors": LARGE, **small})
+        mirror = make_mirror(hf=upstream.url)
+        connection, response = opened(mirror.url, PATH)
+        assert response.read(100_000) == LARGE[:100_000]
+        for name, content in small.items():
+            assert ask(mirror.url + PATH.replace("model.safetensors", name)).body == content
+        gate.open()
+        assert response.read() == LARGE[100_000:]
+        connection.close()
+        mirror.settle()
+        assert mirror.counts.fetched == len(LARGE) + 3  # nothing broke off and came again
+        assert len(made) == 5
+        assert [one._client._pool is None for one in made].count(False) == 2
+
+
 def opened(url: str, path: str, **headers):
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
     connection.request("GET", path, headers=headers)
@@ -128,6 +163,41 @@ def test_a_client_that_leaves_does_not_stop_what_the_cache_wants(tmp_path, make_
         assert mirror.counts.fetched == len(content)
 
 
+def test_a_file_that_does_not_fit_beside_what_is_on_its_way_is_refused(tmp_path, make_mirror, monkeypatch):
+    """The disk has room for each of them, and not for both."""
+    monkeypatch.setattr(quota, "free_bytes", lambda _root: quota._SPARE + len(LARGE) + 1_000_000)
+    gate = Gate(2_000_000)
+    with running_hub(tmp_path / "hub", seams=Seams(pace=gate)) as upstream:
+        upstream.store.add("org/model", {"model.safetensors": LARGE})
+        upstream.store.add("org/other", {"model.safetensors": LARGE[::-1]})
+        mirror = make_mirror(hf=upstream.url)
+        connection, response = opened(mirror.url, PATH)
+        assert response.read(100_000) == LARGE[:100_000]
+        other = PATH.replace("org/model", "org/other")
+        assert ask(mirror.url + other).status == 507
+        gate.open()
+        assert response.read() == LARGE[100_000:]
+        connection.close()
+        mirror.settle()
+        assert ask(mirror.url + other).body == LARGE[::-1]
+
+
+def test_a_file_that_is_half_here_needs_room_for_its_other_half_alone(tmp_path, monkeypatch):
+    gate, places = Gate(4_000_000), (tmp_path / "cache", tmp_path / "own")
+    with running_hub(tmp_path / "hub", seams=Seams(pace=gate)) as upstream:
+        upstream.store.add("org/model", {"model.safetensors": LARGE})
+        with running_mirror(*places, hf=upstream.url) as mirror:
+            connection, response = opened(mirror.url, PATH)
+            assert response.read(100_000) == LARGE[:100_000]
+            while mirror.counts.fetched < 3_500_000:
+                time.sleep(0.01)
+            connection.close()
+        gate.open()
+        monkeypatch.setattr(quota, "free_bytes", lambda _root: quota._SPARE + 5_500_000)
+        with running_mirror(*places, hf=upstream.url) as mirror:
+            assert ask(mirror.url + PATH).body == LARGE
+
+
 def test_headers_are_those_of_the_hub(upstream, mirror):
     commit = upstream.store.add("org/model", {"model.safetensors": LARGE, "config.json": b"{}"}).id
     theirs = ask(f"{upstream.url}{PATH}", method="HEAD")
@@ -157,17 +227,15 @@ def test_headers_are_those_of_the_hub(upstream, mirror):
 
 
 class Tamper:
-    """An upstream that changes a byte of each body with `rot`, until it is mended."""
+    """An upstream that changes a byte of each body, until it is mended."""
 
     def __init__(self) -> None:
         self.mended = False
-        self.bodies = 0
 
     async def change(self, request, handler):
         response = await handler(request)
         if self.mended or not request.path.startswith("/storage/") or request.method != "GET":
             return response
-        self.bodies += 1
         content = bytearray(response.path.read_bytes()[response.start : response.stop])
         content[len(content) // 2] ^= 255
         headers = {

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
+import itertools
 import os
+import threading
 
 import pytest
 
-from hubferry.errors import HubferryError, IntegrityError, NotFoundError
+from hubferry.errors import DiskFullError, HubferryError, IntegrityError, NotFoundError
 from hubferry.hubs import open_destination, open_source
+from hubferry.hubs.folder.staging import Staging
 from hubferry.model import Blob, CommitAction, NewRepository, RepoRef
 
 CONTENT = bytes(range(256)) * 5000
@@ -176,6 +181,38 @@ async def test_a_body_that_fails_leaves_nothing(ref, tmp_path):
         await destination.upload(ref, Blob(sha(CONTENT), len(CONTENT)), failing)
     await destination.close()
     assert not (tmp_path / "model").exists()
+
+
+async def test_when_one_file_cannot_be_written_no_other_is_still_being_written_afterwards(
+    ref, tmp_path, monkeypatch
+):
+    writing, begun, go_on, running = Staging.writing, threading.Event(), threading.Event(), []
+    numbers = itertools.count()
+
+    @contextlib.contextmanager
+    def held_up(staging):
+        running.append(None)
+        try:
+            if next(numbers) == 0:
+                assert begun.wait(20)
+                threading.Timer(0.1, go_on.set).start()
+                raise OSError(errno.ENOSPC, "full")
+            begun.set()
+            assert go_on.wait(20)
+            with writing(staging) as place:
+                yield place
+        finally:
+            running.pop()
+
+    destination = open_destination(ref)
+    await destination.ensure(ref, NewRepository())
+    monkeypatch.setattr(Staging, "writing", held_up)
+    actions = [CommitAction("create", f"{number}.json", 1, content=b"1") for number in range(20)]
+    with pytest.raises(DiskFullError):
+        await destination.commit(ref, actions, "m")
+    assert not running
+    await destination.close()
+    assert not list(tmp_path.rglob("*.part"))
 
 
 async def test_a_commit_of_a_blob_never_stored_is_refused(ref):

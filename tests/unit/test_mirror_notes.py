@@ -7,7 +7,10 @@ import errno
 import pytest
 
 from hubferry.cache.disk import disk
+from hubferry.mirror import memory
 from hubferry.mirror.notes import FOLDER, Notes
+from hubferry.mirror.snapshots import Snapshot
+from hubferry.model import RepoRef
 
 MOST = 1 << 20
 
@@ -31,6 +34,21 @@ def test_what_is_no_note_is_none(tmp_path, content):
     notes = Notes(tmp_path)
     notes.write("a.json", content)
     assert notes.read("a.json", dict[str, int], MOST) is None
+
+
+async def test_a_commit_is_forgotten_with_the_last_name_that_meant_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "_MOST_NAMES", 4)
+    remembered = memory.Memory(Notes(tmp_path))
+    ref = RepoRef("hf", "org/model")
+    for number in range(6):
+        commit = f"{number:040}"
+        await remembered.keep(Snapshot("hf", "model", "org/model", commit, None, ()))
+        remembered.note(ref, public=True, now=1.0, commit=commit)
+    kept = {path.rpartition("/")[2].removesuffix(".json") for path in files(tmp_path)}
+    named = {one.commit for one in memory.Memory(Notes(tmp_path)).known(ref).names.values()}
+    assert kept == {"repository", *named}
+    assert f"{5:040}" in named
+    assert len(named) == 3
 
 
 @pytest.mark.parametrize("step", ["pwrite_all", "fsync", "replace"])

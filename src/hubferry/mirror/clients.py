@@ -5,26 +5,28 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import OrderedDict
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hubferry.errors import UsageError
 from hubferry.hubs.huggingface.source import HuggingFaceSource
 from hubferry.hubs.modelscope.source import ModelScopeSource
+from hubferry.hubs.wrapping import WrappedSource
 from hubferry.patience import Policy, account_at
 from hubferry.retry import RetryingSource
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from hubferry.hubs.ports import Source
+    from hubferry.hubs.ports import Piece, Source
     from hubferry.mirror.upstreams import Upstream
+    from hubferry.model import RepoFile, Revision
 
 Asked = HuggingFaceSource | ModelScopeSource
 _MOST = 256
-_QUESTIONS = 200
-"""Questions after which a source is made anew: it remembers what it listed."""
+_QUESTIONS, _READS = 200, 10_000
+"""After so many a source is made anew: it remembers what it listed, and where each file is."""
 _SALT = secrets.token_bytes(16)
 
 
@@ -54,23 +56,54 @@ def asker(token: str | None) -> Asker:
 
 
 @dataclass(slots=True)
-class _Questions:
-    """A source for questions: closed when it is given up and nobody waits for an answer of it."""
+class _Used:
+    """A source in use: closed when it is given up and nobody waits for anything of it."""
 
     source: Asked
-    asked: int = 0
+    times: int = 0
     waiting: int = 0
     given_up: bool = False
 
-    async def close_if_unused(self) -> None:
+    @asynccontextmanager
+    async def use(self) -> AsyncGenerator[Asked, None]:
+        """Give the source, which stays open as long as the block lasts."""
+        self.waiting += 1
+        try:
+            yield self.source
+        finally:
+            self.waiting -= 1
+            await self._close_if_unused()
+
+    async def give_up(self) -> None:
+        self.given_up = True
+        await self._close_if_unused()
+
+    async def _close_if_unused(self) -> None:
         if self.given_up and not self.waiting:
             await self.source.close()
 
 
+class _Reads(WrappedSource):
+    """A source for content."""
+
+    def __init__(self, used: _Used) -> None:
+        super().__init__(used.source)
+        self._used = used
+
+    async def read(
+        self, revision: Revision, file: RepoFile, start: int, stop: int | None
+    ) -> AsyncGenerator[Piece, None]:
+        """Read, and keep the source open for that."""
+        self._used.times += 1
+        async with self._used.use(), aclosing(super().read(revision, file, start, stop)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+
 @dataclass(slots=True)
 class _Open:
-    questions: _Questions
-    reads: Asked
+    questions: _Used
+    reads: _Used
     retrying: Source
 
 
@@ -86,48 +119,46 @@ class Clients:
     async def questions(self, upstream: Upstream, who: Asker) -> AsyncGenerator[Asked, None]:
         """Give the hub for questions about repositories, which stays open as long as the block lasts."""
         found = await self._opened(upstream, who)
-        if found.questions.asked >= _QUESTIONS:
-            old, found.questions = found.questions, _Questions(self._source(upstream, who))
-            await self._give_up(old)
-        questions = found.questions
-        questions.asked += 1
-        questions.waiting += 1
-        try:
-            yield questions.source
-        finally:
-            questions.waiting -= 1
-            await questions.close_if_unused()
+        if found.questions.times >= _QUESTIONS:
+            old, found.questions = found.questions, _Used(self._source(upstream, who))
+            await old.give_up()
+        found.questions.times += 1
+        async with found.questions.use() as source:
+            yield source
 
     async def reads(self, upstream: Upstream, who: Asker) -> Source:
         """Return the hub for content; what breaks there is gone on with."""
-        return (await self._opened(upstream, who)).retrying
+        found = await self._opened(upstream, who)
+        if found.reads.times >= _READS:
+            old, found.reads = found.reads, _Used(self._source(upstream, who))
+            found.retrying = self._retrying(upstream, found.reads)
+            await old.give_up()
+        return found.retrying
 
     async def close(self) -> None:
         """Close every connection."""
         while self._open:
             _key, one = self._open.popitem()
             await one.questions.source.close()
-            await one.reads.close()
+            await one.reads.source.close()
 
     async def _opened(self, upstream: Upstream, who: Asker) -> _Open:
         key = upstream.hub, upstream.endpoint, who.key
         if key not in self._open:
-            reads = self._source(upstream, who)
-            account = account_at(upstream.hub, upstream.endpoint, self._policy)
-            questions = _Questions(self._source(upstream, who))
-            self._open[key] = _Open(questions, reads, RetryingSource(reads, account))
+            reads = _Used(self._source(upstream, who))
+            questions = _Used(self._source(upstream, who))
+            self._open[key] = _Open(questions, reads, self._retrying(upstream, reads))
         self._open.move_to_end(key)
         found = self._open[key]
         while len(self._open) > _MOST:
             _key, unused = self._open.popitem(last=False)
-            await self._give_up(unused.questions)
-            await unused.reads.close()  # what is being read goes on by connections that are opened again
+            await unused.questions.give_up()
+            await unused.reads.give_up()
         return found
 
-    @staticmethod
-    async def _give_up(questions: _Questions) -> None:
-        questions.given_up = True
-        await questions.close_if_unused()
+    def _retrying(self, upstream: Upstream, reads: _Used) -> Source:
+        account = account_at(upstream.hub, upstream.endpoint, self._policy)
+        return RetryingSource(_Reads(reads), account)
 
     @staticmethod
     def _source(upstream: Upstream, who: Asker) -> Asked:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hubferry.hubs.ports import Source
     from hubferry.mirror.counts import Counts
     from hubferry.mirror.doubt import Doubt
+    from hubferry.mirror.quota import Coming
     from hubferry.mirror.shelf import Shelf, Slot
     from hubferry.mirror.snapshots import View
     from hubferry.model import Digests, RepoFile, RepoRef
@@ -116,7 +117,7 @@ class Contents:
     async def _store_small(self, key: Key, wanted: Wanted, task: asyncio.Task[Small]) -> None:
         try:
             small = await asyncio.shield(task)
-            async with self.shelf.slot(wanted.view, wanted.file.size or 0) as slot:
+            async with self.shelf.room(wanted.view, wanted.file), self.shelf.slot(wanted.view) as slot:
                 stored = self.shelf.put_small(slot, (wanted.file, small.content, small.digests))
                 await asyncio.shield(stored)  # others' files are stored with this one
         except HubferryError as error:
@@ -143,8 +144,11 @@ class Contents:
     async def _bring(self, key: Key, wanted: Wanted, begun: asyncio.Future[Arrival]) -> None:
         arrival: Arrival | None = None
         try:
-            async with self.shelf.slot(wanted.view, wanted.file.size or 0) as slot:
-                arrival = await self._begin(wanted, slot)
+            async with (
+                self.shelf.room(wanted.view, wanted.file) as coming,
+                self.shelf.slot(wanted.view) as slot,
+            ):
+                arrival = await self._begin(wanted, slot, coming)
                 begun.set_result(arrival)
                 digests = await arrival.run()
                 if digests is not None:
@@ -166,12 +170,13 @@ class Contents:
             if arrival is not None:
                 arrival.close()
 
-    async def _begin(self, wanted: Wanted, slot: Slot) -> Arrival:
+    async def _begin(self, wanted: Wanted, slot: Slot, coming: Coming) -> Arrival:
         place = partial_path(slot.model.partial_directory, wanted.file)
         name = digest_of(wanted.file)
 
         def count(fetched: int) -> None:
             self._counts.fetched += fetched
+            coming.landed += fetched
 
         def doubt(clients: frozenset[str] | None) -> None:
             self._counts.wrong += 1

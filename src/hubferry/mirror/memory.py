@@ -84,10 +84,11 @@ class Memory:
             for name in {name_of(ref.revision), commit, shown_commit(commit)}:
                 names.pop(name, None)
                 names[name] = Named(commit, now)
-        for name in list(names)[: max(0, len(names) - _MOST_NAMES)]:
-            del names[name]
+        old = [names.pop(name) for name in list(names)[: max(0, len(names) - _MOST_NAMES)]]
         self._known[self._key(ref)] = new = Known(public, now, names)
         self._write(ref, "repository", new)
+        for unnamed in {one.commit for one in old} - {one.commit for one in names.values()}:
+            self._notes.remove(self._name(ref, unnamed))
 
     def view(self, ref: RepoRef, commit: str) -> View | None:
         """Return a commit of a repository, if it is known."""

@@ -53,6 +53,11 @@ class Notes:
                     disk.unlink(temporary, missing_ok=True)
                 raise
 
+    def remove(self, name: str) -> None:
+        """Remove a note, if there is one."""
+        with suppress(OSError):
+            disk.unlink(self._root / FOLDER / name, missing_ok=True)
+
 
 def _write(place: Path, content: bytes, *, durable: bool) -> None:
     descriptor = disk.open(place, _NEW, 0o600)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hubferry.cache import clean, retention
@@ -27,6 +28,24 @@ _SPARE = 64 * 1024 * 1024
 _LOGGER = logging.getLogger(__name__)
 
 
+@dataclass(slots=True, eq=False)
+class Coming:
+    """A file on its way.
+
+    Attributes:
+        size: Its bytes.
+        landed: Those that are on the disk.
+    """
+
+    size: int
+    landed: int = 0
+
+    @property
+    def left(self) -> int:
+        """Bytes that the disk has yet to take."""
+        return max(0, self.size - self.landed)
+
+
 class Quota:
     """What the root may take, and what it takes."""
 
@@ -37,34 +56,38 @@ class Quota:
         self._removed = removed
         self._counted: int | None = None
         self._since = 0
-        self._coming = 0
+        self._coming: list[Coming] = []
         self._lock = asyncio.Lock()
 
     @asynccontextmanager
-    async def room(self, root: Path, needed: int) -> AsyncGenerator[None, None]:
+    async def room(self, root: Path, needed: int) -> AsyncGenerator[Coming, None]:
         """Remove what has to go before `needed` more bytes fit, which then come in the block.
+
+        Whoever brings them says in what is given how many have landed.
 
         Raises:
             DiskFullError: They do not, whatever may go; nothing was removed.
         """
         async with self._lock:
             await self._make_sure(root, needed)
-            self._coming += needed
+            coming = Coming(needed)
+            self._coming.append(coming)
         try:
-            yield
+            yield coming
         finally:
-            self._coming -= needed
+            self._coming.remove(coming)
             self._since += needed
 
     async def _make_sure(self, root: Path, needed: int) -> None:
         loop = asyncio.get_running_loop()
-        lacking = await loop.run_in_executor(self._executor, _lacking_on_disk, root, needed)
+        left = sum(one.left for one in self._coming) + needed
+        lacking = await loop.run_in_executor(self._executor, _lacking_on_disk, root, left)
+        coming = sum(one.size for one in self._coming) + needed
         if lacking <= 0:
             if self.most is None:
                 return
-            if self._counted is not None and self._counted + self._since + self._coming + needed <= self.most:
+            if self._counted is not None and self._counted + self._since + coming <= self.most:
                 return
-        coming = self._coming + needed
         self._counted = await loop.run_in_executor(self._executor, self._make_room, root, coming, lacking)
         self._since = 0
 

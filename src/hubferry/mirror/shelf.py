@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from hubferry.cache import update
 from hubferry.cache.layers import only_read
+from hubferry.cache.partial import missing_ranges, partial_path
 from hubferry.errors import DiskError, HubferryError, LockedError
 from hubferry.mirror.index import Index, Place, proven
 from hubferry.tasks import to_the_end
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from hubferry.cache.directory import ModelDirectory
     from hubferry.cache.store import Cache
-    from hubferry.mirror.quota import Quota
+    from hubferry.mirror.quota import Coming, Quota
     from hubferry.mirror.snapshots import View
     from hubferry.model import Digests, RepoFile, RepoRef
 
@@ -123,18 +124,27 @@ class Shelf:
         return None
 
     @asynccontextmanager
-    async def slot(self, view: View, needed: int) -> AsyncGenerator[Slot, None]:
-        """Hold the directory of a commit, with room for so many bytes.
+    async def room(self, view: View, file: RepoFile) -> AsyncGenerator[Coming, None]:
+        """Make room for what the disk has not of a file yet; see `Quota.room`."""
+        needed = await self.in_thread(self._lacking, view, file)
+        async with self.quota.room(self.cache.root, needed) as coming:
+            yield coming
+
+    def _lacking(self, view: View, file: RepoFile) -> int:
+        """Return the bytes of a file that no earlier run has brought."""
+        size = file.size or 0
+        places = [partial_path(model.partial_directory, file) for model in self.index.of(view.snapshot)]
+        gaps = [missing_ranges(place, size) for place in places]
+        return min([size, *(sum(stop - start for start, stop in one) for one in gaps)])
+
+    @asynccontextmanager
+    async def slot(self, view: View) -> AsyncGenerator[Slot, None]:
+        """Hold the directory of a commit.
 
         Raises:
             LockedError: Another run has it.
-            DiskError: There is no room, or no right to write.
+            DiskError: There is no right to write.
         """
-        async with self.quota.room(self.cache.root, needed), self._held(view) as held:
-            yield held
-
-    @asynccontextmanager
-    async def _held(self, view: View) -> AsyncGenerator[Slot, None]:
         key = _key(view)
         task = self._slots.get(key)
         if task is None:

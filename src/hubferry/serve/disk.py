@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+_TO_SYNC = os.O_RDWR if os.name == "nt" else os.O_RDONLY
+"""Windows puts on the disk only what may be written."""
 
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
@@ -34,7 +35,7 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
 def sync(path: str | Path) -> None:
     """Put a file's content, or a folder's names, on the disk."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, _TO_SYNC)
     except PermissionError:  # Windows cannot open a folder
         if os.path.isdir(path):  # noqa: PTH112  # thousands in one commit
             return

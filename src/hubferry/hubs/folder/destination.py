@@ -20,6 +20,7 @@ from hubferry.hubs.folder.source import root_of
 from hubferry.hubs.folder.staging import Staging, move
 from hubferry.i18n import _
 from hubferry.model import Limits, Revision
+from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -180,7 +181,7 @@ class DirectoryDestination:
                 with naming(action.path):
                     return action.path, await in_thread(write, action.content or b"")
 
-        return dict(await asyncio.gather(*(one(action) for action in actions)))
+        return dict(await run_all(*(one(action) for action in actions)))
 
     def _apply(
         self, root: Path, staging: Staging, actions: Sequence[CommitAction], written: dict[str, Path]

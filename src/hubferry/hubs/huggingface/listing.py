@@ -15,6 +15,7 @@ from hubferry.hubs.http.answers import Answer
 from hubferry.hubs.http.client import Request
 from hubferry.hubs.huggingface.wire import Wire, quoted, quoted_revision
 from hubferry.model import RepoFile, Revision
+from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,7 +122,7 @@ class Listing:
             async with gate:
                 return await self._probed(file)
 
-        return list(await asyncio.gather(*(fill(file) for file in files)))
+        return list(await run_all(*(fill(file) for file in files)))
 
     async def _probed(self, file: RepoFile) -> RepoFile:
         """Learn size and digest of one file from the headers of its download.
