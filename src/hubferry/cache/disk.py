@@ -163,7 +163,7 @@ class Disk:
         """Read a small file whole."""
         return path.read_bytes()
 
-    def read_record(self, path: Path, most: int) -> bytes | None:
+    def read_record(self, path: Path | str, most: int) -> bytes | None:
         """Read a file of records; None where there is none of `most` bytes at most; see `records.read`."""
         return records.read(path, most)
 
