@@ -252,7 +252,7 @@ def test_one_revision_that_cannot_be_read_hides_no_other(root):
 
 
 def test_a_listing_looks_once_at_each_directory_and_at_nothing_besides(tmp_path, monkeypatch):
-    """Two directories a model, its name, and its two records: what ten thousand models cost is that times it."""
+    """Two directories a model, its name, its two records, and no more."""
     many(tmp_path, 20)
     counts = Counter()
     for name in ("scandir", "lstat", "stat", "read_record", "open"):
