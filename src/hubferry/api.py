@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hubferry.events import Listener, ignore
-from hubferry.options import Access, Options
+from hubferry.options import Options
 from hubferry.progress import shown
-from hubferry.results import Fetched
 from hubferry.running import run
 from hubferry.wishes import place, wished
 
@@ -28,13 +27,10 @@ if TYPE_CHECKING:
     from hubferry.progress import Wish
     from hubferry.prospects import Prospects
     from hubferry.receipts.checking import ReceiptCheck
-    from hubferry.results import Comparison, Report
+    from hubferry.results import Comparison, Fetched, Report
     from hubferry.wishes import Wishes
 
 __all__ = [
-    "Access",
-    "Fetched",
-    "Options",
     "apply_plan",
     "check",
     "copy",

@@ -1,4 +1,4 @@
-"""What the name and the first bytes of a file say about it. Pure rules; `hubs.directory_survey` is who looks.
+"""What the name and the first bytes of a file say about it. Pure rules; `hubs.folder.survey` is who looks.
 
 Names are POSIX paths below the folder in question. Sources: the official clients' own constants, the
 git-lfs specification (docs/spec.md), aria2's manual, and what browsers call a download that goes on.

@@ -105,7 +105,7 @@ class Options:
 
         Raises:
             UsageError: A bare string where a list is meant: it would be taken letter by letter; or a path
-                that begins with a home that is not known here.
+                that begins with a home that is not known here, or fewer connections than none.
         """
         lists = ("include", "exclude", "tags", "branches")
         for name, kind in (*((one, tuple) for one in lists), ("allow", frozenset)):
@@ -116,6 +116,8 @@ class Options:
                 raise UsageError(message.format(name=name, value=value), hint=hint)
             if not isinstance(value, kind):
                 object.__setattr__(self, name, kind(value))
+        if self.jobs is not None and self.jobs < 0:  # nobody would ever begin
+            raise UsageError(_("jobs: {value} is no number of connections").format(value=self.jobs))
         object.__setattr__(self, "volumes", _places(self.volumes))
         for name in ("cache_root", "directory"):
             value = getattr(self, name)

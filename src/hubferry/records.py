@@ -19,7 +19,7 @@ _NO_FILE = frozenset({
 """There is none; or what opening a link, pipe, socket or device says that came into its place just now."""
 
 
-def read(path: Path, most: int) -> bytes | None:
+def read(path: Path | str, most: int) -> bytes | None:
     """Return the content of a regular file of `most` bytes at most; None for anything else, or nothing.
 
     This ends soon, whatever is there: no pipe is waited for, no device is opened, no link is followed.

@@ -35,6 +35,7 @@ class Wishes(TypedDict, total=False):
     delete: bool
     max_delete: str | None
     visibility: Visibility | None
+    new_visibility: Visibility | None
     license: str | None
     message: str | None
     jobs: int | None
@@ -64,15 +65,8 @@ class Wishes(TypedDict, total=False):
     insecure: bool
 
 
-_PLAIN = frozenset(field.name for field in fields(Options)) - {"source", "destination"}
-_KNOWN = _PLAIN | {
-    "token",
-    "source_token",
-    "destination_token",
-    "source_endpoint",
-    "destination_endpoint",
-    "insecure",
-}
+_KNOWN = frozenset(Wishes.__annotations__)
+_PLAIN = _KNOWN & {field.name for field in fields(Options)}
 
 
 def wished(options: Options, wishes: Wishes) -> Options:

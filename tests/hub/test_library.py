@@ -123,6 +123,11 @@ def test_a_place_in_a_home_that_is_not_known_is_refused_as_what_was_asked_for(na
             verb(Path("~nobody-of-that-name/x"))
 
 
+def test_fewer_connections_than_none_are_refused_instead_of_waited_for():
+    with pytest.raises(UsageError, match="no number of connections"):
+        hubferry.fetch("hf:org/model", jobs=-1)
+
+
 def test_a_keyword_that_there_is_not_is_refused_with_the_nearest():
     with pytest.raises(TypeError, match="did you mean include"):
         hubferry.fetch("hf:org/model", includes=["*.json"])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 import forked
 import hubferry
+from hubferry.wishes import Wishes
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/api.md"
@@ -33,3 +35,8 @@ def test_a_verb_and_its_awaited_form_take_the_same(name):
     if inspect.isfunction(plain):
         assert inspect.iscoroutinefunction(awaited)
         assert inspect.signature(plain) == inspect.signature(awaited)
+
+
+def test_every_option_is_a_keyword_that_type_checkers_know():
+    options = {field.name for field in fields(hubferry.Options)} - {"source", "destination"}
+    assert options <= Wishes.__annotations__.keys()

@@ -6,10 +6,12 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from tests import models
+from tests.recorded import many
 
 from hubferry.cache import adopt, clean, lookup
 from hubferry.cache.check import State, check_model
@@ -247,3 +249,19 @@ def test_one_revision_that_cannot_be_read_hides_no_other(root):
     (root / "a_b@v1").mkdir()
     (root / "a_b@v1/.hubferry").symlink_to(root)
     assert [one.path.name for one in cache.all_of(RepoRef("hf", "a/b"))] == ["a_b"]
+
+
+def test_a_listing_looks_once_at_each_directory_and_at_nothing_besides(tmp_path, monkeypatch):
+    """Two directories a model, its name, its two records, and no more."""
+    many(tmp_path, 20)
+    counts = Counter()
+    for name in ("scandir", "lstat", "stat", "read_record", "open"):
+        honest = getattr(disk, name)
+
+        def counting(*words, name=name, honest=honest):
+            counts[name] += 1
+            return honest(*words)
+
+        monkeypatch.setattr(disk, name, counting)
+    assert len(list_models([tmp_path]).models) == 20
+    assert counts == {"scandir": 2 * 20 + 1, "lstat": 20, "read_record": 2 * 20}

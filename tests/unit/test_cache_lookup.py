@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from tests.recorded import many, recorded_model
 
-from hubferry.cache import inventory, listing, lookup, manifest
+from hubferry.cache import clean, inventory, listing, lookup, manifest
 from hubferry.cache.disk import disk
 from hubferry.errors import NotFoundError
 
@@ -84,6 +84,26 @@ def test_records_that_are_not_relied_upon_give_no_name(tmp_path):
     (bad / ".hubferry/manifest.json").write_bytes(text.replace(b'"config.json":', b'"../x.json":'))
     found = lookup.look_up("org/real", [tmp_path])
     assert [model.name for model in found.models] == ["org_real"]
+
+
+def test_revisions_are_named_together_and_apart_from_the_branch(tmp_path):
+    branch = recorded_model(tmp_path / "org_model", "org/model", {"w.bin": b"w" * 4096})
+    commits = [letter * 40 for letter in "ab"]
+    for commit in commits:
+        shared = {"w.bin": branch / "w.bin"}
+        recorded_model(
+            tmp_path / f"org_model@{commit}", "org/model", {"a": b"b"}, shared=shared, revision=commit
+        )
+    named = [f"org/model@{commit}" for commit in commits]
+    assert titles(lookup.look_up("org/model", [tmp_path])) == ["org/model"]
+    assert titles(lookup.look_up("org/model@", [tmp_path])) == named
+    assert titles(lookup.look_up(f"org/model@{commits[1][:12]}", [tmp_path])) == named[1:]
+    found = lookup.look_up("org/model@", [tmp_path]).models
+    weights = (branch / "w.bin").stat().st_blocks * 512
+    assert listing.freed(found) == sum(model.disk - weights for model in found)  # the branch has them still
+    for model in found:
+        clean.remove(model)
+    assert (branch / "w.bin").read_bytes() == b"w" * 4096
 
 
 def test_a_name_that_means_nothing_counts_what_there_is(tmp_path):

@@ -129,6 +129,29 @@ def test_where_no_name_has_letters_nothing_can_tell_about_case(tmp_path, monkeyp
     assert tells_case_apart(tmp_path) is False
 
 
+def test_a_name_that_lacks_the_other_case_on_some_filesystems_does_not_tell(tmp_path, monkeypatch):
+    """Where case is ignored as NTFS ignores it, there is no `STRASSE` beside a `straße` either."""
+    (tmp_path / "straße").touch()
+    honest = disk.scandir
+    monkeypatch.setattr(disk, "scandir", lambda place: honest(place) if place == tmp_path else [])
+    assert tells_case_apart(tmp_path) is False
+    (tmp_path / "street").touch()
+    assert tells_case_apart(tmp_path) is True
+
+
+def test_a_name_that_goes_away_while_it_is_asked_for_does_not_tell(tmp_path, monkeypatch):
+    (tmp_path / "gone").touch()
+    honest = disk.scandir
+
+    def scandir(place):
+        entries = honest(place) if place == tmp_path else []
+        (tmp_path / "gone").unlink(missing_ok=True)
+        return entries
+
+    monkeypatch.setattr(disk, "scandir", scandir)
+    assert tells_case_apart(tmp_path) is False
+
+
 def test_a_root_is_renamed_where_that_will_do_and_its_links_go_along(folder, tmp_path):
     root = tmp_path / "old"
     Cache(root, roots=()).open(REF)

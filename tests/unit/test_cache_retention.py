@@ -73,6 +73,19 @@ def test_bytes_that_two_models_share_count_once():
     assert list(chosen([one, two], max_size=99)) == ["one", "two"]
 
 
+def test_revisions_that_are_all_links_stay_where_their_going_frees_nothing():
+    """A mirror's tags: directories of commits, which share their weights with the branch by link."""
+    tags = [Candidate(f"model@{n}", NOW - 90 + n, extents={"weights": 100, n: 1}) for n in range(9)]
+    branch = Candidate("model", NOW - 1, extents={"weights": 100, "card": 1})
+    other = Candidate("other", NOW - 9, extents={"others": 100})
+    assert chosen([*tags, branch, other], max_size=120) == {"other": Reason.SIZE}
+    assert list(chosen([*tags, branch, other], max_size=50)) == [
+        *(one.name for one in tags),
+        "other",
+        "model",
+    ]
+
+
 def test_a_policy_that_demands_nothing_says_so():
     assert Policy(keep_unpublished=True).is_empty
     assert not Policy(keep_last=0).is_empty

@@ -1,6 +1,5 @@
 """Where the stream decides by one byte, one place or one word."""
 
-import asyncio
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -13,7 +12,6 @@ from hubferry.cache.disk import disk
 from hubferry.cache.partial import PartialFile
 from hubferry.errors import DiskError, IntegrityError
 from hubferry.model import LARGEST_IN_GIT, RepoFile
-from hubferry.stream.concurrency import ConcurrencyLimit
 from hubferry.stream.growing import HELD_BACK, GrowingFile, Hashes, _complement, _merge
 from hubferry.stream.schedule import FIRST_PART, MIB, Part, Schedule
 
@@ -64,50 +62,6 @@ def test_a_file_without_gaps_is_never_handed_out_but_counts_as_in_flight():
     assert schedule.next() is None
     schedule.drop("whole")
     assert schedule.next().path == "other"
-
-
-# how many connections
-
-
-async def test_each_place_that_is_given_back_lets_one_in():
-    concurrency = ConcurrencyLimit(4, 2)
-    for _number in range(2):
-        await concurrency.__aenter__()
-    waiting = [asyncio.create_task(concurrency.__aenter__()) for _number in range(4)]
-    for came in (1, 2):
-        await asyncio.sleep(0)
-        await concurrency.__aexit__(None, None, None)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        assert sum(task.done() for task in waiting) == came
-    for task in waiting:
-        task.cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)
-
-
-async def test_places_that_are_opened_at_once_are_all_taken():
-    concurrency = ConcurrencyLimit(4, 1)
-    await concurrency.__aenter__()
-    waiting = [asyncio.create_task(concurrency.__aenter__()) for _number in range(5)]
-    await asyncio.sleep(0)
-    concurrency.limit = 4
-    concurrency._wake()
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert sum(task.done() for task in waiting) == 3
-    for task in waiting:
-        task.cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)
-
-
-def test_a_part_is_as_large_as_one_connection_moves_in_its_time():
-    concurrency = ConcurrencyLimit(4, 4)
-    concurrency.rate = 4000.0
-    assert concurrency.part_size(1, 10_000) == 2000  # nobody is in: it is one connection's
-    concurrency._open = 1
-    assert concurrency.part_size(1, 10_000) == 2000
-    concurrency._open = 2
-    assert concurrency.part_size(1, 10_000) == 1000
 
 
 # what has landed

@@ -47,6 +47,12 @@ class Talk:
         return True
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Return when something has come true; how long that may take is the time limit of the test."""
+    while not condition():  # noqa: ASYNC110 - nothing tells when a socket's other end has heard of it
+        await asyncio.sleep(0.005)
+
+
 class Server:
     """Where it listens, and how many connections came."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from lines import HEAD, answering, fetched, get, pool, talking
+from lines import HEAD, answering, fetched, get, pool, talking, until
 
 from hubferry.wire.connection import PIECE
 from hubferry.wire.failures import AddressError, BrokenOffError
@@ -56,7 +56,7 @@ async def test_bytes_behind_the_end_of_a_long_body_cost_the_connection():
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n"
     async with talking(answering([head + long, b"more"])) as server, pool() as ours:
         assert await fetched(ours, server.place) == (200, long)
-        await asyncio.sleep(0.1)
+        await until(lambda: not ours._all)
         assert await fetched(ours, server.place) == (200, long)
         assert server.connections == 2
 
@@ -235,7 +235,7 @@ async def test_a_pool_that_was_closed_breaks_off_what_still_waits():
     async with talking(answering([], times=1)) as server:
         async with pool() as ours:
             asking = asyncio.create_task(fetched(ours, server.place))
-            await asyncio.sleep(0.1)
+            await until(lambda: server.heads)
         with pytest.raises(BrokenOffError):
             await asking
 

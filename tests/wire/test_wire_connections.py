@@ -9,7 +9,7 @@ import time
 from base64 import b64encode
 
 import pytest
-from lines import HEAD, answering, fetched, get, pool, talking
+from lines import HEAD, answering, fetched, get, pool, talking, until
 from proxying import connecting
 
 from hubferry.wire import opening as module
@@ -69,7 +69,7 @@ async def test_a_connection_that_says_something_while_it_rests_is_given_up():
 
     async with talking(talk) as server, pool() as ours:
         await fetched(ours, server.place)
-        await asyncio.sleep(0.2)
+        await until(lambda: not ours._all)
         assert await fetched(ours, server.place) == (200, b"ok")
         assert server.connections == 2
 
@@ -84,15 +84,18 @@ async def test_a_connection_that_rested_too_long_is_not_used_again():
 
 async def test_no_more_connections_are_at_work_than_allowed():
     now = most = 0
+    busy = asyncio.Event()
 
     async def talk(line):
         nonlocal now, most
         while await line.asked():
             now += 1
             most = max(most, now)
-            await asyncio.sleep(0.02)
-            now -= 1
+            if now == 3:
+                busy.set()
+            await busy.wait()
             await line.say(OK)
+            now -= 1
 
     async with talking(talk) as server, pool(limit=3) as ours:
         answers = await asyncio.gather(*(fetched(ours, server.place) for _number in range(20)))
@@ -233,7 +236,7 @@ async def test_what_a_body_raises_comes_out_and_the_request_is_broken_off():
         length = {"Content-Length": "9"}
         with pytest.raises(KeyError, match="mine"):
             await fetched(ours, server.place, get(method="PUT", body=bad(), headers=length))
-        await asyncio.sleep(0.1)
+        await until(lambda: len(got) == 2)
         assert got == [b"x", True]
 
 

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from lines import HEAD, fetched, get, pool, talking
+from lines import HEAD, fetched, get, pool, talking, until
 
 from hubferry.hubs.http import uploads
 from hubferry.hubs.http.client import HubClient
@@ -172,7 +172,7 @@ async def test_a_file_that_ends_early_breaks_the_request_off(descriptor, speakin
     async with speaking(talk) as server, pool() as ours:
         with pytest.raises(OSError, match=os.strerror(errno.EIO)):
             await fetched(ours, server.place, put(Span(descriptor, 0, 5000)))
-        await asyncio.sleep(0.1)
+        await until(lambda: got)
     assert len(got) == 1
     assert CONTENT[:1000].startswith(got[0])
 

@@ -163,7 +163,7 @@ class Disk:
         """Read a small file whole."""
         return path.read_bytes()
 
-    def read_record(self, path: Path, most: int) -> bytes | None:
+    def read_record(self, path: Path | str, most: int) -> bytes | None:
         """Read a file of records; None where there is none of `most` bytes at most; see `records.read`."""
         return records.read(path, most)
 
@@ -303,13 +303,19 @@ def tells_case_apart(directory: Path) -> bool:
             break
         for entry in disk.scandir(place):
             other = place / entry.name.swapcase()
-            if other.name == entry.name:
-                continue
-            try:
-                return not os.path.samestat(disk.lstat(place / entry.name), disk.lstat(other))
-            except FileNotFoundError:
-                return True
+            if other.name == entry.name or not entry.name.isascii():
+                continue  # not every filesystem takes `ß` for `SS`
+            with suppress(FileNotFoundError):  # it went away meanwhile
+                own = disk.lstat(place / entry.name)
+                return not _is_same(own, other)
     return False
+
+
+def _is_same(status: os.stat_result, other: Path) -> bool:
+    try:
+        return os.path.samestat(status, disk.lstat(other))
+    except FileNotFoundError:
+        return False
 
 
 def leads_to_directory(entry: os.DirEntry[str]) -> bool:

@@ -110,24 +110,46 @@ def _shrink(
     everything: Sequence[Candidate], spare: Sequence[Candidate], going: Mapping[str, Reason], most: int
 ) -> dict[str, Reason]:
     """Return which of `spare` have to go as well until the rest takes no more than `most` bytes."""
-    holders: dict[Hashable, int] = {}
-    total = 0
-    for candidate in everything:
-        if candidate.name not in going:
-            for extent, size in candidate.extents.items():
-                total += 0 if extent in holders else size
-                holders[extent] = holders.get(extent, 0) + 1
-    reasons: dict[str, Reason] = {}
+    staying = [candidate for candidate in everything if candidate.name not in going]
+    holders, left = _holders(staying), total(staying)
+    gone: list[Candidate] = []
     for candidate in spare:
-        if total <= most:
+        if left <= most:
             break
-        if candidate.name in going:
-            continue
-        reasons[candidate.name] = Reason.SIZE
-        for extent, size in candidate.extents.items():
-            holders[extent] -= 1
-            total -= size if holders[extent] == 0 else 0
-    return reasons
+        if candidate.name not in going:
+            left -= _let_go(candidate, holders)
+            gone.append(candidate)
+    needless = _needless(gone, holders, most - left)
+    return {candidate.name: Reason.SIZE for candidate in gone if candidate.name not in needless}
+
+
+def _let_go(candidate: Candidate, holders: Counter[Hashable]) -> int:
+    """Take a candidate out of the holders of its bytes; return how many nobody holds any more."""
+    holders.subtract(candidate.extents.keys())
+    return _alone(candidate, holders)
+
+
+def _alone(candidate: Candidate, holders: Counter[Hashable]) -> int:
+    """Return the bytes of a candidate that none of the holders has."""
+    return sum(size for extent, size in candidate.extents.items() if not holders[extent])
+
+
+def _needless(gone: Sequence[Candidate], holders: Counter[Hashable], room: int) -> set[str]:
+    """Return which of those that go free so little that the others are enough, the last used first.
+
+    Args:
+        gone: In the order in which they go; a revision may have all its bytes by links to others.
+        holders: Of each extent, without them.
+        room: Bytes that they free beyond what is wanted.
+    """
+    needless: set[str] = set()
+    for candidate in reversed(gone):
+        back = _alone(candidate, holders)
+        if back <= room and back <= _WORTH_IT * sum(candidate.extents.values()):
+            room -= back
+            holders.update(candidate.extents.keys())
+            needless.add(candidate.name)
+    return needless
 
 
 def evict(candidates: Sequence[Candidate], wanted: int) -> list[str] | None:
@@ -149,19 +171,12 @@ def evict(candidates: Sequence[Candidate], wanted: int) -> list[str] | None:
     for candidate in order:
         if wanted <= 0:
             break
-        holders.subtract(candidate.extents.keys())
-        wanted -= sum(size for extent, size in candidate.extents.items() if not holders[extent])
+        wanted -= _let_go(candidate, holders)
         gone.append(candidate)
     if wanted > 0:
         return None
-    spared: set[str] = set()
-    for candidate in reversed(gone):
-        back = sum(size for extent, size in candidate.extents.items() if not holders[extent])
-        if back <= -wanted and back <= _WORTH_IT * sum(candidate.extents.values()):
-            wanted += back
-            holders.update(candidate.extents.keys())
-            spared.add(candidate.name)
-    return [one.name for one in gone if one.name not in spared]
+    needless = _needless(gone, holders, -wanted)
+    return [one.name for one in gone if one.name not in needless]
 
 
 def total(candidates: Iterable[Candidate]) -> int:

@@ -67,7 +67,7 @@ def inspect(directory: Path, inventory: Inventory, *, trusted: Collection[str] =
     rules: tuple[Callable[[Look], Iterator[Problem]], ...] = (
         _links, _weights, _json, indexes.find, _numbered, _counted, components.pipelines, components.modules,
         components.adapters, components.openvino, components.mnn, components.core_ml, components.tensorrt,
-        components.tensorflow,        _tokenizers, _leftovers,
+        components.tensorflow, _tokenizers, _leftovers,
     )  # fmt: skip
     with limited(_MOST_STEPS) as steps:
         problems = bounded(problem for rule in rules for problem in rule(look))

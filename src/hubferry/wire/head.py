@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from hubferry.wire.failures import BrokenOffError
 from hubferry.wire.headers import Headers
-
-if TYPE_CHECKING:
-    from hubferry.wire.headers import Headers as _Headers
 
 _LONGEST_HEAD = 256 * 1024
 _FINAL = 200
@@ -29,7 +25,7 @@ class Head:
     """
 
     status: int
-    headers: _Headers
+    headers: Headers
     length: int | None
 
 
