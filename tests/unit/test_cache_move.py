@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 
@@ -145,6 +146,22 @@ class TestOnOneFilesystem:
         (tmp_path / "new").mkdir()
         moving.move(root, tmp_path / "new")
         assert (tmp_path / "new/org_model/config.json").stat().st_ino == inode
+        assert check_model(tmp_path / "new/org_model").verified
+        assert not root.exists()
+
+    def test_two_mounts_of_one_disk_are_two_filesystems(self, root, tmp_path, monkeypatch):
+        """As volumes of a container are: the device is the same, and a rename is refused."""
+
+        def replace(source, target, replace=disk.replace):
+            if source == root:
+                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), source, None, target)
+            replace(source, target)
+
+        before = {name: content for name, content in contents(root).items() if ".hubferry/" not in name}
+        monkeypatch.setattr(disk, "replace", replace)
+        moving.move(root, tmp_path / "new")
+        after = contents(tmp_path / "new")
+        assert before.items() <= after.items()
         assert check_model(tmp_path / "new/org_model").verified
         assert not root.exists()
 

@@ -7,6 +7,7 @@ the original. What is under way when it is interrupted is copied again by the ne
 
 from __future__ import annotations
 
+import errno
 import secrets
 import shutil
 from contextlib import ExitStack, suppress
@@ -75,8 +76,7 @@ def move(
     _demand_free_place(source, target)
     clean.refuse_held(listing.models)
     with disk_errors(target):
-        if _can_rename(source, target):
-            _rename(source, target, listing)
+        if _can_rename(source, target) and _rename(source, target, listing):
             moved = Moved(target, len(listing.models))
         else:
             moved = _copy(source, target, listing, on_model)
@@ -107,7 +107,8 @@ def _can_rename(source: Path, target: Path) -> bool:
     return disk.stat(source).st_dev == disk.stat(nearest_directory(target)).st_dev
 
 
-def _rename(source: Path, target: Path, listing: Listing) -> None:
+def _rename(source: Path, target: Path, listing: Listing) -> bool:
+    """Give a root another name; return whether the system did: to another mount of one disk it does not."""
     with ExitStack() as held:
         for model in listing.models:
             if model.link_to is None:
@@ -115,8 +116,14 @@ def _rename(source: Path, target: Path, listing: Listing) -> None:
         if target.is_dir():
             disk.rmdir(target)
         make_directories(target.parent)
-        disk.replace(source, target)
+        try:
+            disk.replace(source, target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return False
         disk.fsync_directory(target.parent)
+    return True
 
 
 def _copy(source: Path, target: Path, listing: Listing, on_model: Callable[[str], None]) -> Moved:
