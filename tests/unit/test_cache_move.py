@@ -134,6 +134,15 @@ def test_a_link_in_the_root_leads_to_the_same_place_from_the_new_one(root, tmp_p
     assert (tmp_path / "outside/config.json").is_file()
 
 
+def test_what_is_remembered_of_folders_goes_along_and_nothing_is_left_in_the_links_way(root, tmp_path):
+    (root / ".folders").mkdir()
+    (root / ".folders/0a.json").write_bytes(b"{}")
+    moving.move(root, tmp_path / "new", link=True)
+    assert (tmp_path / "new/.folders/0a.json").read_bytes() == b"{}"
+    assert root.is_symlink()
+    assert root.resolve() == tmp_path / "new"
+
+
 class TestOnOneFilesystem:
     """There a move is a rename."""
 

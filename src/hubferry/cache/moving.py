@@ -21,11 +21,11 @@ from hubferry.cache.disk import disk, disk_errors, walk
 from hubferry.cache.listing import list_models
 from hubferry.cache.manifest import Signature
 from hubferry.cache.names import DOOMED_SUFFIX, RECORDS
-from hubferry.cache.roots import TAG_NAME, create_root, make_directories
+from hubferry.cache.roots import FOLDERS, TAG_NAME, create_root, make_directories
 from hubferry.errors import DiskError, IntegrityError, NotFoundError, UsageError
 from hubferry.i18n import _
 from hubferry.locking import LOCK
-from hubferry.places import nearest_directory
+from hubferry.places import is_directory, nearest_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,10 +141,22 @@ def _copy(source: Path, target: Path, listing: Listing, on_model: Callable[[str]
         clean.remove(model, pinned=True)  # it is pinned at the new place
         on_model(model.title)
     clean.sweep(listing)
+    _move_what_folders_hash_to(source / FOLDERS, target / FOLDERS)
     disk.unlink(source / TAG_NAME, missing_ok=True)
     if not disk.scandir(source):
         disk.rmdir(source)
     return Moved(target, len(listing.models), listing.disk - listing.frees)
+
+
+def _move_what_folders_hash_to(source: Path, target: Path) -> None:
+    """Take along what is remembered of folders; what cannot be read is read anew when it is needed."""
+    if not is_directory(source):
+        return
+    make_directories(target)
+    for entry in disk.scandir(source):
+        if entry.is_file(follow_symlinks=False) and not (target / entry.name).exists():
+            placing.write_all([(target / entry.name, disk.read_bytes(source / entry.name))])
+    disk.remove_tree(source)
 
 
 def _copy_model(model: CachedModel, target: Path, copies: dict[Inode, Path]) -> None:
