@@ -154,7 +154,9 @@ def _move_what_folders_hash_to(source: Path, target: Path) -> None:
         return
     make_directories(target)
     for entry in disk.scandir(source):
-        if entry.is_file(follow_symlinks=False) and not (target / entry.name).exists():
+        if (target / entry.name).exists():  # an interrupted move has brought it
+            continue
+        with suppress(OSError):
             placing.write_all([(target / entry.name, disk.read_bytes(source / entry.name))])
     disk.remove_tree(source)
 
