@@ -6,14 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
-from desks import lying_about_sizes, publish
-from servers import READ_TOKEN, Seams, running_hub
+from desks import lying_about_sizes
+from servers import READ_TOKEN
 
 import forked
-import models
 from hubferry.cli.main import guard
 from hubferry.errors import DiskFullError
 
@@ -198,22 +196,6 @@ def test_a_file_over_the_destinations_limit_is_refused_before_anything_moves(des
     assert desk.destination.requests.commits == 0
 
 
-@pytest.fixture
-def slow_desk(desk, tmp_path):
-    """A desk whose source hands out a quarter of a mebibyte a second of a large model."""
-    import asyncio
-
-    async def pace(_request, direction, count):
-        if direction == "out" and count > 4096:
-            await asyncio.sleep(count / (256 * 1024))
-
-    with running_hub(tmp_path / "slow", seams=Seams(pace=pace)) as slow:
-        folder = models.transformers_model(tmp_path / "large", shards=2, shard_size=8 * MIB)
-        publish(slow, folder, "org/model")
-        desk.environment["HF_ENDPOINT"] = slow.url
-        yield desk
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_run_that_is_interrupted_says_how_to_continue(slow_desk, number):
     process = forked.Popen(
@@ -229,7 +211,6 @@ def test_a_run_that_is_interrupted_says_how_to_continue(slow_desk, number):
         line = process.stderr.readline()
         assert line, seen
         seen += line
-    time.sleep(0.5)
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
     assert process.returncode == -number, seen + err
