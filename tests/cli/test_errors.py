@@ -164,6 +164,19 @@ def test_an_address_that_is_taken_is_said_in_few_words(desk):
             assert error_of(done)[0].endswith(f"{address}: Address already in use")
 
 
+def test_what_is_no_certificate_is_said_to_be_none_before_anything_is_served(desk):
+    (desk.home / "cert.pem").write_text("no certificate")
+    for command in ("serve", "ui"):
+        done = desk.ferry(command, "--port", "0", "--tls-cert", "cert.pem")
+        assert done.code == 2
+        error, hint = error_of(done)
+        assert error == (
+            "error: cert.pem cannot be used as a certificate: "
+            "it is none in PEM, or its key is another one's or not there"
+        )
+        assert "--tls-key" in hint
+
+
 def test_no_network_can_be_tried_again(desk, model):
     done = desk.ferry("copy", *PAIR, environment={"HF_ENDPOINT": "http://127.0.0.1:9"})
     assert done.code == 5
