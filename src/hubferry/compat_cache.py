@@ -7,9 +7,9 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hubferry.cli import output
+from hubferry.cli import asking, output
 from hubferry.compat import say
-from hubferry.errors import NotFoundError, PinnedError, UsageError
+from hubferry.errors import NotFoundError, PinnedError
 from hubferry.i18n import _, ngettext
 from hubferry.places import from_home
 
@@ -114,14 +114,11 @@ def _remove(models: list[CachedModel], *, pinned: bool) -> int:
 
 def _agreed() -> bool:
     """Ask; anything but yes is no."""
-    if not (sys.stdin and sys.stdin.isatty()):
-        raise UsageError(
-            _("there is no terminal to ask at; nothing was deleted"),
-            hint=shlex.join(["python", *sys.argv, "--force"]),
-        )
+    command = shlex.join(["python", *sys.argv, "--force"])
+    asking.require_terminal(_("there is no terminal to ask at; nothing was deleted"), command)
     sys.stdout.write(_("Really delete? [y/N] "))
     sys.stdout.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes", "是")
+    return asking.is_answered_with_yes()
 
 
 def _listing() -> Listing:

@@ -12,8 +12,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "hub"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from desks import KIB, Desk, publish
-from servers import running_hub, sdk_environment
+from desks import KIB, Desk, Valve, publish
+from servers import Seams, running_hub, sdk_environment
 
 import models
 
@@ -37,3 +37,25 @@ def model(desk, tmp_path):
     folder = models.transformers_model(tmp_path / "model", shards=2, shard_size=96 * KIB)
     publish(desk.source, folder, "org/model")
     return folder
+
+
+@pytest.fixture
+def valve():
+    return Valve()
+
+
+@pytest.fixture
+def slow(tmp_path, valve):
+    """A hub that begins to hand out large files, `org/model`, and goes on when its valve is opened."""
+    large = models.transformers_model(tmp_path / "large", shards=2, shard_size=8 << 20)
+    with running_hub(tmp_path / "slow", seams=Seams(pace=valve.pace)) as hub:
+        publish(hub, large, "org/model")
+        yield hub
+        valve.open()
+
+
+@pytest.fixture
+def slow_desk(desk, slow):
+    """A desk, with a terminal, whose source is the slow hub."""
+    desk.environment |= {"HF_ENDPOINT": slow.url, "TERM": "xterm", "LANG": "C.UTF-8"}
+    return desk

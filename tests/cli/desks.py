@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import subprocess
@@ -81,6 +82,22 @@ class Desk:
     def published(self, repo_id: str = "mine/model") -> dict[str, str]:
         """What the destination really holds, by its own store: path to sha256."""
         return stored(self.destination, repo_id)
+
+
+class Valve:
+    """Let the small files out of a hub and a part of the large ones, then nothing until it is opened."""
+
+    def __init__(self) -> None:
+        self._left = 5 * KIB * KIB
+
+    def open(self) -> None:
+        self._left = 1 << 40
+
+    async def pace(self, _request: object, direction: str, count: int) -> None:
+        if direction == "out" and count > 4 * KIB:
+            self._left -= count
+            while self._left < 0:  # noqa: ASYNC110 - opened by another thread
+                await asyncio.sleep(0.02)
 
 
 def stored(hub: TestHub, repo_id: str) -> dict[str, str]:

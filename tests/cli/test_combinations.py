@@ -207,6 +207,14 @@ def test_what_is_about_files_is_refused_of_an_owner(desk, model):
         assert "hint: hubferry ls hf:org\n" in done.err
 
 
+def test_a_token_is_refused_by_a_command_that_would_not_use_it(desk):
+    for command in (("sync", "check"), ("transfers",), ("config", "show"), ("ui",)):
+        done = desk.inside(*command, "--token", "hf_canaryCANARYcanary")
+        assert done.code == 2
+        assert "No such option '--token'" in done.err
+        assert "canary" not in done.said
+
+
 def test_nothing_is_forgotten_by_a_line_that_only_seems_to_say_which(desk):
     done = desk.inside("sync", "history", "--prune", "1d", "--failed", "--force")
     assert done.code == 2

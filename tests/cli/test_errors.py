@@ -6,14 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
-from desks import lying_about_sizes, publish
-from servers import READ_TOKEN, Seams, running_hub
+from desks import lying_about_sizes
+from servers import READ_TOKEN
 
 import forked
-import models
 from hubferry.cli.main import guard
 from hubferry.errors import DiskFullError
 
@@ -166,6 +164,19 @@ def test_an_address_that_is_taken_is_said_in_few_words(desk):
             assert error_of(done)[0].endswith(f"{address}: Address already in use")
 
 
+def test_what_is_no_certificate_is_said_to_be_none_before_anything_is_served(desk):
+    (desk.home / "cert.pem").write_text("no certificate")
+    for command in ("serve", "ui"):
+        done = desk.ferry(command, "--port", "0", "--tls-cert", "cert.pem")
+        assert done.code == 2
+        error, hint = error_of(done)
+        assert error == (
+            "error: cert.pem cannot be used as a certificate: "
+            "it is none in PEM, or its key is another one's or not there"
+        )
+        assert "--tls-key" in hint
+
+
 def test_no_network_can_be_tried_again(desk, model):
     done = desk.ferry("copy", *PAIR, environment={"HF_ENDPOINT": "http://127.0.0.1:9"})
     assert done.code == 5
@@ -198,22 +209,6 @@ def test_a_file_over_the_destinations_limit_is_refused_before_anything_moves(des
     assert desk.destination.requests.commits == 0
 
 
-@pytest.fixture
-def slow_desk(desk, tmp_path):
-    """A desk whose source hands out a quarter of a mebibyte a second of a large model."""
-    import asyncio
-
-    async def pace(_request, direction, count):
-        if direction == "out" and count > 4096:
-            await asyncio.sleep(count / (256 * 1024))
-
-    with running_hub(tmp_path / "slow", seams=Seams(pace=pace)) as slow:
-        folder = models.transformers_model(tmp_path / "large", shards=2, shard_size=8 * MIB)
-        publish(slow, folder, "org/model")
-        desk.environment["HF_ENDPOINT"] = slow.url
-        yield desk
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_run_that_is_interrupted_says_how_to_continue(slow_desk, number):
     process = forked.Popen(
@@ -229,7 +224,6 @@ def test_a_run_that_is_interrupted_says_how_to_continue(slow_desk, number):
         line = process.stderr.readline()
         assert line, seen
         seen += line
-    time.sleep(0.5)
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
     assert process.returncode == -number, seen + err

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import signal
@@ -10,42 +9,10 @@ import sys
 
 import pytest
 from desks import KIB, publish
-from servers import Seams, running_hub
 from terminal import terminal
-
-import models
 
 MIB = 1024 * 1024
 PAIR = ("hf:org/model", "ms:mine/model")
-
-
-class Valve:
-    """Let so many bytes out of a hub, then none until it is opened."""
-
-    def __init__(self, most):
-        self.left = most
-
-    async def pace(self, _request, direction, count):
-        if direction == "out" and count > 4096:
-            self.left -= count
-            while self.left < 0:  # noqa: ASYNC110 - opened by another thread
-                await asyncio.sleep(0.02)
-
-
-@pytest.fixture
-def valve():
-    return Valve(5 * MIB)
-
-
-@pytest.fixture
-def slow_desk(desk, tmp_path, valve):
-    with running_hub(tmp_path / "slow", seams=Seams(pace=valve.pace)) as slow:
-        publish(
-            slow, models.transformers_model(tmp_path / "large", shards=2, shard_size=8 * MIB), "org/model"
-        )
-        desk.environment |= {"HF_ENDPOINT": slow.url, "TERM": "xterm", "LANG": "C.UTF-8"}
-        yield desk
-        valve.left = 1 << 40
 
 
 def ferry(desk, *words, **size):
@@ -62,7 +29,7 @@ def interrupted(desk, *words):
 
 def test_a_resumed_run_says_what_is_here_and_counts_only_what_comes_now(slow_desk, valve):
     interrupted(slow_desk, "fetch", "hf:org/model")
-    valve.left = 1 << 40
+    valve.open()
     planned = slow_desk.ferry("fetch", "hf:org/model", "--progress", "json")
     lines = [json.loads(line) for line in planned.err.splitlines()]
     plan = next(line for line in lines if line["event"] == "planned")
@@ -75,7 +42,7 @@ def test_a_resumed_run_says_what_is_here_and_counts_only_what_comes_now(slow_des
 
 def test_a_resumed_run_tells_a_person_so_in_the_plan_and_in_the_sum(slow_desk, valve):
     interrupted(slow_desk, "copy", *PAIR)
-    valve.left = 1 << 40
+    valve.open()
     shown = slow_desk.ferry("copy", *PAIR, "--dry-run").out
     done = slow_desk.ferry("copy", *PAIR)
     assert re.search(r"here already: \d\.\d MiB \(10 whole files, and \d\.\d MiB of others\)", done.err)
@@ -95,7 +62,7 @@ def test_the_scripts_tell_resuming_as_resuming_and_not_as_damage(slow_desk, valv
         screen.type(b"\x03")
         assert screen.end() == -signal.SIGINT
     assert "已中断；已下载的内容会保留" in screen.text
-    valve.left = 1 << 40
+    valve.open()
     done = slow_desk.script(*words)
     assert done.code == 0, done.said
     assert re.search(r"⏬ 上次下载尚未完成：已有 \d\.\d MiB，将从断点继续", done.out)
@@ -146,7 +113,7 @@ def test_the_frame_follows_a_window_that_changes_its_size(slow_desk):
     ],
 )
 def test_plain_lines_are_whole_lines_without_escapes(slow_desk, valve, words, environment):
-    valve.left = 1 << 40
+    valve.open()
     slow_desk.environment |= environment | {"NO_COLOR": "1"}
     with ferry(slow_desk, "fetch", "hf:org/model", *words) as screen:
         assert screen.end() == 0

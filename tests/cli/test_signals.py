@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import signal
@@ -10,8 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from desks import ROOT, publish
-from servers import Seams, running_hub
+from desks import ROOT
 from terminal import terminal
 
 import forked
@@ -24,25 +22,6 @@ CLEAN = str(ROOT / "scripts/clean_model_cache.py")
 SIMPLE = str(ROOT / "scripts/simple_hf_to_ms.py")
 COPY = f'"{sys.executable}" -m hubferry copy hf:org/model ms:mine/model'
 SCRIPT = f'"{sys.executable}" "{SIMPLE}" org/model mine/model'
-
-
-@pytest.fixture
-def slow_desk(desk, tmp_path):
-    """A desk whose source begins to hand out large files, and then says nothing more."""
-
-    async def pace(_request, direction, count):
-        if direction == "out" and count > 4096:
-            gone.append(count)
-            if sum(gone) > 4 * MIB:
-                await asyncio.sleep(3600)
-
-    gone: list[int] = []
-    with running_hub(tmp_path / "slow", seams=Seams(pace=pace)) as slow:
-        publish(
-            slow, models.transformers_model(tmp_path / "large", shards=2, shard_size=8 * MIB), "org/model"
-        )
-        desk.environment |= {"HF_ENDPOINT": slow.url, "TERM": "xterm", "LANG": "C.UTF-8"}
-        yield desk
 
 
 def begun(text):
@@ -147,6 +126,12 @@ def test_what_an_interruption_says_fits_what_was_interrupted(desk, words, where,
         ("hubferry doctor", "nothing was changed"),
         ("hubferry demo", "the demo leaves nothing behind"),
         ("hubferry serve", "interrupted"),
+        ("hubferry apply plan.jsonl", "what has arrived is kept"),
+        ("hubferry bundle hf:a/b /b", "what has arrived is kept"),
+        ("hubferry unbundle /b", "what has arrived is kept"),
+        ("hubferry transfers", "nothing was changed"),
+        ("hubferry config check", "nothing was changed"),
+        ("hubferry sync check", "nothing was changed"),
         ("python scripts/simple_hf_to_ms.py a/b c/d", "what has arrived is kept"),
         ("python transfer_flux_dev.py", "what has arrived is kept"),
         ("python scripts/clean_model_cache.py list", "nothing was changed"),

@@ -6,7 +6,6 @@ Ports, paths, commits, times and rates are stood in for; a frame's numbers by as
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -20,11 +19,10 @@ from pathlib import Path
 
 import pytest
 from desks import lying_about_sizes, publish
-from servers import Seams, running_hub
+from servers import running_hub
 from terminal import terminal
 
 import forked
-import models
 from hubferry.cache.locks import hold
 from hubferry.cache.names import RECORDS
 from hubferry.serve import Strictness
@@ -96,34 +94,6 @@ def levelled(row):
     return re.sub(r"[━╌]+", lambda found: "━" * len(found[0]), row)
 
 
-class Valve:
-    """Let the small files out of a hub and a part of the large ones, then nothing until it is opened."""
-
-    def __init__(self):
-        self.left = 5 * MIB
-
-    async def pace(self, _request, direction, count):
-        if direction == "out" and count > 4096:
-            self.left -= count
-            while self.left < 0:  # noqa: ASYNC110 - opened by another thread
-                await asyncio.sleep(0.02)
-
-
-@pytest.fixture
-def valve():
-    return Valve()
-
-
-@pytest.fixture
-def slow(tmp_path, valve):
-    with running_hub(tmp_path / "slow", seams=Seams(pace=valve.pace)) as slow:
-        publish(
-            slow, models.transformers_model(tmp_path / "large", shards=2, shard_size=8 * MIB), "org/model"
-        )
-        yield slow
-        valve.left = 1 << 40
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_first_run_a_resumed_one_and_one_with_nothing_to_do(desk, slow, valve, language):
     redacted = Redaction(desk, hf=slow, ms=desk.destination)
@@ -143,7 +113,7 @@ def test_a_first_run_a_resumed_one_and_one_with_nothing_to_do(desk, slow, valve,
         screen.type(b"\x03")
         assert screen.end() == -signal.SIGINT
         first = redacted(said(screen))
-    valve.left = 1 << 40
+    valve.open()
     texts = ["$ hubferry " + " ".join(PAIR), first, *frames]
     for again in ("resumed", "nothing to do"):
         with terminal(command, desk.environment, desk.home, columns=WIDTHS[0]) as screen:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -12,30 +11,11 @@ import time
 
 import pytest
 from desks import KIB, ROOT, publish
-from servers import Seams, running_hub
 
 import models
 
 MIB = 1024 * 1024
 SIMPLE = str(ROOT / "scripts/simple_hf_to_ms.py")
-
-
-@pytest.fixture
-def stuck(desk, tmp_path):
-    """A desk whose source hands out 4 MiB of large files, and then says nothing more."""
-
-    async def pace(_request, direction, count):
-        if direction == "out" and count > 4096:
-            gone.append(count)
-            if sum(gone) > 4 * MIB:
-                await asyncio.sleep(3600)
-
-    gone: list[int] = []
-    with running_hub(tmp_path / "slow", seams=Seams(pace=pace)) as slow:
-        large = models.transformers_model(tmp_path / "large", shards=2, shard_size=8 * MIB)
-        publish(slow, large, "org/model")
-        desk.environment |= {"HF_ENDPOINT": slow.url}
-        yield desk
 
 
 def board(desk):
@@ -64,10 +44,10 @@ def state(desk):
     return desk.home / ".local" / "state" / "hubferry" / "transfers"
 
 
-def test_a_copy_is_seen_while_it_runs_and_known_for_broken_off_when_it_was_killed(stuck):
-    process = started(stuck, "-m", "hubferry", "copy", "hf:org/model", "ms:mine/model", "--quiet")
+def test_a_copy_is_seen_while_it_runs_and_known_for_broken_off_when_it_was_killed(slow_desk):
+    process = started(slow_desk, "-m", "hubferry", "copy", "hf:org/model", "ms:mine/model", "--quiet")
     try:
-        one = seen(stuck, lambda one: one["fetch"]["done"] > MIB)
+        one = seen(slow_desk, lambda one: one["fetch"]["done"] > MIB)
     finally:
         process.kill()
         process.wait()
@@ -75,18 +55,20 @@ def test_a_copy_is_seen_while_it_runs_and_known_for_broken_off_when_it_was_kille
     assert (one["source"], one["destination"]) == ("hf:org/model", "ms:mine/model")
     assert one["fetch"]["total"] >= 16 * MIB
     assert any(part["path"].endswith(".safetensors") for part in one["in_flight"])
-    after = board(stuck)
+    after = board(slow_desk)
     assert after["running"] == []
     assert [(gone["id"], gone["state"]) for gone in after["finished"]] == [(one["id"], "broken-off")]
-    assert list((state(stuck) / "running").iterdir()) == []
+    assert list((state(slow_desk) / "running").iterdir()) == []
 
 
-def test_a_copy_that_is_stopped_in_good_order_says_so_itself(stuck):
-    process = started(stuck, "-m", "hubferry", "copy", "hf:org/model", "ms:mine/model", "--progress", "json")
-    one = seen(stuck, lambda one: one["fetch"]["done"] > MIB)
+def test_a_copy_that_is_stopped_in_good_order_says_so_itself(slow_desk):
+    process = started(
+        slow_desk, "-m", "hubferry", "copy", "hf:org/model", "ms:mine/model", "--progress", "json"
+    )
+    one = seen(slow_desk, lambda one: one["fetch"]["done"] > MIB)
     process.send_signal(signal.SIGTERM)
     assert process.wait() == -signal.SIGTERM
-    after = board(stuck)
+    after = board(slow_desk)
     assert [(gone["id"], gone["state"], gone["error"]) for gone in after["finished"]] == [
         (one["id"], "stopped", None)
     ]

@@ -254,3 +254,16 @@ def test_no_token_is_in_what_is_said_kept_or_counted(typed):
             if path.is_file():
                 assert token.encode() not in path.read_bytes(), path
     assert any((world.home / "receipts").rglob("*.json"))
+
+
+@pytest.mark.parametrize("command", ["run", "watch"])
+def test_receipts_that_could_not_be_written_are_refused_before_anything_moves(typed, world, command):
+    (world.home / "file").write_bytes(b"")
+    typed.file(
+        "receipts: ./file/receipts\n"
+        "sync: [{source: hf:org/a, target: ms:mine/a, schedule: {at_start: true}}]\n"
+    )
+    ended = typed.sync(command)
+    assert ended.returncode == 7, ended.stderr
+    assert f"{world.home / 'file' / 'receipts'} cannot be written: Not a directory" in ended.stderr
+    assert not any(world.home.rglob("*.sqlite"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 
@@ -133,6 +134,15 @@ def test_a_link_in_the_root_leads_to_the_same_place_from_the_new_one(root, tmp_p
     assert (tmp_path / "outside/config.json").is_file()
 
 
+def test_what_is_remembered_of_folders_goes_along_and_nothing_is_left_in_the_links_way(root, tmp_path):
+    (root / ".folders").mkdir()
+    (root / ".folders/0a.json").write_bytes(b"{}")
+    moving.move(root, tmp_path / "new", link=True)
+    assert (tmp_path / "new/.folders/0a.json").read_bytes() == b"{}"
+    assert root.is_symlink()
+    assert root.resolve() == tmp_path / "new"
+
+
 class TestOnOneFilesystem:
     """There a move is a rename."""
 
@@ -145,6 +155,22 @@ class TestOnOneFilesystem:
         (tmp_path / "new").mkdir()
         moving.move(root, tmp_path / "new")
         assert (tmp_path / "new/org_model/config.json").stat().st_ino == inode
+        assert check_model(tmp_path / "new/org_model").verified
+        assert not root.exists()
+
+    def test_two_mounts_of_one_disk_are_two_filesystems(self, root, tmp_path, monkeypatch):
+        """As volumes of a container are: the device is the same, and a rename is refused."""
+
+        def replace(source, target, replace=disk.replace):
+            if source == root:
+                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), source, None, target)
+            replace(source, target)
+
+        before = {name: content for name, content in contents(root).items() if ".hubferry/" not in name}
+        monkeypatch.setattr(disk, "replace", replace)
+        moving.move(root, tmp_path / "new")
+        after = contents(tmp_path / "new")
+        assert before.items() <= after.items()
         assert check_model(tmp_path / "new/org_model").verified
         assert not root.exists()
 

@@ -7,6 +7,7 @@ the original. What is under way when it is interrupted is copied again by the ne
 
 from __future__ import annotations
 
+import errno
 import secrets
 import shlex
 import shutil
@@ -21,7 +22,7 @@ from hubferry.cache.disk import disk, disk_errors, walk
 from hubferry.cache.listing import list_models
 from hubferry.cache.manifest import Signature
 from hubferry.cache.names import DOOMED_SUFFIX, RECORDS
-from hubferry.cache.roots import TAG_NAME, create_root, make_directories
+from hubferry.cache.roots import FOLDERS, TAG_NAME, create_root, make_directories
 from hubferry.errors import DiskError, IntegrityError, NotFoundError, UsageError
 from hubferry.i18n import _
 from hubferry.locking import LOCK
@@ -76,8 +77,7 @@ def move(
     with disk_errors(target):
         _demand_free_place(source, target)
         clean.refuse_held(listing.models)
-        if _can_rename(source, target):
-            _rename(source, target, listing)
+        if _can_rename(source, target) and _rename(source, target, listing):
             moved = Moved(target, len(listing.models))
         else:
             moved = _copy(source, target, listing, on_model)
@@ -109,7 +109,8 @@ def _can_rename(source: Path, target: Path) -> bool:
     return disk.stat(source).st_dev == disk.stat(nearest_directory(target)).st_dev
 
 
-def _rename(source: Path, target: Path, listing: Listing) -> None:
+def _rename(source: Path, target: Path, listing: Listing) -> bool:
+    """Give a root another name; return whether the system did: to another mount of one disk it does not."""
     with ExitStack() as held:
         for model in listing.models:
             if model.link_to is None:
@@ -117,8 +118,14 @@ def _rename(source: Path, target: Path, listing: Listing) -> None:
         if target.is_dir():
             disk.rmdir(target)
         make_directories(target.parent)
-        disk.replace(source, target)
+        try:
+            disk.replace(source, target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return False
         disk.fsync_directory(target.parent)
+    return True
 
 
 def _copy(source: Path, target: Path, listing: Listing, on_model: Callable[[str], None]) -> Moved:
@@ -136,10 +143,24 @@ def _copy(source: Path, target: Path, listing: Listing, on_model: Callable[[str]
         clean.remove(model, pinned=True)  # it is pinned at the new place
         on_model(model.title)
     clean.sweep(listing)
+    _move_what_folders_hash_to(source / FOLDERS, target / FOLDERS)
     disk.unlink(source / TAG_NAME, missing_ok=True)
     if not disk.scandir(source):
         disk.rmdir(source)
     return Moved(target, len(listing.models), listing.disk - listing.frees)
+
+
+def _move_what_folders_hash_to(source: Path, target: Path) -> None:
+    """Take along what is remembered of folders; what cannot be read is read anew when it is needed."""
+    if not is_directory(source):
+        return
+    make_directories(target)
+    for entry in disk.scandir(source):
+        if (target / entry.name).exists():  # an interrupted move has brought it
+            continue
+        with suppress(OSError):
+            placing.write_all([(target / entry.name, disk.read_bytes(source / entry.name))])
+    disk.remove_tree(source)
 
 
 def _copy_model(model: CachedModel, target: Path, copies: dict[Inode, Path]) -> None:

@@ -10,7 +10,6 @@ import click
 from hubferry.cli import options, output, present, receipt
 from hubferry.cli.announced import Subject
 from hubferry.cli.command import Command
-from hubferry.cli.progress import follow
 from hubferry.events import ignore
 from hubferry.i18n import _
 
@@ -48,22 +47,11 @@ def apply(file: Path, **words: Any) -> int:
     if words["dry_run"]:
         return _look(file, asked, words)
     from hubferry.agreed import document
-    from hubferry.cli.memory import keep_freed_memory
+    from hubferry.cli.carrying_out import carry_out
 
-    keep_freed_memory()
     plan = document.read(file)  # what is no plan is no transfer that others would see
     subject = Subject("hubferry apply", plan.source.ref, plan.destination.ref)
-    with follow(quiet=words["quiet"], style=words["progress"], subject=subject) as listen:
-        report = api.apply_plan(file, asked, listen)
-        kept = receipt.write(words["receipts"], report, asked, listen) if words["receipts"] else None
-    if words["as_json"]:
-        output.document(present.report_document(report))
-    elif not words["quiet"]:
-        for line in present.report_lines(report):
-            output.data(line)
-    if kept is not None and not words["quiet"]:
-        receipt.tell(kept)
-    return 0
+    return carry_out(subject, asked, words, lambda listen: api.apply_plan(file, asked, listen))
 
 
 def _look(file: Path, asked: Options, words: dict[str, Any]) -> int:

@@ -12,7 +12,6 @@ from hubferry.cli import options, output, present, receipt
 from hubferry.cli.announced import Subject
 from hubferry.cli.combining import combined
 from hubferry.cli.command import Command
-from hubferry.cli.progress import follow
 from hubferry.events import Note
 from hubferry.findings import refusals
 from hubferry.i18n import _
@@ -133,21 +132,10 @@ def copy(source: str, destination: str, **words: Any) -> int | None:
 
         return bring(pinned, asked, as_json=words["as_json"], quiet=words["quiet"], style=words["progress"])
     from hubferry import api
-    from hubferry.cli.memory import keep_freed_memory
+    from hubferry.cli.carrying_out import carry_out
 
-    keep_freed_memory()
     subject = Subject("hubferry copy", pinned, destination)
-    with follow(quiet=words["quiet"], style=words["progress"], subject=subject) as listen:
-        report = api.copy(pinned, destination, asked, listen)
-        kept = receipt.write(words["receipts"], report, asked, listen) if words["receipts"] else None
-    if words["as_json"]:
-        output.document(present.report_document(report))
-    elif not words["quiet"]:
-        for line in present.report_lines(report):
-            output.data(line)
-    if kept is not None and not words["quiet"]:
-        receipt.tell(kept)
-    return 0
+    return carry_out(subject, asked, words, lambda listen: api.copy(pinned, destination, asked, listen))
 
 
 def _dry_run(source: str, destination: str, asked: Options, words: dict[str, Any]) -> int:

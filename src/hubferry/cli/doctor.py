@@ -80,7 +80,7 @@ def _found(source: str | None, destination: str | None, words: dict[str, Any]) -
     from hubferry.cli.examine_copy import examine_copy
 
     pinned = options.source_words(source, words)
-    return examine_copy(pinned, destination, options.build(**words | {"offline": False}))
+    return examine_copy(pinned, destination, options.build(**words))
 
 
 def _lines(found: list[Finding]) -> list[str]:

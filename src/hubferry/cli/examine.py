@@ -17,6 +17,7 @@ from hubferry.errors import AccessError, DiskError, HubferryError, NetworkError
 from hubferry.hubs import credentials
 from hubferry.i18n import _
 from hubferry.places import nearest_directory
+from hubferry.remember import offline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +67,7 @@ def examine(cache_root: Path | None = None, *, ask_hubs: bool) -> list[Finding]:
         return [_versions(), *found]
     found += [*machine(cache_root), *_proxies()]
     found += [_huggingface_token(), _modelscope_token(), *examine_config.tokens()]
-    if ask_hubs and not _offline():
+    if ask_hubs and not offline():
         found += [_huggingface(), _modelscope(), *examine_config.hubs()]
     return found
 
@@ -101,12 +102,8 @@ def _disk(root: Path | None = None) -> Finding:
     return Finding(subject, "good", text, code=code)
 
 
-def _offline() -> bool:
-    return os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
-
-
 def _offline_setting() -> list[Finding]:
-    if not _offline():
+    if not offline():
         return []
     text = _("HF_HUB_OFFLINE is set: no hub is asked, and nothing can be copied")
     return [Finding(_("network"), "bad", text, "unset HF_HUB_OFFLINE", NetworkError.exit_code, "offline")]

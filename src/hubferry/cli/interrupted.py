@@ -6,11 +6,12 @@ from pathlib import PurePath
 
 from hubferry.i18n import _
 
-_FETCHING = frozenset({"copy", "fetch", "repair", "adopt", "run", "bundle", "unbundle"})
+_MOVING_BYTES = frozenset({"adopt", "apply", "bundle", "copy", "fetch", "repair", "run", "unbundle"})
 _REMOVING = frozenset({"clean", "prune"})
-_MOVING, _DEMO = "move", "demo"
+_MOVING_THE_CACHE, _DEMO = "move", "demo"
 _LOOKING = frozenset({
-    "cat", "check", "dir", "doctor", "history", "info", "list", "ls", "show", "verify", "verify-receipt",
+    "cat", "check", "dir", "doctor", "history", "info", "list", "ls", "path", "schema", "show", "transfers",
+    "verify", "verify-receipt",
 })  # fmt: skip
 _DRY = frozenset({"--dry-run", "-n"})
 
@@ -20,11 +21,11 @@ def sentence(command: list[str]) -> str:
     verb = _verb(command)
     if verb in _LOOKING or _DRY.intersection(command):
         return _("interrupted; nothing was changed")
-    if verb in _FETCHING:
+    if verb in _MOVING_BYTES:
         return _("interrupted; what has arrived is kept, and the same command continues there")
     if verb in _REMOVING:
         return _("interrupted; each model is whole or gone, and the same command goes on with the rest")
-    if verb == _MOVING:
+    if verb == _MOVING_THE_CACHE:
         return _("interrupted; each model is whole, at one place or the other, and the same command goes on")
     return _("interrupted; the demo leaves nothing behind") if verb == _DEMO else _("interrupted")
 
@@ -35,6 +36,6 @@ def _verb(command: list[str]) -> str:
     if command[:1] == ["python"]:
         script = PurePath(words[0] if words else "").stem
         return next(iter(words[1:]), "list") if script == "clean_model_cache" else "copy"
-    if words[:1] in (["cache"], ["sync"]):
+    if words[:1] in (["cache"], ["config"], ["sync"]):
         return next(iter(words[1:]), "list")
     return next(iter(words), "")

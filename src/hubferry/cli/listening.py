@@ -71,15 +71,19 @@ def tls_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | 
     """
     if certificate is None:
         return None
+    import ssl
+
     from hubferry.serve.certificates import Renewable
 
     try:
         return Renewable(certificate, key).context()
+    except ssl.SSLError as error:
+        reason: object = _("it is none in PEM, or its key is another one's or not there")
+        cause: OSError = error
     except OSError as error:
-        raise UsageError(
-            _("{path} cannot be used as a certificate: {reason}").format(path=certificate, reason=error),
-            hint="--tls-cert cert.pem --tls-key key.pem",
-        ) from error
+        reason, cause = error.strerror or error, error
+    message = _("{path} cannot be used as a certificate: {reason}").format(path=certificate, reason=reason)
+    raise UsageError(message, hint="--tls-cert cert.pem --tls-key key.pem") from cause
 
 
 def refused(host: str, port: int, error: OSError, hint: str) -> UsageError:

@@ -149,7 +149,9 @@ def main() -> int:
     if "--json" in sys.argv[1:]:
         set_language("en")  # a document is the same in every language, its sentences included
     output.prepare()
-    arguments, tokens = secrets.take_tokens(sys.argv[1:])
+    arguments, tokens = sys.argv[1:], dict[str, str]()
+    if secrets.may_have_tokens(arguments):
+        arguments, tokens = secrets.take_tokens(arguments)
     if tokens:
         output.talk(warning_of_tokens(), label=_("warning:"), colour="yellow")
         secrets.hand_over(arguments, tokens)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING
 
 from hubferry import plan_counts, plan_words
-from hubferry.cli import name_words
+from hubferry.cli import cells, name_words
 from hubferry.cli.output import duration, iso_time, size, visible
-from hubferry.commits import commit_of, listing_digest_of, short
+from hubferry.commits import commit_of, commit_or_none, listing_digest_of, short
 from hubferry.errors import PartialError
 from hubferry.findings import Kind
 from hubferry.i18n import _, ngettext
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from hubferry.model import HubName, NewRepository, Plan, Revision
     from hubferry.results import Report
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-
 
 def state_words(hub: HubName, name: str) -> str:
     """Return the commit of a state in words; a hub that names none is said to."""
@@ -37,12 +34,12 @@ def state_words(hub: HubName, name: str) -> str:
 def plan_lines(plan: Plan, place: str | None = None) -> list[str]:
     """Return the plan: one line a file, then the sums; `place` names a destination that is no repository."""
     words = [plan_words.action_word(step) for step in plan.steps]
-    wide = max((_columns(word) for word in words), default=0)
+    wide = max(map(cells.width, words), default=0)
     there = plan_words.revision_words(plan.destination) if place is None else place
     lines = [f"{plan_words.revision_words(plan.source)} -> {there}"]
     for step, word in zip(plan.steps, words, strict=True):
         amount = size(step.file.size or 0)
-        lines.append(f"  {word}{' ' * (wide - _columns(word))}  {amount:>10}  {visible(step.file.path)}")
+        lines.append(f"  {cells.padded(word, wide)}  {amount:>10}  {visible(step.file.path)}")
     return [
         *lines,
         *plan_words.circumstances(plan),
@@ -149,8 +146,8 @@ def report_document(report: Report) -> dict[str, object]:
             {
                 "name": one.name,
                 "kind": one.kind,
-                "source_commit": _commit(one.source_commit),
-                "target_commit": _commit(one.target_commit),
+                "source_commit": commit_or_none(one.source_commit),
+                "target_commit": commit_or_none(one.target_commit),
             }
             for one in report.names
         ],
@@ -164,11 +161,6 @@ def report_document(report: Report) -> dict[str, object]:
         "finished": iso_time(now),
         "seconds": round(report.seconds, 3),
     }
-
-
-def _commit(mark: str) -> str | None:
-    """Return what a hub says of a name, where that is a commit."""
-    return mark if _COMMIT.fullmatch(mark) else None
 
 
 def _pull_document(pull: PullRequest | None) -> dict[str, object] | None:
@@ -264,8 +256,3 @@ def _revision_document(revision: Revision) -> dict[str, object]:
         "gated": revision.gated,
         "license": revision.license,
     }
-
-
-def _columns(text: str) -> int:
-    """Return how many columns a terminal gives to `text`: a Chinese letter takes two."""
-    return sum(2 if ord(letter) >= 0x2E80 else 1 for letter in text)  # noqa: PLR2004  # first CJK block

@@ -14,6 +14,7 @@ from hubferry.cli.announced import announced
 from hubferry.cli.options import STYLES
 from hubferry.cli.sentences import line_of, sentence_of
 from hubferry.cli.tally import Tally
+from hubferry.cli.waiting import SENTENCE_SECONDS, Spaced
 from hubferry.events import (
     FileDone,
     FileStarted,
@@ -37,8 +38,6 @@ Style: TypeAlias = str
 VARIABLE = "HUBFERRY_PROGRESS"
 _PLAIN_SECONDS = 5.0
 """Between two plain lines: a log of an hour's copy stays under a thousand lines."""
-_WAIT_SECONDS = 30.0
-"""Between two sentences about waits where no line can be drawn anew: many files wait for one hub."""
 _COUNTED = (Progress, FileStarted, FileDone)
 
 
@@ -120,7 +119,7 @@ class Follower:
         self._display: Stoppable | None = None
         self._source_named = False
         self._waiting: Resolved | None = None
-        self._told: Retrying | None = None
+        self._waits = Spaced(SENTENCE_SECONDS)
 
     def hear(self, event: Event) -> None:
         """Take one event; the many that only count cost no drawing."""
@@ -155,10 +154,7 @@ class Follower:
         if self._redraws:
             self._start()
             return
-        begun = event.until - event.seconds
-        told = self._told
-        if told is None or told.kind != event.kind or begun - (told.until - told.seconds) >= _WAIT_SECONDS:
-            self._told = event
+        if self._waits.may_tell(event):
             self._say(event)
 
     @staticmethod

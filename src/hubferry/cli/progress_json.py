@@ -14,6 +14,7 @@ from hubferry.cli import output
 from hubferry.cli.secrets import redact
 from hubferry.cli.sentences import here_bytes
 from hubferry.cli.tally import Tally
+from hubferry.cli.waiting import Spaced
 from hubferry.events import (
     BudgetSpent,
     Committed,
@@ -44,14 +45,14 @@ class JsonLines:
         self._tally = tally or Tally()
         self._seconds = seconds
         self._over = Flag()
-        self._waited: dict[str, float] = {}
+        self._waits = Spaced(seconds)
         self._thread: Thread | None = None
         output.errors_as_lines = True
 
     def hear(self, event: Event) -> None:
         """Take one event."""
         self._tally.take(event)
-        if isinstance(event, Retrying) and not self._may_tell(event):
+        if isinstance(event, Retrying) and not self._waits.may_tell(event):
             return
         if isinstance(event, Finished):
             self.stop()
@@ -77,13 +78,6 @@ class JsonLines:
 
     def _tell(self) -> None:
         write(_progress(self._tally.snapshot(time.monotonic())))
-
-    def _may_tell(self, event: Retrying) -> bool:
-        begun = event.until - event.seconds
-        if begun - self._waited.get(event.kind, begun - self._seconds) < self._seconds:
-            return False
-        self._waited[event.kind] = begun
-        return True
 
 
 _writing = Lock()

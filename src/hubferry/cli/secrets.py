@@ -72,6 +72,14 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
 }
 
 
+_WITHOUT_TOKENS = frozenset({"config", "demo", "sync", "transfers", "ui"})
+
+
+def may_have_tokens(arguments: list[str]) -> bool:
+    """Return whether a command line of hubferry is one of a command that takes tokens; others refuse them."""
+    return next((word for word in arguments if not word.startswith("-")), "") not in _WITHOUT_TOKENS
+
+
 def take_tokens(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
     """Split a command line into what anyone may read, and the tokens, as environment variables.
 

@@ -1,7 +1,8 @@
-"""Say what a run waits for, why and until when."""
+"""Say what a run waits for, why and until when, and not too often."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from hubferry import units
@@ -10,6 +11,26 @@ from hubferry.i18n import _
 
 if TYPE_CHECKING:
     from hubferry.events import BudgetSpent, Retrying
+
+SENTENCE_SECONDS = 30.0
+"""Between two sentences about waits where no line can be drawn anew."""
+
+
+class Spaced:
+    """Let waits of one kind be told only so often: many files may wait for one hub."""
+
+    def __init__(self, seconds: float) -> None:
+        """Let so many seconds pass between two."""
+        self._seconds = seconds
+        self._told: dict[str, float] = {}
+
+    def may_tell(self, event: Retrying) -> bool:
+        """Return whether to tell of a wait; one of another kind is always news."""
+        begun = event.until - event.seconds
+        if begun - self._told.get(event.kind, -math.inf) < self._seconds:
+            return False
+        self._told[event.kind] = begun
+        return True
 
 
 def waiting_words(event: Retrying, left: float | None = None) -> str:

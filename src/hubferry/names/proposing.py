@@ -11,6 +11,7 @@ from hubferry.i18n import _
 from hubferry.names.sides import access_at
 from hubferry.retry import attempt
 from hubferry.session import Session
+from hubferry.typed import reference
 
 if TYPE_CHECKING:
     from hubferry.beside import PullRequest
@@ -57,7 +58,8 @@ def refuse_elsewhere(source: str, destination: str, options: Options) -> None:
     Raises:
         UsageError: The destination is not at Hugging Face, or names a branch.
     """
-    ref = Session(source, destination, options, lambda _event: None).destination_ref
+    target = reference(destination, options.destination, "ms", new=True)
+    ref = survey.destination_ref(target, reference(source, options.source, "hf"))
     if ref.hub != "hf":
         message = _("--create-pr: {ref} is not at Hugging Face, and only there are pull requests")
         raise UsageError(message.format(ref=ref), side="destination", hint=_("leave --create-pr out"))

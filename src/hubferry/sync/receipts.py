@@ -17,7 +17,7 @@ from hubferry import __version__, planning, survey, typed
 from hubferry.cache.disk import disk
 from hubferry.cache.documents import write_whole, writing
 from hubferry.cache.names import safe_name
-from hubferry.commits import short
+from hubferry.commits import commit_or_none, short
 from hubferry.errors import HubferryError, IntegrityError
 from hubferry.i18n import _
 from hubferry.options import Access, Options
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from hubferry.model import RepoFile
     from hubferry.sync.outcome import Outcome
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _EDITED = ".gitattributes"
 """Hugging Face adds lines to it by itself, so that the target holds another file; see `hubferry.edited`."""
 _STALE_SECONDS = 3600.0
@@ -65,7 +64,7 @@ async def settled(outcome: Outcome, options: Options, listen: Listener) -> Outco
     options = replace(options, source=options.destination, include=(), exclude=())
     async with Session(outcome.job.target, None, options, listen) as session:
         ref, commit = session.source_ref, outcome.target_commit
-        if ref.hub == "hf" and _COMMIT.fullmatch(commit):
+        if ref.hub == "hf" and commit_or_none(commit):
             ref = replace(ref, revision=commit)
         revision = await session.source.resolve(ref)
         listed = {file.path: file for file in await session.source.files(revision)}
@@ -186,7 +185,9 @@ def _receipt(outcome: Outcome, clean: Callable[[str], str], reached: tuple[Acces
         exclude=entry.exclude,
         others=outcome.others,
         names=tuple(
-            ReceiptName(one.name, one.kind, _commit(one.source_commit), _commit(one.target_commit))
+            ReceiptName(
+                one.name, one.kind, commit_or_none(one.source_commit), commit_or_none(one.target_commit)
+            )
             for one in outcome.names
         ),
         commits=outcome.commits,
@@ -210,11 +211,6 @@ def _side(text: str, commit: str, access: Access) -> Side:
     return Side(
         text, endpoint, (commit or None) if is_commit else None, None if is_commit else commit or None
     )
-
-
-def _commit(mark: str) -> str | None:
-    """Return what a hub said of a name, where that is a commit."""
-    return mark if _COMMIT.fullmatch(mark) else None
 
 
 def _iso(timestamp: float) -> str:

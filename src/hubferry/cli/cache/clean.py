@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from hubferry.cli import output
+from hubferry.cli import asking, output
 from hubferry.cli.cache import selection, words
 from hubferry.cli.command import Command
 from hubferry.errors import DiskError, PinnedError, UsageError
@@ -180,11 +179,10 @@ def _agreed(models: Sequence[CachedModel], command: str) -> bool:
         return False
     for line in preview(models):
         output.talk(f"  {line}")
-    if not (sys.stdin and sys.stdin.isatty()):
-        raise UsageError(_("there is no terminal to ask at; nothing was removed"), hint=command)
+    asking.require_terminal(_("there is no terminal to ask at; nothing was removed"), command)
     question = _("remove {models}? That frees {size}. [y/N]")
     output.talk(question.format(models=words.counted(models), size=output.size(freed(models))))
-    if sys.stdin.readline().strip().lower() in ("y", "yes", "是"):
+    if asking.is_answered_with_yes():
         return True
     output.talk(_("nothing was removed"))
     return False

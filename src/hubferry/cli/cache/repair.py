@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from hubferry.cli.announced import Subject
 from hubferry.cli.cache import selection
 from hubferry.cli.command import Command
 from hubferry.cli.progress import follow
+from hubferry.commits import commit_or_none
 from hubferry.errors import NotFoundError
 from hubferry.i18n import _, ngettext
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from hubferry.cache.listing import CachedModel
     from hubferry.cache.verify import Verification
     from hubferry.options import Options
-
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @click.command(
@@ -88,8 +86,7 @@ def _repair(model: CachedModel, asked: Options, words: dict[str, Any]) -> dict[s
 
 def _pin(model: CachedModel) -> str | None:
     """Return the commit to repair at; a hub without head commits can only be asked for what it has now."""
-    commit = model.commit or ""
-    return commit if _COMMIT.fullmatch(commit) else None
+    return commit_or_none(model.commit or "")
 
 
 def _sentence(model: CachedModel, found: Verification, fetched: int) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hubferry.cli import output
 from hubferry.cli.cache import words
+from hubferry.cli.cells import width
 from hubferry.commits import commit_of, short
 from hubferry.i18n import _
 from hubferry.places import from_home
@@ -49,8 +50,8 @@ def table(models: Sequence[CachedModel], *, everything: Listing | None, terminal
         for model in models
     ]
     if columns is not None:
-        room = columns - words.width(lines[0]) - 2
-        names = [(_cut(name, room - words.width(marks)), marks) for name, marks in names]
+        room = columns - width(lines[0]) - 2
+        names = [(_cut(name, room - width(marks)), marks) for name, marks in names]
     return [f"{line}  {name}{marks}" for line, (name, marks) in zip(lines, names, strict=True)]
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-import unicodedata
 from typing import TYPE_CHECKING
 
 from hubferry.cache.words import state_name
 from hubferry.cli import output
+from hubferry.cli.cells import padded, width
 from hubferry.commits import commit_of, listing_digest_of
 from hubferry.i18n import _, ngettext
 from hubferry.units import moment
@@ -32,16 +32,6 @@ def day(timestamp: float) -> str:
 def counted(models: Sequence[CachedModel]) -> str:
     """Return how many models these are, in words."""
     return ngettext("{count} model", "{count} models", len(models)).format(count=len(models))
-
-
-def width(text: str) -> int:
-    """Return how many columns a terminal gives to `text`."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-        for letter in text
-    )
 
 
 def shortened(text: str, columns: int | None) -> str:
@@ -69,13 +59,9 @@ def aligned(rows: Sequence[Sequence[str]], *, right: Iterable[int] = (), keep: b
     ends = frozenset(right)
     lines = []
     for row in rows:
-        cells = [
-            " " * (columns[number] - width(cell)) + cell
-            if number in ends
-            else cell + " " * (columns[number] - width(cell))
-            for number, cell in enumerate(row)
-        ]
-        line = "  ".join(cells)
+        line = "  ".join(
+            padded(cell, columns[number], right=number in ends) for number, cell in enumerate(row)
+        )
         lines.append(line if keep else line.rstrip())
     return lines
 

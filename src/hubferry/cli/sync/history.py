@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubferry.cli import options, output, secrets
+from hubferry.cli import asking, options, output, secrets
 from hubferry.cli.combining import combined
 from hubferry.cli.command import Command
 from hubferry.cli.sync import history_words as saying
@@ -190,14 +190,12 @@ def _without_question(file: Path | None, age: float | None, keep: int | None) ->
 
 def _agreed(going: Sequence[PastRun], command: str) -> bool:
     """Ask; anything but yes is no. The `command` would ask nothing."""
-    if not (sys.stdin and sys.stdin.isatty()):
-        message = _("there is no terminal to ask at; nothing was forgotten")
-        raise UsageError(message, hint=command)
+    asking.require_terminal(_("there is no terminal to ask at; nothing was forgotten"), command)
     question = ngettext("forget {count} run, from {first} to {last}? [y/N]",
                         "forget {count} runs, from {first} to {last}? [y/N]", len(going))  # fmt: skip
     first, last = saying.moment(going[-1].started), saying.moment(going[0].started)
     output.talk(question.format(count=len(going), first=first, last=last))
-    if sys.stdin.readline().strip().lower() in ("y", "yes", "是"):
+    if asking.is_answered_with_yes():
         return True
     output.talk(_("nothing was forgotten"))
     return False

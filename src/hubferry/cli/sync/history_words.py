@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from hubferry import units
 from hubferry.cli import output
-from hubferry.cli.cache.words import aligned, shortened, width
+from hubferry.cli.cache.words import aligned, shortened
+from hubferry.cli.cells import width
 from hubferry.cli.output import duration, iso_time, size
 from hubferry.cli.sync.words import STATUSES, counted, facts_document, status_word
 from hubferry.commits import short

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubferry.cli import options, output
+from hubferry.cli import options, output, receipt
 from hubferry.cli.announced import Subject
 from hubferry.cli.command import Command
 from hubferry.cli.sync import options as sync_options
@@ -54,6 +54,7 @@ def run_command(file: Path, **words: Any) -> int:
     from hubferry.sync.care import only_run_of
 
     read_file = sync_options.opened(file, words)
+    receipt.require_place(read_file.receipts)
     asked = sync_options.asked(read_file, words)
     keep_freed_memory()
     with (

@@ -10,6 +10,7 @@ from hubferry.cli.announced import announced
 from hubferry.cli.sentences import sentence_of
 from hubferry.cli.sync import words
 from hubferry.cli.sync.tally import SyncTally
+from hubferry.cli.waiting import SENTENCE_SECONDS, Spaced
 from hubferry.events import BudgetSpent, Note, Planned, Retrying, Waiting
 from hubferry.i18n import ngettext
 from hubferry.sync.events import Ended, Expanded, Happened, Looked
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from hubferry.sync.spec import Job
 
 _WRITTEN = (Planned, Retrying, Waiting, BudgetSpent, Note)
-_WAIT_SECONDS = 30.0
-"""Between two sentences about waits of one kind where no line can be drawn anew."""
 
 
 @contextmanager
@@ -75,7 +74,7 @@ class _Lines:
         self._silent = style == "none"
         self._redraws = style in ("auto", "bar") and output.is_terminal()
         self._display: Stoppable | None = None
-        self._told: dict[str, float] = {}
+        self._waits = Spaced(SENTENCE_SECONDS)
 
     def hear(self, told: Told) -> None:
         """Take one; the many that only count cost no drawing."""
@@ -92,12 +91,8 @@ class _Lines:
 
     def _happened(self, job: Job | None, event: Event) -> None:
         if isinstance(event, Retrying):
-            begun = event.until - event.seconds
-            if self._display is not None and self._redraws:
+            if (self._display is not None and self._redraws) or not self._waits.may_tell(event):
                 return
-            if begun - self._told.get(event.kind, -_WAIT_SECONDS) < _WAIT_SECONDS:
-                return
-            self._told[event.kind] = begun
         elif not isinstance(event, (Waiting, BudgetSpent)) and not (isinstance(event, Note) and job is None):
             return
         sentence = sentence_of(event)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubferry.cli import options, output
+from hubferry.cli import options, output, receipt
 from hubferry.cli.announced import Subject
 from hubferry.cli.command import Command
 from hubferry.cli.sync import options as sync_options
@@ -66,7 +66,9 @@ def watch_command(file: Path, **words: Any) -> int:
     from hubferry.running import run as on_a_loop
 
     keep_freed_memory()
-    _refuse_never(sync_options.opened(file, words))
+    read_file = sync_options.opened(file, words)
+    _refuse_never(read_file)
+    receipt.require_place(read_file.receipts)
     with sync_options.placed(words) as place:
         on_a_loop(lambda _listen: _watch(file, words, place), ignore)
     return 0

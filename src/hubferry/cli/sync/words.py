@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from hubferry import plan_counts, plan_words
 from hubferry.cli import output, present
 from hubferry.cli.cache.words import aligned
 from hubferry.cli.output import duration, iso_time, size
+from hubferry.commits import commit_or_none
 from hubferry.findings import refusals
 from hubferry.i18n import _, ngettext
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from hubferry.sync.history.values import PastOutcome
     from hubferry.sync.outcome import Change, Outcome, Status, Summary
 
-
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 STATUSES: tuple[Status, ...] = ("copied", "same", "failed", "skipped", "stopped")
 
 
@@ -149,11 +147,6 @@ def facts_document(one: Outcome | PastOutcome) -> dict[str, object]:
         ],
         "notes": list(one.notes),
     }
-
-
-def commit_or_none(mark: str) -> str | None:
-    """Return what a hub said of a name, where that is a commit."""
-    return mark if _COMMIT.fullmatch(mark) else None
 
 
 def change_lines(changes: Sequence[Change]) -> Iterator[str]:
