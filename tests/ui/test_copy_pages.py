@@ -85,6 +85,7 @@ async def test_what_would_be_refused_is_said_in_the_plan_and_cannot_be_started(o
             {"source": "https://me:secret@huggingface.co/org/model", "destination": "ms:mine/model"},
             {"source": "hf:org/model\u202e", "destination": "ms:mine/model"},
             {"source": "hf:org/model", "destination": "ms:mine/model", "rate": "fast"},
+            {"source": "hf:org/model", "destination": "ms:mine/model", "rate": "9" * 400},
         ):
             page = await planned(pages, **words)
             assert page.status == 422, words
