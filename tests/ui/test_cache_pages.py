@@ -11,6 +11,7 @@ from desks import publish
 import models
 from hubferry import api
 from hubferry.cache.manifest import load
+from hubferry.ui import checks
 from hubferry.ui.application import SITE
 
 
@@ -181,6 +182,19 @@ async def test_limits_beyond_reason_are_refused_in_words_and_remove_nothing(open
                 True,
             )
     assert cached.is_dir()
+
+
+async def test_a_verification_that_fails_in_a_way_that_nobody_thought_of_says_so(
+    open_pages, cached, monkeypatch
+):
+    def fails(*_words, **_more):
+        raise RuntimeError("out of the blue")
+
+    monkeypatch.setattr(checks, "verify", fails)
+    async with open_pages() as pages:
+        await pages.enter()
+        await pages.send((await pages.get("/cache/org_large")).form("/verify"))
+        await until(pages, "/cache/org_large", lambda page: "out of the blue" in page.words)
 
 
 async def test_a_verification_ends_with_the_pages(open_pages, cached):
