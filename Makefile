@@ -28,7 +28,7 @@ RAY    ?= .venv-ray
 DOCS   ?= .venv-docs
 SIGN   ?= .venv-sign
 DIST   ?= .venv-dist
-.PHONY: help demo test docs test-ray test-sign test-dist dist test-pythons test-browser screenshots bench-ray bench-pages test-official test-foreign lint format bench bench-sync growth nightly shuffled mutation coverage lock locale api audit clean
+.PHONY: help demo test docs test-ray test-sign test-dist dist test-image test-pythons test-browser screenshots bench-ray bench-pages test-official test-foreign lint format bench bench-sync growth nightly shuffled mutation coverage lock locale api audit clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,11 +52,16 @@ test-foreign: $(STAMP)  ## transformers and datasets through mirrors, and a mirr
 $(DIST)/.installed: requirements-dist.lock
 	$(call environment,$(DIST),requirements-dist.lock)
 
-test-pythons: $(STAMP) $(DIST)/.installed  ## unit tests under each Python from 3.10 to 3.14 that is here, types for the others
+test-pythons: $(STAMP) $(DIST)/.installed  ## unit tests under each Python from 3.10 to 3.14 that can be had, types for the others
 	$(DIST)/bin/python -m tests.pythons.run $(PYTHONS)
 
 test-dist: $(DIST)/.installed  ## sdist and wheel of what is committed: built, looked into, installed, tried; needs a package index
 	$(DIST)/bin/python -m tests.dist.run
+
+test-image: $(STAMP) $(DIST)/.installed  ## the container image, built and run read-only, where buildah can be had
+	@command -v buildah >/dev/null || (test "$$(id -u)" = 0 && apt-get update -qq >/dev/null 2>&1; \
+		apt-get install -y -qq --no-install-recommends buildah debootstrap >/dev/null 2>&1) || true
+	$(DIST)/bin/python -m tests.image.run
 
 dist: $(DIST)/.installed  ## sdist, wheel and hubferry as one file for this platform, in dist/, from what is committed; all tried
 	rm -rf dist

@@ -57,6 +57,7 @@ def take(
             )
             page = context.new_page()
             page.goto(origin + way_in)
+            page.wait_for_url(f"{origin}/")  # the key leads on by itself
             page.goto(origin + shot.path)
             prepare(page, shot)
             if home is not None:

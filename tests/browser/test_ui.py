@@ -116,8 +116,9 @@ def machine(tmp_path_factory):
 
 
 def enter(tabs, machine, path="/", **options):
-    """Open a page as whoever has the printed address."""
+    """Open a page as whoever has the printed address, which leads on by itself."""
     page = tabs.open(machine.address, **options)
+    page.wait_for_url(machine.origin + "/")
     if path != "/":
         page.goto(machine.origin + path)
     return page

@@ -14,7 +14,7 @@ from volumes import MIB, bytes_of, forged, renamed, worked, written
 
 import hubferry
 from hubferry.bundles import opening
-from hubferry.errors import DiskFullError, HubferryError, IntegrityError, NotFoundError, UsageError
+from hubferry.errors import DiskError, DiskFullError, HubferryError, IntegrityError, NotFoundError, UsageError
 from hubferry.events import ignore
 from hubferry.hubs.bundle import archive
 from hubferry.hubs.bundle import volumes as volumes_here
@@ -180,10 +180,23 @@ def test_a_pipe_and_a_link_to_a_device_among_the_volumes_are_not_waited_for(work
     os.mkfifo(stick / "a-0001.tar")
     (stick / "b-0001.tar").symlink_to("/dev/zero")
     (stick / "c-0001.tar").symlink_to("/etc/passwd")
+    (stick / "d-0001.tar").symlink_to(stick / "gone")
     words = [sys.executable, "-m", "hubferry", "unbundle", str(stick), "--cache-dir", str(tmp_path / "cache")]
     assert subprocess.run(words, capture_output=True, timeout=30, check=False).returncode == 0
     words = [sys.executable, "-I", str(Path(hubferry.__file__).parent / "bundles" / "check.py"), str(stick)]
-    assert subprocess.run(words, capture_output=True, timeout=30, check=False).returncode in (0, 1)
+    done = subprocess.run(words, capture_output=True, timeout=30, check=False, text=True)
+    assert (done.returncode, "model.safetensors" in done.stdout) == (1, False), done.stdout
+
+
+def test_a_volume_that_cannot_be_opened_keeps_nobody_from_the_others(work, stick, home, tmp_path):
+    work.path(2).unlink()
+    work.path(2).symlink_to(stick / "gone")
+    with pytest.raises(NotFoundError, match="volume 2 of org_model is missing"):
+        taken_out(tmp_path, stick)
+    assert (tmp_path / "cache" / "org_model" / "README.md").read_bytes() == FILES["README.md"]
+    work.path(1).unlink()
+    with pytest.raises(DiskError, match=r"org_model-0002\.tar cannot be read"):
+        taken_out(tmp_path, stick)
 
 
 def test_the_hub_that_a_bundle_names_is_not_asked_and_gets_no_token(work, stick, home, tmp_path, monkeypatch):

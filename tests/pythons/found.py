@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 FOR = ("3.10", "3.11", "3.12", "3.13", "3.14")
 """Those that hubferry is for."""
-_PYENV = "~/.pyenv/versions"
+_PYENV = ".pyenv/versions"
 
 
 def interpreter(version: str) -> str | None:
@@ -21,12 +22,20 @@ def interpreter(version: str) -> str | None:
 
 
 def _places(version: str) -> Iterator[str]:
-    yield from map(
-        str, sorted(Path(_PYENV).expanduser().glob(f"{version}.*/bin/python{version}"), reverse=True)
-    )
+    installed = sorted((_home() / _PYENV).glob(f"{version}.*/bin/python{version}"), reverse=True)
+    yield from map(str, installed)
     found = shutil.which(f"python{version}")
     if found is not None:
         yield found
+
+
+def _home() -> Path:
+    """Return this account's home whatever HOME says, which in tests is another one."""
+    try:
+        import pwd
+    except ImportError:  # Windows has none
+        return Path.home()
+    return Path(pwd.getpwuid(os.getuid()).pw_dir)
 
 
 def _is(place: str, version: str) -> bool:

@@ -11,6 +11,7 @@ from desks import publish
 import models
 from hubferry import api
 from hubferry.cache.manifest import load
+from hubferry.ui import checks
 from hubferry.ui.application import SITE
 
 
@@ -18,7 +19,7 @@ from hubferry.ui.application import SITE
 def cached(hubs, home):
     """Two models of the source in the cache; the directory of the larger one."""
     source, _destination = hubs
-    for name, size in (("org/large", 64 << 10), ("org/small", 8 << 10)):
+    for name, size in (("org/large", 64 << 10), ("org/bonsai", 8 << 10)):
         publish(source, models.transformers_model(home / name, shards=1, shard_size=size), name)
         path = api.fetch(f"hf:{name}").path
     return path.parent / "org_large"
@@ -54,7 +55,7 @@ async def test_the_map_has_a_link_for_each_model_with_its_size_in_words(open_pag
         await pages.enter()
         text = (await pages.get("/cache")).text
     assert text.count('aria-label="org/large, ') == 2  # on a screen, and on a phone
-    assert text.count('aria-label="org/small, ') == 2
+    assert text.count('aria-label="org/bonsai, ') == 2
 
 
 async def test_the_table_is_sorted_and_searched_as_the_address_says(open_pages, cached):
@@ -64,12 +65,12 @@ async def test_the_table_is_sorted_and_searched_as_the_address_says(open_pages, 
         async def order(query):
             words = (await pages.get(f"/cache{query}")).words
             table = words[words.index("Last use") :]
-            return sorted(("org/large", "org/small"), key=lambda name: table.find(name) % (1 << 30))
+            return sorted(("org/large", "org/bonsai"), key=lambda name: table.find(name) % (1 << 30))
 
-        assert await order("") == ["org/large", "org/small"]
-        assert await order("?sort=name") == ["org/large", "org/small"]
-        found = await pages.get("/cache?q=SMALL")
-        assert "org/small" in found.words
+        assert await order("") == ["org/large", "org/bonsai"]
+        assert await order("?sort=name") == ["org/bonsai", "org/large"]
+        found = await pages.get("/cache?q=BONSAI")
+        assert "org/bonsai" in found.words
         assert "org/large" not in found.words
         assert "xyzzy" in (await pages.get("/cache?q=xyzzy")).words
 
@@ -116,7 +117,7 @@ async def test_cleaning_shows_what_it_frees_then_frees_that(open_pages, cached):
         after = await pages.send(preview.form("/clean"))
         assert "org/large was removed" in after.words
     assert not cached.exists()
-    assert (cached.parent / "org_small").is_dir()
+    assert (cached.parent / "org_bonsai").is_dir()
 
 
 async def test_what_came_to_have_the_name_since_the_preview_is_not_removed(open_pages, cached):
@@ -170,6 +171,32 @@ async def test_pruning_shows_first_and_removes_no_more_than_it_showed(open_pages
         page = await pages.send(form)
         assert "1 model was removed" in page.words
     assert len([path for path in cached.parent.iterdir() if path.name.startswith("org_")]) == 1
+
+
+async def test_limits_beyond_reason_are_refused_in_words_and_remove_nothing(open_pages, cached):
+    async with open_pages() as pages:
+        await pages.enter()
+        form = next(one for one in (await pages.get("/prune?keep=0")).forms() if "shown" in one)
+        for words in ({"days": "9" * 5000}, {"keep": "9" * 5000}, {"size": "9" * 5000}):
+            page = await pages.send({**form, "keep": "", **words})
+            assert (page.status, "is no whole number" in page.words or "is not a size" in page.words) == (
+                409,
+                True,
+            )
+    assert cached.is_dir()
+
+
+async def test_a_verification_that_fails_in_a_way_that_nobody_thought_of_says_so(
+    open_pages, cached, monkeypatch
+):
+    def fails(*_words, **_more):
+        raise RuntimeError("out of the blue")
+
+    monkeypatch.setattr(checks, "verify", fails)
+    async with open_pages() as pages:
+        await pages.enter()
+        await pages.send((await pages.get("/cache/org_large")).form("/verify"))
+        await until(pages, "/cache/org_large", lambda page: "out of the blue" in page.words)
 
 
 async def test_a_verification_ends_with_the_pages(open_pages, cached):

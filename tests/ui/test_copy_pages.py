@@ -14,6 +14,7 @@ from servers import Seams, running_hub
 from test_cache_pages import until
 
 import models
+from hubferry import aio
 from hubferry.ui.wish import Wish
 
 MIB = 1 << 20
@@ -85,9 +86,23 @@ async def test_what_would_be_refused_is_said_in_the_plan_and_cannot_be_started(o
             {"source": "https://me:secret@huggingface.co/org/model", "destination": "ms:mine/model"},
             {"source": "hf:org/model\u202e", "destination": "ms:mine/model"},
             {"source": "hf:org/model", "destination": "ms:mine/model", "rate": "fast"},
+            {"source": "hf:org/model", "destination": "ms:mine/model", "rate": "9" * 400},
         ):
             page = await planned(pages, **words)
             assert page.status == 422, words
+
+
+async def test_a_plan_that_fails_in_a_way_that_nobody_thought_of_is_waited_for_no_longer(
+    open_pages, home, monkeypatch
+):
+    async def fails(*_words):
+        raise RuntimeError("out of the blue")
+
+    monkeypatch.setattr(aio, "plan", fails)
+    async with open_pages() as pages:
+        await pages.enter()
+        page = await planned(pages, source="hf:org/model", destination="ms:mine/model")
+    assert "the plan cannot be made: out of the blue" in page.words
 
 
 async def test_no_word_of_a_form_is_an_option_of_the_command(open_pages, model, home):

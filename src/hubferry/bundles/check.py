@@ -165,8 +165,12 @@ def candidates(places):
             path = os.path.join(place, name) if name else place
             if name and not name.endswith(".tar"):
                 continue
-            if stat.S_ISREG(os.stat(path).st_mode):
-                yield path
+            try:
+                if not stat.S_ISREG(os.stat(path).st_mode):
+                    continue
+            except OSError:
+                pass  # opening it says why
+            yield path
 
 
 def found(places):

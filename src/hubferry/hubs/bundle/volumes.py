@@ -69,20 +69,25 @@ class FoundBundle:
 def find(places: Iterable[Path]) -> list[FoundBundle]:
     """Return the bundles of which there are volumes in these folders, or that these files are.
 
+    A volume that cannot be read keeps nobody from the others.
+
     Raises:
         NotFoundError: One of the places is not there, or none of them has a volume.
-        DiskError: One cannot be read.
+        DiskError: None of them can be read.
     """
     places = list(places)
     found: dict[bytes, FoundBundle] = {}
     doubtful: list[Path] = []
+    failure: DiskError | None = None
     for path in _files(places):
         try:
             number, content, size = _opened(path)
             if content not in found:
                 found[content] = FoundBundle(decoded(content, str(path)), content)
-        except IntegrityError:
+        except (IntegrityError, DiskError) as error:
             doubtful.append(path)
+            if isinstance(error, DiskError):
+                failure = failure or error
             continue
         if number:
             found[content].take(Volume(number, path, size))
@@ -90,7 +95,7 @@ def find(places: Iterable[Path]) -> list[FoundBundle]:
         _take_doubtful(list(found.values()), path)
     bundles = [bundle for bundle in found.values() if bundle.volumes]
     if not bundles:
-        raise _nothing(places)
+        raise failure or _nothing(places)
     return bundles
 
 
