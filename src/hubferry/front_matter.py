@@ -20,7 +20,7 @@ class Loader(yaml.SafeLoader):
 def facts(text: bytes | str) -> dict[str, Any]:
     """Return what a text says of its keys; nothing where it has none, or cannot be read."""
     try:
-        said = yaml.load(text, Loader=Loader)  # noqa: S506 - it constructs plain values only
+        said = Loader(text).get_single_data()
     except Exception:  # noqa: BLE001 - of an odd value PyYAML lets through whatever Python raises
         return {}
     return said if isinstance(said, dict) else {}
