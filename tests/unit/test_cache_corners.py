@@ -12,7 +12,8 @@ import pytest
 from hubferry import locking
 from hubferry.cache import adopt, clean, listing, locks, manifest, placing, roots
 from hubferry.cache import disk as disk_module
-from hubferry.cache.disk import Disk, disk, disk_errors, tells_case_apart
+from hubferry.cache.disk import Disk, disk, disk_errors
+from hubferry.cache.letter_case import tells_case_apart
 from hubferry.cache.manifest import Signature
 from hubferry.cache.names import plain_names, safe_name
 from hubferry.cache.partial import CHUNK, PartialFile

@@ -8,9 +8,10 @@ import pytest
 from tests import models
 
 from hubferry.cache import intake, moving, placing, verify
-from hubferry.cache.disk import disk, tells_case_apart
+from hubferry.cache.disk import disk
 from hubferry.cache.formats import Evidence, FlawError, archive, examine, pytorch
 from hubferry.cache.formats.flaw import UnclearError
+from hubferry.cache.letter_case import tells_case_apart
 from hubferry.cache.store import Cache
 from hubferry.events import Progress
 from hubferry.model import RepoRef

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from hubferry.cache import roots
-from hubferry.cache.disk import disk, disk_errors, tells_case_apart
+from hubferry.cache.disk import disk, disk_errors
+from hubferry.cache.letter_case import tells_case_apart
 from hubferry.errors import DiskError
 
 

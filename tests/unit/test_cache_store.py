@@ -5,6 +5,7 @@ import os
 import stat
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -181,7 +182,7 @@ def test_a_root_that_may_not_be_read_does_not_hide_the_others(cache, tmp_path, m
     refused.mkdir(parents=True)
 
     def read_record(path, most):
-        if refused in path.parents:
+        if refused in Path(path).parents:
             raise PermissionError(13, "Permission denied", str(path))
         return Disk().read_record(path, most)
 

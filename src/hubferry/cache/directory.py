@@ -13,8 +13,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hubferry.cache import locks, manifest, placing, sharing
-from hubferry.cache.disk import disk, tells_case_apart
+from hubferry.cache.disk import disk
 from hubferry.cache.layers import only_read
+from hubferry.cache.letter_case import tells_case_apart
 from hubferry.cache.manifest import Doubted, Entry, Signature, Stored, Wrong
 from hubferry.cache.recorded import RecordedDirectory
 from hubferry.cache.sharing import Proven, stored

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 
 from hubferry.cache import foreign
 from hubferry.cache.directory import ModelDirectory
-from hubferry.cache.disk import disk, disk_errors, leads_to_directory, tells_case_apart
+from hubferry.cache.disk import disk, disk_errors, leads_to_directory
 from hubferry.cache.layers import only_read
+from hubferry.cache.letter_case import tells_case_apart
 from hubferry.cache.names import NOWHERE, RECORDS, Place, directory_names, room_in
 from hubferry.cache.roots import all_roots, create_root, default_root
 from hubferry.errors import DiskError, UsageError
