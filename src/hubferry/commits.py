@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hubferry.model import HubName
 
 _LETTERS = 12
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def commit_of(hub: HubName, name: str | None) -> str | None:
