@@ -30,6 +30,7 @@ from hubferry.model import Action, Digests
 from hubferry.places import is_directory
 from hubferry.results import Fetched
 from hubferry.stream.schedule import SMALL
+from hubferry.tasks import run_all
 from hubferry.units import size as readable_size
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ class CacheHoldings(Holdings):
         origins = {path: place for path, place in found.items() if place != self.model.target(path)}
         here = [file for file in absent if file.path in origins]
         small = [(file, origins[file.path]) for file in here if (file.size or 0) <= SMALL]
-        together, singly = await asyncio.gather(
+        together, singly = await run_all(
             asyncio.get_running_loop().run_in_executor(self._threads, self.model.adopt_many, small),
             self._each(
                 lambda file: self.model.adopt(file, origins[file.path]),
@@ -246,7 +247,7 @@ class CacheHoldings(Holdings):
 
         large = [file for file in files if (file.size or 0) > SMALL]
         parts = [[file for file in files if (file.size or 0) <= SMALL], *(large[at::4] for at in range(4))]
-        results = await asyncio.gather(*(loop.run_in_executor(self._threads, part, some) for some in parts))
+        results = await run_all(*(loop.run_in_executor(self._threads, part, some) for some in parts))
         return {path: digests for result in results for path, digests in result.items()}
 
     def check_space(self, plan: Plan, at_once: int) -> None:

@@ -13,6 +13,7 @@ from hubferry.cache.store import free_bytes
 from hubferry.cached import SPARE_BYTES
 from hubferry.errors import HubferryError
 from hubferry.session import Session
+from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
     from hubferry.catalog import Account, Repository
@@ -86,7 +87,7 @@ async def look_ahead(source: str, destination: str, options: Options, listen: Li
         UsageError: The two cannot be meant.
     """
     session = Session(source, destination, options, listen)
-    here, there = await asyncio.gather(_ask(session, "source"), _ask(session, "destination"))
+    here, there = await run_all(_ask(session, "source"), _ask(session, "destination"))
     asked = Prospects(here, there)
     if here.error is not None or there.error is not None:
         return asked

@@ -90,6 +90,15 @@ def test_temporary_names_are_drawn_by_secrets_never_by_a_guessable_source():
                 assert called(node) not in bad, f"{name}:{node.lineno} calls {called(node)}"
 
 
+def test_where_one_of_several_fails_none_of_the_others_goes_on_unseen():
+    """A bare `gather` leaves them running; `tasks.run_all` ends them first."""
+    for name, tree in trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and called(node) == ("asyncio", "gather"):
+                waits = [keyword for keyword in node.keywords if keyword.arg == "return_exceptions"]
+                assert waits, f"{name}:{node.lineno} lets go of what it began"
+
+
 @pytest.mark.parametrize("position", range(3))
 @pytest.mark.parametrize("token", ["token-0", "token-2", "token-9", "token-00", "", "é"], ids=repr)
 def test_a_token_is_compared_with_every_known_one_and_in_constant_time(monkeypatch, position, token):

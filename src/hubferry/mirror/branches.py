@@ -10,6 +10,7 @@ from urllib.parse import quote
 from hubferry.errors import HubferryError
 from hubferry.hubs.http.answers import texts_in
 from hubferry.serve.refusal import Refusal
+from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,5 +71,5 @@ async def commits_of(asked: Asked, names: Iterable[str]) -> dict[str, str]:
                 return None
 
     wanted = list(names)[:_MOST]
-    commits = await asyncio.gather(*map(meant, wanted))
+    commits = await run_all(*map(meant, wanted))
     return {name: commit for name, commit in zip(wanted, commits, strict=True) if commit is not None}

@@ -25,6 +25,7 @@ from hubferry.mirror.upstreams import Choice, Names, Upstream
 from hubferry.model import RepoRef, RepoType
 from hubferry.serve.recent import Recent
 from hubferry.serve.refusal import Reason, Refusal
+from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
     from hubferry.cache.store import Cache
@@ -205,7 +206,7 @@ class Mirror:
 
         await self.shelf.in_thread(self.shelf.index.refresh)
         try:
-            known = dict(await asyncio.gather(*(learn(file) for file in lacking)))
+            known = dict(await run_all(*(learn(file) for file in lacking)))
         except HubferryError as error:
             raise said(error, found.view.snapshot.repo_id, None) from error
         return await self.memory.keep(found.view.with_digests(known).snapshot)

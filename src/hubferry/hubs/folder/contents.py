@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from hubferry.hubs.folder.names import KEPT_OUT
 from hubferry.hubs.folder.source import OWN_FOLDER
 from hubferry.model import LARGEST_IN_GIT, Digests, RepoFile
+from hubferry.tasks import run_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +82,7 @@ class Reader:
                 return await asyncio.to_thread(self._file, path)
 
         paths = await asyncio.to_thread(lambda: sorted(_walk(self._root, closed)))
-        found = await asyncio.gather(*(one(path) for path in paths))
+        found = await run_all(*(one(path) for path in paths))
         return Contents(tuple(file for file in found if file is not None), frozenset(closed))
 
     def _file(self, path: str) -> RepoFile | None:

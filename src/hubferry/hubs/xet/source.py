@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from typing import TYPE_CHECKING
 
 from hubferry.errors import BusyError, HubferryError
@@ -118,8 +118,10 @@ class XetSource:
         """Close both ways."""
         self._given_up = True
         chunks, self._chunks = list(self._chunks.values()), {}
-        await asyncio.gather(*(one.close() for one in chunks))
-        await self._plain.close()
+        async with AsyncExitStack() as closing:  # each, whatever becomes of the others
+            closing.push_async_callback(self._plain.close)
+            for one in chunks:
+                closing.push_async_callback(one.close)
 
     def _chooses_xet(self, file: RepoFile, start: int) -> bool:
         if self._given_up or file.size is None or not _HASH.fullmatch(file.xet_hash or ""):
