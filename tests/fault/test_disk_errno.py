@@ -153,7 +153,8 @@ def test_by_day_each_operation_fails_once_and_each_kind_in_every_way(tmp_path, m
     assert set(failing) >= {(name, number) for name in names if names.count(name) >= 20 for number in ERRNOS}
     assert set(OPERATIONS) - set(names) <= {
         "free",
+        "lock",
         "read",
         "read_bytes",
         "pread_into",
-    }  # of the stream and the check
+    }  # of the stream, the check and bundles

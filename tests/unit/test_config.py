@@ -67,6 +67,7 @@ def test_what_is_known_of_the_file_may_be_forgotten_while_it_is_asked_for(file, 
 def test_readers_of_two_languages_have_the_file_read_once_for_each(file, monkeypatch):
     read = []
     fresh = reading._fresh
+    monkeypatch.setattr(reading, "_known", {})
     monkeypatch.setattr(reading, "_fresh", lambda *words: read.append(language()) or fresh(*words))
     file("[hubs.lab]\nkind = 5\n")
     said = []
