@@ -137,7 +137,9 @@ nightly: $(STAMP)  ## the long campaigns
 	$(PYTEST) -m nightly
 
 shuffled: $(STAMP)  ## the tests in ten random orders, or in that of SEEDS="1 2"
-	@$(IN_MEMORY) for seed in $(SEEDS); do $(WHOLE_SUITE) --random-order --random-order-seed=$$seed || exit; done
+	@$(IN_MEMORY) failed=; for seed in $(SEEDS); do \
+		$(WHOLE_SUITE) --random-order --random-order-seed=$$seed || failed="$$failed $$seed"; \
+	done; test -z "$$failed" || { echo "failed in the orders of$$failed"; exit 1; }
 
 coverage: $(STAMP)  ## branch coverage of the test suite
 	$(BIN)/coverage erase
