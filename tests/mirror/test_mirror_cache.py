@@ -269,6 +269,21 @@ def test_the_longest_unused_goes_for_the_quota_and_what_is_pinned_stays(three, u
     assert mirror.counts.evicted >= 3_000_000
 
 
+def test_what_the_mirror_may_only_read_stays_and_another_goes_for_it(
+    three, upstream, make_mirror, monkeypatch
+):
+    mirror = make_mirror(hf=upstream.url, quota=7_500_000)
+    first, second, third = three
+    for name in (first, second):
+        assert ask(f"{mirror.url}/{name}/resolve/main/model.safetensors").status == 200
+        mirror.settle()
+    kept = Cache(mirror.root, roots=[mirror.root]).all_of(RepoRef("hf", first))[0]
+    monkeypatch.setenv("HUBFERRY_CACHE_READONLY", str(kept.path))
+    assert ask(f"{mirror.url}/{third}/resolve/main/model.safetensors").status == 200
+    mirror.settle()
+    assert names_in(mirror.root) == {first, third}
+
+
 def test_what_is_half_here_is_not_removed_for_another(three, upstream, make_mirror):
     mirror = make_mirror(hf=upstream.url, quota=4_500_000)
     first, second, _third = three

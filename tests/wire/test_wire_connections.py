@@ -13,6 +13,7 @@ from lines import HEAD, answering, fetched, get, pool, talking, until
 from proxying import connecting
 
 from hubferry.wire import opening as module
+from hubferry.wire.connection import Connection
 from hubferry.wire.failures import (
     AddressError,
     BrokenOffError,
@@ -186,6 +187,21 @@ async def test_a_cancelled_request_ends_whatever_it_was_waiting_for():
             done, _pending = await asyncio.wait({asking}, timeout=2)
             assert done
             assert asking.cancelled()
+
+
+async def test_whoever_is_cancelled_while_a_connection_is_given_back_leaves_no_place_taken(monkeypatch):
+    async def cancelled(_connection):
+        raise asyncio.CancelledError
+
+    async with (
+        talking(answering([HEAD + b"{}"])) as server,
+        pool() as ours,
+    ):
+        monkeypatch.setattr(Connection, "release", cancelled)
+        with pytest.raises(asyncio.CancelledError):
+            await fetched(ours, server.place)
+        assert not ours._all
+        assert not any(ours._idle.values())
 
 
 # uploads

@@ -1,4 +1,7 @@
-"""Keeps the root below a size: the longest unused goes first; never what is pinned, in use or half here."""
+"""Keeps the root below a size: the longest unused goes first.
+
+What is pinned, in use, half here or another account's stays.
+"""
 
 from __future__ import annotations
 
@@ -125,7 +128,7 @@ def _lacking_on_disk(root: Path, needed: int) -> int:
 
 
 def _candidate(model: CachedModel) -> retention.Candidate:
-    protected = model.pinned or model.link_to is not None or model.ref is None
+    protected = model.pinned or model.link_to is not None or model.ref is None or clean.is_only_read(model)
     half = not protected and unfinished_bytes(model.path) > 0
     return retention.Candidate(
         str(model.path),

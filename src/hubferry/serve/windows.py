@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_FEW = 1000
+"""Windows among which none is looked for that has ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
@@ -37,19 +40,23 @@ class Windows:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._begun: dict[tuple[str, str], tuple[float, int]] = {}
+        self._open: dict[tuple[str, str], tuple[float, int]] = {}
+        self._most_open = _FEW
 
     def count(self, name: str, whose: str, most: int, seconds: float) -> Allowance:
         """Count one event of somebody; one too many is not counted."""
         with self._lock:
             now = self._clock()
-            begun, used = self._begun.get((name, whose), (now, 0))
-            if now - begun >= seconds:
-                begun, used = now, 0
+            end, used = self._open.get((name, whose), (now + seconds, 0))
+            if now >= end:
+                end, used = now + seconds, 0
             exceeded = used >= most
             used += not exceeded
-            self._begun[name, whose] = begun, used
-        return Allowance(name, most, most - used, max(1, math.ceil(begun + seconds - now)), exceeded)
+            self._open[name, whose] = end, used
+            if len(self._open) > self._most_open:  # anybody may make up who they are
+                self._open = {one: window for one, window in self._open.items() if window[0] > now}
+                self._most_open = max(_FEW, 2 * len(self._open))
+        return Allowance(name, most, most - used, max(1, math.ceil(end - now)), exceeded)
 
 
 @dataclass(slots=True)

@@ -197,14 +197,19 @@ class Pool:
         return None
 
     async def _give_back(self, place: Place, request: Outgoing, connection: Connection) -> None:
-        await connection.release()
-        if connection.is_open and not self._closed:
-            self._idle[_lane(place, request)].append(connection)
-        else:
-            connection.abort()
-            if self._shared is not None:
+        kept = False
+        try:
+            await connection.release()
+            kept = connection.is_open and not self._closed
+            if kept:
+                self._idle[_lane(place, request)].append(connection)
+            elif self._shared is not None:
+                connection.abort()
                 await _gone([connection])  # another one may be opened in its stead
-            self._forget(connection)
+        finally:  # also of who is cancelled once more meanwhile
+            if not kept:
+                connection.abort()
+                self._forget(connection)
 
     async def _opened(self, place: Place, request: Outgoing) -> Connection:
         """Open a connection, in time."""
