@@ -126,14 +126,14 @@ class TestRepositories:
         assert reader["auth"]["accessToken"]["role"] == "read"
 
     def test_visible_repositories_are_found_by_a_word(self, api, shared):
-        shared.store.create("finders/public-thing")
-        shared.store.create("finders/secret-thing", private=True)
+        shared.store.create("finders/public-jewel")
+        shared.store.create("finders/secret-jewel", private=True)
         assert {m.id for m in api.list_models(author="finders")} == {
-            "finders/public-thing",
-            "finders/secret-thing",
+            "finders/public-jewel",
+            "finders/secret-jewel",
         }
         anonymous = HfApi(endpoint=shared.url, token=False)
-        assert [m.id for m in anonymous.list_models(search="THING")] == ["finders/public-thing"]
+        assert [m.id for m in anonymous.list_models(search="JEWEL")] == ["finders/public-jewel"]
 
     def test_settings_make_a_repository_private_and_gated(self, api):
         api.create_repo("org/settings")
