@@ -18,7 +18,7 @@ define environment
 	$(PYTHON) -m venv $(1)
 	$(1)/bin/python -m pip $(INSTALL) --require-hashes -r requirements-uv.lock
 	$(1)/bin/uv pip $(INSTALL) --python $(1)/bin/python --require-hashes -r $(2) \
-		|| $(1)/bin/python -m pip $(INSTALL) --require-hashes -r $(2)
+		|| { echo "uv cannot: pip takes its place, and a minute"; $(1)/bin/python -m pip $(INSTALL) --require-hashes -r $(2); }
 	$(if $(3),$(1)/bin/python -m pip $(INSTALL) --no-build-isolation $(3))
 	@touch $(1)/.installed
 endef
