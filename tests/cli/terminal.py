@@ -26,10 +26,12 @@ class Terminal:
         self.screen = pyte.HistoryScreen(columns, lines, history=1000)
         self._stream = pyte.ByteStream(self.screen)
         self.drawn = b""
+        self._more = select.poll()  # `select.select` knows 1,024 descriptors
+        self._more.register(side, select.POLLIN)
 
     def read(self, seconds: float) -> bool:
         """Take in what is drawn within `seconds`; return whether there may be more."""
-        if not select.select([self._side], [], [], seconds)[0]:
+        if not self._more.poll(1000 * seconds):
             return True
         try:
             piece = os.read(self._side, 65536)
