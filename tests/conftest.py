@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 os.environ["HUBFERRY_CONFIG"] = "none"
@@ -25,11 +26,21 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-def pytest_runtest_teardown(item):
-    """Let go of the hubs that are past.
+_MOST_DESCRIPTORS = 300
+"""A worker has 60 at most; with a thousand, `select` and others fail in whatever test comes next."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown():
+    """Let go of the hubs that are past, and name a test that leaves much open.
 
     aiohttp keeps the last 1,024 handlers that it wrapped in middlewares, and with each the hub of a test.
     """
+    ended = yield
     web_app = sys.modules.get("aiohttp.web_app")
     if web_app is not None:
         web_app._cached_build_middleware.cache_clear()
+    if sys.platform == "linux":
+        left = sum(1 for _descriptor in Path("/proc/self/fd").iterdir())
+        assert left < _MOST_DESCRIPTORS, "this test leaves descriptors open"
+    return ended

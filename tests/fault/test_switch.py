@@ -18,7 +18,7 @@ import forked
 sys.path.insert(0, str(Path(__file__).parent))
 
 from acts import BIG, REF, digests_of, files_of, items_of
-from disk_faults import never_waiting, replaced
+from disk_faults import never_waiting, open_descriptors, replaced
 from volatile import PowerCut, VolatileDisk
 
 from hubferry.cache import update
@@ -127,7 +127,7 @@ def switch(top, attic, cut_at, seed, *, power):
     """Let the run end at one operation of the switch; return whether it got that far."""
     root = top / "root"
     directory = prepared(root)
-    model = opened(root)
+    model, before = opened(root), open_descriptors()
     volatile = VolatileDisk(top, attic, random.Random(seed), cut_at)
     done = False
     with suppress(PowerCut), model.hold(wait=0):
@@ -137,6 +137,9 @@ def switch(top, attic, cut_at, seed, *, power):
             done = True
     if power:
         volatile.cut()
+    else:
+        volatile.let_go()
+    assert open_descriptors() == before
     return directory, done
 
 

@@ -224,8 +224,12 @@ class VolatileDisk:
             else:
                 Path(entry.path).unlink()
         self._restore(self.top, root, survival, set())
-        for descriptor in self._kept:
-            os.close(descriptor)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Forget what would come back: after a cut, or where there is none."""
+        while self._kept:
+            os.close(self._kept.pop())
         shutil.rmtree(self.attic)
 
     def _restore(self, place: Path, inode: int, survival: float, done: set[int]) -> None:
