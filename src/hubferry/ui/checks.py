@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 import time
 from dataclasses import dataclass, field
@@ -71,13 +72,13 @@ class Checks:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def of(self, model: CachedModel) -> Check | None:
-        """Return the last verification of a model."""
-        return self._all.get(str(model.path))
+        """Return the last verification of a model as it is now: a page is written in a thread meanwhile."""
+        return copy.copy(self._all.get(str(model.path)))
 
     @property
     def running(self) -> list[Check]:
-        """Those that are at it."""
-        return [one for one in self._all.values() if one.ended is None]
+        """Those that are at it, as they are now."""
+        return [copy.copy(one) for one in self._all.values() if one.ended is None]
 
     @property
     def version(self) -> tuple[object, ...]:
@@ -100,7 +101,7 @@ class Checks:
 
     async def close(self) -> None:
         """End those that are at it; nothing is lost but the time."""
-        for check in self.running:
+        for check in self._all.values():
             check.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 import secrets
 import time
@@ -70,8 +71,8 @@ class Plans:
         return planned
 
     def find(self, name: str) -> Planned | None:
-        """Return a plan; None for one that is forgotten."""
-        return self._all.get(name)
+        """Return a plan as it is now, for a thread to write a page of; None for one that is forgotten."""
+        return copy.copy(self._all.get(name))
 
     @property
     def version(self) -> tuple[object, ...]:

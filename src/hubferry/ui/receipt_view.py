@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import hashlib
 import logging
 import os
@@ -132,8 +133,8 @@ class Holdings:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def of(self, name: str) -> Holding | None:
-        """Return what became of a receipt; None where nobody asked."""
-        return self._all.get(name)
+        """Return what has become of a receipt by now; None where nobody asked."""
+        return copy.copy(self._all.get(name))  # a page is written in a thread meanwhile
 
     @property
     def version(self) -> tuple[int, int]:
