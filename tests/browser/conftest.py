@@ -100,8 +100,12 @@ class Tabs:
 
 
 @pytest.fixture
-def tabs(browser) -> Iterator[Tabs]:
+def tabs(browser, request) -> Iterator[Tabs]:
     """Tabs of this test; whatever went wrong in one fails it."""
+    for server in {"make_hub", "mirror"}.intersection(request.fixturenames):
+        request.getfixturevalue(
+            server
+        )  # so that it ends after the tabs, which may still ask it for something
     opened = Tabs(browser)
     yield opened
     opened.close()

@@ -96,7 +96,7 @@ async def test_verifying_finds_a_changed_byte_and_repairing_mends_it(open_pages,
     async with open_pages() as pages:
         await pages.enter()
         await pages.send((await pages.get("/cache/org_large")).form("/verify"))
-        page = await until(pages, "/cache/org_large", lambda page: "wrong or missing" in page.words)
+        page = await until(pages, "/cache/org_large", lambda page: "is wrong or missing:" in page.words)
         assert weights.name in page.words
         assert "hashes to" in page.words
         assert "的哈希值是" in (await pages.get("/cache/org_large?lang=zh")).words  # for another reader
