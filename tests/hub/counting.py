@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import threading
 from typing import TYPE_CHECKING
@@ -58,12 +59,10 @@ class Relay:
 
 
 def _has_ended(client: socket.socket) -> bool:
-    try:
-        return client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
+    """Return whether a client has closed, also where we have yet to read what it said before."""
+    told = select.poll()
+    told.register(client, getattr(select, "POLLRDHUP", select.POLLHUP))
+    return bool(told.poll(0))
 
 
 @contextlib.contextmanager

@@ -22,6 +22,8 @@ _LARGEST = 64 * 1024
 _HIDDEN = "***"
 _obtained: dict[TokenSource, str] = {}
 _running: set[subprocess.Popen[bytes]] = set()
+_stops: list[None] = []
+"""One for each time that the commands were ended: what was being started meanwhile ends as well."""
 _one_at_a_time = threading.Lock()
 
 
@@ -57,6 +59,7 @@ def obtained() -> tuple[str, ...]:
 
 def stop() -> None:
     """End the commands that are still running: whoever wanted a token does not wait any longer."""
+    _stops.append(None)
     for process in tuple(_running):
         _kill(process)
 
@@ -79,6 +82,7 @@ def _of_file(hub: HubSettings, source: TokenSource) -> str | None:
 def _of_command(hub: HubSettings, source: TokenSource) -> str:
     words = list(source.words)
     words[0] = os.path.expandvars(os.path.expanduser(words[0]))  # noqa: PTH111 - a name without a path stays one
+    stops = len(_stops)
     try:
         process = subprocess.Popen(  # noqa: S603 - the person's own file says so; no shell
             words,
@@ -91,6 +95,8 @@ def _of_command(hub: HubSettings, source: TokenSource) -> str:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise _failed(hub, source, reason) from error
     _running.add(process)
+    if len(_stops) != stops:
+        _kill(process)
     out, err = _Kept(process.stdout), _Kept(process.stderr)
     try:
         code = process.wait(timeout=SECONDS)
