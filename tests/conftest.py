@@ -28,7 +28,7 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
 
 
 _MOST_DESCRIPTORS = 600
-"""A worker has 60, and 300 where it plays a crowd; with a thousand, `select` and others fail in whatever test comes next."""
+"""A worker has 60, and 300 where it plays a crowd; with a thousand the next test may fail for it."""
 
 
 @pytest.hookimpl(wrapper=True)
