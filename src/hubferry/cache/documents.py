@@ -26,18 +26,27 @@ def write_whole(place: Path, content: bytes) -> None:
     """
     passing = place.with_name(f".{place.name}.{secrets.token_hex(8)}.passing")
     with writing(place):
-        descriptor = disk.open(passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        replace_whole(place, passing, content, 0o644)
+
+
+def replace_whole(place: Path, passing: Path, content: bytes, mode: int) -> None:
+    """Write a file beside its place and give it that name, so that a power cut leaves the old one or the new.
+
+    Raises:
+        OSError: The disk is full, failing or forbidden; what was there is untouched.
+    """
+    descriptor = disk.open(passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
         try:
-            try:
-                disk.pwrite_all(descriptor, [content], 0)
-                disk.fsync(descriptor)
-            finally:
-                disk.close(descriptor)
-            disk.replace(passing, place)
-        except BaseException:
-            disk.unlink(passing, missing_ok=True)
-            raise
-        disk.fsync_directory(place.parent)
+            disk.pwrite_all(descriptor, [content], 0)
+            disk.fsync(descriptor)
+        finally:
+            disk.close(descriptor)
+        disk.replace(passing, place)
+    except BaseException:
+        disk.unlink(passing, missing_ok=True)
+        raise
+    disk.fsync_directory(place.parent)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from hubferry.cache.disk import disk
+from hubferry.cache.documents import replace_whole
 from hubferry.cache.entry import Entry, Publication, Signature
 from hubferry.cache.names import RECORDS, check_path, named_revision
 from hubferry.errors import IntegrityError
@@ -385,17 +386,6 @@ def save(records: Path, manifest: Manifest) -> Manifest:
     if len(content) > LARGEST:  # nobody would read it
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(records / MANIFEST))
     temporary = records / f"{MANIFEST}.{secrets.token_hex(8)}"
-    descriptor = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    try:
-        try:
-            disk.pwrite_all(descriptor, [content], 0)
-            disk.fsync(descriptor)
-        finally:
-            disk.close(descriptor)
-        disk.replace(temporary, records / MANIFEST)
-    except BaseException:
-        disk.unlink(temporary, missing_ok=True)
-        raise
-    disk.fsync_directory(records)
+    replace_whole(records / MANIFEST, temporary, content, 0o666)
     disk.unlink(records / JOURNAL, missing_ok=True)
     return manifest
